@@ -1,0 +1,2 @@
+//! The binary `mymonit`.
+fn main() {}

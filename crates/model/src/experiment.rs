@@ -1,0 +1,65 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::InvalidField;
+use crate::text::text_type;
+
+text_type! {
+    /// The name of an experiment, 1–255 characters, unique, by which messages refer to it.
+    ExperimentName, "name", 255
+}
+
+/// The number that the system gives to an experiment, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExperimentId(u32);
+
+impl ExperimentId {
+    /// Takes a number that the system gave.
+    pub const fn new(id: u32) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for ExperimentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for ExperimentId {
+    type Err = InvalidField;
+
+    fn from_str(raw: &str) -> Result<Self, InvalidField> {
+        match raw.parse() {
+            Ok(id) if id > 0 && raw.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(id)),
+            _ => Err(InvalidField::new("experiment_id", "must be an integer from 1 to 4294967295")),
+        }
+    }
+}
+
+/// A scientific experiment whose measures are collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Experiment {
+    /// Given by the system.
+    pub experiment_id: ExperimentId,
+    /// Unique.
+    pub name: ExperimentName,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_positive_integer() {
+        assert_eq!("42".parse::<ExperimentId>().unwrap().get(), 42);
+        for raw in ["", "0", "-1", "+1", "1.0", "abc", "4294967296", " 1"] {
+            assert_eq!(raw.parse::<ExperimentId>().unwrap_err().field, "experiment_id", "{raw:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use crate::text::text_type;
+use crate::{InvalidField, Timestamp};
+
+text_type! {
+    /// The name of a measure type, such as `hertz`, by which messages and clients refer to it.
+    MeasureTypeName, "measure", 255
+}
+
+/// The key of a measure type in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MeasureTypeId(u16);
+
+impl MeasureTypeId {
+    /// Takes a key that the database gave.
+    pub const fn new(id: u16) -> Self {
+        Self(id)
+    }
+
+    /// The key.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// What a measure is a number of: a named SI derived unit (SI Brochure, 9th edition, table 4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasureType {
+    /// The key in the database.
+    pub id: MeasureTypeId,
+    /// The unit's name, such as `degree Celsius`.
+    pub name: MeasureTypeName,
+    /// The unit's symbol, such as `°C`.
+    pub symbol: String,
+    /// What the unit measures, such as `Celsius temperature`.
+    pub quantity: String,
+}
+
+/// The number that was measured: any finite double, to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct MeasureValue(f64);
+
+impl MeasureValue {
+    /// Takes a finite number.
+    ///
+    /// # Errors
+    /// Names `value` where the number is infinite or none at all.
+    pub fn new(value: f64) -> Result<Self, InvalidField> {
+        if value.is_finite() {
+            Ok(Self(value))
+        } else {
+            Err(InvalidField::new("value", "must be a finite number"))
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// The number under which a measure is kept; it grows in the order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MeasureId(u64);
+
+impl MeasureId {
+    /// Takes a number that the database gave.
+    pub const fn new(id: u64) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// A measure as it is kept. Its experiment is known from where it was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoredMeasure {
+    /// Which one it is among measures that may be equal otherwise.
+    pub id: MeasureId,
+    /// What it measures.
+    pub measure_type: MeasureTypeId,
+    /// When it was measured, UTC.
+    pub timestamp: Timestamp,
+    /// The number, in the unit of its measure type.
+    pub value: MeasureValue,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_finite_values_are_measures() {
+        for value in [0.0, -0.0, f64::MIN_POSITIVE, 5e-324, f64::MAX, f64::MIN] {
+            assert_eq!(MeasureValue::new(value).unwrap().get().to_bits(), value.to_bits());
+        }
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(MeasureValue::new(value).unwrap_err().field, "value");
+        }
+    }
+}

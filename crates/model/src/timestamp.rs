@@ -1,0 +1,149 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::InvalidField;
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// A moment in UTC to the nanosecond, from 1970-01-01T00:00:00Z to 2262-04-11T23:47:16.854775807Z:
+/// what fits a signed 64-bit number of nanoseconds since the Unix epoch. Leap seconds are not counted,
+/// as in Unix time. What is finer than a nanosecond is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Takes nanoseconds since the Unix epoch; `None` before 1970.
+    pub const fn from_unix_nanos(nanos: i64) -> Option<Self> {
+        if nanos >= 0 { Some(Self(nanos)) } else { None }
+    }
+
+    /// Nanoseconds since the Unix epoch; never negative.
+    pub const fn unix_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// The present moment of the system's clock, kept within the range of the type.
+    pub fn now() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    /// Takes Unix seconds written as a decimal number, exactly: `1650000000`, `1650000000.000000001`
+    /// or `1.65e9`. A double could not hold the nanoseconds of today, so the text is not read as one.
+    ///
+    /// # Errors
+    /// Names `timestamp` where the text is no number or lies outside of 1970 to 2262.
+    pub fn from_unix_seconds(text: &str) -> Result<Self, InvalidField> {
+        // Nearly every publisher sends whole seconds, which need no decimal arithmetic.
+        if let Ok(seconds) = text.parse::<i64>() {
+            return seconds
+                .checked_mul(NANOS_PER_SECOND)
+                .and_then(Self::from_unix_nanos)
+                .ok_or_else(Self::out_of_range);
+        }
+        let seconds = match text.contains(['e', 'E']) {
+            true => Decimal::from_scientific(text),
+            false => text.parse(),
+        }
+        .map_err(|_| Self::not_a_time())?;
+        seconds
+            .checked_mul(Decimal::from(NANOS_PER_SECOND))
+            .and_then(|nanos| nanos.trunc().to_i64())
+            .and_then(Self::from_unix_nanos)
+            .filter(|_| !(seconds.is_sign_negative() && !seconds.is_zero()))
+            .ok_or_else(Self::out_of_range)
+    }
+
+    /// Takes an RFC 3339 date and time with any offset: `2022-04-06T07:09:00Z`.
+    ///
+    /// # Errors
+    /// Names `timestamp` where the text is no such time or lies outside of 1970 to 2262.
+    pub fn from_rfc3339(text: &str) -> Result<Self, InvalidField> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| Self::not_a_time())?;
+        i64::try_from(moment.unix_timestamp_nanos())
+            .ok()
+            .and_then(Self::from_unix_nanos)
+            .ok_or_else(Self::out_of_range)
+    }
+
+    fn not_a_time() -> InvalidField {
+        InvalidField::new("timestamp", "must be Unix seconds or an RFC 3339 date and time")
+    }
+
+    fn out_of_range() -> InvalidField {
+        InvalidField::new("timestamp", "must lie between 1970-01-01T00:00:00Z and 2262-04-11T23:47:16Z")
+    }
+}
+
+/// Takes Unix seconds or RFC 3339, whichever the text is.
+impl FromStr for Timestamp {
+    type Err = InvalidField;
+
+    fn from_str(text: &str) -> Result<Self, InvalidField> {
+        if text.contains(':') { Self::from_rfc3339(text) } else { Self::from_unix_seconds(text) }
+    }
+}
+
+/// RFC 3339, UTC, `Z`, with as many fractional digits as the moment needs.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment =
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0)).map_err(|_| fmt::Error)?;
+        let text = moment.format(&Rfc3339).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nanos(text: &str) -> i64 {
+        text.parse::<Timestamp>().unwrap().unix_nanos()
+    }
+
+    #[test]
+    fn unix_seconds_are_exact_to_the_nanosecond() {
+        assert_eq!(nanos("1650000000"), 1_650_000_000_000_000_000);
+        assert_eq!(nanos("1650000000.000000001"), 1_650_000_000_000_000_001);
+        assert_eq!(nanos("1650000000.1234567899"), 1_650_000_000_123_456_789);
+        assert_eq!(nanos("1.65e9"), 1_650_000_000_000_000_000);
+        assert_eq!(nanos("16500000001E-1"), 1_650_000_000_100_000_000);
+        assert_eq!(nanos("0"), 0);
+        assert_eq!(nanos("-0"), 0);
+        assert_eq!(nanos("9223372036.854775807"), i64::MAX);
+    }
+
+    #[test]
+    fn rfc3339_is_read_with_any_offset_and_written_in_utc() {
+        for (given, shown) in [
+            ("2022-04-06T07:09:00Z", "2022-04-06T07:09:00Z"),
+            ("2022-04-06T09:09:00.5+02:00", "2022-04-06T07:09:00.5Z"),
+            ("2022-04-06T07:09:00.120000000Z", "2022-04-06T07:09:00.12Z"),
+            ("2022-04-06T07:09:00.000000001Z", "2022-04-06T07:09:00.000000001Z"),
+            ("2100-01-01T00:00:00Z", "2100-01-01T00:00:00Z"),
+            ("2038-01-19T03:14:08Z", "2038-01-19T03:14:08Z"),
+            ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+            ("2262-04-11T23:47:16.854775807Z", "2262-04-11T23:47:16.854775807Z"),
+        ] {
+            assert_eq!(given.parse::<Timestamp>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_or_out_of_range_is_refused() {
+        for text in [
+            "", "now", "NaN", "inf", "-1", "-0.000000001", "9223372036.854775808", "9223372037", "1e99",
+            "1e999999999999", "2022-04-06", "2022-04-06T07:09:00", "2022-13-06T07:09:00Z",
+            "1969-12-31T23:59:59Z", "2262-04-11T23:47:17Z", "12000-01-01T00:00:00Z", "1 650", "0x10",
+        ] {
+            assert_eq!(text.parse::<Timestamp>().map_err(|refusal| refusal.field), Err("timestamp"), "{text}");
+        }
+    }
+}
