@@ -1,1 +1,32 @@
-//! To come.
+//! What MyMONIT does: users, experiments, associations, measures and rejected messages, with every
+//! rule of who may do what (specification §3) in this one place. Every door (HTTP, AMQP, the command
+//! line) comes through these services, so that a rule holds alike for each.
+//!
+//! What the services need from outside (a database, a judge of tokens) stands in [`ports`] as traits.
+
+mod cursor;
+mod error;
+pub mod example_data;
+mod experiment_service;
+mod health;
+mod ingest;
+mod measure_service;
+mod measure_types;
+pub mod message;
+pub mod ports;
+mod user_service;
+
+pub use error::ServiceError;
+pub use experiment_service::{ExperimentService, ExperimentServiceImpl, ExperimentServiceImplParameters};
+pub use health::{PartState, ReadinessProbe};
+pub use ingest::{Delivery, IngestService, IngestServiceImpl, IngestServiceImplParameters};
+pub use measure_service::{
+    MAX_LIMIT, MeasurePages, MeasureReading, MeasureService, MeasureServiceImpl,
+    MeasureServiceImplParameters, NamedMeasure, ReadRequest,
+};
+pub use measure_types::{
+    KnownMeasureTypes, MeasureTypeService, MeasureTypeServiceImpl, MeasureTypeServiceImplParameters,
+};
+pub use user_service::{
+    UserDraft, UserProfileDraft, UserService, UserServiceImpl, UserServiceImplParameters,
+};
