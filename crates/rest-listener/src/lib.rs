@@ -1,1 +1,13 @@
-//! To come.
+//! The HTTP door (specification §5, §10): what clients send is turned into calls of the services, and what
+//! the services answer into HTTP.
+//!
+//! One file per resource holds its router, its shapes and its handlers. No rule of who may do what stands
+//! here; the services hold them all.
+
+mod router;
+mod server;
+mod state;
+
+pub use router::router;
+pub use server::{Limits, serve};
+pub use state::RestState;

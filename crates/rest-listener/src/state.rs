@@ -1,0 +1,19 @@
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use mymonit_services::{ExperimentService, MeasureService, MeasureTypeService, ReadinessProbe, UserService};
+
+/// What the handlers need. Each takes the part it uses as an argument.
+#[derive(Clone, FromRef)]
+pub struct RestState {
+    /// Who may sign in, and their records.
+    pub users: Arc<dyn UserService>,
+    /// Experiments and associations.
+    pub experiments: Arc<dyn ExperimentService>,
+    /// Reading measures.
+    pub measures: Arc<dyn MeasureService>,
+    /// What can be measured.
+    pub measure_types: Arc<dyn MeasureTypeService>,
+    /// The parts that must be ready for `/health/ready` to answer 200.
+    pub probes: Arc<[Arc<dyn ReadinessProbe>]>,
+}
