@@ -1,17 +1,16 @@
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mymonit_model::{ExperimentId, ExperimentName, MeasureTypeId, MeasureTypeName, Timestamp};
+use mymonit_model::Timestamp;
 use shaku::{Component, Interface};
 
 use crate::MeasureTypeService;
-use crate::message::{IncomingMeasure, IncomingMessage, MessageId, Rejection, RejectionReason};
+use crate::message::{IncomingMessage, MessageId, Rejection};
+use crate::names::Names;
 use crate::ports::{
-    ExperimentStore, IngestContent, IngestMessage, IngestOutcome, IngestStore, NewMeasure,
-    NewRejectedMessage, StorageError,
+    ExperimentStore, IngestContent, IngestMessage, IngestOutcome, IngestStore, NewRejectedMessage,
+    StorageError,
 };
 
 /// A message as the broker delivered it, decoded as far as that goes without the database.
@@ -54,59 +53,11 @@ pub struct IngestServiceImpl {
     measure_types: Arc<dyn MeasureTypeService>,
 }
 
-/// The ids of the names that a batch uses, as they are committed when the batch is written: a new
-/// or renamed experiment counts from that moment on, in every process.
-struct Names {
-    experiments: HashMap<ExperimentName, ExperimentId>,
-    measure_types: HashMap<MeasureTypeName, MeasureTypeId>,
-}
-
-impl Names {
-    fn resolve(&self, message: &IncomingMessage) -> Result<Vec<NewMeasure>, Rejection> {
-        let resolve = |(index, measure)| {
-            self.resolve_one(measure).map_err(|rejection| rejection.at(message.position(index)))
-        };
-        message.measures.iter().enumerate().map(resolve).collect()
-    }
-
-    fn resolve_one(&self, measure: &IncomingMeasure) -> Result<NewMeasure, Rejection> {
-        let experiment_id = *self.experiments.get(&measure.experiment).ok_or_else(|| {
-            let detail = format!("`experiment`: there is no experiment named `{}`", measure.experiment);
-            Rejection::new(RejectionReason::UnknownExperiment, detail)
-        })?;
-        let measure_type = *self.measure_types.get(&measure.measure_type).ok_or_else(|| {
-            let detail = format!("`measure`: there is no measure type named `{}`", measure.measure_type);
-            Rejection::new(RejectionReason::UnknownMeasureType, detail)
-        })?;
-        Ok(NewMeasure { experiment_id, measure_type, timestamp: measure.timestamp, value: measure.value })
-    }
-}
-
-fn distinct<'a, T: Clone + Eq + Hash + 'a>(names: impl Iterator<Item = &'a T>) -> Vec<T> {
-    names.collect::<HashSet<_>>().into_iter().cloned().collect()
-}
-
-impl IngestServiceImpl {
-    async fn names(&self, deliveries: &[Delivery]) -> Result<Names, StorageError> {
-        let measures = || {
-            deliveries.iter().filter_map(|each| each.decoded.as_ref().ok()).flat_map(|each| &each.measures)
-        };
-        let experiments = distinct(measures().map(|measure| &measure.experiment));
-        let measure_types = distinct(measures().map(|measure| &measure.measure_type));
-        if experiments.is_empty() {
-            return Ok(Names { experiments: HashMap::new(), measure_types: HashMap::new() });
-        }
-        Ok(Names {
-            experiments: self.experiments.ids_by_name(&experiments).await?,
-            measure_types: self.measure_types.ids_by_name(&measure_types).await?,
-        })
-    }
-}
-
 #[async_trait]
 impl IngestService for IngestServiceImpl {
     async fn store(&self, deliveries: &[Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
-        let names = self.names(deliveries).await?;
+        let decoded = || deliveries.iter().filter_map(|each| each.decoded.as_ref().ok());
+        let names = Names::look_up(&*self.experiments, &*self.measure_types, decoded).await?;
         let batch: Vec<_> = deliveries.iter().map(|delivery| to_message(delivery, &names)).collect();
         self.store.commit(&batch).await
     }

@@ -13,7 +13,9 @@ mod ingest;
 mod measure_service;
 mod measure_types;
 pub mod message;
+mod names;
 pub mod ports;
+mod rejected_message_service;
 mod user_service;
 
 pub use error::ServiceError;
@@ -26,6 +28,10 @@ pub use measure_service::{
 };
 pub use measure_types::{
     KnownMeasureTypes, MeasureTypeService, MeasureTypeServiceImpl, MeasureTypeServiceImplParameters,
+};
+pub use rejected_message_service::{
+    MAX_REJECTED_MESSAGES, RejectedMessagePage, RejectedMessageService, RejectedMessageServiceImpl,
+    RejectedMessageServiceImplParameters, Replay, ReplaySummary,
 };
 pub use user_service::{
     UserDraft, UserProfileDraft, UserService, UserServiceImpl, UserServiceImplParameters,

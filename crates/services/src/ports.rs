@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use crate::error::Cause;
 use crate::example_data::ExampleData;
-use crate::message::{MessageId, Rejection};
+use crate::message::{MessageId, Rejection, RejectionReason};
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, Error)]
@@ -267,6 +267,75 @@ pub trait IngestStore: Interface {
     /// Forgets up to `limit` `message-id`s that were seen before that moment; returns how many.
     /// Ids of messages that are still among the rejected ones are kept.
     async fn forget_message_ids(&self, seen_before: Timestamp, limit: u32) -> Result<u64, StorageError>;
+}
+
+/// The number under which a rejected message is kept; it grows in the order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RejectedMessageId(u64);
+
+impl RejectedMessageId {
+    /// Takes a number that the database gave.
+    pub const fn new(id: u64) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// A rejected message without its body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RejectedMessage {
+    /// The number under which it is kept.
+    pub id: RejectedMessageId,
+    /// Why it could not be stored when it was tried last.
+    pub rejection: Rejection,
+    /// When the service took it from the broker.
+    pub received_at: Timestamp,
+    /// The publisher's name for it, if it gave one.
+    pub message_id: Option<MessageId>,
+    /// Its AMQP properties as a JSON object.
+    pub properties: serde_json::Value,
+    /// The size of its body in bytes.
+    pub size: u64,
+}
+
+/// Which rejected messages are meant; all if nothing is set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RejectedMessageFilter {
+    /// Rejected for this reason.
+    pub reason: Option<RejectionReason>,
+    /// Received not before this moment.
+    pub from: Option<Timestamp>,
+    /// Received before this moment.
+    pub to: Option<Timestamp>,
+}
+
+/// Keeps the messages that could not be stored. They come in through [`IngestStore::commit`].
+///
+/// As long as a message with a `message-id` is kept here, its measures are stored nowhere: a later delivery that
+/// can be stored removes it from here in the same transaction, and its id is not forgotten before.
+#[async_trait]
+pub trait RejectedMessageStore: Interface {
+    /// The last arrived `limit` messages of the filter that arrived before `before`, last arrived first.
+    async fn page(
+        &self,
+        filter: &RejectedMessageFilter,
+        before: Option<RejectedMessageId>,
+        limit: u32,
+    ) -> Result<Vec<RejectedMessage>, StorageError>;
+    /// One message with its body.
+    async fn find(&self, id: RejectedMessageId) -> Result<Option<(RejectedMessage, Bytes)>, StorageError>;
+    /// Stores the measures of a rejected message and removes it from here, in one transaction; `false`, and nothing
+    /// is written, if it is not here (any more). So of two replays at the same instant one stores it.
+    async fn replay(&self, id: RejectedMessageId, measures: &[NewMeasure]) -> Result<bool, StorageError>;
+    /// Notes why a message still cannot be stored; `false` if it is not here (any more).
+    async fn reject_again(&self, id: RejectedMessageId, rejection: &Rejection) -> Result<bool, StorageError>;
+    /// Removes a message and forgets its `message-id`, so that a publisher may send it again; `false` if it is not
+    /// here (any more).
+    async fn discard(&self, id: RejectedMessageId) -> Result<bool, StorageError>;
 }
 
 /// Adds the example data of specification §12.
