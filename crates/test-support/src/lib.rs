@@ -1,1 +1,27 @@
-//! To come.
+//! Private servers and other support for tests that want the real thing.
+//!
+//! [`MariaDb`] and [`RabbitMq`] start a server of the test's own, with its own data folder and port, on
+//! the loopback address only; [`ServiceProcess`] runs a built binary under test; [`Proxy`] stands between
+//! a client and a server and breaks the network on demand; [`wait_until`] awaits a fact for which there
+//! is no event.
+//!
+//! Whatever is started here ends with the test process, even where that process is killed: each
+//! program runs under a small shell that sees the test process go, ends the program and removes its
+//! folder.
+
+mod mariadb;
+mod output;
+mod ports;
+mod program;
+mod rabbitmq;
+mod service_process;
+mod supervised;
+mod wait;
+
+pub use mariadb::MariaDb;
+pub use output::{Line, Stream};
+pub use ports::ReservedPort;
+pub use rabbitmq::{RabbitMq, RabbitMqBuilder};
+pub use service_process::{ServiceProcess, ServiceProcessBuilder};
+pub use supervised::Exit;
+pub use wait::wait_until;

@@ -1,0 +1,205 @@
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal};
+use tokio::sync::OnceCell;
+
+use crate::ports::ReservedPort;
+use crate::program;
+use crate::supervised::{Exit, Program, Supervised, environment};
+
+mod template;
+
+pub(crate) const SERVER_PACKAGE: &str = "mariadb-server-core";
+const CLIENT_PACKAGE: &str = "mariadb-client-core";
+
+/// Generous, since a machine that compiles beside the tests is slow; a server that fails is noticed at once.
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(60);
+
+/// A MariaDB server of the test's own: own data folder, own port of 127.0.0.1, no system configuration.
+///
+/// It survives [`MariaDb::kill`] without loss, as any MariaDB does, but leaves the writing of its files to
+/// the operating system (`innodb_flush_method=nosync`), which only a loss of power would show. Where
+/// that matters, as for a benchmark, give other options to [`MariaDb::start_with`].
+///
+/// Dropping it ends the server and removes its data.
+#[derive(Debug)]
+pub struct MariaDb {
+    server: Supervised,
+    port: ReservedPort,
+}
+
+static SHARED: OnceCell<MariaDb> = OnceCell::const_new();
+
+impl MariaDb {
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// Where MariaDB is not installed (the error names the Debian package) or does not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with further options of `mariadbd`, such as `--max-connections=5`, which
+    /// overrule those that it has anyway.
+    ///
+    /// # Errors
+    /// As for [`MariaDb::start`].
+    pub async fn start_with(options: &[&str]) -> anyhow::Result<Self> {
+        let port = ReservedPort::reserve()?;
+        let options = options.iter().map(OsString::from).collect::<Vec<_>>();
+        let number = port.get();
+        // Copying the data folder blocks for some hundredths of a second, making the template for longer.
+        let server = tokio::task::spawn_blocking(move || set_up(number, options)).await??;
+        let this = Self { server, port };
+        this.start_again().await?;
+        Ok(this)
+    }
+
+    /// The server that all tests of this process share, started when the first of them asks for it. Let
+    /// each test work in a database of its own, from [`MariaDb::create_database`], and leave the server
+    /// itself alone.
+    ///
+    /// # Errors
+    /// As for [`MariaDb::start`].
+    pub async fn shared() -> anyhow::Result<&'static Self> {
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// The port of 127.0.0.1 that it listens on; the same after [`MariaDb::start_again`].
+    pub const fn port(&self) -> u16 {
+        self.port.get()
+    }
+
+    /// The connection string of a database, for the server's `root`.
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://root:{}@127.0.0.1:{}/{database}", template::ROOT_PASSWORD, self.port())
+    }
+
+    /// Makes an empty database with a name that no other has, and gives its connection string.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn create_database(&self) -> anyhow::Result<String> {
+        let name = format!("test_{:016x}", rand::random::<u64>());
+        self.execute(&format!("CREATE DATABASE {name}")).await?;
+        Ok(self.url(&name))
+    }
+
+    /// Runs SQL statements as `root`, past whatever the test uses to reach its database. Gives the rows,
+    /// one a line with tabs between the columns.
+    ///
+    /// # Errors
+    /// Where a statement fails; the error holds the server's message.
+    pub async fn execute(&self, sql: &str) -> anyhow::Result<String> {
+        let client = program::find("mariadb", CLIENT_PACKAGE)?;
+        let mut command = Command::new(client);
+        command.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"]);
+        command.arg("--default-character-set=utf8mb4");
+        command.arg(format!("--socket={}", program::text(&self.server.folder().join(SOCKET))?));
+        command.arg(format!("--execute={sql}"));
+        tokio::task::spawn_blocking(move || program::run(&mut command)).await?
+    }
+
+    /// The server's process id.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn pid(&self) -> anyhow::Result<Pid> {
+        self.server.pid()
+    }
+
+    /// Stops the server gracefully and waits until it has ended. Its data stay.
+    ///
+    /// # Errors
+    /// Where it is not running or does not end in time.
+    pub async fn stop(&self) -> anyhow::Result<Exit> {
+        self.server.terminate(STOP).await
+    }
+
+    /// Ends the server as a crash would (SIGKILL). Its data stay.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub async fn kill(&self) -> anyhow::Result<Exit> {
+        self.server.kill().await
+    }
+
+    /// Starts the server again on the same port with the same data, and waits until it accepts
+    /// connections.
+    ///
+    /// # Errors
+    /// Where it is running already or does not start.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        let since = self.server.output().count();
+        self.server.start().await?;
+        self.server.wait_until_ready(since, START, |line| line.contains("ready for connections")).await
+    }
+
+    /// Freezes the server (SIGSTOP): its connections stay open, and nothing answers.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.server.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen server go on.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.server.signal(Signal::CONT)
+    }
+}
+
+const SOCKET: &str = "mariadb.sock";
+
+fn set_up(port: u16, further_options: Vec<OsString>) -> anyhow::Result<Supervised> {
+    let mariadbd = program::find("mariadbd", SERVER_PACKAGE)?;
+    let folder = tempfile::Builder::new().prefix("mymonit-test-mariadb-").tempdir()?;
+    let path = program::text(folder.path())?;
+    template::copy_to(&mariadbd, &folder.path().join("data"))?;
+    std::fs::create_dir(folder.path().join("tmp")).context("cannot make a folder for temporary files")?;
+
+    let mut command: Vec<OsString> = vec![mariadbd.into(), "--no-defaults".into()];
+    command.extend(template::account_option().map(OsString::from));
+    command.extend(
+        [
+            &format!("--datadir={path}/data"),
+            &format!("--tmpdir={path}/tmp"),
+            &format!("--socket={path}/{SOCKET}"),
+            &format!("--pid-file={path}/mariadb.pid"),
+            &format!("--port={port}"),
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--character-set-server=utf8mb4",
+            // The tests of one process run at the same time, each with a pool of its own.
+            "--max-connections=1000",
+            "--innodb-flush-method=nosync",
+            "--innodb-flush-log-at-trx-commit=2",
+        ]
+        .map(OsString::from),
+    );
+    command.extend(template::data_options().map(OsString::from));
+    // The server takes the last of several values, so a test can overrule all of the above.
+    command.extend(further_options);
+
+    let environment = environment([
+        ("PATH", env::var_os("PATH").unwrap_or_default()),
+        ("HOME", OsString::from(path)),
+        ("LC_ALL", OsString::from("C.UTF-8")),
+    ]);
+    let program = Program {
+        name: format!("mariadbd on port {port}"),
+        command,
+        environment,
+        working_folder: folder.path().to_owned(),
+        companion: None,
+    };
+    Supervised::new(program, folder)
+}

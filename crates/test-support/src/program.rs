@@ -1,0 +1,43 @@
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, anyhow, bail};
+
+/// Where Debian puts server programs; an ordinary user's `PATH` lacks these.
+const SYSTEM_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// Finds a program, or says which Debian package brings it.
+pub(crate) fn find(name: &str, debian_package: &str) -> anyhow::Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(SYSTEM_FOLDERS.map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .ok_or_else(|| missing(name, debian_package))
+}
+
+/// The error for a program that is not there.
+pub(crate) fn missing(name: &str, debian_package: &str) -> anyhow::Error {
+    anyhow!(
+        "the program {name} is missing; it comes with the Debian package {debian_package}: \
+         apt-get install {debian_package}, or ./run-tests.sh, which installs all that the tests need"
+    )
+}
+
+/// A path as text, for command lines and settings.
+pub(crate) fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))
+}
+
+/// Runs a program to its end; what it printed is the answer, or the error where it failed.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot run {name}"))?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed ({}): {} {}", output.status, stdout.trim(), stderr.trim());
+    }
+    Ok(stdout)
+}

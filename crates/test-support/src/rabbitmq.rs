@@ -1,0 +1,205 @@
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use rustix::process::{Pid, Signal};
+use tokio::sync::OnceCell;
+
+use crate::ports::ReservedPort;
+use crate::program;
+use crate::supervised::{Exit, Program, Supervised};
+
+mod installation;
+mod node;
+
+use node::Node;
+
+/// Generous, since a machine that compiles beside the tests is slow; a broker that fails is noticed at once.
+const START: Duration = Duration::from_secs(120);
+const STOP: Duration = Duration::from_secs(60);
+
+/// A RabbitMQ node of the test's own: own name, ports of 127.0.0.1, data folder, Erlang cookie and port
+/// mapper (epmd); no plugins; no system configuration. The user is `guest` with the password `guest`.
+///
+/// Dropping it ends the node and removes its data.
+#[derive(Debug)]
+pub struct RabbitMq {
+    server: Supervised,
+    node: Node,
+}
+
+/// What is to be different about a node before it starts.
+#[derive(Debug, Default)]
+pub struct RabbitMqBuilder {
+    configuration: String,
+    reserved: Vec<ReservedPort>,
+}
+
+impl RabbitMqBuilder {
+    /// Adds a line to `rabbitmq.conf`, such as `heartbeat = 5`.
+    #[must_use]
+    pub fn config(mut self, line: &str) -> Self {
+        self.configuration.push_str(line);
+        self.configuration.push('\n');
+        self
+    }
+
+    /// Keeps a port that a configuration line names (as for TLS) for as long as the node lives.
+    #[must_use]
+    pub fn keep(mut self, port: ReservedPort) -> Self {
+        self.reserved.push(port);
+        self
+    }
+
+    /// Starts the node.
+    ///
+    /// # Errors
+    /// Where RabbitMQ is not installed (the error names the Debian package) or does not start.
+    pub async fn start(self) -> anyhow::Result<RabbitMq> {
+        let (server, node) = tokio::task::spawn_blocking(move || self.set_up()).await??;
+        let this = RabbitMq { server, node };
+        this.start_again().await?;
+        Ok(this)
+    }
+
+    fn set_up(self) -> anyhow::Result<(Supervised, Node)> {
+        let folder = tempfile::Builder::new().prefix("mymonit-test-rabbitmq-").tempdir()?;
+        let node = Node::reserve(folder.path(), self.reserved)?;
+        fs::write(node.configuration_file(), node.configuration() + &self.configuration)
+            .context("cannot write the node's configuration")?;
+        let server = installation::lean(folder.path())?;
+        let program = Program {
+            name: format!("rabbitmq-server on port {}", node.port()),
+            // Allowing input makes the script become the server instead of watching over it, so that the
+            // process that is known here is the server's; -noinput then says that there is none.
+            command: vec![server.script("rabbitmq-server").into(), "-noinput".into()],
+            environment: node.environment(&server),
+            working_folder: folder.path().to_owned(),
+            companion: Some(node.port_mapper()?),
+        };
+        Ok((Supervised::new(program, folder)?, node))
+    }
+}
+
+static SHARED: OnceCell<RabbitMq> = OnceCell::const_new();
+
+impl RabbitMq {
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// As for [`RabbitMqBuilder::start`].
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Prepares a node with a configuration of its own.
+    pub fn builder() -> RabbitMqBuilder {
+        RabbitMqBuilder::default()
+    }
+
+    /// The node that all tests of this process share, started when the first of them asks for it. Let
+    /// each test work in a virtual host of its own, from [`RabbitMq::create_vhost`], and leave the node
+    /// itself alone.
+    ///
+    /// # Errors
+    /// As for [`RabbitMq::start`].
+    pub async fn shared() -> anyhow::Result<&'static Self> {
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// The port of 127.0.0.1 that it speaks AMQP on; the same after [`RabbitMq::start_again`].
+    pub const fn port(&self) -> u16 {
+        self.node.port()
+    }
+
+    /// The address of the virtual host `/`, for the user `guest`.
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}", self.port())
+    }
+
+    /// Makes an empty virtual host with a name that no other has, and gives its address.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub async fn create_vhost(&self) -> anyhow::Result<String> {
+        let name = format!("test-{:016x}", rand::random::<u64>());
+        // One call where add_vhost and set_permissions would be two of half a second each.
+        let created = self
+            .ctl(&[
+                "eval",
+                &format!(
+                    "ok = rabbit_vhost:add(<<\"{name}\">>, <<\"test\">>), \
+                     rabbit_auth_backend_internal:set_permissions(\
+                         <<\"guest\">>, <<\"{name}\">>, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>)."
+                ),
+            ])
+            .await?;
+        ensure!(created.trim() == "ok", "cannot make the virtual host {name}: {created}");
+        Ok(format!("{}/{name}", self.url()))
+    }
+
+    /// Runs `rabbitmqctl --quiet` against this node, such as
+    /// `ctl(&["list_queues", "--no-table-headers", "name", "messages"])`, and gives what it printed.
+    ///
+    /// # Errors
+    /// Where the command fails; the error holds what it said.
+    pub async fn ctl(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let installation = installation::lean_in(self.server.folder());
+        let mut command = Command::new(installation.script("rabbitmqctl"));
+        command.env_clear().envs(self.node.environment(&installation));
+        command.arg("--quiet").args(arguments).current_dir(self.server.folder());
+        tokio::task::spawn_blocking(move || program::run(&mut command)).await?
+    }
+
+    /// The node's process id.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn pid(&self) -> anyhow::Result<Pid> {
+        self.server.pid()
+    }
+
+    /// Stops the node gracefully and waits until it has ended. Its data stay.
+    ///
+    /// # Errors
+    /// Where it is not running or does not end in time.
+    pub async fn stop(&self) -> anyhow::Result<Exit> {
+        self.server.terminate(STOP).await
+    }
+
+    /// Ends the node as a crash would (SIGKILL). What it had on disk stays.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub async fn kill(&self) -> anyhow::Result<Exit> {
+        self.server.kill().await
+    }
+
+    /// Starts the node again on the same port with the same data, and waits until it accepts
+    /// connections.
+    ///
+    /// # Errors
+    /// Where it is running already or does not start.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        let since = self.server.output().count();
+        self.server.start().await?;
+        self.server.wait_until_ready(since, START, |line| line.contains("Server startup complete")).await
+    }
+
+    /// Freezes the node (SIGSTOP): its connections stay open, and nothing answers.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.server.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen node go on.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.server.signal(Signal::CONT)
+    }
+}

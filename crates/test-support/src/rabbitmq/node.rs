@@ -1,0 +1,92 @@
+//! What tells one node from all others on a machine.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::installation::Installation;
+use crate::ports::ReservedPort;
+use crate::program;
+use crate::supervised::environment;
+
+const ERLANG_PACKAGE: &str = "erlang-base";
+
+/// Erlang's distribution listens on every address unless told otherwise.
+const LOOPBACK_ONLY: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
+
+/// A node's folder, its name and its ports.
+#[derive(Debug)]
+pub(super) struct Node {
+    folder: PathBuf,
+    amqp: ReservedPort,
+    distribution: ReservedPort,
+    port_mapper: ReservedPort,
+    _further: Vec<ReservedPort>,
+}
+
+impl Node {
+    pub(super) fn reserve(folder: &Path, further: Vec<ReservedPort>) -> anyhow::Result<Self> {
+        Ok(Self {
+            folder: folder.to_owned(),
+            amqp: ReservedPort::reserve()?,
+            distribution: ReservedPort::reserve()?,
+            port_mapper: ReservedPort::reserve()?,
+            _further: further,
+        })
+    }
+
+    pub(super) const fn port(&self) -> u16 {
+        self.amqp.get()
+    }
+
+    pub(super) fn configuration_file(&self) -> PathBuf {
+        self.folder.join("rabbitmq.conf")
+    }
+
+    pub(super) fn configuration(&self) -> String {
+        format!(
+            "listeners.tcp.1 = 127.0.0.1:{}\n\
+             log.console = true\n\
+             log.console.level = info\n\
+             # A full disk is nothing that these tests are about.\n\
+             disk_free_limit.absolute = 1MB\n",
+            self.port()
+        )
+    }
+
+    /// The command line of the node's own port mapper. Without one, Erlang starts one for the whole
+    /// machine and leaves it behind.
+    pub(super) fn port_mapper(&self) -> anyhow::Result<String> {
+        let epmd = program::find("epmd", ERLANG_PACKAGE)?;
+        Ok(format!("{} -address 127.0.0.1 -port {}", program::text(&epmd)?, self.port_mapper.get()))
+    }
+
+    /// What the server's and rabbitmqctl's environment holds, and nothing else.
+    pub(super) fn environment(&self, installation: &Installation) -> Vec<(OsString, OsString)> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let in_folder = |name: &str| self.folder.join(name).into_os_string();
+        environment([
+            ("PATH", path),
+            ("LC_ALL", "C.UTF-8".into()),
+            // The Erlang cookie lies in the home folder.
+            ("HOME", in_folder("")),
+            ("ERL_EPMD_PORT", self.port_mapper.get().to_string().into()),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
+            ("RABBITMQ_SCRIPTS_DIR", installation.scripts().into()),
+            ("RABBITMQ_NODENAME", format!("mymonit-test-{}@localhost", self.port()).into()),
+            ("RABBITMQ_DIST_PORT", self.distribution.get().to_string().into()),
+            ("RABBITMQ_MNESIA_BASE", in_folder("data")),
+            ("RABBITMQ_LOG_BASE", in_folder("log")),
+            ("RABBITMQ_LOGS", "-".into()),
+            ("RABBITMQ_CONFIG_FILE", self.configuration_file().into()),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", in_folder("advanced.config")),
+            ("RABBITMQ_GENERATED_CONFIG_DIR", in_folder("generated")),
+            ("RABBITMQ_CONF_ENV_FILE", in_folder("rabbitmq-env.conf")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", in_folder("enabled_plugins")),
+            ("RABBITMQ_PID_FILE", in_folder("rabbitmq.pid")),
+            ("RABBITMQ_ALLOW_INPUT", "1".into()),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", LOOPBACK_ONLY.into()),
+            ("RABBITMQ_CTL_ERL_ARGS", LOOPBACK_ONLY.into()),
+        ])
+    }
+}

@@ -1,0 +1,190 @@
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+use crate::output::Line;
+use crate::supervised::{Exit, Program, Supervised};
+
+/// What a process has printed may arrive a moment after its end.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// A built binary under test, in an environment that holds nothing but what the test puts there (and
+/// `PATH`), and in an empty folder of its own. Dropping it kills it and removes that folder.
+#[derive(Debug)]
+pub struct ServiceProcess {
+    process: Supervised,
+}
+
+/// What to run, and how.
+#[derive(Debug)]
+pub struct ServiceProcessBuilder {
+    binary: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    working_folder: Option<PathBuf>,
+}
+
+impl ServiceProcessBuilder {
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Runs it in this folder instead of one of its own, and leaves the folder alone afterwards.
+    #[must_use]
+    pub fn working_folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.working_folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Starts the process, without waiting for anything that it does.
+    ///
+    /// # Errors
+    /// Where there is no such file.
+    pub async fn start(self) -> anyhow::Result<ServiceProcess> {
+        anyhow::ensure!(self.binary.is_file(), "there is no binary {}", self.binary.display());
+        let folder = tempfile::Builder::new().prefix("mymonit-test-process-").tempdir()?;
+        let mut environment = vec![(OsString::from("PATH"), env::var_os("PATH").unwrap_or_default())];
+        environment.extend(self.environment);
+        let name = self.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut command = vec![self.binary.into_os_string()];
+        command.extend(self.arguments);
+        let program = Program {
+            name,
+            command,
+            environment,
+            working_folder: self.working_folder.unwrap_or_else(|| folder.path().to_owned()),
+            companion: None,
+        };
+        let process = Supervised::new(program, folder)?;
+        process.start().await?;
+        Ok(ServiceProcess { process })
+    }
+}
+
+impl ServiceProcess {
+    /// Prepares to run a binary, such as `env!("CARGO_BIN_EXE_mymonit")`.
+    pub fn builder(binary: impl AsRef<Path>) -> ServiceProcessBuilder {
+        ServiceProcessBuilder {
+            binary: binary.as_ref().to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            working_folder: None,
+        }
+    }
+
+    /// The folder that the process runs in unless told otherwise; it goes with this value.
+    pub fn folder(&self) -> &Path {
+        self.process.folder()
+    }
+
+    /// The process id.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn pid(&self) -> anyhow::Result<Pid> {
+        self.process.pid()
+    }
+
+    /// Whether it is running.
+    pub fn is_running(&self) -> bool {
+        self.process.running().is_some()
+    }
+
+    /// All lines that it has printed so far, to both outputs.
+    pub fn lines(&self) -> Vec<Line> {
+        self.process.output().lines()
+    }
+
+    /// How many lines it has printed so far, as a place for [`ServiceProcess::wait_for_line_after`].
+    pub fn line_count(&self) -> usize {
+        self.process.output().count()
+    }
+
+    /// Waits for a line that contains `text`, among all that it has printed or prints within that time.
+    ///
+    /// # Errors
+    /// Where no such line comes in time or before the process ends; the error quotes the last lines.
+    pub async fn wait_for_line(&self, text: &str, within: Duration) -> anyhow::Result<Line> {
+        self.wait_for_line_after(0, text, within).await
+    }
+
+    /// Waits for a line that contains `text`, leaving out the first `count` lines.
+    ///
+    /// # Errors
+    /// As for [`ServiceProcess::wait_for_line`].
+    pub async fn wait_for_line_after(
+        &self,
+        count: usize,
+        text: &str,
+        within: Duration,
+    ) -> anyhow::Result<Line> {
+        let output = self.process.output();
+        let wanted = |line: &Line| line.text.contains(text);
+        let line = tokio::select! {
+            line = output.wait_for(count, within, wanted) => line,
+            Ok(_) = self.process.wait_for_exit(within) => output.wait_for(count, LAST_LINES, wanted).await,
+        };
+        line.map_err(|error| error.context(format!("no line with {text:?} was printed")))
+    }
+
+    /// Sends SIGTERM, as an operator's or a container's stop does, and waits for the end.
+    ///
+    /// # Errors
+    /// Where it is not running or does not end in time.
+    pub async fn terminate(&self, within: Duration) -> anyhow::Result<Exit> {
+        self.process.terminate(within).await
+    }
+
+    /// Sends SIGINT, as Ctrl-C does, and waits for the end.
+    ///
+    /// # Errors
+    /// As for [`ServiceProcess::terminate`].
+    pub async fn interrupt(&self, within: Duration) -> anyhow::Result<Exit> {
+        self.process.signal(Signal::INT)?;
+        self.process.wait_for_exit(within).await
+    }
+
+    /// Ends it as a crash would (SIGKILL, `kill -9`), and waits until it is gone.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub async fn kill9(&self) -> anyhow::Result<Exit> {
+        self.process.kill().await
+    }
+
+    /// Waits for it to end by itself.
+    ///
+    /// # Errors
+    /// Where it does not end in time; the error quotes the last lines.
+    pub async fn wait_for_exit(&self, within: Duration) -> anyhow::Result<Exit> {
+        self.process.wait_for_exit(within).await
+    }
+
+    /// Runs the binary again after its end, in the same folder and environment.
+    ///
+    /// # Errors
+    /// Where it is running still.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        self.process.start().await
+    }
+}

@@ -1,0 +1,248 @@
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::output::Output;
+
+const SCRIPT: &str = include_str!("supervise.sh");
+
+/// How long the supervising shell may take to start a program or to report its end.
+const REPORT: Duration = Duration::from_secs(30);
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It ended by itself with this status.
+    Status(i32),
+    /// A signal of this number ended it. (A shell tells statuses above 128 as signals.)
+    Signal(i32),
+}
+
+impl Exit {
+    /// Whether it ended by itself with status 0.
+    pub const fn success(self) -> bool {
+        matches!(self, Self::Status(0))
+    }
+
+    const fn from_shell(status: i32) -> Self {
+        if status > 128 { Self::Signal(status - 128) } else { Self::Status(status) }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    New,
+    Running(Pid),
+    Ended(Exit),
+}
+
+/// What to run, and in which environment. Nothing of the test process's own environment is passed on.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) command: Vec<OsString>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) working_folder: PathBuf,
+    /// The command line of a process that is there before the program starts and goes after it.
+    pub(crate) companion: Option<String>,
+}
+
+/// A program under a supervising shell (`supervise.sh`), which ends it and removes its folder as soon
+/// as this value is dropped or the test process is gone.
+///
+/// It needs no async runtime of its own, so that one can be shared by tests that each have theirs.
+#[derive(Debug)]
+pub(crate) struct Supervised {
+    name: String,
+    folder: PathBuf,
+    supervisor: Child,
+    orders: Mutex<Option<UnixStream>>,
+    state: watch::Receiver<State>,
+    output: Output,
+}
+
+impl Supervised {
+    /// Sets up the supervisor; the program itself is started by [`Supervised::start`].
+    pub(crate) fn new(program: Program, folder: TempDir) -> anyhow::Result<Self> {
+        let (orders, theirs) = UnixStream::pair().context("cannot make a socket pair")?;
+        // A session of its own keeps the terminal's Ctrl-C, and the hang-up of a stopped process group,
+        // from the programs: they end when the supervisor says so.
+        let mut command = Command::new("setsid");
+        command.args(["sh", "-c", SCRIPT, "supervise"]).arg(folder.path()).args(&program.command);
+        command.env_clear().envs(program.environment).current_dir(&program.working_folder);
+        if let Some(companion) = program.companion {
+            command.env("SUPERVISED_COMPANION", companion);
+        }
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut supervisor = command.spawn().context("cannot start a shell to supervise with")?;
+        // From here on the folder is the supervisor's to remove.
+        let folder = folder.keep();
+        let stdout = supervisor.stdout.take().context("the supervisor has no standard output")?;
+        let stderr = supervisor.stderr.take().context("the supervisor has no standard error")?;
+        let reports = orders.try_clone().context("cannot read the supervisor's reports")?;
+        Ok(Self {
+            name: program.name,
+            folder,
+            supervisor,
+            orders: Mutex::new(Some(orders)),
+            state: follow(reports),
+            output: Output::read(stdout, stderr),
+        })
+    }
+
+    /// The folder that goes when the program goes.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Starts the program, which must not be running.
+    pub(crate) async fn start(&self) -> anyhow::Result<()> {
+        if let Some(pid) = self.running() {
+            bail!("{} is running already, as process {pid}", self.name);
+        }
+        let mut state = self.state.clone();
+        state.borrow_and_update();
+        self.order("start\n").with_context(|| format!("the supervisor of {} is gone", self.name))?;
+        timeout(REPORT, state.changed())
+            .await
+            .with_context(|| format!("{} did not start within {REPORT:?}", self.name))?
+            .with_context(|| format!("the supervisor of {} is gone", self.name))
+    }
+
+    fn order(&self, order: &str) -> anyhow::Result<()> {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = orders.as_ref().ok_or_else(|| anyhow!("no more orders are taken"))?;
+        Ok(orders.write_all(order.as_bytes())?)
+    }
+
+    /// The process id while the program runs.
+    pub(crate) fn running(&self) -> Option<Pid> {
+        match *self.state.borrow() {
+            State::Running(pid) => Some(pid),
+            State::New | State::Ended(_) => None,
+        }
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> anyhow::Result<Pid> {
+        self.running().ok_or_else(|| anyhow!("{} is not running", self.name))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.pid()?;
+        kill_process(pid, signal)
+            .with_context(|| format!("cannot send {signal:?} to {} (process {pid})", self.name))
+    }
+
+    /// Waits for the program to end.
+    pub(crate) async fn wait_for_exit(&self, within: Duration) -> anyhow::Result<Exit> {
+        let mut state = self.state.clone();
+        let ended = timeout(within, state.wait_for(|state| !matches!(state, State::Running(_))))
+            .await
+            .with_context(|| format!("{} did not end within {within:?}; {}", self.name, self.output.quote()))?
+            .with_context(|| format!("the supervisor of {} is gone", self.name))?;
+        match *ended {
+            State::Ended(exit) => Ok(exit),
+            State::New | State::Running(_) => bail!("{} has not been started", self.name),
+        }
+    }
+
+    /// Asks the program to end, and waits until it has.
+    pub(crate) async fn terminate(&self, within: Duration) -> anyhow::Result<Exit> {
+        self.signal(Signal::TERM)?;
+        self.wait_for_exit(within).await
+    }
+
+    /// Ends the program as a crash would, and waits until it is gone.
+    pub(crate) async fn kill(&self) -> anyhow::Result<Exit> {
+        self.signal(Signal::KILL)?;
+        self.wait_for_exit(REPORT).await
+    }
+
+    /// Waits, after a start, for the line by which the program says that it is ready. Fails at once where
+    /// the program ends instead.
+    pub(crate) async fn wait_until_ready(
+        &self,
+        since: usize,
+        within: Duration,
+        ready: impl Fn(&str) -> bool,
+    ) -> anyhow::Result<()> {
+        tokio::select! {
+            line = self.output.wait_for(since, within, |line| ready(&line.text)) => {
+                line.map(drop).with_context(|| format!("{} did not become ready", self.name))
+            }
+            exit = self.wait_for_exit(within) => {
+                Err(anyhow!("{} ended ({}) instead of starting; {}", self.name, exit?, self.output.quote()))
+            }
+        }
+    }
+}
+
+impl Drop for Supervised {
+    /// Ends the program and waits until it and its folder are gone.
+    fn drop(&mut self) {
+        let orders = self.orders.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // The reading thread holds a second handle of the socket, so dropping this one alone would not
+        // tell the supervisor anything.
+        if let Some(orders) = orders {
+            let _ = orders.shutdown(std::net::Shutdown::Write);
+        }
+        let _ = self.supervisor.wait();
+    }
+}
+
+/// Follows the supervisor's reports in a thread of its own.
+fn follow(reports: UnixStream) -> watch::Receiver<State> {
+    let (sender, receiver) = watch::channel(State::New);
+    thread::spawn(move || {
+        for report in BufReader::new(reports).lines().map_while(Result::ok) {
+            if let Some(state) = parse(&report) {
+                sender.send_replace(state);
+            }
+        }
+    });
+    receiver
+}
+
+fn parse(report: &str) -> Option<State> {
+    let (what, number) = report.split_once(' ')?;
+    let number = number.parse().ok()?;
+    match what {
+        "pid" => Pid::from_raw(number).map(State::Running),
+        "exit" => Some(State::Ended(Exit::from_shell(number))),
+        _ => None,
+    }
+}
+
+/// Makes the environment of a supervised program from pairs of any kind of text.
+pub(crate) fn environment<'a, V: AsRef<OsStr> + 'a>(
+    pairs: impl IntoIterator<Item = (&'a str, V)>,
+) -> Vec<(OsString, OsString)> {
+    pairs.into_iter().map(|(name, value)| (OsString::from(name), value.as_ref().to_owned())).collect()
+}

@@ -1,0 +1,9 @@
+//! The private servers are real, apart from each other, and leave nothing behind.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod mariadb;
+mod ports;
+mod rabbitmq;
+mod service_process;
+mod wait;

@@ -1,0 +1,88 @@
+use mymonit_test_support::MariaDb;
+
+/// Runs SQL in the database that a connection string ends with.
+async fn execute(server: &MariaDb, url: &str, sql: &str) -> String {
+    let database = url.rsplit('/').next().unwrap();
+    server.execute(&format!("USE {database}; {sql}")).await.unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn two_servers_and_their_databases_know_nothing_of_each_other() {
+    let (one, two) = tokio::try_join!(MariaDb::start(), MariaDb::start()).unwrap();
+    assert_ne!(one.port(), two.port());
+    let url = one.create_database().await.unwrap();
+    let name = url.rsplit('/').next().unwrap();
+    assert!(one.execute("SHOW DATABASES").await.unwrap().contains(name));
+    assert!(!two.execute("SHOW DATABASES").await.unwrap().contains(name));
+    assert_ne!(one.create_database().await.unwrap(), url);
+}
+
+#[tokio::test]
+async fn data_survive_a_stop_and_a_kill_on_the_same_port() {
+    let server = MariaDb::start().await.unwrap();
+    let port = server.port();
+    let url = server.create_database().await.unwrap();
+    execute(&server, &url, "CREATE TABLE T (N INT PRIMARY KEY) ENGINE = InnoDB; INSERT INTO T VALUES (1)")
+        .await;
+    let first_pid = server.pid().unwrap();
+
+    assert!(server.stop().await.unwrap().success());
+    assert!(server.pid().unwrap_err().to_string().contains("not running"));
+    server.start_again().await.unwrap();
+    execute(&server, &url, "INSERT INTO T VALUES (2)").await;
+
+    server.kill().await.unwrap();
+    server.start_again().await.unwrap();
+    assert_eq!(execute(&server, &url, "SELECT COUNT(*) FROM T").await, "2");
+    assert_eq!(server.port(), port);
+    assert_ne!(server.pid().unwrap(), first_pid);
+    assert_eq!(
+        server.execute("SELECT @@port, @@character_set_server").await.unwrap(),
+        format!("{port}\tutf8mb4\n")
+    );
+}
+
+#[tokio::test]
+async fn a_paused_server_answers_when_it_is_resumed() {
+    let server = MariaDb::start().await.unwrap();
+    server.pause().unwrap();
+    let mut answer = Box::pin(server.execute("SELECT 1"));
+    tokio::time::timeout(std::time::Duration::from_millis(200), &mut answer).await.unwrap_err();
+    server.resume().unwrap();
+    assert_eq!(answer.await.unwrap(), "1\n");
+}
+
+#[tokio::test]
+async fn further_options_overrule_the_usual_ones() {
+    let server = MariaDb::start_with(&["--max-connections=17"]).await.unwrap();
+    assert_eq!(server.execute("SELECT @@max_connections").await.unwrap(), "17\n");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why() {
+    let error = MariaDb::start_with(&["--no-such-option"]).await.unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("no-such-option"), "{error}");
+}
+
+#[tokio::test]
+async fn a_shared_server_is_one_server() {
+    let (one, two) = tokio::try_join!(MariaDb::shared(), MariaDb::shared()).unwrap();
+    assert_eq!(one.pid().unwrap(), two.pid().unwrap());
+    let url = one.create_database().await.unwrap();
+    assert!(url.starts_with(&format!("mysql://root:password@127.0.0.1:{}/test_", two.port())), "{url}");
+}
+
+#[tokio::test]
+async fn root_signs_in_over_tcp_with_the_password_of_the_connection_string_only() {
+    let server = MariaDb::shared().await.unwrap();
+    let port = format!("--port={}", server.port());
+    for (password, welcome) in
+        [("--password=password", true), ("--password=wrong", false), ("--skip-password", false)]
+    {
+        let client = tokio::process::Command::new("mariadb")
+            .args(["--no-defaults", "--host=127.0.0.1", "--user=root", &port, password, "--execute=SELECT 1"])
+            .output();
+        assert_eq!(client.await.unwrap().status.success(), welcome, "{password}");
+    }
+}
