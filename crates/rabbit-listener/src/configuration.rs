@@ -1,0 +1,139 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lapin::types::ShortString;
+use mymonit_model::Faceted;
+use thiserror::Error;
+
+use crate::uri::amqp_uri;
+
+/// The exchange that adapters publish to, unless configured otherwise (`RABBIT_EXCHANGE`).
+pub const DEFAULT_EXCHANGE: &str = "mymonit";
+/// The key that binds the queue to the exchange, unless configured otherwise (`RABBIT_ROUTING`).
+pub const DEFAULT_ROUTING_KEY: &str = "measures";
+/// The queue that is consumed, unless configured otherwise (`RABBIT_QUEUE`).
+pub const DEFAULT_QUEUE: &str = "measures";
+/// Messages that may be in memory at once (`RABBIT_PREFETCH`).
+pub const DEFAULT_PREFETCH: u16 = 3_000;
+/// Messages in one transaction (`RABBIT_BATCH_SIZE`).
+pub const DEFAULT_BATCH_SIZE: u16 = 1_000;
+/// How long a message waits for others to share its transaction (`RABBIT_BATCH_LINGER_MS`).
+pub const DEFAULT_LINGER: Duration = Duration::from_millis(10);
+/// Bytes that the body of a message may have (`RABBIT_MAX_MESSAGE_BYTES`): 4 MiB.
+pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// What the Rabbit listener has to know: the variables `RABBIT_*` of specification §7.
+#[derive(Debug, Clone)]
+pub struct RabbitConfiguration {
+    /// Where the broker is and who asks, from [`crate::compose_uri`].
+    pub uri: Faceted<String>,
+    /// For `amqps`: whom to trust, and who to be.
+    pub tls: RabbitTls,
+    /// The exchange, declared direct and durable.
+    pub exchange: String,
+    /// The key that binds the queue to the exchange.
+    pub routing_key: String,
+    /// The queue, declared durable and without arguments.
+    pub queue: String,
+    /// How many unacknowledged messages the broker hands out at most, at least 1: it bounds the memory. Two or
+    /// three batches keep the database busy.
+    pub prefetch: u16,
+    /// A batch is written when it has this many messages, at least 1, …
+    pub batch_size: u16,
+    /// … or when its first message has waited this long.
+    pub linger: Duration,
+    /// A body with more bytes is rejected as `too_large`.
+    pub max_message_bytes: usize,
+}
+
+/// The files that `amqps` needs beside the certificates that the system trusts. They are read for each new
+/// connection, so that a renewed certificate counts from the next one on.
+#[derive(Debug, Clone, Default)]
+pub struct RabbitTls {
+    /// Certificates (PEM) of authorities to trust beside the system's (`RABBIT_CA_FILE`).
+    pub ca_file: Option<PathBuf>,
+    /// The certificate chain and the private key (PEM, in one file) to show to the broker
+    /// (`RABBIT_CLIENT_IDENTITY_FILE`).
+    pub client_identity_file: Option<PathBuf>,
+}
+
+impl RabbitConfiguration {
+    /// The defaults, for a broker at that address.
+    pub fn new(uri: Faceted<String>) -> Self {
+        Self {
+            uri,
+            tls: RabbitTls::default(),
+            exchange: DEFAULT_EXCHANGE.to_owned(),
+            routing_key: DEFAULT_ROUTING_KEY.to_owned(),
+            queue: DEFAULT_QUEUE.to_owned(),
+            prefetch: DEFAULT_PREFETCH,
+            batch_size: DEFAULT_BATCH_SIZE,
+            linger: DEFAULT_LINGER,
+            max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+        }
+    }
+
+    /// Refuses what no broker could ever make work, so that it stops the start and is not retried for ever.
+    pub(crate) fn check(&self) -> Result<(), RabbitListenerError> {
+        amqp_uri(self.uri.reveal())
+            .map_err(|_| RabbitListenerError("the broker's URI cannot be read".to_owned()))?;
+        let names = [
+            ("RABBIT_EXCHANGE", &self.exchange),
+            ("RABBIT_ROUTING", &self.routing_key),
+            ("RABBIT_QUEUE", &self.queue),
+        ];
+        for (variable, name) in names {
+            // An empty name means the default exchange or a queue that the broker names.
+            if name.is_empty() || ShortString::try_new(name.as_str()).is_err() {
+                return Err(RabbitListenerError(format!("{variable} must have 1 to 255 bytes")));
+            }
+        }
+        // To the broker, a prefetch of 0 means no limit.
+        for (variable, number) in [("RABBIT_PREFETCH", self.prefetch), ("RABBIT_BATCH_SIZE", self.batch_size)]
+        {
+            if number == 0 {
+                return Err(RabbitListenerError(format!("{variable} must be at least 1")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The listener cannot work with its configuration, now or ever. A broker or a database that is away or refuses
+/// is no such failure.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct RabbitListenerError(pub(crate) String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configuration() -> RabbitConfiguration {
+        RabbitConfiguration::new(Faceted::new("amqp://canary:canary@rabbit".to_owned()))
+    }
+
+    #[test]
+    fn the_defaults_hold_and_show_no_secret() {
+        assert_eq!(configuration().check(), Ok(()));
+        assert!(!format!("{:?}", configuration()).contains("canary"));
+    }
+
+    #[test]
+    fn what_can_never_work_is_refused_by_name() {
+        type Break = fn(&mut RabbitConfiguration);
+        let broken: [(&str, Break); 5] = [
+            ("RABBIT_EXCHANGE", |it| it.exchange.clear()),
+            ("RABBIT_ROUTING", |it| it.routing_key = "k".repeat(256)),
+            ("RABBIT_QUEUE", |it| it.queue.clear()),
+            ("RABBIT_PREFETCH", |it| it.prefetch = 0),
+            ("RABBIT_BATCH_SIZE", |it| it.batch_size = 0),
+        ];
+        for (variable, change) in broken {
+            let mut configuration = configuration();
+            change(&mut configuration);
+            let refusal = configuration.check().unwrap_err().to_string();
+            assert!(refusal.starts_with(variable), "{refusal}");
+        }
+    }
+}
