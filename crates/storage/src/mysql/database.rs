@@ -1,0 +1,247 @@
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use mymonit_model::Faceted;
+use mymonit_services::ports::StorageError;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, MySqlPool};
+use tokio::time::timeout;
+
+use super::errors::{self, Fault};
+use crate::error::{InvalidAddress, PrepareError, cause, not_prepared};
+use crate::task;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/mysql");
+
+/// How long work waits for a connection of the pool, including the making of a new one.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may lie idle before it is asked whether it still works.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long a read may take. Portions are bounded, so only a server or a network that is gone without a
+/// word takes that long.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+/// How long a write may take; a rejected message of 100 MiB takes some seconds.
+const WRITE_LIMIT: Duration = Duration::from_secs(120);
+/// How long `prepare` tries to connect.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long the server lets one migrating process wait for another.
+const LOCK_WAIT_SECONDS: i64 = 60;
+
+/// What each session is told. Strict mode, because without it the server clips data and reports success;
+/// READ COMMITTED, because each statement has to see all that is committed, and because it takes fewer
+/// locks; five seconds of waiting for a lock, so that work fails while somebody still waits for it.
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+    SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO', \
+    SESSION innodb_lock_wait_timeout = 5";
+
+/// Where a MySQL database is, and how to sign in.
+#[derive(Debug, Clone)]
+pub struct MySqlSettings {
+    /// The database user.
+    pub user: String,
+    /// The user's password; empty means none.
+    pub password: Faceted<String>,
+    /// Name or address of the server.
+    pub host: String,
+    /// TCP port of the server.
+    pub port: u16,
+    /// The database's name. It is created if it is missing and the user may create it.
+    pub database: String,
+}
+
+/// The shared handle of a MySQL or MariaDB database. Clones are the same handle.
+#[derive(Clone)]
+pub struct MySqlDatabase(Arc<Inner>);
+
+struct Inner {
+    options: MySqlConnectOptions,
+    pool: MySqlPool,
+    prepared: AtomicBool,
+}
+
+impl MySqlDatabase {
+    /// A handle with that many pooled connections. Touches no network yet. Has to be called within a Tokio
+    /// runtime.
+    pub fn new(settings: &MySqlSettings, pool_size: u32) -> Self {
+        let mut options = MySqlConnectOptions::new()
+            .username(&settings.user)
+            .host(&settings.host)
+            .port(settings.port)
+            .database(&settings.database);
+        if !settings.password.reveal().is_empty() {
+            options = options.password(settings.password.reveal());
+        }
+        Self::with_options(options, pool_size)
+    }
+
+    /// A handle of the database at that `mysql://` URL, whose parameters (such as `ssl-mode` and `ssl-ca`)
+    /// are heeded. Touches no network yet. Has to be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// Where the URL is none, or names no database.
+    pub fn from_url(url: &Faceted<String>, pool_size: u32) -> Result<Self, InvalidAddress> {
+        let refused = |_| InvalidAddress::new("the address is no valid `mysql://` URL");
+        if !url.reveal().starts_with("mysql://") {
+            return Err(InvalidAddress::new("a MySQL address must begin with `mysql://`"));
+        }
+        let options = MySqlConnectOptions::from_str(url.reveal()).map_err(refused)?;
+        if options.get_database().is_none() {
+            return Err(InvalidAddress::new("a MySQL address must name a database: `mysql://host/database`"));
+        }
+        Ok(Self::with_options(options, pool_size))
+    }
+
+    fn with_options(options: MySqlConnectOptions, pool_size: u32) -> Self {
+        let options = options
+            .charset("utf8mb4")
+            .timezone(Some("+00:00".to_owned()))
+            // `SESSION` sets the whole SQL mode.
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .disable_statement_logging();
+        let pool = MySqlPoolOptions::new()
+            .max_connections(pool_size.max(1))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| Box::pin(set_session(connection)))
+            // Asking before each use would double the round trips of a read. A connection that was used a
+            // moment ago is trusted; if its server has gone away, the one caller gets "unavailable".
+            .test_before_acquire(false)
+            .before_acquire(|connection, used| {
+                Box::pin(async move {
+                    if used.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options.clone());
+        Self(Arc::new(Inner { options, pool, prepared: AtomicBool::new(false) }))
+    }
+
+    /// Brings the schema up to date, creating the database if it is missing and the user may. Several
+    /// processes may do so at once.
+    ///
+    /// # Errors
+    /// [`PrepareError::Unavailable`] is worth another try, [`PrepareError::Incompatible`] is not.
+    pub async fn prepare(&self) -> Result<(), PrepareError> {
+        let mut connection = self.connect().await?;
+        lock(&mut connection).await?;
+        // The lock ends with the connection.
+        let outcome = migrate(&mut connection).await;
+        let _ = connection.close().await;
+        outcome?;
+        self.0.prepared.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Lets work in hand end and closes all connections.
+    pub async fn close(&self) {
+        self.0.pool.close().await;
+    }
+
+    /// Reads on a connection of the pool. Each statement sees all that is committed when it begins.
+    pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
+    {
+        self.run(READ_LIMIT, work).await
+    }
+
+    /// Writes with one statement, or with statements that `work` puts into a transaction of its own.
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
+    {
+        self.run(WRITE_LIMIT, work).await
+    }
+
+    async fn run<T, W>(&self, limit: Duration, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
+    {
+        let database = self.clone();
+        task::to_the_end(async move {
+            if !database.0.prepared.load(Ordering::Acquire) {
+                return Err(not_prepared());
+            }
+            let mut connection = database.0.pool.acquire().await.map_err(errors::storage_error)?;
+            match timeout(limit, work(&mut connection)).await {
+                Ok(outcome) => Ok(outcome?),
+                Err(_) => {
+                    // The answer may still come, so the connection cannot be used again. Closing it makes
+                    // the server roll back what it began.
+                    drop(connection.detach());
+                    let message = format!("no answer from the database within {} s", limit.as_secs());
+                    Err(StorageError::Unavailable(cause(message)))
+                }
+            }
+        })
+        .await
+    }
+
+    /// A connection outside of the pool, to the database, which is created if it is missing.
+    async fn connect(&self) -> Result<MySqlConnection, PrepareError> {
+        let connect = async {
+            match self.0.options.connect().await {
+                Err(error) if errors::is_unknown_database(&error) => {
+                    self.create_database().await?;
+                    self.0.options.connect().await
+                }
+                other => other,
+            }
+        };
+        let mut connection = timeout(CONNECT_LIMIT, connect)
+            .await
+            .map_err(|_| PrepareError::Unavailable(cause("the database server does not answer")))?
+            .map_err(errors::prepare_error)?;
+        set_session(&mut connection).await.map_err(errors::prepare_error)?;
+        Ok(connection)
+    }
+
+    async fn create_database(&self) -> Result<(), sqlx::Error> {
+        let name = self.0.options.get_database().unwrap_or_default().replace('`', "``");
+        let mut connection = self.0.options.clone().database("").connect().await?;
+        let statement = format!(
+            "CREATE DATABASE IF NOT EXISTS `{name}` DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        );
+        connection.execute(AssertSqlSafe(statement)).await?;
+        connection.close().await
+    }
+}
+
+async fn set_session(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    connection.execute(SESSION).await?;
+    Ok(())
+}
+
+/// Takes the lock under which the schema is changed, on this connection, until it is closed.
+///
+/// sqlx has such a lock, too, but asks for it with a timeout of -1, which to MariaDB is no time at all, and
+/// then takes no notice that it did not get it. Lock names are the server's, hence the database in it.
+async fn lock(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
+    let got = sqlx::query_scalar::<_, Option<i64>>("SELECT GET_LOCK(CONCAT('mymonit.', MD5(DATABASE())), ?)")
+        .bind(LOCK_WAIT_SECONDS)
+        .fetch_one(connection)
+        .await
+        .map_err(errors::prepare_error)?;
+    match got {
+        Some(1) => Ok(()),
+        _ => Err(PrepareError::Unavailable(cause("another process is changing the database schema"))),
+    }
+}
+
+async fn migrate(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
+    MIGRATIONS.run(connection).await.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            errors::prepare_error(error)
+        }
+        other => PrepareError::Incompatible(other.to_string()),
+    })
+}

@@ -1,0 +1,195 @@
+//! What an error of MySQL or MariaDB means to the services. The one place that knows their numbers.
+
+use std::sync::Arc;
+
+use mymonit_services::ports::{Conflict, StorageError};
+use sqlx::Error;
+use sqlx::mysql::MySqlDatabaseError;
+
+use crate::error::{PrepareError, cause};
+
+/// Why work on a connection failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The database or the driver said so.
+    Sql(Error),
+    /// The work itself found that it cannot go on.
+    Storage(StorageError),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StorageError> for Fault {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl From<Fault> for StorageError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Sql(error) => storage_error(error),
+            Fault::Storage(error) => error,
+        }
+    }
+}
+
+const UNKNOWN_DATABASE: u16 = 1049;
+const DUPLICATE_ENTRY: u16 = 1062;
+const LOCK_WAIT_TIMEOUT: u16 = 1205;
+const DEADLOCK: u16 = 1213;
+
+/// Errors that may be gone at the next try. Numbers from
+/// <https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html> and
+/// <https://mariadb.com/kb/en/mariadb-error-code-reference/>.
+const TRANSIENT: &[u16] = &[
+    3,
+    1026,
+    1030, // the disk: writing failed, storage engine failed
+    1021,
+    1114, // disk or table full
+    1037,
+    1038,
+    1041,
+    1135, // out of memory or threads
+    1040,
+    1203,
+    1226,
+    1461, // too many connections, connections or queries of this user, prepared statements
+    1042,
+    1043,
+    1129,
+    1130, // cannot connect, bad handshake, host blocked or not allowed
+    1044,
+    1045,
+    1142,
+    1227,
+    1698,
+    1820,
+    1862, // access denied, or the password expired: an operator mends that
+    1047, // a Galera node that is not ready
+    UNKNOWN_DATABASE,
+    1146, // database or table missing: a restore is under way, since `prepare` has seen them
+    1053,
+    1077,
+    1079,
+    1080,
+    1152,
+    1158,
+    1159,
+    1160,
+    1161,
+    1184,
+    1927,
+    4031, // shutdown, connection ended
+    1180,
+    1223,
+    1412,
+    1615, // failed commit, global read lock, definition changed, statement to prepare again
+    LOCK_WAIT_TIMEOUT,
+    DEADLOCK, //
+    1290,
+    1792,
+    1836,
+    3032,
+    3100,
+    3101, // read-only, offline, refused by replication
+    1317,
+    1969,
+    3024, // query interrupted or out of time
+];
+
+/// Errors that this very data will always cause, besides those whose SQLSTATE begins with 22.
+const REFUSED: &[u16] = &[
+    1048, 1364, 1366, // a missing or incorrect value
+    1118, 1153, 1162, // a row, packet or string too large
+    3819, 4025, // a check constraint
+];
+
+/// Which unique key stands for which conflict. Primary keys all have one name, so they stand beside the
+/// statements that can run against them.
+const CONFLICTS: [(&str, Conflict); 3] = [
+    ("UK_USERS_USERNAME", Conflict::Username),
+    ("UK_USERS_EMAIL_KEY", Conflict::Email),
+    ("UK_EXPERIMENTS_NAME", Conflict::ExperimentName),
+];
+
+/// Says in the services' terms what went wrong.
+pub(super) fn storage_error(error: Error) -> StorageError {
+    let Some(said) = said(&error) else {
+        return driver_error(error);
+    };
+    if let Some(key) = duplicate_key(&error) {
+        let conflict = CONFLICTS.iter().find(|(name, _)| *name == key).map(|(_, conflict)| *conflict);
+        return conflict.map_or_else(
+            || StorageError::Internal(cause(format!("1062: duplicate entry for key {key}"))),
+            StorageError::Conflict,
+        );
+    }
+    let message = cause(without_data(said));
+    let number = said.number();
+    if REFUSED.contains(&number) || said.code().is_some_and(|state| state.starts_with("22")) {
+        StorageError::Data(message)
+    } else if TRANSIENT.contains(&number) || said.code().is_some_and(|state| state.starts_with("08")) {
+        StorageError::Unavailable(message)
+    } else {
+        StorageError::Internal(message)
+    }
+}
+
+/// Says whether a failed preparation is worth another try.
+pub(super) fn prepare_error(error: Error) -> PrepareError {
+    match storage_error(error) {
+        StorageError::Unavailable(cause) => PrepareError::Unavailable(cause),
+        StorageError::Conflict(conflict) => PrepareError::Incompatible(conflict.message().to_owned()),
+        StorageError::Data(cause) | StorageError::Internal(cause) => {
+            PrepareError::Incompatible(cause.to_string())
+        }
+    }
+}
+
+pub(super) fn is_unknown_database(error: &Error) -> bool {
+    said(error).is_some_and(|said| said.number() == UNKNOWN_DATABASE)
+}
+
+fn said(error: &Error) -> Option<&MySqlDatabaseError> {
+    error.as_database_error().and_then(|said| said.try_downcast_ref())
+}
+
+fn driver_error(error: Error) -> StorageError {
+    match error {
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::Protocol(_)
+        | Error::PoolTimedOut
+        | Error::PoolClosed
+        | Error::WorkerCrashed
+        | Error::BeginFailed => StorageError::Unavailable(Arc::new(error)),
+        _ => StorageError::Internal(Arc::new(error)),
+    }
+}
+
+/// The name of the unique key that a row ran against; MySQL puts the table before it, MariaDB does not.
+fn duplicate_key(error: &Error) -> Option<&str> {
+    let said = said(error).filter(|said| said.number() == DUPLICATE_ENTRY)?;
+    // The message repeats the row's value first, so the key is what comes last.
+    let key = said.message().rsplit("for key ").next()?.trim_matches('\'');
+    Some(key.rsplit('.').next().unwrap_or(key))
+}
+
+/// What the server said, without the values of rows that some of its messages repeat.
+fn without_data(said: &MySqlDatabaseError) -> String {
+    let message = match said.number() {
+        // "Incorrect string value: '…' for column …"
+        1292 | 1366 | 1367 | 1411 => match said.message().rsplit_once(" for column ") {
+            Some((_, column)) => format!("incorrect value for column {column}"),
+            None => "incorrect value".to_owned(),
+        },
+        _ => said.message().to_owned(),
+    };
+    format!("{} ({}): {message}", said.number(), said.code().unwrap_or_default())
+}

@@ -1,0 +1,197 @@
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use mymonit_services::ports::StorageError;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool};
+
+use super::errors::{self, Fault};
+use crate::error::{InvalidAddress, PrepareError, not_prepared};
+use crate::task;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+
+/// How long a statement waits for another process that is writing to the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long `prepare` waits for another process that is preparing the same file.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long work waits for a connection of the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The shared handle of a SQLite database file. Clones are the same handle.
+#[derive(Clone)]
+pub struct SqliteDatabase(Arc<Inner>);
+
+struct Inner {
+    file: PathBuf,
+    options: SqliteConnectOptions,
+    /// One connection, since SQLite has one writer at a time: the others queue here, in the order they came.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    prepared: AtomicBool,
+}
+
+impl SqliteDatabase {
+    /// A handle of the file at that path, or at that `sqlite://` URL, with that many connections for
+    /// reading and one for writing. Touches nothing yet. Has to be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// Where the address names no file: a database in memory would be another one for each connection.
+    pub fn new(path_or_url: &str, readers: u32) -> Result<Self, InvalidAddress> {
+        let file = file_of(path_or_url)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .foreign_keys(true)
+            // What was acknowledged survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            // Each row comes from the connection's thread through a channel; a short one costs a switch of
+            // threads every few rows.
+            .row_buffer_size(1_000)
+            .disable_statement_logging();
+        let reading = options.clone().pragma("query_only", "ON");
+        Ok(Self(Arc::new(Inner {
+            file,
+            writer: pool(1).connect_lazy_with(options.clone()),
+            readers: pool(readers.max(1)).connect_lazy_with(reading),
+            options,
+            prepared: AtomicBool::new(false),
+        })))
+    }
+
+    /// Brings the schema up to date, creating the file and its folder where they are missing. Several
+    /// processes may do so at once.
+    ///
+    /// # Errors
+    /// [`PrepareError::Unavailable`] is worth another try, [`PrepareError::Incompatible`] is not.
+    pub async fn prepare(&self) -> Result<(), PrepareError> {
+        let folder = self.0.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            tokio::fs::create_dir_all(folder)
+                .await
+                .map_err(|error| PrepareError::Unavailable(Arc::new(error)))?;
+        }
+        let options = self.0.options.clone().create_if_missing(true).busy_timeout(PREPARE_TIMEOUT);
+        let mut connection = options.connect().await.map_err(errors::prepare_error)?;
+        let outcome = migrate(&mut connection).await;
+        connection.close().await.map_err(errors::prepare_error)?;
+        outcome?;
+        self.0.prepared.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Lets work in hand end, closes all connections and folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        // The last connection to close folds the log, and only one that may write can.
+        self.0.readers.close().await;
+        self.0.writer.close().await;
+    }
+
+    /// Reads on one of the reading connections. Each statement sees all that is committed when it begins.
+    pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
+    {
+        let database = self.clone();
+        task::to_the_end(async move {
+            database.require_prepared()?;
+            let mut connection = database.0.readers.acquire().await.map_err(errors::storage_error)?;
+            Ok(work(&mut connection).await?)
+        })
+        .await
+    }
+
+    /// Writes in one transaction, which begins by taking the write lock: it cannot fail half-way because
+    /// somebody else wrote in between. It is committed if `work` succeeds, and leaves nothing if not.
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
+    {
+        let database = self.clone();
+        task::to_the_end(async move {
+            database.require_prepared()?;
+            let mut connection = database.0.writer.acquire().await.map_err(errors::storage_error)?;
+            let mut transaction =
+                connection.begin_with("BEGIN IMMEDIATE").await.map_err(errors::storage_error)?;
+            let result = work(&mut transaction).await?;
+            transaction.commit().await.map_err(errors::storage_error)?;
+            Ok(result)
+        })
+        .await
+    }
+
+    fn require_prepared(&self) -> Result<(), StorageError> {
+        if self.0.prepared.load(Ordering::Acquire) { Ok(()) } else { Err(not_prepared()) }
+    }
+}
+
+fn pool(size: u32) -> PoolOptions<Sqlite> {
+    PoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // There is no server that could have closed the connection meanwhile.
+        .test_before_acquire(false)
+}
+
+fn file_of(path_or_url: &str) -> Result<PathBuf, InvalidAddress> {
+    let path = path_or_url.strip_prefix("sqlite:");
+    let path = path.map(|path| path.strip_prefix("//").unwrap_or(path)).unwrap_or(path_or_url);
+    let (path, parameters) = path.split_once('?').unwrap_or((path, ""));
+    if path.is_empty() || path == ":memory:" {
+        return Err(InvalidAddress::new(
+            "a SQLite address must name a file, such as `sqlite://data/mymonit.db`",
+        ));
+    }
+    if !["", "mode=rwc", "mode=rw"].contains(&parameters) {
+        return Err(InvalidAddress::new("a SQLite address takes no parameters"));
+    }
+    // sqlx reads the path of a URL with its percent escapes.
+    if path_or_url.starts_with("sqlite:") {
+        let options = SqliteConnectOptions::from_str(path)
+            .map_err(|_| InvalidAddress::new("the path of a SQLite URL must be UTF-8 where it is escaped"))?;
+        return Ok(options.get_filename().to_owned());
+    }
+    Ok(Path::new(path).to_owned())
+}
+
+/// Brings the schema up to date in one transaction, so that of several processes the first does it all,
+/// the others wait and find it done, and a killed one leaves nothing.
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), PrepareError> {
+    use_write_ahead_log(connection).await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(errors::prepare_error)?;
+    MIGRATIONS.run(&mut *transaction).await.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            errors::prepare_error(error)
+        }
+        other => PrepareError::Incompatible(other.to_string()),
+    })?;
+    transaction.commit().await.map_err(errors::prepare_error)
+}
+
+/// Turns the write-ahead log on, which stays on in the file: readers and the writer then do not wait for each
+/// other. SQLite does not wait by itself for another process that does the same.
+async fn use_write_ahead_log(connection: &mut SqliteConnection) -> Result<(), PrepareError> {
+    let deadline = tokio::time::Instant::now() + PREPARE_TIMEOUT;
+    loop {
+        match sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let message =
+                    format!("the file's folder allows no write-ahead log, only the journal mode {mode}");
+                return Err(PrepareError::Incompatible(message));
+            }
+            Err(error) if errors::is_busy(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Err(error) => return Err(errors::prepare_error(error)),
+        }
+    }
+}
