@@ -1,5 +1,6 @@
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -163,10 +164,7 @@ fn set_up(port: u16, further_options: Vec<OsString>) -> anyhow::Result<Supervise
     let mariadbd = program::find("mariadbd", SERVER_PACKAGE)?;
     let folder = tempfile::Builder::new().prefix("mymonit-test-mariadb-").tempdir()?;
     let path = program::text(folder.path())?;
-    template::copy_to(&mariadbd, &folder.path().join("data"))?;
-    std::fs::create_dir(folder.path().join("tmp")).context("cannot make a folder for temporary files")?;
-
-    let mut command: Vec<OsString> = vec![mariadbd.into(), "--no-defaults".into()];
+    let mut command: Vec<OsString> = vec![mariadbd.clone().into(), "--no-defaults".into()];
     command.extend(template::account_option().map(OsString::from));
     command.extend(
         [
@@ -201,5 +199,9 @@ fn set_up(port: u16, further_options: Vec<OsString>) -> anyhow::Result<Supervise
         working_folder: folder.path().to_owned(),
         companion: None,
     };
-    Supervised::new(program, folder)
+    // From here on the folder goes with the server, whatever happens; so it is filled only now.
+    let server = Supervised::new(program, folder)?;
+    template::copy_to(&mariadbd, &server.folder().join("data"))?;
+    fs::create_dir(server.folder().join("tmp")).context("cannot make a folder for temporary files")?;
+    Ok(server)
 }

@@ -41,3 +41,17 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
     }
     Ok(stdout)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_reported_with_the_debian_package_that_brings_it() {
+        let error = find("no-such-program", "some-package").unwrap_err().to_string();
+        assert!(
+            error.contains("no-such-program") && error.contains("apt-get install some-package"),
+            "{error}"
+        );
+    }
+}

@@ -66,19 +66,22 @@ impl RabbitMqBuilder {
     fn set_up(self) -> anyhow::Result<(Supervised, Node)> {
         let folder = tempfile::Builder::new().prefix("mymonit-test-rabbitmq-").tempdir()?;
         let node = Node::reserve(folder.path(), self.reserved)?;
-        fs::write(node.configuration_file(), node.configuration() + &self.configuration)
-            .context("cannot write the node's configuration")?;
-        let server = installation::lean(folder.path())?;
+        let installation = installation::lean_in(folder.path());
         let program = Program {
             name: format!("rabbitmq-server on port {}", node.port()),
             // Allowing input makes the script become the server instead of watching over it, so that the
             // process that is known here is the server's; -noinput then says that there is none.
-            command: vec![server.script("rabbitmq-server").into(), "-noinput".into()],
-            environment: node.environment(&server),
+            command: vec![installation.script("rabbitmq-server").into(), "-noinput".into()],
+            environment: node.environment(&installation),
             working_folder: folder.path().to_owned(),
             companion: Some(node.port_mapper()?),
         };
-        Ok((Supervised::new(program, folder)?, node))
+        // From here on the folder goes with the node, whatever happens; so it is filled only now.
+        let server = Supervised::new(program, folder)?;
+        installation::lean(server.folder())?;
+        fs::write(node.configuration_file(), node.configuration() + &self.configuration)
+            .context("cannot write the node's configuration")?;
+        Ok((server, node))
     }
 }
 

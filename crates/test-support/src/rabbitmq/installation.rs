@@ -34,13 +34,13 @@ impl Installation {
     }
 }
 
-/// The lean installation that [`lean`] made in a node's folder.
+/// The lean installation that [`lean`] makes in a node's folder.
 pub(super) fn lean_in(folder: &Path) -> Installation {
     Installation { home: folder.join("installation") }
 }
 
 /// Makes a lean installation in a node's folder.
-pub(super) fn lean(folder: &Path) -> anyhow::Result<Installation> {
+pub(super) fn lean(folder: &Path) -> anyhow::Result<()> {
     let installed = installed()?;
     let lean = lean_in(folder);
     fs::create_dir_all(lean.home.join("plugins")).context("cannot make a folder for RabbitMQ")?;
@@ -51,7 +51,7 @@ pub(super) fn lean(folder: &Path) -> anyhow::Result<Installation> {
         let name = application.file_name().context("an application without a name")?;
         symlink(&application, lean.home.join("plugins").join(name))?;
     }
-    Ok(lean)
+    Ok(())
 }
 
 /// The folder of the installed RabbitMQ: the one with `sbin`, `escript` and `plugins`.
