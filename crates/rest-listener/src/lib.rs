@@ -4,9 +4,24 @@
 //! One file per resource holds its router, its shapes and its handlers. No rule of who may do what stands
 //! here; the services hold them all.
 
+mod caller;
+mod created;
+mod edge;
+mod encoder;
+mod error;
+mod experiments;
+mod health;
+mod json;
+mod measure_types;
+mod measures;
+mod path;
+mod query;
 mod router;
+mod scientists_experiments;
 mod server;
 mod state;
+mod streaming;
+mod users;
 
 pub use router::router;
 pub use server::{Limits, serve};

@@ -1,8 +1,21 @@
 use axum::Router;
+use axum::middleware::{from_fn, map_request};
 
-use crate::RestState;
+use crate::{RestState, edge, experiments, health, measure_types, measures, scientists_experiments, users};
 
-/// All endpoints, as a service that answers every request.
+/// All endpoints, as a service that has an answer to every request. Routes are written without a trailing
+/// slash; with one, a path reaches the same route.
 pub fn router(state: RestState) -> Router {
-    Router::new().with_state(state)
+    let routes = Router::new()
+        .merge(users::router())
+        .merge(experiments::router())
+        .merge(scientists_experiments::router())
+        .merge(measures::router())
+        .merge(measure_types::router())
+        .merge(health::router())
+        .fallback(edge::no_such_path)
+        .layer(map_request(edge::note_route))
+        .with_state(state);
+    // Around the routes instead of in them, because it changes the path before they are looked for.
+    Router::new().fallback_service(routes).layer(from_fn(edge::edge))
 }

@@ -1,9 +1,20 @@
+//! Serving HTTP/1.1 on a listener: connections, their time limits, and the graceful stop.
+
+mod connection;
+mod phase;
+mod timed_stream;
+
 use std::io;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// How long to wait after an accept that failed for want of something (file descriptors, memory) which only
+/// time or the end of another connection brings back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a client may take. Nothing here cuts an answer that the client goes on reading.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +23,7 @@ pub struct Limits {
     pub header_read: Duration,
     /// From the end of an answer to the first byte of the next request on the same connection.
     pub keep_alive: Duration,
-    /// From the end of the headers to the end of the request's body.
+    /// From the moment the handler wants the request's body to the body's end.
     pub body_read: Duration,
     /// From the end of the request's headers to the beginning of the answer.
     pub request: Duration,
@@ -35,17 +46,50 @@ impl Default for Limits {
 
 /// Serves HTTP/1.1 on `listener` until `shutdown` is cancelled, then accepts nothing more, lets the open
 /// requests end and returns. How long to wait for them is the caller's choice: dropping the future
-/// ends them at once.
+/// breaks them off.
 ///
 /// # Errors
-/// None so far: whatever goes wrong with one connection ends that connection only.
+/// None so far: what goes wrong with one connection ends that connection only, and an accept that fails is
+/// tried again.
 pub async fn serve(
     listener: TcpListener,
-    _router: Router,
-    _limits: Limits,
+    router: Router,
+    limits: Limits,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    shutdown.cancelled().await;
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            stream = accept(&listener) => {
+                let connection = connection::serve(stream, router.clone(), limits, shutdown.clone());
+                connections.spawn(connection);
+            }
+        }
+    }
     drop(listener);
+    while connections.join_next().await.is_some() {}
     Ok(())
+}
+
+/// The next connection, whatever goes wrong with others.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot accept connections for now");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the connection, and not the listener, has failed: its client was gone before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

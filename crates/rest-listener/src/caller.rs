@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use mymonit_model::User;
+use mymonit_services::{ServiceError, UserService};
+use tracing::Span;
+
+use crate::error::Problem;
+
+/// The user who asks. A handler that takes this argument is out of reach without a valid token; it stands
+/// before all arguments that are made of the client's input, so that only users learn what is wrong with it.
+pub(crate) struct Caller(pub(crate) User);
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    Arc<dyn UserService>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let token =
+            bearer_token(&parts.headers).map_err(|reason| ServiceError::Unauthenticated { reason })?;
+        let user = <Arc<dyn UserService>>::from_ref(state).authenticate(token).await?;
+        Span::current().record("user_id", user.user_id.as_str());
+        Ok(Self(user))
+    }
+}
+
+/// The token of the one `Authorization: Bearer` header (RFC 6750 §2.1).
+fn bearer_token(headers: &HeaderMap) -> Result<&str, &'static str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or("no Authorization header")?;
+    if values.next().is_some() {
+        return Err("more than one Authorization header");
+    }
+    parse(value).ok_or("the Authorization header is not `Bearer` and one token")
+}
+
+fn parse(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.trim_matches(' ').split_once(' ')?;
+    let token = token.trim_start_matches(' ');
+    let is_one = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    (scheme.eq_ignore_ascii_case("bearer") && is_one).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&'static str]) -> Option<String> {
+        let headers = values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).collect();
+        bearer_token(&headers).ok().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        for header in ["Bearer a.b.c", "bearer a.b.c", "BEARER a.b.c", "Bearer   a.b.c", "Bearer a.b.c "] {
+            assert_eq!(of(&[header]).as_deref(), Some("a.b.c"), "{header}");
+        }
+    }
+
+    #[test]
+    fn anything_but_one_header_with_one_token_is_none() {
+        let wrong =
+            ["", "Bearer", "Bearer ", "a.b.c", "Basic a.b.c", "Bearer a b", "Bearera.b.c", "Bearer a,b"];
+        for header in wrong {
+            assert_eq!(of(&[header]), None, "{header}");
+        }
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["Bearer a", "Bearer a"]), None);
+    }
+}

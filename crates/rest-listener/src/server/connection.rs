@@ -1,0 +1,91 @@
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http::Request;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::Limits;
+use super::phase::{Phase, SharedPhase};
+use super::timed_stream::TimedStream;
+
+/// Serves one connection to its end.
+pub(super) async fn serve(stream: TcpStream, router: Router, limits: Limits, shutdown: CancellationToken) {
+    // Small answers must not wait for the acknowledgement of earlier ones. A socket that refuses is gone.
+    let _ = stream.set_nodelay(true);
+    let phase = SharedPhase::new();
+    let stream = TimedStream::new(stream, phase.clone(), limits, shutdown.clone());
+    let service = service_fn(move |request| answer(request, router.clone(), limits, phase.clone()));
+    // The stream keeps the time, since hyper's own timer cannot tell half a request from none. That timer is
+    // set none the less: with it hyper asks the stream for the next request as soon as an answer has ended.
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.keep_alive + limits.header_read)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // The client's doing, or a document that broke off, which the request's own line tells of.
+        tracing::debug!(error = %error, "a connection ended early");
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    router: Router,
+    limits: Limits,
+    phase: SharedPhase,
+) -> Result<http::Response<AnswerBody>, Infallible> {
+    phase.begin(Phase::Answer);
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(limits);
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| AnswerBody { body, phase }))
+}
+
+/// The body of an answer, with whose end the connection becomes idle.
+struct AnswerBody {
+    body: Body,
+    phase: SharedPhase,
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.phase.begin(Phase::Idle);
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,161 @@
+//! A reading on its way to the client.
+//!
+//! The next portion is read from the database while the present one is encoded and sent, and no more than
+//! that one: a client that reads slowly slows the reading down, and memory stays flat. A client that goes
+//! away drops the body, which ends the reading, also while the database works on it. A failure on the way
+//! becomes an error of the body, so that the connection breaks instead of ending a document that is not whole.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::{FutureExt, Stream, StreamExt, stream};
+use mymonit_services::{MeasurePages, NamedMeasure, ServiceError};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tracing::{Instrument, Span};
+
+use crate::encoder::MeasureEncoder;
+
+/// Bytes after which a piece of the document is handed on.
+const CHUNK: usize = 64 * 1024;
+/// Room for the measure that reaches [`CHUNK`], so that the buffer need not grow for it.
+const CHUNK_CAPACITY: usize = CHUNK + 1024;
+
+/// The measures of `pages` as a document.
+///
+/// # Errors
+/// What the first portion says, while there still is a status to say it with.
+pub(crate) async fn document<E: MeasureEncoder>(
+    mut pages: MeasurePages,
+    encoder: E,
+) -> Result<Body, ServiceError> {
+    let first = pages.next().await.transpose()?.unwrap_or_default();
+    // Most readings have one portion. Nothing is waited for to learn that.
+    let rest = match pages.next().now_or_never() {
+        Some(None) => Rest::Nothing,
+        second => Rest::Ahead(read_ahead(stream::iter(second.flatten()).chain(pages).boxed())),
+    };
+    Ok(Document::new(encoder, first, rest).into_body())
+}
+
+/// What the reading task hands on.
+enum Portion {
+    Measures(Vec<NamedMeasure>),
+    /// There is no more. Said in words, because a channel that just closes may also mean that the task died.
+    End,
+    Failed(ServiceError),
+}
+
+fn read_ahead(pages: MeasurePages) -> mpsc::Receiver<Portion> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(read(pages, sender).instrument(Span::current()));
+    receiver
+}
+
+async fn read(mut pages: MeasurePages, sender: mpsc::Sender<Portion>) {
+    // A place is taken before the portion is read, so that only one is ever read ahead.
+    while let Ok(place) = sender.reserve().await {
+        let page = tokio::select! {
+            biased;
+            () = sender.closed() => return,
+            page = pages.next() => page,
+        };
+        match page {
+            Some(Ok(measures)) => place.send(Portion::Measures(measures)),
+            Some(Err(error)) => return place.send(Portion::Failed(error)),
+            None => return place.send(Portion::End),
+        }
+    }
+}
+
+/// Why a document was not sent to its end.
+#[derive(Debug, Error)]
+pub(crate) enum BrokenDocument {
+    #[error("reading the measures failed on the way")]
+    Failed(#[source] ServiceError),
+    #[error("the task that read the measures died")]
+    Died,
+}
+
+/// What comes after the portion in hand.
+enum Rest {
+    Nothing,
+    Ahead(mpsc::Receiver<Portion>),
+    /// The document has been ended, or broken off.
+    Over,
+}
+
+struct Document<E> {
+    encoder: E,
+    measures: std::vec::IntoIter<NamedMeasure>,
+    rest: Rest,
+    out: Vec<u8>,
+}
+
+impl<E: MeasureEncoder> Document<E> {
+    fn new(mut encoder: E, first: Vec<NamedMeasure>, rest: Rest) -> Self {
+        let mut out = Vec::with_capacity(CHUNK_CAPACITY.min(128 + first.len() * 128));
+        encoder.begin(&mut out);
+        Self { encoder, measures: first.into_iter(), rest, out }
+    }
+
+    /// A document that is whole in its first piece gets a `Content-Length` with it.
+    fn into_body(mut self) -> Body {
+        self.fill();
+        if self.measures.as_slice().is_empty() && matches!(self.rest, Rest::Nothing) {
+            self.encoder.end(&mut self.out);
+            return Body::from(self.out);
+        }
+        Body::from_stream(self)
+    }
+
+    /// Encodes what is in hand, up to one piece.
+    fn fill(&mut self) {
+        while self.out.len() < CHUNK
+            && let Some(measure) = self.measures.next()
+        {
+            self.encoder.measure(&measure, &mut self.out);
+        }
+    }
+
+    fn piece(&mut self) -> Poll<Option<Result<Bytes, BrokenDocument>>> {
+        let piece = std::mem::replace(&mut self.out, Vec::with_capacity(CHUNK_CAPACITY));
+        Poll::Ready(Some(Ok(piece.into())))
+    }
+
+    fn broken(&mut self, why: BrokenDocument) -> Poll<Option<Result<Bytes, BrokenDocument>>> {
+        self.rest = Rest::Over;
+        Poll::Ready(Some(Err(why)))
+    }
+}
+
+impl<E: MeasureEncoder> Stream for Document<E> {
+    type Item = Result<Bytes, BrokenDocument>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            this.fill();
+            if this.out.len() >= CHUNK {
+                return this.piece();
+            }
+            let portion = match &mut this.rest {
+                Rest::Over => return Poll::Ready(None),
+                Rest::Nothing => {
+                    this.encoder.end(&mut this.out);
+                    this.rest = Rest::Over;
+                    return this.piece();
+                }
+                Rest::Ahead(portions) => ready!(portions.poll_recv(context)),
+            };
+            match portion {
+                Some(Portion::Measures(measures)) => this.measures = measures.into_iter(),
+                Some(Portion::End) => this.rest = Rest::Nothing,
+                Some(Portion::Failed(error)) => return this.broken(BrokenDocument::Failed(error)),
+                None => return this.broken(BrokenDocument::Died),
+            }
+        }
+    }
+}
