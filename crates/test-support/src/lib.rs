@@ -16,12 +16,14 @@ mod program;
 mod rabbitmq;
 mod service_process;
 mod supervised;
+pub mod tokens;
 mod wait;
 
 pub use mariadb::MariaDb;
 pub use output::{Line, Stream};
 pub use ports::ReservedPort;
 pub use rabbitmq::{RabbitMq, RabbitMqBuilder};
+pub use rustix::process::Pid;
 pub use service_process::{ServiceProcess, ServiceProcessBuilder};
 pub use supervised::Exit;
 pub use wait::wait_until;

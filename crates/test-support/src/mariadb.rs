@@ -97,13 +97,22 @@ impl MariaDb {
     /// # Errors
     /// Where a statement fails; the error holds the server's message.
     pub async fn execute(&self, sql: &str) -> anyhow::Result<String> {
-        let client = program::find("mariadb", CLIENT_PACKAGE)?;
-        let mut command = Command::new(client);
-        command.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"]);
-        command.arg("--default-character-set=utf8mb4");
-        command.arg(format!("--socket={}", program::text(&self.server.folder().join(SOCKET))?));
+        let mut command = self.client()?;
+        command.args(["--batch", "--skip-column-names"]);
         command.arg(format!("--execute={sql}"));
         tokio::task::spawn_blocking(move || program::run(&mut command)).await?
+    }
+
+    /// The server's own client, signed in as `root`. It reads statements from its standard input, and takes
+    /// the name of a database as an argument.
+    ///
+    /// # Errors
+    /// Where there is no such program.
+    pub fn client(&self) -> anyhow::Result<Command> {
+        let mut command = Command::new(program::find("mariadb", CLIENT_PACKAGE)?);
+        command.args(["--no-defaults", "--user=root", "--default-character-set=utf8mb4"]);
+        command.arg(format!("--socket={}", program::text(&self.server.folder().join(SOCKET))?));
+        Ok(command)
     }
 
     /// The server's process id.

@@ -1,0 +1,46 @@
+//! The command line (specification §1).
+
+use clap::{Args, Parser, Subcommand};
+
+/// MyMONIT collects the measurements of scientific experiments and gives them to the scientists who may see
+/// them. It is configured by environment variables, which the README lists.
+#[derive(Debug, Parser)]
+#[command(name = "mymonit", version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+impl Arguments {
+    /// The arguments that the process was started with; wrong ones end it with what is allowed.
+    pub(crate) fn of_process() -> Self {
+        Self::parse()
+    }
+
+    /// What to do; plain `mymonit` serves.
+    pub(crate) fn command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(Serve { evaluation: false }))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Takes in measures and answers clients until SIGTERM or SIGINT (the default).
+    Serve(Serve),
+    /// Brings the database schema up to date and exits.
+    Migrate,
+    /// Evaluation mode only: prints an ID token for a user.
+    Token {
+        /// The staff identification, such as S001.
+        user_id: String,
+    },
+    /// Exits with 0 if the running service is ready, for container health checks.
+    Healthcheck,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Everything on this machine, with example data and own tokens, and nothing to configure.
+    #[arg(long)]
+    pub(crate) evaluation: bool,
+}

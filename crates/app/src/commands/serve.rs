@@ -1,0 +1,150 @@
+//! `mymonit serve`: builds everything, runs both listeners side by side, and ends them together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use mymonit_rabbit_listener::RabbitListener;
+use mymonit_rest_listener::{Limits, RestState};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::configuration::{AuthConfiguration, Configuration, Environment, RestConfiguration};
+use crate::container::{Services, Storage, auth_module};
+use crate::upkeep;
+
+/// How long everything may take to end once it has been asked to (specification §1).
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// If the configuration is wrong, the address cannot be listened on, or a part fails for good. A database or a
+/// broker that is away is no error: the service lives, says that it is not ready, and becomes ready by itself.
+pub(crate) async fn serve(environment: &Environment, evaluation: bool) -> anyhow::Result<()> {
+    let configuration = Configuration::read(environment, evaluation)?;
+    announce(&configuration);
+    let storage = Storage::open(configuration.database)?;
+    let services = Services::build(&storage, auth_module(configuration.auth)?);
+    let rabbit = RabbitListener::new(configuration.rabbit, services.ingest.clone());
+    let state = RestState {
+        users: services.users,
+        experiments: services.experiments,
+        measures: services.measures,
+        measure_types: services.measure_types,
+        probes: Arc::from([storage.probe(), Arc::new(rabbit.probe())]),
+    };
+    let listener = bind(&configuration.rest).await?;
+
+    let stop = CancellationToken::new();
+    let mut parts = Parts::new(stop.clone());
+    let router = mymonit_rest_listener::router(state);
+    parts.start(
+        "REST listener",
+        mymonit_rest_listener::serve(listener, router, Limits::default(), stop.clone()),
+    );
+    parts.start("Rabbit listener", rabbit.run(stop.clone()));
+    parts.start(
+        "storage upkeep",
+        upkeep::run(storage, configuration.example_data, configuration.dedup_window, stop),
+    );
+    parts.run_until(stop_signal()?).await
+}
+
+fn announce(configuration: &Configuration) {
+    if configuration.evaluation {
+        warn!("EVALUATION MODE: own tokens, example data, no protection. Not for production.");
+    }
+    if let AuthConfiguration::Emulator { project_id, host } = &configuration.auth {
+        warn!(
+            project_id = project_id.project_id().as_str(),
+            host, "the Firebase Auth emulator's UNSIGNED tokens are accepted: anybody can be anybody"
+        );
+    }
+}
+
+async fn bind(configuration: &RestConfiguration) -> anyhow::Result<TcpListener> {
+    let RestConfiguration { host, port } = configuration;
+    let listener = TcpListener::bind((host.as_str(), *port))
+        .await
+        .with_context(|| format!("cannot listen on REST_HOST `{host}`, REST_PORT {port}"))?;
+    info!(address = %listener.local_addr()?, "REST listener listens");
+    Ok(listener)
+}
+
+/// Ends on the first SIGTERM or SIGINT. The handlers are in place when this returns, so that a signal during
+/// the start is not missed.
+fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+/// The parts of the running service. They end together: one that fails takes the others along in good order.
+struct Parts {
+    running: JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    fn new(stop: CancellationToken) -> Self {
+        Self { running: JoinSet::new(), stop }
+    }
+
+    fn start<E>(&mut self, name: &'static str, part: impl Future<Output = Result<(), E>> + Send + 'static)
+    where
+        E: Into<anyhow::Error> + 'static,
+    {
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            let ended = part.await.map_err(|error| error.into().context(format!("the {name} failed")));
+            // A part that ends before it is asked to has failed, whatever it says.
+            if ended.is_ok() && !stop.is_cancelled() {
+                Err(anyhow!("the {name} ended by itself"))
+            } else {
+                ended
+            }
+        });
+    }
+
+    async fn run_until(mut self, stop_signal: impl Future<Output = &'static str>) -> anyhow::Result<()> {
+        let outcome = tokio::select! {
+            name = stop_signal => {
+                info!(signal = name, "stopping");
+                Ok(())
+            }
+            Some(ended) = self.running.join_next() => flatten(ended),
+        };
+        self.stop.cancel();
+        let rest = timeout(STOP_WITHIN, self.join()).await.unwrap_or_else(|_| {
+            Err(anyhow!("not everything ended within {} s of being asked to", STOP_WITHIN.as_secs()))
+        });
+        let outcome = outcome.and(rest);
+        match &outcome {
+            Ok(()) => info!("stopped"),
+            Err(error) => error!("stopped: {error:#}"),
+        }
+        outcome
+    }
+
+    async fn join(&mut self) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.running.join_next().await {
+            outcome = outcome.and(flatten(ended));
+        }
+        outcome
+    }
+}
+
+fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    ended.map_err(anyhow::Error::from)?
+}

@@ -1,0 +1,81 @@
+//! The configuration of specification §7, by environment. A struct for each concern; its documentation
+//! names the variables. Every variable `NAME` also works as `NAME_FILE`, the path of a file that holds the
+//! value. A wrong value is one [`ConfigurationError`], which names the variable.
+
+mod auth;
+mod database;
+mod environment;
+mod rabbit;
+mod rest;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) use auth::AuthConfiguration;
+pub(crate) use database::{DatabaseConfiguration, DatabaseLocation};
+pub(crate) use environment::{ConfigurationError, Environment};
+pub(crate) use rest::RestConfiguration;
+
+use mymonit_rabbit_listener::RabbitConfiguration;
+
+/// Where evaluation mode keeps its database and its key, beside the place where it is started.
+const DATA_FOLDER: &str = "./data";
+
+/// Everything that `mymonit serve` needs to know.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// Whether this is evaluation mode: `EVALUATION`, or `--evaluation`.
+    pub(crate) evaluation: bool,
+    /// Where the measures are kept.
+    pub(crate) database: DatabaseConfiguration,
+    /// Where the measures come from.
+    pub(crate) rabbit: RabbitConfiguration,
+    /// Where clients are answered.
+    pub(crate) rest: RestConfiguration,
+    /// Whose tokens are accepted.
+    pub(crate) auth: AuthConfiguration,
+    /// How long a `message-id` is remembered: `RABBIT_DEDUP_WINDOW_HOURS`.
+    pub(crate) dedup_window: Duration,
+    /// Whether the example data are added: `EXAMPLE_DATA`, always in evaluation mode.
+    pub(crate) example_data: bool,
+}
+
+impl Configuration {
+    /// Reads everything from the environment.
+    pub(crate) fn read(environment: &Environment, evaluation: bool) -> Result<Self, ConfigurationError> {
+        let evaluation = Self::is_evaluation(environment, evaluation)?;
+        Ok(Self {
+            evaluation,
+            database: DatabaseConfiguration::read(environment, evaluation)?,
+            rabbit: rabbit::read(environment)?,
+            rest: RestConfiguration::read(environment, evaluation)?,
+            auth: AuthConfiguration::read(environment, evaluation)?,
+            dedup_window: dedup_window(environment)?,
+            example_data: evaluation || environment.flag("EXAMPLE_DATA")?,
+        })
+    }
+
+    /// Whether evaluation mode is asked for, by argument or by `EVALUATION`.
+    pub(crate) fn is_evaluation(
+        environment: &Environment,
+        argument: bool,
+    ) -> Result<bool, ConfigurationError> {
+        Ok(environment.flag("EVALUATION")? || argument)
+    }
+}
+
+/// The file of the key that signs evaluation mode's tokens.
+pub(crate) fn evaluation_key_file() -> PathBuf {
+    PathBuf::from(DATA_FOLDER).join("evaluation.key")
+}
+
+fn dedup_window(environment: &Environment) -> Result<Duration, ConfigurationError> {
+    const HOURS_OF_TEN_YEARS: u64 = 24 * 366 * 10;
+    let hours = environment.number("RABBIT_DEDUP_WINDOW_HOURS", 24, 1..=HOURS_OF_TEN_YEARS)?;
+    Ok(Duration::from_secs(hours * 60 * 60))
+}
+
+/// The tracing filter: `LOG_LEVEL`.
+pub(crate) fn log_level(environment: &Environment) -> Result<String, ConfigurationError> {
+    Ok(environment.text("LOG_LEVEL")?.unwrap_or_else(|| "info".to_owned()))
+}

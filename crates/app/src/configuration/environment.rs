@@ -1,0 +1,168 @@
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use mymonit_model::Faceted;
+use thiserror::Error;
+
+/// A variable that cannot be used, said in one sentence: its name, what it held (never for a secret) and
+/// what is allowed.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct ConfigurationError(pub(crate) String);
+
+impl ConfigurationError {
+    /// The variable holds something that is not allowed.
+    pub(crate) fn wrong(name: &str, held: impl Display, allowed: impl Display) -> Self {
+        Self(format!("{name} holds `{held}`; allowed is {allowed}"))
+    }
+
+    /// The variable holds a secret that is not allowed; the secret is not repeated.
+    pub(crate) fn wrong_secret(name: &str, allowed: impl Display) -> Self {
+        Self(format!("{name} holds a value that cannot be used; allowed is {allowed}"))
+    }
+}
+
+/// The variables that the process was started with. An empty one counts as not set, since compose files
+/// pass on what is not set as empty.
+pub(crate) struct Environment(HashMap<String, String>);
+
+impl Environment {
+    /// The environment of this process.
+    ///
+    /// Variables that are no UTF-8 are none of ours and are left out.
+    pub(crate) fn of_process() -> Self {
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(utf8).collect())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of `NAME`, or of the file that `NAME_FILE` names without its final line break.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, ConfigurationError> {
+        let file_name = format!("{name}_FILE");
+        match (self.variable(name), self.variable(&file_name)) {
+            (Some(_), Some(_)) => {
+                Err(ConfigurationError(format!("{name} and {file_name} are both set; set one of them")))
+            }
+            (Some(value), None) => Ok(Some(value.to_owned())),
+            (None, Some(path)) => {
+                let content = std::fs::read_to_string(path).map_err(|error| {
+                    ConfigurationError::wrong(
+                        &file_name,
+                        path,
+                        format!("the path of a readable file ({error})"),
+                    )
+                })?;
+                Ok(Some(content.trim_end_matches(['\r', '\n']).to_owned()))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Like [`Self::text`], for what may never be shown.
+    pub(crate) fn secret(&self, name: &str) -> Result<Option<Faceted<String>>, ConfigurationError> {
+        Ok(self.text(name)?.map(Faceted::new))
+    }
+
+    /// Like [`Self::text`], for the path of a file that must exist.
+    pub(crate) fn file(&self, name: &str) -> Result<Option<PathBuf>, ConfigurationError> {
+        let Some(path) = self.text(name)? else { return Ok(None) };
+        match std::fs::File::open(&path) {
+            Ok(_) => Ok(Some(path.into())),
+            Err(error) => {
+                Err(ConfigurationError::wrong(name, &path, format!("the path of a readable file ({error})")))
+            }
+        }
+    }
+
+    /// A value within bounds, or the default.
+    pub(crate) fn number<T>(
+        &self,
+        name: &str,
+        default: T,
+        allowed: std::ops::RangeInclusive<T>,
+    ) -> Result<T, ConfigurationError>
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let Some(text) = self.text(name)? else { return Ok(default) };
+        text.trim().parse().ok().filter(|number| allowed.contains(number)).ok_or_else(|| {
+            let allowed = format!("an integer from {} to {}", allowed.start(), allowed.end());
+            ConfigurationError::wrong(name, &text, allowed)
+        })
+    }
+
+    /// `true` or `false`; `false` if not set.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ConfigurationError> {
+        match self.text(name)?.as_deref().map(str::trim) {
+            None => Ok(false),
+            Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
+            Some(text) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
+            Some(text) => Err(ConfigurationError::wrong(name, text, "`true` or `false`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message<T: std::fmt::Debug>(result: Result<T, ConfigurationError>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_value_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "  from file \r\n").unwrap();
+        let environment = Environment::of(&[("DB_PASSWORD_FILE", path.to_str().unwrap())]);
+        assert_eq!(environment.text("DB_PASSWORD").unwrap().unwrap(), "  from file ");
+    }
+
+    #[test]
+    fn both_a_value_and_a_file_are_refused_by_name() {
+        let environment = Environment::of(&[("DB_USER", "a"), ("DB_USER_FILE", "/b")]);
+        let message = message(environment.text("DB_USER"));
+        assert!(message.contains("DB_USER and DB_USER_FILE"), "{message}");
+    }
+
+    #[test]
+    fn a_missing_file_is_refused_by_name() {
+        let message = message(Environment::of(&[("DB_USER_FILE", "/no/such")]).text("DB_USER"));
+        assert!(message.contains("DB_USER_FILE") && message.contains("/no/such"), "{message}");
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        assert_eq!(Environment::of(&[("DB_USER", "")]).text("DB_USER").unwrap(), None);
+    }
+
+    #[test]
+    fn a_number_out_of_bounds_is_refused_with_what_is_allowed() {
+        for held in ["0", "65536", "-1", "x", "1.5"] {
+            let message =
+                message(Environment::of(&[("REST_PORT", held)]).number::<u16>("REST_PORT", 5000, 1..=65535));
+            assert_eq!(message, format!("REST_PORT holds `{held}`; allowed is an integer from 1 to 65535"));
+        }
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false_and_nothing_else() {
+        let flag = |held: &str| Environment::of(&[("EXAMPLE_DATA", held)]).flag("EXAMPLE_DATA");
+        assert!(flag("true").unwrap() && flag("TRUE").unwrap() && flag("1").unwrap());
+        assert!(!flag("false").unwrap() && !flag("").unwrap());
+        assert!(message(flag("yes")).contains("EXAMPLE_DATA holds `yes`"));
+    }
+}

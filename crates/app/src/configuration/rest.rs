@@ -1,0 +1,60 @@
+use std::net::IpAddr;
+
+use super::{ConfigurationError, Environment};
+
+/// Where clients are answered: `REST_HOST`, `REST_PORT`.
+#[derive(Debug)]
+pub(crate) struct RestConfiguration {
+    /// A host name or an address; every address unless configured, in evaluation mode only this machine.
+    pub(crate) host: String,
+    /// The TCP port; 0 lets the system choose one.
+    pub(crate) port: u16,
+}
+
+impl RestConfiguration {
+    pub(crate) fn read(environment: &Environment, evaluation: bool) -> Result<Self, ConfigurationError> {
+        let default = if evaluation { "127.0.0.1" } else { "0.0.0.0" };
+        Ok(Self {
+            host: environment.text("REST_HOST")?.unwrap_or_else(|| default.to_owned()),
+            port: environment.number("REST_PORT", 5000, 0..=u16::MAX)?,
+        })
+    }
+
+    /// Where this machine reaches the service itself, for its health check.
+    pub(crate) fn local_url(&self, path: &str) -> String {
+        let host = match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+            Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => self.host.clone(),
+        };
+        format!("http://{host}:{}{path}", self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evaluation_mode_answers_this_machine_only_unless_told_otherwise() {
+        let host = |variables, evaluation| {
+            RestConfiguration::read(&Environment::of(variables), evaluation).unwrap().host
+        };
+        assert_eq!(host(&[], false), "0.0.0.0");
+        assert_eq!(host(&[], true), "127.0.0.1");
+        assert_eq!(host(&[("REST_HOST", "0.0.0.0")], true), "0.0.0.0");
+    }
+
+    #[test]
+    fn the_health_check_finds_the_service_wherever_it_listens() {
+        for (host, url) in [
+            ("0.0.0.0", "http://127.0.0.1:5000/x"),
+            ("::", "http://[::1]:5000/x"),
+            ("10.0.0.7", "http://10.0.0.7:5000/x"),
+            ("app", "http://app:5000/x"),
+        ] {
+            assert_eq!(RestConfiguration { host: host.to_owned(), port: 5000 }.local_url("/x"), url);
+        }
+    }
+}

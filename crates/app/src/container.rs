@@ -1,0 +1,286 @@
+//! Dependency injection: which component stands behind which trait. shaku's modules stay in this file; the rest
+//! of the program is handed the resolved services.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use mymonit_auth::{
+    EmulatorTokenVerifier, EmulatorTokenVerifierParameters, EvaluationKey, EvaluationTokenVerifier,
+    EvaluationTokenVerifierParameters, FirebaseTokenVerifier, FirebaseTokenVerifierParameters, SigningKeys,
+};
+use mymonit_services::ports::{
+    AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
+    StorageHealth, TokenVerifier, UserStore,
+};
+use mymonit_services::{
+    ExperimentService, ExperimentServiceImpl, IngestService, IngestServiceImpl, MeasureService,
+    MeasureServiceImpl, MeasureTypeService, MeasureTypeServiceImpl, PartState, ReadinessProbe, UserService,
+    UserServiceImpl,
+};
+use mymonit_storage::{
+    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
+    MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
+    MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
+    MySqlMeasureTypeStoreParameters, MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters,
+    MySqlUserStore, MySqlUserStoreParameters, PrepareError, SqliteAssociationStore,
+    SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
+    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
+    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
+    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteStorageHealth,
+    SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
+};
+use shaku::{HasComponent, module};
+
+use crate::configuration::{AuthConfiguration, ConfigurationError, DatabaseConfiguration, DatabaseLocation};
+
+/// Everything that keeps data, on one engine.
+pub(crate) trait StorageModule:
+    HasComponent<dyn UserStore>
+    + HasComponent<dyn ExperimentStore>
+    + HasComponent<dyn AssociationStore>
+    + HasComponent<dyn MeasureTypeStore>
+    + HasComponent<dyn MeasureStore>
+    + HasComponent<dyn IngestStore>
+    + HasComponent<dyn ExampleDataStore>
+    + HasComponent<dyn StorageHealth>
+    + Send
+    + Sync
+{
+}
+
+module! {
+    MySqlStorageModule: StorageModule {
+        components = [
+            MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
+            MySqlIngestStore, MySqlExampleDataStore, MySqlStorageHealth
+        ],
+        providers = []
+    }
+}
+
+module! {
+    SqliteStorageModule: StorageModule {
+        components = [
+            SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
+            SqliteMeasureStore, SqliteIngestStore, SqliteExampleDataStore, SqliteStorageHealth
+        ],
+        providers = []
+    }
+}
+
+/// Builds a storage module: every store is handed the same handle.
+macro_rules! storage_module {
+    ($module:ty, $database:expr, $($store:ty => $parameters:ident),+ $(,)?) => {
+        <$module>::builder()
+            $(.with_component_parameters::<$store>($parameters { database: $database.clone() }))+
+            .build()
+    };
+}
+
+fn mysql_module(database: &MySqlDatabase) -> MySqlStorageModule {
+    storage_module!(
+        MySqlStorageModule, database,
+        MySqlUserStore => MySqlUserStoreParameters,
+        MySqlExperimentStore => MySqlExperimentStoreParameters,
+        MySqlAssociationStore => MySqlAssociationStoreParameters,
+        MySqlMeasureTypeStore => MySqlMeasureTypeStoreParameters,
+        MySqlMeasureStore => MySqlMeasureStoreParameters,
+        MySqlIngestStore => MySqlIngestStoreParameters,
+        MySqlExampleDataStore => MySqlExampleDataStoreParameters,
+        MySqlStorageHealth => MySqlStorageHealthParameters,
+    )
+}
+
+fn sqlite_module(database: &SqliteDatabase) -> SqliteStorageModule {
+    storage_module!(
+        SqliteStorageModule, database,
+        SqliteUserStore => SqliteUserStoreParameters,
+        SqliteExperimentStore => SqliteExperimentStoreParameters,
+        SqliteAssociationStore => SqliteAssociationStoreParameters,
+        SqliteMeasureTypeStore => SqliteMeasureTypeStoreParameters,
+        SqliteMeasureStore => SqliteMeasureStoreParameters,
+        SqliteIngestStore => SqliteIngestStoreParameters,
+        SqliteExampleDataStore => SqliteExampleDataStoreParameters,
+        SqliteStorageHealth => SqliteStorageHealthParameters,
+    )
+}
+
+/// The storage, whichever engine it is on.
+pub(crate) struct Storage {
+    engine: Engine,
+    module: Arc<dyn StorageModule>,
+}
+
+enum Engine {
+    MySql(MySqlDatabase),
+    Sqlite(SqliteDatabase),
+}
+
+impl Storage {
+    /// Makes the handles; touches neither network nor disk.
+    ///
+    /// # Errors
+    /// If the address cannot be used.
+    pub(crate) fn open(configuration: DatabaseConfiguration) -> Result<Self, ConfigurationError> {
+        let DatabaseConfiguration { location, pool_size } = configuration;
+        let refused = |error| ConfigurationError(format!("DATABASE_URL cannot be used: {error}"));
+        let mysql = |database: MySqlDatabase| Self {
+            module: Arc::new(mysql_module(&database)),
+            engine: Engine::MySql(database),
+        };
+        Ok(match location {
+            DatabaseLocation::MySqlUrl(url) => {
+                mysql(MySqlDatabase::from_url(&url, pool_size).map_err(refused)?)
+            }
+            DatabaseLocation::MySql { user, password, host, port, database } => {
+                let settings = MySqlSettings { user, password, host, port, database };
+                mysql(MySqlDatabase::new(&settings, pool_size))
+            }
+            DatabaseLocation::Sqlite(path) => {
+                let database = SqliteDatabase::new(&path, pool_size).map_err(refused)?;
+                Self { module: Arc::new(sqlite_module(&database)), engine: Engine::Sqlite(database) }
+            }
+        })
+    }
+
+    /// Brings the schema up to date; safe from several processes at once.
+    pub(crate) async fn prepare(&self) -> Result<(), PrepareError> {
+        match &self.engine {
+            Engine::MySql(database) => database.prepare().await,
+            Engine::Sqlite(database) => database.prepare().await,
+        }
+    }
+
+    /// The users, for the command line.
+    pub(crate) fn users(&self) -> Arc<dyn UserStore> {
+        self.module.resolve()
+    }
+
+    /// Where the example data go.
+    pub(crate) fn example_data(&self) -> Arc<dyn ExampleDataStore> {
+        self.module.resolve()
+    }
+
+    /// Where messages go.
+    pub(crate) fn ingest(&self) -> Arc<dyn IngestStore> {
+        self.module.resolve()
+    }
+
+    /// Tells whether the database answers.
+    pub(crate) fn probe(&self) -> Arc<dyn ReadinessProbe> {
+        Arc::new(DatabaseProbe(self.module.resolve()))
+    }
+}
+
+/// How long a database may take to answer before it counts as away.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+struct DatabaseProbe(Arc<dyn StorageHealth>);
+
+#[async_trait]
+impl ReadinessProbe for DatabaseProbe {
+    fn part(&self) -> &'static str {
+        "database"
+    }
+
+    async fn state(&self) -> PartState {
+        match tokio::time::timeout(PROBE_TIMEOUT, self.0.check()).await {
+            Ok(Ok(())) => PartState { ready: true, state: "up" },
+            Ok(Err(_)) | Err(_) => PartState { ready: false, state: "unavailable" },
+        }
+    }
+}
+
+/// Who judges tokens.
+pub(crate) trait AuthModule: HasComponent<dyn TokenVerifier> {}
+
+module! {
+    FirebaseModule: AuthModule { components = [FirebaseTokenVerifier], providers = [] }
+}
+
+module! {
+    EmulatorModule: AuthModule { components = [EmulatorTokenVerifier], providers = [] }
+}
+
+module! {
+    EvaluationModule: AuthModule { components = [EvaluationTokenVerifier], providers = [] }
+}
+
+module! {
+    ServiceModule {
+        components = [
+            UserServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl, IngestServiceImpl
+        ],
+        providers = [],
+
+        use dyn StorageModule {
+            components = [
+                dyn UserStore, dyn ExperimentStore, dyn AssociationStore, dyn MeasureTypeStore, dyn MeasureStore,
+                dyn IngestStore
+            ],
+            providers = []
+        },
+        use dyn AuthModule {
+            components = [dyn TokenVerifier],
+            providers = []
+        }
+    }
+}
+
+/// The judge of tokens that the configuration asks for.
+///
+/// # Errors
+/// If evaluation mode's key can be neither read nor made.
+pub(crate) fn auth_module(configuration: AuthConfiguration) -> anyhow::Result<Arc<dyn AuthModule>> {
+    Ok(match configuration {
+        AuthConfiguration::Firebase { project_id, certificates } => {
+            let keys = Arc::new(SigningKeys::start(certificates)?);
+            let parameters = FirebaseTokenVerifierParameters { project_id, keys };
+            Arc::new(
+                FirebaseModule::builder()
+                    .with_component_parameters::<FirebaseTokenVerifier>(parameters)
+                    .build(),
+            )
+        }
+        AuthConfiguration::Emulator { project_id, .. } => {
+            let parameters = EmulatorTokenVerifierParameters { project_id };
+            Arc::new(
+                EmulatorModule::builder()
+                    .with_component_parameters::<EmulatorTokenVerifier>(parameters)
+                    .build(),
+            )
+        }
+        AuthConfiguration::Evaluation { key_file } => {
+            let key = EvaluationKey::read_or_create(&key_file)
+                .context("the key that signs evaluation mode's tokens can be neither read nor made")?;
+            let parameters = EvaluationTokenVerifierParameters { key };
+            let builder = EvaluationModule::builder();
+            Arc::new(builder.with_component_parameters::<EvaluationTokenVerifier>(parameters).build())
+        }
+    })
+}
+
+/// The services, each resolved once; doors are handed these and never the container.
+pub(crate) struct Services {
+    pub(crate) users: Arc<dyn UserService>,
+    pub(crate) experiments: Arc<dyn ExperimentService>,
+    pub(crate) measures: Arc<dyn MeasureService>,
+    pub(crate) measure_types: Arc<dyn MeasureTypeService>,
+    pub(crate) ingest: Arc<dyn IngestService>,
+}
+
+impl Services {
+    /// Puts the services on top of the storage and the judge of tokens.
+    pub(crate) fn build(storage: &Storage, auth: Arc<dyn AuthModule>) -> Self {
+        let module = ServiceModule::builder(storage.module.clone(), auth).build();
+        Self {
+            users: module.resolve(),
+            experiments: module.resolve(),
+            measures: module.resolve(),
+            measure_types: module.resolve(),
+            ingest: module.resolve(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! A wrong value stops the start with one clear message.
+
+use mymonit_test_support::{Exit, ServiceProcess, Stream};
+
+use crate::house::{BINARY, SOON};
+
+/// Starts the service with these variables and gives what it says on its end.
+async fn refusal(variables: &[(&str, &str)]) -> String {
+    let mut builder = ServiceProcess::builder(BINARY).arg("serve");
+    for (name, value) in variables {
+        builder = builder.env(name, value);
+    }
+    let process = builder.start().await.unwrap();
+    let exit = process.wait_for_exit(SOON).await.unwrap();
+    assert_eq!(exit, Exit::Status(2), "{variables:?}");
+    let lines: Vec<_> = process.lines().into_iter().filter(|line| line.stream == Stream::Stderr).collect();
+    assert_eq!(lines.len(), 1, "one message: {lines:?}");
+    lines[0].text.clone()
+}
+
+#[tokio::test]
+async fn each_wrong_variable_stops_the_start_with_one_message_that_names_it() {
+    let project = ("FIREBASE_PROJECT_ID", "some-project");
+    for (name, held) in [
+        ("DB_PORT", "70000"),
+        ("DB_POOL_SIZE", "0"),
+        ("DATABASE_URL", "postgres://canary:canary@host/db"),
+        ("RABBIT_URL", "http://canary:canary@host"),
+        ("RABBIT_PREFETCH", "x"),
+        ("RABBIT_BATCH_SIZE", "0"),
+        ("RABBIT_BATCH_LINGER_MS", "-1"),
+        ("RABBIT_DEDUP_WINDOW_HOURS", "0"),
+        ("RABBIT_MAX_MESSAGE_BYTES", "4MiB"),
+        ("RABBIT_CA_FILE", "/no/such/file"),
+        ("REST_PORT", "http"),
+        ("LOG_LEVEL", "loud=="),
+        ("EXAMPLE_DATA", "perhaps"),
+        ("EVALUATION", "maybe"),
+        ("FIREBASE_CERTS_URL", "http://example.org/"),
+        ("FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099"),
+        ("DB_PASSWORD_FILE", "/no/such/file"),
+    ] {
+        let message = refusal(&[project, (name, held)]).await;
+        assert!(message.contains(name), "{name}: {message}");
+        assert!(!message.contains("canary"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_firebase_project_the_start_stops_and_points_to_evaluation_mode() {
+    let message = refusal(&[]).await;
+    assert!(message.contains("FIREBASE_PROJECT_ID") && message.contains("--evaluation"), "{message}");
+}
+
+#[tokio::test]
+async fn evaluation_mode_refuses_to_start_beside_a_firebase_project() {
+    let message = refusal(&[("EVALUATION", "true"), ("GOOGLE_CLOUD_PROJECT", "some-project")]).await;
+    assert!(message.contains("GOOGLE_CLOUD_PROJECT"), "{message}");
+}

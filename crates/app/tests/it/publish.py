@@ -1,0 +1,17 @@
+"""An adapter in another language: publishes its standard input as one message, as specification §4 says.
+
+Takes the AMQP URL as its argument, and declares the exchange and the queue itself as adapters already do.
+"""
+
+import sys
+
+import pika
+
+connection = pika.BlockingConnection(pika.URLParameters(sys.argv[1]))
+channel = connection.channel()
+channel.exchange_declare(exchange="mymonit", exchange_type="direct", durable=True)
+channel.queue_declare(queue="measures", durable=True)
+channel.queue_bind(queue="measures", exchange="mymonit", routing_key="measures")
+channel.confirm_delivery()
+channel.basic_publish(exchange="mymonit", routing_key="measures", body=sys.stdin.buffer.read(), mandatory=True)
+connection.close()

@@ -1,0 +1,34 @@
+//! The benchmarks of specification §15. Each starts private servers, measures the real binary, and prints its
+//! figures beside their limit taken in the same run, so that the ratio holds on any machine.
+
+mod broker;
+mod database;
+mod ingest;
+mod report;
+mod service;
+mod usage;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "mymonit-bench",
+    about = "Measures MyMONIT beside the limits of its broker and its database"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Debug, Subcommand)]
+enum Benchmark {
+    /// Messages from the queue into the database.
+    Ingest(ingest::Options),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().benchmark {
+        Benchmark::Ingest(options) => ingest::run(&options).await,
+    }
+}

@@ -1,0 +1,67 @@
+//! The service that is measured: the release build of the real binary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use mymonit_test_support::{Pid, ReservedPort, ServiceProcess, wait_until};
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Builds `mymonit` as it is released and gives its path.
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status =
+        Command::new(cargo).args(["build", "--release", "--locked", "-p", "mymonit-app"]).status()?;
+    ensure!(status.success(), "the build of mymonit ended with {status}");
+    // The benchmarks are built into the same folder.
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("the folder of this program")?.join("mymonit"))
+}
+
+/// A running service in evaluation mode: tokens of its own, but the database and the broker of the benchmark.
+pub(crate) struct Service {
+    process: ServiceProcess,
+    port: ReservedPort,
+    http: reqwest::Client,
+}
+
+impl Service {
+    /// Starts the service; it consumes at once.
+    pub(crate) async fn start(binary: &Path, database_url: &str, broker_url: &str) -> anyhow::Result<Self> {
+        let port = ReservedPort::reserve()?;
+        let process = ServiceProcess::builder(binary)
+            .arg("serve")
+            .env("EVALUATION", "true")
+            .env("DATABASE_URL", database_url)
+            .env("RABBIT_URL", broker_url)
+            .env("REST_PORT", port.get().to_string())
+            .env("LOGSTASH_HOST", "")
+            .start()
+            .await?;
+        Ok(Self { process, port, http: reqwest::Client::builder().no_proxy().build()? })
+    }
+
+    /// Waits until database and consumer are ready.
+    pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let url = format!("http://127.0.0.1:{}/health/ready", self.port.get());
+        wait_until("the service is ready", READY_WITHIN, async || {
+            let response = self.http.get(&url).send().await.map_err(|error| error.to_string())?;
+            if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
+        })
+        .await
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> anyhow::Result<Pid> {
+        self.process.pid()
+    }
+
+    /// Stops it as an operator would.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let exit = self.process.terminate(Duration::from_secs(15)).await?;
+        ensure!(exit.success(), "the service ended with {exit:?}");
+        Ok(())
+    }
+}
