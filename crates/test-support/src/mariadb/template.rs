@@ -91,6 +91,8 @@ fn install(data: &Path, workspace: &Path) -> anyhow::Result<()> {
     command.arg("--no-defaults").args(account_option());
     command.arg(format!("--datadir={}", program::text(data)?));
     command.arg(format!("--extra-file={}", program::text(&accounts)?));
+    // --force: also where the machine's own name cannot be looked up, which is of no use here.
+    command.arg("--force");
     command.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
     command.args(data_options());
     program::run(&mut command).context("cannot make a data folder").map(drop)

@@ -73,7 +73,9 @@ impl Node {
             ("ERL_EPMD_PORT", self.port_mapper.get().to_string().into()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
             ("RABBITMQ_SCRIPTS_DIR", installation.scripts().into()),
-            ("RABBITMQ_NODENAME", format!("mymonit-test-{}@localhost", self.port()).into()),
+            // An address for a host name, so that nothing has to be looked up; Erlang calls that a long name.
+            ("RABBITMQ_NODENAME", format!("mymonit-test-{}@127.0.0.1", self.port()).into()),
+            ("RABBITMQ_USE_LONGNAME", "true".into()),
             ("RABBITMQ_DIST_PORT", self.distribution.get().to_string().into()),
             ("RABBITMQ_MNESIA_BASE", in_folder("data")),
             ("RABBITMQ_LOG_BASE", in_folder("log")),

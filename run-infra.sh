@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# Starts what the service needs, and not the service itself, for development: a MySQL-compatible database on port
+# 3306 and RabbitMQ on port 5672, both on 127.0.0.1 only, with their data in ./data/infra/. What answers there
+# already is used as it is.
+#
+#   ./run-infra.sh                until Ctrl-C
+#   ./run-infra.sh --background   returns when both answer
+#   ./run-infra.sh --stop         ends what --background started
+set -euo pipefail
+cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
+# shellcheck source=scripts/machine.sh
+source scripts/machine.sh
+# shellcheck source=scripts/private-servers.sh
+source scripts/private-servers.sh
+
+readonly data_folder=data/infra
+readonly pid_file=$data_folder/background.pid
+readonly background_log=$data_folder/background.log
+
+clean_up() {
+    allow_service_starts
+    if ((${#private_servers[@]} > 0)); then
+        say "stopping what was started"
+        stop_private_servers
+    fi
+}
+
+# The process that --background left running, if there is one.
+background_process() {
+    local pid
+    # The number may be another process's by now.
+    if [[ -e $pid_file ]] && read -r pid <"$pid_file" && grep -qs run-infra.sh "/proc/$pid/cmdline"; then
+        printf '%s' "$pid"
+    fi
+}
+
+stop_background() {
+    local pid
+    pid=$(background_process)
+    if [[ -z $pid ]]; then
+        say "nothing is running in the background"
+        return
+    fi
+    say "stopping the background servers"
+    # It waits for its two servers in turn.
+    end_process "$pid" 150
+    rm -f -- "$pid_file"
+}
+
+start_in_background() {
+    local pid
+    mkdir -p -- "$data_folder"
+    if [[ -n $(background_process) ]]; then
+        say "they run in the background already; ./run-infra.sh --stop ends them"
+        print_addresses
+        return
+    fi
+    if speaks_mysql 3306 && speaks_amqp 5672; then
+        say "a database and a broker answer already; there is nothing to start"
+        print_addresses
+        return
+    fi
+    # Here, where somebody sees what is asked and said.
+    need_programs
+    setsid ./run-infra.sh </dev/null >"$background_log" 2>&1 &
+    pid=$!
+    printf '%s\n' "$pid" >"$pid_file"
+    until speaks_mysql 3306 && speaks_amqp 5672; do
+        if ! kill -0 "$pid" 2>/dev/null; then
+            cat -- "$background_log" >&2
+            fail "they did not start"
+        fi
+        sleep 0.1
+    done
+    print_addresses
+    say "./run-infra.sh --stop ends them"
+}
+
+need_programs() {
+    speaks_mysql 3306 || need_packages mariadb-server-core mariadb-client-core
+    speaks_amqp 5672 || need_packages rabbitmq-server
+}
+
+# A database server that is not ours: whether the service can use it as it is.
+use_running_database() {
+    local client
+    say "a database server answers on port 3306 already; using it"
+    if client=$(program mariadb || program mysql) &&
+        MYSQL_PWD=password "$client" --no-defaults --host=127.0.0.1 --port=3306 --user=root \
+            --execute='CREATE DATABASE IF NOT EXISTS my_monit CHARACTER SET utf8mb4' >/dev/null 2>&1; then
+        return
+    fi
+    say "it does not let root in with the password 'password' (the default); create a database and an account there, and set DB_USER, DB_PASSWORD and DB_DATABASE"
+}
+
+start_database() {
+    if speaks_mysql 3306; then
+        use_running_database
+    elif port_is_open 3306; then
+        fail "something that is no MySQL answers on port 3306"
+    else
+        say "starting MariaDB"
+        start_private_mariadb "$data_folder/mariadb" 3306
+    fi
+}
+
+start_broker() {
+    if speaks_amqp 5672; then
+        say "a broker answers on port 5672 already; using it"
+    elif port_is_open 5672; then
+        fail "something that does not speak AMQP answers on port 5672"
+    else
+        say "starting RabbitMQ"
+        start_private_rabbitmq "$data_folder/rabbitmq" 5672
+    fi
+}
+
+print_addresses() {
+    cat <<'ADDRESSES'
+
+    database   mysql://root:password@127.0.0.1:3306/my_monit
+    broker     amqp://guest:guest@127.0.0.1:5672
+
+These are the service's defaults: `cargo run -p mymonit-app` uses them.
+
+ADDRESSES
+}
+
+run_in_foreground() {
+    if docker_answers; then
+        say "a Docker engine answers, but the container stack is still to come; starting natively"
+    fi
+    need_programs
+    start_database
+    start_broker
+    print_addresses
+    if ((${#private_servers[@]} == 0)); then
+        say "both were running; there is nothing to stop later"
+        return
+    fi
+    say "running until Ctrl-C"
+    # A server that ends by itself ends the script, and with it the other one.
+    wait -n "${private_servers[@]}" || true
+    fail "a server has ended; its log lies in $data_folder"
+}
+
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+case ${1-} in
+'') run_in_foreground ;;
+--background) start_in_background ;;
+--stop) stop_background ;;
+*) fail "knows --background and --stop, not $1" ;;
+esac

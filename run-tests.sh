@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs what the tests need, where it is missing, and runs them all.
+#
+# Needed: a Rust toolchain (https://rustup.rs) and, unless the packages are there, Debian or Ubuntu with the right to
+# install them (root or sudo). The tests start servers of their own and leave none behind; the services that
+# come with the packages are not started.
+set -euo pipefail
+cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
+# shellcheck source=scripts/machine.sh
+source scripts/machine.sh
+
+(($# == 0)) || fail "takes no arguments; it runs all tests"
+
+trap allow_service_starts EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+need_cargo
+need_cargo_component rustfmt fmt
+need_cargo_component clippy clippy
+need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server python3-pika shellcheck
+
+say "checking the scripts"
+shellcheck --external-sources ./*.sh .ci/run
+say "checking the format"
+cargo fmt --all --check
+say "checking the code"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+say "checking the documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+say "testing"
+cargo test --workspace --locked
+say "everything passed"

@@ -1,0 +1,182 @@
+# shellcheck shell=bash
+# What the scripts at the root of the repository ask of the machine: Debian packages, a Rust toolchain,
+# and whether something answers on a port. To be sourced.
+
+# What stands before each line that a script says.
+script_name=$(basename -- "$0")
+
+say() {
+    printf '%s: %s\n' "$script_name" "$*"
+}
+
+fail() {
+    printf '%s: %s\n' "$script_name" "$*" >&2
+    exit 1
+}
+
+# Debian packages that the scripts may need, each with what tells that it is not needed any more: the
+# name of a program, or a file. That way a MariaDB or a compiler from elsewhere will do, too.
+declare -A sign_of_package=(
+    [gcc]=cc
+    [libc6-dev]=/usr/include/stdio.h
+    [mariadb-client-core]=mariadb
+    [mariadb-server-core]=mariadbd
+    [python3-pika]=/usr/lib/python3/dist-packages/pika/__init__.py
+    [rabbitmq-server]=rabbitmq-server
+    [shellcheck]=shellcheck
+)
+
+# The path of a program; server programs lie in folders that an ordinary PATH lacks.
+program() {
+    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1"
+}
+
+has_package() {
+    local sign=${sign_of_package[$1]}
+    [[ -e $sign ]] || program "$sign" >/dev/null
+}
+
+# How to run a command as root. Without a terminal nobody is there to type a password.
+root_with=()
+if ((EUID != 0)); then
+    root_with=(sudo)
+    [[ -t 0 ]] || root_with+=(--non-interactive)
+fi
+
+as_root() {
+    "${root_with[@]}" "$@"
+}
+
+# Set while a policy of ours keeps packages from starting their services.
+made_policy=
+
+policy_file=/usr/sbin/policy-rc.d
+
+# Debian's packages start their services when they are installed, unless this file forbids it. One that is
+# there already is the machine's own and stays.
+forbid_service_starts() {
+    [[ ! -e $policy_file ]] || return 0
+    made_policy=yes
+    # 101: the action is forbidden (invoke-rc.d).
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy_file" >/dev/null && as_root chmod 755 "$policy_file" ||
+        {
+            made_policy=
+            return 1
+        }
+}
+
+# Takes the policy away again. To be called on exit as well, in case of Ctrl-C on the way.
+allow_service_starts() {
+    if [[ -n $made_policy ]]; then
+        as_root rm -f -- "$policy_file"
+        made_policy=
+    fi
+}
+
+# The services that would come up at the next start of the machine, and take the ports of the private ones.
+disable_services_of() {
+    if [[ $1 == rabbitmq-server && -d /run/systemd/system ]]; then
+        as_root systemctl disable --quiet rabbitmq-server.service epmd.socket epmd.service 2>/dev/null || true
+    fi
+}
+
+# Installs those of the named Debian packages that are missing.
+need_packages() {
+    local package missing=()
+    for package in "$@"; do
+        has_package "$package" || missing+=("$package")
+    done
+    ((${#missing[@]} > 0)) || return 0
+
+    local by_hand="apt-get install --no-install-recommends ${missing[*]}"
+    command -v apt-get >/dev/null ||
+        fail "missing on this machine, which is no Debian: what the Debian packages ${missing[*]} hold"
+    ((EUID == 0)) || command -v sudo >/dev/null ||
+        fail "missing, and this is neither root nor one who has sudo; please let root run: $by_hand"
+
+    say "installing Debian packages: ${missing[*]}"
+    local apt_get=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    forbid_service_starts || fail "cannot become root; please let root run: $by_hand"
+    "${apt_get[@]}" update || fail "apt-get update failed"
+    "${apt_get[@]}" install --yes --no-install-recommends "${missing[@]}" ||
+        fail "the installation failed; please look at what it said, or run: $by_hand"
+    allow_service_starts
+    for package in "${missing[@]}"; do
+        disable_services_of "$package"
+    done
+}
+
+# Makes sure of cargo, which this does not install: a toolchain is the user's own affair.
+need_cargo() {
+    if ! command -v cargo >/dev/null && [[ -x ${CARGO_HOME:-$HOME/.cargo}/bin/cargo ]]; then
+        PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+    fi
+    command -v cargo >/dev/null ||
+        fail "cargo is missing; get Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later from https://rustup.rs"
+}
+
+# Makes sure of parts of the toolchain that rustup's minimal profile leaves out.
+need_cargo_component() {
+    local component=$1 subcommand=$2
+    if ! cargo "$subcommand" --version >/dev/null 2>&1; then
+        command -v rustup >/dev/null || fail "cargo $subcommand is missing; it is the component $component of a Rust toolchain"
+        say "adding $component to the Rust toolchain"
+        rustup component add "$component"
+    fi
+}
+
+# Whether a Docker engine answers.
+docker_answers() {
+    command -v docker >/dev/null && timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1
+}
+
+# Whether something listens on a port of this machine.
+port_is_open() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# The first bytes, in hexadecimal, that a port of this machine answers to a greeting in printf's notation.
+first_bytes() {
+    local port=$1 count=$2 greeting=$3
+    (
+        exec 3<>"/dev/tcp/127.0.0.1/$port"
+        # The greeting is a format, to hold bytes of any value.
+        # shellcheck disable=SC2059
+        printf "$greeting" >&3
+        timeout 5 head --bytes="$count" <&3 | od --address-radix=n --format=x1 | tr -d ' \n'
+    ) 2>/dev/null || true
+}
+
+# Whether the port speaks AMQP 0-9-1: it answers the greeting with a method frame on channel 0.
+speaks_amqp() {
+    [[ $(first_bytes "$1" 3 'AMQP\x00\x00\x09\x01') == 010000 ]]
+}
+
+# Whether the port speaks MySQL's protocol: the server begins, with packet 0 and protocol version 10.
+speaks_mysql() {
+    [[ $(first_bytes "$1" 5 '') == ??????000a ]]
+}
+
+# The status of a GET over HTTP, or nothing where there is no answer.
+http_status() {
+    local host=$1 port=$2 path=$3 version status rest
+    (
+        exec 3<>"/dev/tcp/$host/$port" || exit 0
+        printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$path" "$host" "$port" >&3
+        read -r -t 5 -u 3 version status rest || exit 0
+        [[ $version == HTTP/* ]] && printf '%s' "$status"
+        : "$rest"
+    ) 2>/dev/null || true
+}
+
+# A port of this machine that nothing listens on, below those that Linux takes for outgoing connections.
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 12768))
+        if ! port_is_open "$port"; then
+            printf '%s' "$port"
+            return
+        fi
+    done
+}
