@@ -5,6 +5,7 @@
 mod abandoned;
 mod mariadb;
 mod ports;
+mod proxy;
 mod rabbitmq;
 mod service_process;
 mod wait;

@@ -1,0 +1,255 @@
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::ports::ReservedPort;
+
+/// A TCP proxy in front of a server of this machine, to break the network with: [`Proxy::cut`] resets
+/// connections, [`Proxy::black_hole`] lets nothing through while they stay open, [`Proxy::refuse`] lets none
+/// be made, and [`Proxy::resume`] ends the last two.
+///
+/// It lives in the runtime of the test that starts it; dropping it closes everything.
+#[derive(Debug)]
+pub struct Proxy {
+    port: ReservedPort,
+    mode: watch::Sender<Mode>,
+    /// Counted up to reset all connections that are there.
+    cuts: watch::Sender<usize>,
+    /// What the listening task made of the mode.
+    listening: watch::Receiver<Listening>,
+    accepted: watch::Receiver<usize>,
+    connections: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    listener: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Forward,
+    BlackHole,
+    Refuse,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Listening {
+    Yes,
+    No,
+    Failed(String),
+}
+
+impl Proxy {
+    /// Starts a proxy in front of a port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Where no port can be listened on.
+    pub async fn start(server_port: u16) -> anyhow::Result<Self> {
+        let port = ReservedPort::reserve()?;
+        let (mode, _) = watch::channel(Mode::Forward);
+        let (cuts, _) = watch::channel(0);
+        let (listening_sender, listening) = watch::channel(Listening::No);
+        let (accepted_sender, accepted) = watch::channel(0);
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let listener = Listener {
+            port: port.get(),
+            server_port,
+            mode: mode.subscribe(),
+            cuts: cuts.clone(),
+            listening: listening_sender,
+            accepted: accepted_sender,
+            connections: Arc::clone(&connections),
+        };
+        let listener = tokio::spawn(listener.run());
+        let this = Self { port, mode, cuts, listening, accepted, connections, listener };
+        this.wait_until_listening().await?;
+        Ok(this)
+    }
+
+    /// The port of 127.0.0.1 to connect to instead of the server's.
+    pub const fn port(&self) -> u16 {
+        self.port.get()
+    }
+
+    /// How many connections have been made so far, those that are gone included.
+    pub fn accepted(&self) -> usize {
+        *self.accepted.borrow()
+    }
+
+    /// Resets all connections that are there, on both sides, as a crashed router would. New ones can be made.
+    pub async fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+        let connections =
+            std::mem::take(&mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in connections {
+            // An error would say that it ended in another way.
+            let _ = connection.await;
+        }
+    }
+
+    /// Lets nothing through any more, in either direction, while all connections stay open and new ones can
+    /// be made, as a broken network does. What was sent meanwhile arrives after [`Proxy::resume`].
+    pub fn black_hole(&self) {
+        self.mode.send_replace(Mode::BlackHole);
+    }
+
+    /// Stops listening: new connections are refused, as where a server is down. Those that are there go on;
+    /// [`Proxy::cut`] ends them.
+    pub async fn refuse(&self) {
+        self.mode.send_replace(Mode::Refuse);
+        // An error would say that nobody listens any more.
+        let _ = self.listening.clone().wait_for(|listening| *listening != Listening::Yes).await;
+    }
+
+    /// Listens and forwards again.
+    ///
+    /// # Errors
+    /// Where the port cannot be listened on again.
+    pub async fn resume(&self) -> anyhow::Result<()> {
+        self.mode.send_replace(Mode::Forward);
+        self.wait_until_listening().await
+    }
+
+    async fn wait_until_listening(&self) -> anyhow::Result<()> {
+        let mut listening = self.listening.clone();
+        let listening = listening
+            .wait_for(|listening| *listening != Listening::No)
+            .await
+            .context("the proxy has ended")?;
+        match &*listening {
+            Listening::Failed(error) => anyhow::bail!("the proxy cannot listen on {}: {error}", self.port()),
+            Listening::Yes | Listening::No => Ok(()),
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listener.abort();
+        for connection in self.connections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            connection.abort();
+        }
+    }
+}
+
+/// The task that accepts connections.
+struct Listener {
+    port: u16,
+    server_port: u16,
+    mode: watch::Receiver<Mode>,
+    cuts: watch::Sender<usize>,
+    listening: watch::Sender<Listening>,
+    accepted: watch::Sender<usize>,
+    connections: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl Listener {
+    async fn run(mut self) {
+        while self.mode.wait_for(|mode| *mode != Mode::Refuse).await.is_ok() {
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await {
+                Ok(listener) => {
+                    self.listening.send_replace(Listening::Yes);
+                    self.accept_until_refused(listener).await;
+                    self.listening.send_replace(Listening::No);
+                }
+                Err(error) => {
+                    self.listening.send_replace(Listening::Failed(error.to_string()));
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn accept_until_refused(&mut self, listener: TcpListener) {
+        let mut mode = self.mode.clone();
+        loop {
+            tokio::select! {
+                // Also where the proxy is dropped.
+                _ = mode.wait_for(|mode| *mode == Mode::Refuse) => return,
+                accepted = listener.accept() => {
+                    if let Ok((client, _)) = accepted {
+                        self.serve(client);
+                    }
+                }
+            }
+        }
+    }
+
+    fn serve(&self, client: TcpStream) {
+        let connection = Connection { mode: self.mode.clone(), cuts: self.cuts.subscribe() };
+        let task = tokio::spawn(connection.run(client, self.server_port));
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.retain(|connection| !connection.is_finished());
+        connections.push(task);
+        self.accepted.send_modify(|accepted| *accepted += 1);
+    }
+}
+
+/// The task of one connection.
+struct Connection {
+    mode: watch::Receiver<Mode>,
+    cuts: watch::Receiver<usize>,
+}
+
+impl Connection {
+    async fn run(mut self, mut client: TcpStream, server_port: u16) {
+        let mut server = None;
+        let forwarded = tokio::select! {
+            forwarded = forward_both(&mut client, &mut server, server_port, &self.mode) => forwarded.is_ok(),
+            _ = self.cuts.changed() => false,
+        };
+        if !forwarded {
+            // Closed like this, a socket sends a reset and not the end of its stream: what broke is not to
+            // look as if it had ended well.
+            let _ = client.set_zero_linger();
+            let _ = server.map(|server| server.set_zero_linger());
+        }
+    }
+}
+
+async fn forward_both(
+    client: &mut TcpStream,
+    server: &mut Option<TcpStream>,
+    server_port: u16,
+    mode: &watch::Receiver<Mode>,
+) -> io::Result<()> {
+    pass(&mut mode.clone()).await?;
+    let server = server.insert(TcpStream::connect((Ipv4Addr::LOCALHOST, server_port)).await?);
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    tokio::try_join!(
+        forward(from_client, to_server, mode.clone()),
+        forward(from_server, to_client, mode.clone()),
+    )?;
+    Ok(())
+}
+
+/// Forwards one direction until its end.
+async fn forward(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut mode: watch::Receiver<Mode>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        pass(&mut mode).await?;
+        let length = from.read(&mut buffer).await?;
+        // The network may have broken while this waited for something to read.
+        pass(&mut mode).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..length]).await?;
+    }
+}
+
+/// Waits while nothing is let through.
+async fn pass(mode: &mut watch::Receiver<Mode>) -> io::Result<()> {
+    mode.wait_for(|mode| *mode != Mode::BlackHole).await.map(drop).map_err(io::Error::other)
+}
