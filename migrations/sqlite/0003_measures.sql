@@ -40,6 +40,9 @@ INSERT INTO MEASURE_TYPES (ID, NAME, SYMBOL, QUANTITY) VALUES
 -- MEASURE_VALUE is of type ANY, because a column of type REAL stores whole numbers as integers and so turns
 -- -0.0 into 0.0.
 --
+-- IX_MEASURES_READING is what a page is read from: one range of it, in order, and nothing else, since it holds
+-- all that is read.
+--
 -- There are no foreign keys here: checking two of them for each row costs speed, and nothing they could
 -- protect from ever happens, since experiments and measure types are never deleted.
 CREATE TABLE MEASURES (
@@ -50,4 +53,4 @@ CREATE TABLE MEASURES (
     MEASURE_VALUE ANY NOT NULL CHECK (typeof(MEASURE_VALUE) = 'real')
 ) STRICT;
 
-CREATE INDEX IX_MEASURES_READING ON MEASURES (EXPERIMENT_ID, TIMESTAMP);
+CREATE INDEX IX_MEASURES_READING ON MEASURES (EXPERIMENT_ID, TIMESTAMP, ID, TYPE, MEASURE_VALUE);

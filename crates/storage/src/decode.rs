@@ -1,1 +1,65 @@
-//! To come.
+//! From columns to the model. A row that breaks a rule of the model was not written by this program.
+
+use mymonit_model::{
+    Email, Experiment, ExperimentId, ExperimentName, InvalidField, MeasureId, MeasureType, MeasureTypeId,
+    MeasureTypeName, MeasureValue, PersonName, StoredMeasure, Timestamp, User, UserId, Username,
+};
+use sqlx::Error;
+
+/// ID, NAME, USERNAME, EMAIL, and the role's NAME.
+pub(crate) type UserRow = (String, String, String, String, String);
+/// ID, NAME.
+pub(crate) type ExperimentRow = (u32, String);
+/// ID, NAME, SYMBOL, QUANTITY.
+pub(crate) type MeasureTypeRow = (u16, String, String, String);
+/// ID, TYPE, TIMESTAMP, MEASURE_VALUE.
+pub(crate) type MeasureRow = (u64, u16, i64, f64);
+/// ID, TYPE, TIMESTAMP, MEASURE_VALUE, IS_NEGATIVE_ZERO.
+pub(crate) type MarkedMeasureRow = (u64, u16, i64, f64, bool);
+
+pub(crate) fn user((id, name, username, email, role): UserRow) -> Result<User, Error> {
+    Ok(User {
+        user_id: UserId::new(&id).map_err(invalid)?,
+        name: PersonName::new(&name).map_err(invalid)?.into(),
+        username: Username::new(&username).map_err(invalid)?.into(),
+        email: Email::new(&email).map_err(invalid)?.into(),
+        role: role.parse().map_err(invalid)?,
+    })
+}
+
+pub(crate) fn experiment((id, name): ExperimentRow) -> Result<Experiment, Error> {
+    Ok(Experiment {
+        experiment_id: ExperimentId::new(id),
+        name: ExperimentName::new(&name).map_err(invalid)?,
+    })
+}
+
+pub(crate) fn measure_type((id, name, symbol, quantity): MeasureTypeRow) -> Result<MeasureType, Error> {
+    Ok(MeasureType {
+        id: MeasureTypeId::new(id),
+        name: MeasureTypeName::new(&name).map_err(invalid)?,
+        symbol,
+        quantity,
+    })
+}
+
+/// A row whose database can store a negative zero only as a zero with a mark.
+pub(crate) fn marked_measure(
+    (id, measure_type, timestamp, value, is_negative_zero): MarkedMeasureRow,
+) -> Result<StoredMeasure, Error> {
+    measure((id, measure_type, timestamp, if is_negative_zero { -0.0 } else { value }))
+}
+
+pub(crate) fn measure((id, measure_type, timestamp, value): MeasureRow) -> Result<StoredMeasure, Error> {
+    let before_1970 = || invalid(InvalidField::new("timestamp", "must not lie before 1970"));
+    Ok(StoredMeasure {
+        id: MeasureId::new(id),
+        measure_type: MeasureTypeId::new(measure_type),
+        timestamp: Timestamp::from_unix_nanos(timestamp).ok_or_else(before_1970)?,
+        value: MeasureValue::new(value).map_err(invalid)?,
+    })
+}
+
+fn invalid(refusal: InvalidField) -> Error {
+    Error::Decode(Box::new(refusal))
+}

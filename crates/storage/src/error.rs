@@ -15,6 +15,41 @@ pub enum PrepareError {
     Incompatible(String),
 }
 
+/// The tables of this system, which a database that was never prepared must not have.
+pub(crate) const TABLES: [&str; 10] = [
+    "ROLES",
+    "USERS",
+    "EXPERIMENTS",
+    "USER_EXPERIMENTS",
+    "MEASURE_TYPES",
+    "MEASURES",
+    "MESSAGE_IDS",
+    "REJECTED_MESSAGES",
+    "REJECTED_MESSAGE_BODIES",
+    "ONE_TIME_STEPS",
+];
+
+/// Where sqlx remembers which migrations were applied.
+pub(crate) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
+
+impl PrepareError {
+    /// The database has tables of these names that the migrations have not made, such as those of the
+    /// Python system. Nothing of it may be touched, not even by a migration that fails at its first table.
+    pub(crate) fn foreign_tables(names: &[String]) -> Self {
+        let names = names.join(", ");
+        Self::Incompatible(format!("it holds tables of another system: {names}"))
+    }
+}
+
+impl From<PrepareError> for StorageError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Unavailable(cause) => Self::Unavailable(cause),
+            incompatible => Self::Internal(Arc::new(incompatible)),
+        }
+    }
+}
+
 /// Why a database address cannot be used. Never repeats the address, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
@@ -39,4 +74,35 @@ pub(crate) fn cause(message: impl Into<String>) -> Cause {
 /// The answer of every store before `prepare` has succeeded.
 pub(crate) fn not_prepared() -> StorageError {
     StorageError::Unavailable(cause("the database schema has not been brought up to date yet"))
+}
+
+/// Why work on a connection failed. What the database said is explained by the dialect's own function.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The database or its driver said so.
+    Sql(sqlx::Error),
+    /// The work itself found that it cannot go on.
+    Storage(StorageError),
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StorageError> for Fault {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Fault {
+    /// The fault in the services' terms.
+    pub(crate) fn explained(self, explain: fn(sqlx::Error) -> StorageError) -> StorageError {
+        match self {
+            Self::Sql(error) => explain(error),
+            Self::Storage(error) => error,
+        }
+    }
 }

@@ -1,1 +1,103 @@
-//! To come.
+//! Which stretches of the reading index a page of measures lies in.
+
+use mymonit_model::Timestamp;
+use mymonit_services::ports::{MeasurePosition, MeasureQuery, Order};
+
+/// A stretch of the reading index of one experiment, which one statement reads in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stretch {
+    /// The measures of one moment that come after the one of that id.
+    Moment {
+        /// Nanoseconds since the Unix epoch.
+        at: i64,
+        /// The measure to go on from.
+        beyond: u64,
+    },
+    /// All measures between two moments, both included.
+    Span {
+        /// The earlier, in nanoseconds since the Unix epoch.
+        from: i64,
+        /// The later, in nanoseconds since the Unix epoch.
+        to: i64,
+    },
+}
+
+/// The stretches that hold what comes strictly after the position `after`, in the query's order.
+///
+/// There are two where a page goes on from a position: the rest of that moment, and what lies beyond it. As
+/// one condition they would be no range of the index, and where very many measures share a moment, each
+/// page would read all of them again.
+pub(crate) fn stretches(query: &MeasureQuery, after: Option<MeasurePosition>) -> Vec<Stretch> {
+    let from = query.from.map_or(0, Timestamp::unix_nanos);
+    // `to` itself is excluded; nothing lies before 1970, so nothing is lost by the subtraction.
+    let to = query.to.map_or(i64::MAX, |to| to.unix_nanos() - 1);
+    let Some(MeasurePosition { timestamp, id }) = after else {
+        return span(from, to).into_iter().collect();
+    };
+    let at = timestamp.unix_nanos();
+    let moment = (from..=to).contains(&at).then_some(Stretch::Moment { at, beyond: id.get() });
+    let rest = match query.order {
+        Order::Ascending => at.checked_add(1).and_then(|next| span(from.max(next), to)),
+        Order::Descending => span(from, to.min(at - 1)),
+    };
+    moment.into_iter().chain(rest).collect()
+}
+
+fn span(from: i64, to: i64) -> Option<Stretch> {
+    (from <= to).then_some(Stretch::Span { from, to })
+}
+
+#[cfg(test)]
+mod tests {
+    use mymonit_model::{ExperimentId, MeasureId};
+
+    use super::*;
+
+    fn moment(nanos: i64) -> Timestamp {
+        Timestamp::from_unix_nanos(nanos).unwrap()
+    }
+
+    fn query(from: Option<i64>, to: Option<i64>, order: Order) -> MeasureQuery {
+        let (from, to) = (from.map(moment), to.map(moment));
+        MeasureQuery { experiment_id: ExperimentId::new(1), from, to, types: Vec::new(), order }
+    }
+
+    fn after(nanos: i64) -> Option<MeasurePosition> {
+        Some(MeasurePosition { timestamp: moment(nanos), id: MeasureId::new(7) })
+    }
+
+    #[test]
+    fn a_first_page_lies_in_one_span_that_excludes_its_end() {
+        for order in [Order::Ascending, Order::Descending] {
+            let whole = stretches(&query(None, None, order), None);
+            assert_eq!(whole, [Stretch::Span { from: 0, to: i64::MAX }]);
+            let part = stretches(&query(Some(5), Some(9), order), None);
+            assert_eq!(part, [Stretch::Span { from: 5, to: 8 }]);
+            for (from, to) in [(5, 5), (9, 5), (0, 0)] {
+                assert_eq!(stretches(&query(Some(from), Some(to), order), None), []);
+            }
+        }
+    }
+
+    #[test]
+    fn a_later_page_lies_in_the_rest_of_a_moment_and_beyond_it() {
+        let rest = Stretch::Moment { at: 6, beyond: 7 };
+        let ascending = stretches(&query(Some(5), Some(9), Order::Ascending), after(6));
+        assert_eq!(ascending, [rest, Stretch::Span { from: 7, to: 8 }]);
+        let descending = stretches(&query(Some(5), Some(9), Order::Descending), after(6));
+        assert_eq!(descending, [rest, Stretch::Span { from: 5, to: 5 }]);
+    }
+
+    #[test]
+    fn positions_at_the_ends_of_time_and_outside_of_the_query_are_no_trouble() {
+        let first = Stretch::Moment { at: 0, beyond: 7 };
+        assert_eq!(stretches(&query(None, None, Order::Descending), after(0)), [first]);
+        let last = Stretch::Moment { at: i64::MAX, beyond: 7 };
+        assert_eq!(stretches(&query(None, None, Order::Ascending), after(i64::MAX)), [last]);
+        let all = [Stretch::Span { from: 5, to: 8 }];
+        assert_eq!(stretches(&query(Some(5), Some(9), Order::Ascending), after(2)), all);
+        assert_eq!(stretches(&query(Some(5), Some(9), Order::Descending), after(20)), all);
+        assert_eq!(stretches(&query(Some(5), Some(9), Order::Ascending), after(20)), []);
+        assert_eq!(stretches(&query(Some(5), Some(9), Order::Descending), after(2)), []);
+    }
+}

@@ -1,1 +1,64 @@
-//! To come.
+//! How many rows go into one statement.
+//!
+//! A server prepares a statement once for each text, so the texts must be few: all sizes are powers of two.
+
+use std::iter;
+
+/// The most rows in one statement. More gain nothing, and this many stay far below the 65,535 placeholders
+/// of MySQL, the 32,766 of SQLite, and any `max_allowed_packet`.
+pub(crate) const MAX_ROWS: usize = 1_024;
+
+/// The bytes of a rejected message's body in one row, below any sensible `max_allowed_packet`.
+pub(crate) const BODY_CHUNK: usize = 512 * 1024;
+
+/// The sizes of the statements that write `count` rows: full ones, then ever smaller powers of two.
+pub(crate) fn statement_sizes(count: usize) -> impl Iterator<Item = usize> {
+    let mut left = count;
+    iter::from_fn(move || {
+        let size = MAX_ROWS.min(left.checked_ilog2().map(|exponent| 1 << exponent)?);
+        left -= size;
+        Some(size)
+    })
+}
+
+/// `group` as often as there are rows, with commas between: `(?, ?), (?, ?)`.
+pub(crate) fn repeated(group: &str, rows: usize) -> String {
+    let mut text = String::with_capacity((group.len() + 2) * rows);
+    for row in 0..rows {
+        if row > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(group);
+    }
+    text
+}
+
+/// The values, and then the last of them again up to a power of two: in an `IN (…)` a value may stand
+/// twice.
+pub(crate) fn padded<T>(values: &[T]) -> impl Iterator<Item = &T> {
+    let size = if values.is_empty() { 0 } else { values.len().next_power_of_two() };
+    values.iter().chain(iter::repeat(values.last()).flatten()).take(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_hold_every_row_once_in_few_sizes() {
+        for count in (0..5_000).chain([10_000, 123_457]) {
+            let sizes: Vec<_> = statement_sizes(count).collect();
+            assert_eq!(sizes.iter().sum::<usize>(), count);
+            assert!(sizes.iter().all(|size| size.is_power_of_two() && *size <= MAX_ROWS));
+            assert!(sizes.len() <= count / MAX_ROWS + 10, "{count}");
+        }
+    }
+
+    #[test]
+    fn lists_are_padded_with_their_last_value() {
+        assert_eq!(padded(&[1, 2, 3]).collect::<Vec<_>>(), [&1, &2, &3, &3]);
+        assert_eq!(padded(&[1]).collect::<Vec<_>>(), [&1]);
+        assert_eq!(padded::<u8>(&[]).count(), 0);
+        assert_eq!(repeated("(?, ?)", 2), "(?, ?), (?, ?)");
+    }
+}

@@ -1,21 +1,27 @@
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use mymonit_model::Faceted;
 use mymonit_services::ports::StorageError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, MySqlPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, MySqlPool, query_scalar};
 use tokio::time::timeout;
 
-use super::errors::{self, Fault};
-use crate::error::{InvalidAddress, PrepareError, cause, not_prepared};
+use super::errors;
+use crate::error::{Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, not_prepared};
 use crate::task;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/mysql");
+/// Without sqlx's own lock, which does not work on MariaDB; see [`lock`].
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("../../migrations/mysql");
+    migrator.set_locking(false);
+    migrator
+});
 
 /// How long work waits for a connection of the pool, including the making of a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +32,8 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const READ_LIMIT: Duration = Duration::from_secs(30);
 /// How long a write may take; a rejected message of 100 MiB takes some seconds.
 const WRITE_LIMIT: Duration = Duration::from_secs(120);
+/// How long a health check waits for an answer.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
 /// How long `prepare` tries to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the server lets one migrating process wait for another.
@@ -168,22 +176,58 @@ impl MySqlDatabase {
     {
         let database = self.clone();
         task::to_the_end(async move {
-            if !database.0.prepared.load(Ordering::Acquire) {
-                return Err(not_prepared());
-            }
+            database.require_prepared()?;
             let mut connection = database.0.pool.acquire().await.map_err(errors::storage_error)?;
             match timeout(limit, work(&mut connection)).await {
-                Ok(outcome) => Ok(outcome?),
+                Ok(outcome) => outcome.map_err(|fault| fault.explained(errors::storage_error)),
                 Err(_) => {
                     // The answer may still come, so the connection cannot be used again. Closing it makes
                     // the server roll back what it began.
                     drop(connection.detach());
-                    let message = format!("no answer from the database within {} s", limit.as_secs());
-                    Err(StorageError::Unavailable(cause(message)))
+                    Err(no_answer(limit))
                 }
             }
         })
         .await
+    }
+
+    /// Writes while no other process changes the schema or does what goes through this function.
+    pub(super) async fn exclusively<T, W>(&self, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
+    {
+        let database = self.clone();
+        task::to_the_end(async move {
+            database.require_prepared()?;
+            let mut connection = database.connect().await?;
+            lock(&mut connection).await?;
+            let outcome =
+                timeout(WRITE_LIMIT, work(&mut connection)).await.map_err(|_| no_answer(WRITE_LIMIT))?;
+            // The lock ends with the connection.
+            let _ = connection.close().await;
+            outcome.map_err(|fault| fault.explained(errors::storage_error))
+        })
+        .await
+    }
+
+    /// Asks the server whether it answers and has the schema that this program needs.
+    pub(super) async fn check(&self) -> Result<(), StorageError> {
+        const VERSION: &str = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";
+        let ask = self.read(|connection| {
+            async { Ok(query_scalar::<_, Option<i64>>(VERSION).fetch_one(connection).await?) }.boxed()
+        });
+        let version = timeout(CHECK_LIMIT, ask).await.unwrap_or_else(|_| {
+            Err(StorageError::Unavailable(cause("the database has not answered in time")))
+        })?;
+        match version >= MIGRATIONS.iter().map(|migration| migration.version).max() {
+            true => Ok(()),
+            false => Err(StorageError::Unavailable(cause("the database schema is older than the program"))),
+        }
+    }
+
+    fn require_prepared(&self) -> Result<(), StorageError> {
+        if self.0.prepared.load(Ordering::Acquire) { Ok(()) } else { Err(not_prepared()) }
     }
 
     /// A connection outside of the pool, to the database, which is created if it is missing.
@@ -216,6 +260,10 @@ impl MySqlDatabase {
     }
 }
 
+fn no_answer(limit: Duration) -> StorageError {
+    StorageError::Unavailable(cause(format!("no answer from the database within {} s", limit.as_secs())))
+}
+
 async fn set_session(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     connection.execute(SESSION).await?;
     Ok(())
@@ -226,7 +274,7 @@ async fn set_session(connection: &mut MySqlConnection) -> Result<(), sqlx::Error
 /// sqlx has such a lock, too, but asks for it with a timeout of -1, which to MariaDB is no time at all, and
 /// then takes no notice that it did not get it. Lock names are the server's, hence the database in it.
 async fn lock(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
-    let got = sqlx::query_scalar::<_, Option<i64>>("SELECT GET_LOCK(CONCAT('mymonit.', MD5(DATABASE())), ?)")
+    let got = query_scalar::<_, Option<i64>>("SELECT GET_LOCK(CONCAT('mymonit.', MD5(DATABASE())), ?)")
         .bind(LOCK_WAIT_SECONDS)
         .fetch_one(connection)
         .await
@@ -237,8 +285,23 @@ async fn lock(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
     }
 }
 
+/// Refuses a database with tables that are not ours. The migrations' own table tells whose they are.
+async fn refuse_foreign_tables(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
+    const TABLE_NAMES: &str = "SELECT CAST(TABLE_NAME AS CHAR) FROM information_schema.TABLES \
+        WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME";
+    let mut names: Vec<String> =
+        query_scalar(TABLE_NAMES).fetch_all(connection).await.map_err(errors::prepare_error)?;
+    if names.iter().any(|name| name == MIGRATIONS_TABLE) {
+        return Ok(());
+    }
+    names.retain(|name| TABLES.contains(&name.to_uppercase().as_str()));
+    if names.is_empty() { Ok(()) } else { Err(PrepareError::foreign_tables(&names)) }
+}
+
 async fn migrate(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
-    MIGRATIONS.run(connection).await.map_err(|error| match error {
+    refuse_foreign_tables(connection).await?;
+    // `run` would do, but its signature keeps this function from being called in a spawned task.
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             errors::prepare_error(error)
         }

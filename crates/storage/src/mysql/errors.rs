@@ -6,37 +6,7 @@ use mymonit_services::ports::{Conflict, StorageError};
 use sqlx::Error;
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::error::{PrepareError, cause};
-
-/// Why work on a connection failed.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The database or the driver said so.
-    Sql(Error),
-    /// The work itself found that it cannot go on.
-    Storage(StorageError),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StorageError> for Fault {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
-}
-
-impl From<Fault> for StorageError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Sql(error) => storage_error(error),
-            Fault::Storage(error) => error,
-        }
-    }
-}
+use crate::error::{Fault, PrepareError, cause};
 
 const UNKNOWN_DATABASE: u16 = 1049;
 const DUPLICATE_ENTRY: u16 = 1062;
@@ -141,6 +111,24 @@ pub(super) fn storage_error(error: Error) -> StorageError {
     }
 }
 
+/// For statements whose table has one primary key that a client's input can run against.
+pub(super) fn primary_key_is(conflict: Conflict) -> impl FnOnce(Error) -> Fault {
+    move |error| match duplicate_key(&error) {
+        Some("PRIMARY") => Fault::Storage(StorageError::Conflict(conflict)),
+        _ => Fault::Sql(error),
+    }
+}
+
+/// Whether a row ran against a unique key.
+pub(super) fn is_duplicate(error: &Error) -> bool {
+    said(error).is_some_and(|said| said.number() == DUPLICATE_ENTRY)
+}
+
+/// Whether the server ended this transaction to let another one go on.
+pub(super) fn is_deadlock(error: &Error) -> bool {
+    said(error).is_some_and(|said| said.number() == DEADLOCK)
+}
+
 /// Says whether a failed preparation is worth another try.
 pub(super) fn prepare_error(error: Error) -> PrepareError {
     match storage_error(error) {
@@ -152,6 +140,7 @@ pub(super) fn prepare_error(error: Error) -> PrepareError {
     }
 }
 
+/// Whether the server has no database of that name.
 pub(super) fn is_unknown_database(error: &Error) -> bool {
     said(error).is_some_and(|said| said.number() == UNKNOWN_DATABASE)
 }

@@ -1,14 +1,22 @@
 //! MySQL 8.4 and MariaDB 10.11 on: the production engine.
 
+mod associations;
 mod database;
 mod errors;
-mod stores;
+mod example_data;
+mod experiments;
+mod health;
+mod ingest;
+mod measure_types;
+mod measures;
+mod users;
 
+pub use associations::{MySqlAssociationStore, MySqlAssociationStoreParameters};
 pub use database::{MySqlDatabase, MySqlSettings};
-pub use stores::{
-    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlExampleDataStore,
-    MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
-    MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
-    MySqlMeasureTypeStoreParameters, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
-    MySqlUserStoreParameters,
-};
+pub use example_data::{MySqlExampleDataStore, MySqlExampleDataStoreParameters};
+pub use experiments::{MySqlExperimentStore, MySqlExperimentStoreParameters};
+pub use health::{MySqlStorageHealth, MySqlStorageHealthParameters};
+pub use ingest::{MySqlIngestStore, MySqlIngestStoreParameters};
+pub use measure_types::{MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters};
+pub use measures::{MySqlMeasureStore, MySqlMeasureStoreParameters};
+pub use users::{MySqlUserStore, MySqlUserStoreParameters};

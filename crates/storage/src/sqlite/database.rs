@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use mymonit_services::ports::StorageError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, query_scalar};
 
-use super::errors::{self, Fault};
-use crate::error::{InvalidAddress, PrepareError, not_prepared};
+use super::errors;
+use crate::error::{Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, not_prepared};
 use crate::task;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -103,7 +104,7 @@ impl SqliteDatabase {
         task::to_the_end(async move {
             database.require_prepared()?;
             let mut connection = database.0.readers.acquire().await.map_err(errors::storage_error)?;
-            Ok(work(&mut connection).await?)
+            work(&mut connection).await.map_err(|fault| fault.explained(errors::storage_error))
         })
         .await
     }
@@ -121,11 +122,26 @@ impl SqliteDatabase {
             let mut connection = database.0.writer.acquire().await.map_err(errors::storage_error)?;
             let mut transaction =
                 connection.begin_with("BEGIN IMMEDIATE").await.map_err(errors::storage_error)?;
-            let result = work(&mut transaction).await?;
+            let result =
+                work(&mut transaction).await.map_err(|fault| fault.explained(errors::storage_error))?;
             transaction.commit().await.map_err(errors::storage_error)?;
             Ok(result)
         })
         .await
+    }
+
+    /// Asks the file whether it can be read and has the schema that this program needs.
+    pub(super) async fn check(&self) -> Result<(), StorageError> {
+        const VERSION: &str = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";
+        let version = self
+            .read(|connection| {
+                async { Ok(query_scalar::<_, Option<i64>>(VERSION).fetch_one(connection).await?) }.boxed()
+            })
+            .await?;
+        match version >= MIGRATIONS.iter().map(|migration| migration.version).max() {
+            true => Ok(()),
+            false => Err(StorageError::Unavailable(cause("the database schema is older than the program"))),
+        }
     }
 
     fn require_prepared(&self) -> Result<(), StorageError> {
@@ -162,12 +178,26 @@ fn file_of(path_or_url: &str) -> Result<PathBuf, InvalidAddress> {
     Ok(Path::new(path).to_owned())
 }
 
+/// Refuses a database with tables that are not ours. The migrations' own table tells whose they are.
+async fn refuse_foreign_tables(connection: &mut SqliteConnection) -> Result<(), PrepareError> {
+    const TABLE_NAMES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    let mut names: Vec<String> =
+        query_scalar(TABLE_NAMES).fetch_all(connection).await.map_err(errors::prepare_error)?;
+    if names.iter().any(|name| name == MIGRATIONS_TABLE) {
+        return Ok(());
+    }
+    names.retain(|name| TABLES.contains(&name.to_uppercase().as_str()));
+    if names.is_empty() { Ok(()) } else { Err(PrepareError::foreign_tables(&names)) }
+}
+
 /// Brings the schema up to date in one transaction, so that of several processes the first does it all,
 /// the others wait and find it done, and a killed one leaves nothing.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), PrepareError> {
     use_write_ahead_log(connection).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(errors::prepare_error)?;
-    MIGRATIONS.run(&mut *transaction).await.map_err(|error| match error {
+    refuse_foreign_tables(&mut transaction).await?;
+    // `run` would do, but its signature keeps this function from being called in a spawned task.
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             errors::prepare_error(error)
         }
@@ -181,7 +211,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), PrepareError> 
 async fn use_write_ahead_log(connection: &mut SqliteConnection) -> Result<(), PrepareError> {
     let deadline = tokio::time::Instant::now() + PREPARE_TIMEOUT;
     loop {
-        match sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
+        match query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(mode) => {
                 let message =

@@ -7,36 +7,6 @@ use sqlx::error::{DatabaseError, Error};
 
 use crate::error::{PrepareError, cause};
 
-/// Why work on a connection failed.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The database or the driver said so.
-    Sql(Error),
-    /// The work itself found that it cannot go on.
-    Storage(StorageError),
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<StorageError> for Fault {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
-}
-
-impl From<Fault> for StorageError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Sql(error) => storage_error(error),
-            Fault::Storage(error) => error,
-        }
-    }
-}
-
 // Result codes, https://www.sqlite.org/rescode.html; the extended ones tell constraints apart.
 const ERROR: u32 = 1;
 const BUSY: u32 = 5;

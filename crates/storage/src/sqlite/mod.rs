@@ -1,14 +1,22 @@
 //! SQLite: the embedded engine for evaluation, small sites and quick tests.
 
+mod associations;
 mod database;
 mod errors;
-mod stores;
+mod example_data;
+mod experiments;
+mod health;
+mod ingest;
+mod measure_types;
+mod measures;
+mod users;
 
+pub use associations::{SqliteAssociationStore, SqliteAssociationStoreParameters};
 pub use database::SqliteDatabase;
-pub use stores::{
-    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteExampleDataStore,
-    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
-    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
-    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteStorageHealth,
-    SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
-};
+pub use example_data::{SqliteExampleDataStore, SqliteExampleDataStoreParameters};
+pub use experiments::{SqliteExperimentStore, SqliteExperimentStoreParameters};
+pub use health::{SqliteStorageHealth, SqliteStorageHealthParameters};
+pub use ingest::{SqliteIngestStore, SqliteIngestStoreParameters};
+pub use measure_types::{SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters};
+pub use measures::{SqliteMeasureStore, SqliteMeasureStoreParameters};
+pub use users::{SqliteUserStore, SqliteUserStoreParameters};

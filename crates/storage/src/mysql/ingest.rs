@@ -1,0 +1,244 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use mymonit_model::{MeasureValue, Timestamp};
+use mymonit_services::message::MessageId;
+use mymonit_services::ports::{
+    IngestMessage, IngestOutcome, IngestStore, NewMeasure, NewRejectedMessage, StorageError,
+};
+use shaku::Component;
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, query, query_as};
+use tokio::time::sleep;
+
+use super::{MySqlDatabase, errors};
+use crate::error::{Fault, cause};
+use crate::ingest_plan::{Decision, KnownIds, Plan};
+use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, statement_sizes};
+
+/// How often a batch is tried that meets other processes: each time one of them has committed or given way,
+/// so this many in a row are no chance any more.
+const ATTEMPTS: u32 = 20;
+
+/// The way of messages into MySQL.
+#[derive(Component)]
+#[shaku(interface = IngestStore)]
+pub struct MySqlIngestStore {
+    /// Where they go.
+    database: MySqlDatabase,
+}
+
+#[async_trait]
+impl IngestStore for MySqlIngestStore {
+    async fn commit(&self, batch: &[IngestMessage]) -> Result<Vec<IngestOutcome>, StorageError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let plan = Plan::new(batch.to_vec());
+        self.database.write(move |connection| async move { commit(connection, &plan).await }.boxed()).await
+    }
+
+    async fn forget_message_ids(&self, seen_before: Timestamp, limit: u32) -> Result<u64, StorageError> {
+        // NULL, the mark of a rejected message's id, is before nothing.
+        const FORGET: &str = "DELETE FROM MESSAGE_IDS WHERE SEEN_AT < ? ORDER BY SEEN_AT LIMIT ?";
+        self.database
+            .write(move |connection| {
+                async move {
+                    let forgotten =
+                        query(FORGET).bind(seen_before.unix_nanos()).bind(limit).execute(connection).await?;
+                    Ok(forgotten.rows_affected())
+                }
+                .boxed()
+            })
+            .await
+    }
+}
+
+/// Writes the batch as if all its ids were new, which they nearly always are. If one is not, it asks which,
+/// and writes the rest.
+async fn commit(connection: &mut MySqlConnection, plan: &Plan) -> Result<Vec<IngestOutcome>, Fault> {
+    let mut known = KnownIds::default();
+    for attempt in 1..=ATTEMPTS {
+        match attempt_commit(connection, plan, &known).await {
+            Ok(Some(outcomes)) => return Ok(outcomes),
+            Ok(None) => {}
+            Err(Fault::Sql(error)) if errors::is_duplicate(&error) => {}
+            Err(Fault::Sql(error)) if errors::is_deadlock(&error) => {
+                sleep(Duration::from_millis(u64::from(attempt))).await;
+            }
+            Err(fault) => return Err(fault),
+        }
+        known = look_up(connection, plan).await?;
+    }
+    let message = cause("other processes keep writing messages of the same ids");
+    Err(Fault::Storage(StorageError::Unavailable(message)))
+}
+
+/// One transaction; `None` if what is known has changed. Dropping it without a commit rolls it back.
+async fn attempt_commit(
+    connection: &mut MySqlConnection,
+    plan: &Plan,
+    known: &KnownIds,
+) -> Result<Option<Vec<IngestOutcome>>, Fault> {
+    let decision = plan.decide(known);
+    let mut transaction = connection.begin().await?;
+    // The ids go first: if one of them is taken, nothing else has been written in vain.
+    let now = Timestamp::now().unix_nanos();
+    insert_ids(&mut transaction, &decision.new_ids, now).await?;
+    for (id, number) in &decision.superseded {
+        if !supersede(&mut transaction, id, *number, now).await? {
+            return Ok(None);
+        }
+    }
+    insert_measures(&mut transaction, &decision).await?;
+    for (id, message) in &decision.rejected {
+        insert_rejected(&mut transaction, *id, message).await?;
+    }
+    transaction.commit().await?;
+    Ok(Some(decision.outcomes))
+}
+
+/// Which ids of the batch are known.
+async fn look_up(connection: &mut MySqlConnection, plan: &Plan) -> Result<KnownIds, Fault> {
+    let mut known = KnownIds::default();
+    for ids in plan.ids().chunks(MAX_ROWS) {
+        let values: Vec<_> = padded(ids).collect();
+        let list = repeated("?", values.len());
+        let seen = format!("SELECT MESSAGE_ID, SEEN_AT FROM MESSAGE_IDS WHERE MESSAGE_ID IN ({list})");
+        let mut seen = query_as::<_, (Vec<u8>, Option<i64>)>(AssertSqlSafe(seen));
+        let rejected = format!("SELECT MESSAGE_ID, ID FROM REJECTED_MESSAGES WHERE MESSAGE_ID IN ({list})");
+        let mut rejected = query_as::<_, (Vec<u8>, u64)>(AssertSqlSafe(rejected));
+        for id in values {
+            seen = seen.bind(id.as_bytes());
+            rejected = rejected.bind(id.as_bytes());
+        }
+        for (id, seen_at) in seen.fetch_all(&mut *connection).await? {
+            known.add_seen(&id, seen_at.is_some());
+        }
+        for (id, number) in rejected.fetch_all(&mut *connection).await? {
+            known.add_rejected(&id, number);
+        }
+    }
+    Ok(known)
+}
+
+async fn insert_ids(
+    connection: &mut MySqlConnection,
+    ids: &[(&MessageId, bool)],
+    now: i64,
+) -> Result<(), Fault> {
+    let mut ids = ids.iter();
+    for size in statement_sizes(ids.len()) {
+        let statement =
+            format!("INSERT INTO MESSAGE_IDS (MESSAGE_ID, SEEN_AT) VALUES {}", repeated("(?, ?)", size));
+        let mut insert = query(AssertSqlSafe(statement));
+        for (id, is_rejected) in ids.by_ref().take(size) {
+            insert = insert.bind(id.as_bytes()).bind((!is_rejected).then_some(now));
+        }
+        insert.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Removes a rejected message, with its body, that is about to be stored. `false` if somebody else has removed
+/// it meanwhile: then it may have been stored, too.
+async fn supersede(
+    connection: &mut MySqlConnection,
+    id: &MessageId,
+    number: u64,
+    now: i64,
+) -> Result<bool, Fault> {
+    let removed =
+        query("DELETE FROM REJECTED_MESSAGES WHERE ID = ?").bind(number).execute(&mut *connection).await?;
+    if removed.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let registered = query("UPDATE MESSAGE_IDS SET SEEN_AT = ? WHERE MESSAGE_ID = ?")
+        .bind(now)
+        .bind(id.as_bytes())
+        .execute(&mut *connection)
+        .await?;
+    if registered.rows_affected() == 0 {
+        insert_ids(connection, &[(id, false)], now).await?;
+    }
+    Ok(true)
+}
+
+async fn insert_measures(connection: &mut MySqlConnection, decision: &Decision<'_>) -> Result<(), Fault> {
+    let mut measures = decision.measures();
+    for size in statement_sizes(decision.measure_count()) {
+        let rows: Vec<_> = measures.by_ref().take(size).collect();
+        // MariaDB stores a negative zero as a zero, so it takes a mark. They are so rare that all other rows
+        // are spared the column.
+        if rows.iter().any(|row| is_negative_zero(row.value)) {
+            insert_marked(connection, &rows).await?;
+        } else {
+            insert_unmarked(connection, &rows).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_negative_zero(value: MeasureValue) -> bool {
+    value.get() == 0.0 && value.get().is_sign_negative()
+}
+
+async fn insert_unmarked(connection: &mut MySqlConnection, rows: &[&NewMeasure]) -> Result<(), Fault> {
+    let statement = format!(
+        "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) VALUES {}",
+        repeated("(?, ?, ?, ?)", rows.len())
+    );
+    let mut insert = query(AssertSqlSafe(statement));
+    for NewMeasure { experiment_id, measure_type, timestamp, value } in rows {
+        insert = insert
+            .bind(measure_type.get())
+            .bind(timestamp.unix_nanos())
+            .bind(experiment_id.get())
+            .bind(value.get());
+    }
+    insert.execute(connection).await?;
+    Ok(())
+}
+
+async fn insert_marked(connection: &mut MySqlConnection, rows: &[&NewMeasure]) -> Result<(), Fault> {
+    let statement = format!(
+        "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE, IS_NEGATIVE_ZERO) VALUES {}",
+        repeated("(?, ?, ?, ?, ?)", rows.len())
+    );
+    let mut insert = query(AssertSqlSafe(statement));
+    for NewMeasure { experiment_id, measure_type, timestamp, value } in rows {
+        insert = insert
+            .bind(measure_type.get())
+            .bind(timestamp.unix_nanos())
+            .bind(experiment_id.get())
+            .bind(value.get())
+            .bind(is_negative_zero(*value));
+    }
+    insert.execute(connection).await?;
+    Ok(())
+}
+
+async fn insert_rejected(
+    connection: &mut MySqlConnection,
+    id: Option<&MessageId>,
+    message: &NewRejectedMessage,
+) -> Result<(), Fault> {
+    const INSERT: &str = "INSERT INTO REJECTED_MESSAGES \
+        (REASON, DETAIL, RECEIVED_AT, MESSAGE_ID, PROPERTIES, SIZE) VALUES (?, ?, ?, ?, ?, ?)";
+    const INSERT_BODY: &str =
+        "INSERT INTO REJECTED_MESSAGE_BODIES (REJECTED_MESSAGE_ID, CHUNK, BODY) VALUES (?, ?, ?)";
+    let number = query(INSERT)
+        .bind(message.rejection.reason.code())
+        .bind(&message.rejection.detail)
+        .bind(message.received_at.unix_nanos())
+        .bind(id.map(MessageId::as_bytes))
+        .bind(message.properties.to_string())
+        .bind(message.body.len() as u64)
+        .execute(&mut *connection)
+        .await?
+        .last_insert_id();
+    for (chunk, body) in (0_u32..).zip(message.body.chunks(BODY_CHUNK)) {
+        query(INSERT_BODY).bind(number).bind(chunk).bind(body).execute(&mut *connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mymonit_model::{MeasureTypeId, StoredMeasure};
+use mymonit_services::ports::{MeasurePosition, MeasureQuery, NewMeasure, Order};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
+
+use crate::database::{Stores, on_every_engine};
+use crate::fixtures::{all_of, bits, measure, moment, read, store};
+
+fn position(measure: &StoredMeasure) -> MeasurePosition {
+    MeasurePosition { timestamp: measure.timestamp, id: measure.id }
+}
+
+/// All that a query finds, read in pages of that size.
+async fn in_pages(stores: &Stores, query: &MeasureQuery, size: u32) -> Vec<StoredMeasure> {
+    let mut all = Vec::new();
+    loop {
+        let page = stores.measures.page(query, all.last().map(position), size).await.unwrap();
+        let is_last = page.len() < size as usize;
+        all.extend(page);
+        if is_last {
+            return all;
+        }
+    }
+}
+
+/// What a query should find among measures that arrived in that order.
+fn expected(arrived: &[NewMeasure], query: &MeasureQuery) -> Vec<(u16, i64, u64)> {
+    let mut found: Vec<_> = arrived
+        .iter()
+        .enumerate()
+        .filter(|(_, measure)| query.from.is_none_or(|from| measure.timestamp >= from))
+        .filter(|(_, measure)| query.to.is_none_or(|to| measure.timestamp < to))
+        .filter(|(_, measure)| query.types.is_empty() || query.types.contains(&measure.measure_type))
+        .collect();
+    match query.order {
+        Order::Ascending => found.sort_by_key(|(index, measure)| (measure.timestamp, *index)),
+        Order::Descending => found.sort_by_key(|(index, measure)| Reverse((measure.timestamp, *index))),
+    }
+    let bits = |measure: &NewMeasure| {
+        (measure.measure_type.get(), measure.timestamp.unix_nanos(), measure.value.get().to_bits())
+    };
+    found.into_iter().map(|(_, measure)| bits(measure)).collect()
+}
+
+fn any_measure(experiment: u32) -> impl Strategy<Value = NewMeasure> {
+    // Few moments and few types, so that many share them; the ends of time among them.
+    let nanos = prop_oneof![8 => 0..6_i64, 1 => Just(i64::MAX), 1 => Just(i64::MAX - 1), 1 => any::<i64>().prop_map(|nanos| nanos & i64::MAX)];
+    let value = any::<f64>().prop_filter("finite", |value| value.is_finite());
+    (nanos, 1..5_u16, value).prop_map(move |(nanos, kind, value)| measure(experiment, kind, nanos, value))
+}
+
+on_every_engine! {
+    async fn values_and_times_come_back_to_the_bit(database: Database) {
+        let values = [
+            0.0, -0.0, 1.0, -1.0, 2.2, 0.1, 1.0 / 3.0, 5e-324, -5e-324, f64::MIN_POSITIVE, 2.225_073_858_507_201e-308,
+            f64::MAX, f64::MIN, 9_007_199_254_740_993.0, -9_223_372_036_854_775_808.0, 1e300, 123_456_789.123_456_78,
+        ];
+        let times = [
+            0,                             // 1970
+            1,
+            2_147_483_647_999_999_999,     // the last moment of signed 32-bit seconds
+            2_147_483_648_000_000_000,     // 2038-01-19T03:14:08Z
+            4_102_444_800_000_000_001,     // 2100
+            i64::MAX,                      // 2262
+        ];
+        let written: Vec<_> = times
+            .into_iter()
+            .flat_map(|nanos| values.map(|value| measure(1, 16, nanos, value)))
+            .collect();
+        store(&database, written.clone()).await;
+        let found: Vec<_> = read(&database, 1, Order::Ascending).await.iter().map(bits).collect();
+        assert_eq!(found, expected(&written, &all_of(1, Order::Ascending)));
+        assert!(found.iter().any(|(_, _, value)| *value == (-0.0_f64).to_bits()));
+    }
+
+    async fn measures_that_are_equal_in_everything_are_all_kept(database: Database) {
+        store(&database, vec![measure(1, 1, 7, 2.2); 3]).await;
+        store(&database, vec![measure(1, 1, 7, 2.2)]).await;
+        let found = read(&database, 1, Order::Descending).await;
+        assert_eq!(found.len(), 4);
+        assert!(found.is_sorted_by(|one, two| one.id > two.id));
+    }
+
+    async fn ascending_is_the_exact_reverse_of_descending(database: Database) {
+        let written = (0..500).map(|number| measure(1, 1, number * 7 % 13, number as f64)).collect();
+        store(&database, written).await;
+        let mut ascending = read(&database, 1, Order::Ascending).await;
+        ascending.reverse();
+        assert_eq!(ascending, read(&database, 1, Order::Descending).await);
+    }
+
+    async fn each_experiment_has_its_own_measures(database: Database) {
+        store(&database, vec![measure(1, 1, 7, 1.0), measure(2, 1, 7, 2.0), measure(1, 1, 8, 3.0)]).await;
+        assert_eq!(read(&database, 1, Order::Descending).await.len(), 2);
+        assert_eq!(read(&database, 2, Order::Descending).await.len(), 1);
+        assert_eq!(read(&database, 3, Order::Descending).await, []);
+    }
+
+    async fn a_page_begins_at_from_and_ends_before_to(database: Database) {
+        store(&database, (0..10).map(|nanos| measure(1, 1, nanos, 1.0)).collect()).await;
+        for order in [Order::Ascending, Order::Descending] {
+            let query = MeasureQuery { from: Some(moment(3)), to: Some(moment(6)), ..all_of(1, order) };
+            let page = database.measures.page(&query, None, 100).await.unwrap();
+            let mut times: Vec<_> = page.iter().map(|measure| measure.timestamp.unix_nanos()).collect();
+            times.sort_unstable();
+            assert_eq!(times, [3, 4, 5]);
+        }
+    }
+
+    async fn a_page_holds_the_first_of_what_follows_and_no_more(database: Database) {
+        store(&database, (0..10).map(|nanos| measure(1, 1, nanos / 2, nanos as f64)).collect()).await;
+        let query = all_of(1, Order::Descending);
+        let values = |page: &[StoredMeasure]| page.iter().map(|measure| measure.value.get()).collect::<Vec<_>>();
+        let first = database.measures.page(&query, None, 3).await.unwrap();
+        assert_eq!(values(&first), [9.0, 8.0, 7.0]);
+        let second = database.measures.page(&query, Some(position(&first[2])), 4).await.unwrap();
+        assert_eq!(values(&second), [6.0, 5.0, 4.0, 3.0]);
+        assert_eq!(database.measures.page(&query, None, 0).await.unwrap(), []);
+    }
+
+    async fn many_measures_of_one_moment_are_paged_without_loss(database: Database) {
+        store(&database, (0..1_000).map(|number| measure(1, 1, 7, f64::from(number))).collect()).await;
+        for order in [Order::Ascending, Order::Descending] {
+            let query = all_of(1, order);
+            assert_eq!(in_pages(&database, &query, 37).await, read(&database, 1, order).await);
+        }
+    }
+
+    async fn a_measure_that_arrives_between_two_pages_disturbs_none_of_them(database: Database) {
+        store(&database, (0..10).map(|nanos| measure(1, 1, nanos, 0.0)).collect()).await;
+        let query = all_of(1, Order::Descending);
+        let first = database.measures.page(&query, None, 5).await.unwrap();
+        store(&database, vec![measure(1, 1, 5, 1.0), measure(1, 1, 99, 1.0)]).await;
+        let second = database.measures.page(&query, Some(position(&first[4])), 100).await.unwrap();
+        let times: Vec<_> = second.iter().map(|measure| measure.timestamp.unix_nanos()).collect();
+        assert_eq!(times, [4, 3, 2, 1, 0]);
+    }
+
+    async fn pages_put_together_are_the_whole_reading(database: Database) {
+        let experiments = AtomicU32::new(1);
+        let case = (
+            vec(any_measure(0), 0..60),
+            option::of(0..7_i64),
+            option::of(prop_oneof![4 => 0..7_i64, 1 => Just(i64::MAX)]),
+            vec(1..6_u16, 0..4),
+            any::<bool>(),
+            1..20_u32,
+        );
+        let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
+        block_in_place(|| {
+            runner.run(&case, |(mut arrived, from, to, types, ascending, size)| {
+                let experiment = experiments.fetch_add(1, Ordering::Relaxed);
+                for measure in &mut arrived {
+                    measure.experiment_id = mymonit_model::ExperimentId::new(experiment);
+                }
+                let order = if ascending { Order::Ascending } else { Order::Descending };
+                let types = types.into_iter().map(MeasureTypeId::new).collect();
+                let query =
+                    MeasureQuery { from: from.map(moment), to: to.map(moment), types, ..all_of(experiment, order) };
+                let (whole, pages) = Handle::current().block_on(async {
+                    // Two messages, so that the order of arrival goes beyond one of them.
+                    let half = arrived.len() / 2;
+                    store(&database, arrived[..half].to_vec()).await;
+                    store(&database, arrived[half..].to_vec()).await;
+                    let whole = database.measures.page(&query, None, u32::MAX).await.unwrap();
+                    (whole, in_pages(&database, &query, size).await)
+                });
+                prop_assert_eq!(&pages, &whole);
+                prop_assert_eq!(whole.iter().map(bits).collect::<Vec<_>>(), expected(&arrived, &query));
+                Ok(())
+            })
+        })
+        .unwrap();
+    }
+}

@@ -1,0 +1,152 @@
+//! A MySQL server that is away, silent, read-only or busy: the stores say that they are unavailable, and work
+//! again when it does, without being made anew.
+
+use std::time::{Duration, Instant};
+
+use mymonit_model::{Faceted, Role};
+use mymonit_services::ports::StorageError;
+use mymonit_storage::{InvalidAddress, MySqlDatabase, PrepareError};
+use mymonit_test_support::{MariaDb, wait_until};
+use tokio::join;
+
+use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
+use crate::fixtures::{add_user, measure, message, profile, user, user_id};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn unavailable<T: std::fmt::Debug>(result: Result<T, StorageError>) {
+    assert!(matches!(result, Err(StorageError::Unavailable(_))), "{result:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_unavailable_and_heals_by_itself() {
+    let server = MariaDb::start().await.unwrap();
+    let stores = mysql_stores(&server.create_database().await.unwrap(), POOL_SIZE);
+    stores.prepare().await.unwrap();
+    add_user(&stores, "S001", Role::Scientist).await;
+
+    for stop_gracefully in [true, false] {
+        if stop_gracefully {
+            server.stop().await.unwrap()
+        } else {
+            server.kill().await.unwrap()
+        };
+        let batch = [message("a", vec![measure(1, 1, 1, 1.0)])];
+        let new = user("S002", Role::Scientist);
+        let (listed, written, committed, checked) = join!(
+            stores.users.list(),
+            stores.users.insert(&new),
+            stores.ingest.commit(&batch),
+            stores.health.check(),
+        );
+        unavailable(listed);
+        unavailable(written);
+        unavailable(committed);
+        unavailable(checked);
+        let away = stores.prepare().await;
+        assert!(matches!(away, Err(PrepareError::Unavailable(_))), "{away:?}");
+
+        server.start_again().await.unwrap();
+        wait_until("the stores to heal", PATIENCE, async || stores.health.check().await).await.unwrap();
+        assert_eq!(stores.users.list().await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_server_fails_the_health_check_soon_and_heals_by_itself() {
+    let server = MariaDb::start().await.unwrap();
+    let stores = mysql_stores(&server.create_database().await.unwrap(), POOL_SIZE);
+    stores.prepare().await.unwrap();
+    stores.health.check().await.unwrap();
+    server.pause().unwrap();
+    let asked = Instant::now();
+    unavailable(stores.health.check().await);
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    server.resume().unwrap();
+    wait_until("the stores to heal", PATIENCE, async || stores.health.check().await).await.unwrap();
+    assert_eq!(stores.users.list().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_only_server_is_unavailable_for_writing() {
+    let server = MariaDb::start().await.unwrap();
+    let root = server.create_database().await.unwrap();
+    let name = root.rsplit('/').next().unwrap();
+    // Unlike root, an ordinary account is bound by `read_only`.
+    let account =
+        format!("CREATE USER mymonit@'%' IDENTIFIED BY 'secret'; GRANT ALL ON {name}.* TO mymonit@'%'");
+    server.execute(&account).await.unwrap();
+    let stores =
+        mysql_stores(&format!("mysql://mymonit:secret@127.0.0.1:{}/{name}", server.port()), POOL_SIZE);
+    stores.prepare().await.unwrap();
+    server.execute("SET GLOBAL read_only = 1").await.unwrap();
+    unavailable(stores.users.insert(&user("S001", Role::Scientist)).await);
+    unavailable(stores.ingest.commit(&[message("a", vec![measure(1, 1, 1, 1.0)])]).await);
+    assert_eq!(stores.users.list().await.unwrap(), []);
+    server.execute("SET GLOBAL read_only = 0").await.unwrap();
+    add_user(&stores, "S001", Role::Scientist).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_somebody_keeps_locked_and_a_pool_that_is_used_up_are_unavailable() {
+    let database = Database::mysql().await;
+    add_user(&database, "S001", Role::Scientist).await;
+    let Probe::MySql(mut stalled) = database.probe().await else { unreachable!() };
+    sqlx::raw_sql("BEGIN; SELECT * FROM USERS WHERE ID = 'S001' FOR UPDATE")
+        .execute(&mut stalled)
+        .await
+        .unwrap();
+
+    let small = database.other_process_with_pool(1);
+    small.prepare().await.unwrap();
+    let (id, new) = (user_id("S001"), profile("New", "new", "new@home.cern"));
+    let started = Instant::now();
+    // The first waits for the row until the server gives up; the second waits for the first.
+    let (one, two) = join!(small.users.update(&id, &new), small.users.list());
+    unavailable(one);
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+    assert!(two.is_ok() || matches!(two, Err(StorageError::Unavailable(_))), "{two:?}");
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut stalled).await.unwrap();
+    assert!(small.users.update(&id, &new).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_server_ended_are_replaced() {
+    let server = MariaDb::start().await.unwrap();
+    let stores = mysql_stores(&server.create_database().await.unwrap(), POOL_SIZE);
+    stores.prepare().await.unwrap();
+    for _ in 0..3 {
+        let (one, two, three) = join!(stores.users.list(), stores.users.list(), stores.users.list());
+        one.and(two).and(three).unwrap();
+        server.execute("KILL CONNECTION USER root").await.ok();
+        // At most the trusted connections fail once each.
+        wait_until("the pool to heal", PATIENCE, async || stores.users.list().await.map(drop)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_worth_another_try_since_an_operator_can_mend_it() {
+    let server = MariaDb::shared().await.unwrap();
+    let url = server.create_database().await.unwrap();
+    let stores = mysql_stores(&url.replace("root:", "root:not-"), POOL_SIZE);
+    let denied = stores.prepare().await;
+    assert!(matches!(denied, Err(PrepareError::Unavailable(_))), "{denied:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_used_is_refused_without_being_repeated() {
+    for url in [
+        "",
+        "canary",
+        "mysql://user:canary@host",
+        "postgres://user:canary@host/db",
+        "mysql://user:canary@:x/db",
+        "mysql://user:canary@host/db?ssl-mode=canary",
+    ] {
+        let refused: Result<_, InvalidAddress> =
+            MySqlDatabase::from_url(&Faceted::new(url.to_owned()), 1).map(drop);
+        let message = refused.expect_err(url).to_string();
+        assert!(!message.contains("canary"), "{message}");
+    }
+}

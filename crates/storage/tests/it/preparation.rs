@@ -1,0 +1,204 @@
+//! Bringing the schema up to date.
+
+use futures::future::join_all;
+use mymonit_model::{ExperimentId, Role, Timestamp};
+use mymonit_services::example_data::example_data;
+use mymonit_services::ports::{Order, StorageError};
+use mymonit_storage::PrepareError;
+use mymonit_test_support::MariaDb;
+
+use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
+use crate::fixtures::{add_user, all_of, experiment_name, message, profile, user, user_id, username};
+
+/// Defines the same tests for MariaDB and for SQLite, each with a database that nobody has prepared.
+macro_rules! on_every_empty_engine {
+    ($(async fn $name:ident($database:ident: Database) $body:block)+) => {
+        $(async fn $name($database: Database) $body)+
+
+        mod mysql {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(super::Database::empty_mysql().await).await;
+                }
+            )+
+        }
+
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(super::Database::empty_sqlite()).await;
+                }
+            )+
+        }
+    };
+}
+
+fn is_unavailable<T>(result: Result<T, StorageError>) -> bool {
+    matches!(result, Err(StorageError::Unavailable(_)))
+}
+
+fn incompatible(result: Result<(), PrepareError>) -> String {
+    match result {
+        Err(PrepareError::Incompatible(message)) => message,
+        other => panic!("not incompatible: {other:?}"),
+    }
+}
+
+on_every_empty_engine! {
+    async fn before_the_first_preparation_every_store_is_unavailable(database: Database) {
+        let (user, id, name) = (user("S001", Role::Scientist), user_id("S001"), experiment_name("x"));
+        let experiment = ExperimentId::new(1);
+        let renamed = mymonit_model::Experiment { experiment_id: experiment, name: name.clone() };
+        let query = all_of(1, Order::Descending);
+        for refused in [
+            is_unavailable(database.users.list().await),
+            is_unavailable(database.users.find(&id).await),
+            is_unavailable(database.users.find_by_username(&username("x")).await),
+            is_unavailable(database.users.insert(&user).await),
+            is_unavailable(database.users.update(&id, &profile("x", "x", "x@home.cern")).await),
+            is_unavailable(database.users.erase(&id).await),
+            is_unavailable(database.experiments.list().await),
+            is_unavailable(database.experiments.list_of(&id).await),
+            is_unavailable(database.experiments.find(experiment).await),
+            is_unavailable(database.experiments.find_of(&id, experiment).await),
+            is_unavailable(database.experiments.ids_by_name(std::slice::from_ref(&name)).await),
+            is_unavailable(database.experiments.insert(&name).await),
+            is_unavailable(database.experiments.rename(&renamed).await),
+            is_unavailable(database.associations.list().await),
+            is_unavailable(database.associations.insert(experiment, &id).await),
+            is_unavailable(database.associations.delete(experiment, &id).await),
+            is_unavailable(database.measure_types.list().await),
+            is_unavailable(database.measures.page(&query, None, 1).await),
+            is_unavailable(database.ingest.commit(&[message("", Vec::new())]).await),
+            is_unavailable(database.ingest.forget_message_ids(Timestamp::now(), 1).await),
+            is_unavailable(database.example_data.install(&example_data().unwrap()).await),
+            is_unavailable(database.health.check().await),
+        ] {
+            assert!(refused);
+        }
+        database.prepare().await.unwrap();
+        database.health.check().await.unwrap();
+        add_user(&database, "S001", Role::Scientist).await;
+    }
+
+    async fn preparing_again_changes_nothing(database: Database) {
+        database.prepare().await.unwrap();
+        add_user(&database, "S001", Role::Scientist).await;
+        database.prepare().await.unwrap();
+        database.other_process().prepare().await.unwrap();
+        assert_eq!(database.users.list().await.unwrap().len(), 1);
+    }
+
+    async fn processes_that_prepare_an_empty_database_at_once_do_it_once_and_all_succeed(database: Database) {
+        let processes: Vec<_> = (0..6).map(|_| database.other_process()).collect();
+        let prepared = processes.iter().cloned().map(|process| {
+            tokio::spawn(async move {
+                process.prepare().await.unwrap();
+                process.health.check().await.unwrap();
+                process.measure_types.list().await.unwrap().len()
+            })
+        });
+        for types in join_all(prepared).await {
+            assert_eq!(types.unwrap(), 22);
+        }
+        assert_eq!(database.number("SELECT COUNT(*) FROM _sqlx_migrations WHERE success").await, 5);
+        assert_eq!(database.number("SELECT COUNT(*) FROM ROLES").await, 2);
+    }
+
+    async fn a_schema_newer_than_the_program_is_refused(database: Database) {
+        database.prepare().await.unwrap();
+        database
+            .execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                VALUES (9999, 'from the future', TRUE, '', 0)")
+            .await;
+        let message = incompatible(database.other_process().prepare().await);
+        assert!(message.contains("9999"), "{message}");
+        // A process that runs already goes on: the newer one has made sure that it can.
+        database.health.check().await.unwrap();
+    }
+
+    async fn a_migration_that_was_edited_after_it_was_applied_is_refused(database: Database) {
+        database.prepare().await.unwrap();
+        database.execute("UPDATE _sqlx_migrations SET checksum = 'x' WHERE version = 3").await;
+        let message = incompatible(database.other_process().prepare().await);
+        assert!(message.contains('3'), "{message}");
+    }
+
+    async fn a_database_of_another_system_is_refused_and_left_alone(database: Database) {
+        if let Probe::Sqlite(_) = {
+            // The file has to exist before somebody else can have made a table in it.
+            database.prepare().await.unwrap();
+            database.probe().await
+        } {
+            for table in ["REJECTED_MESSAGE_BODIES", "REJECTED_MESSAGES", "MESSAGE_IDS", "USER_EXPERIMENTS", "USERS",
+                "ROLES", "EXPERIMENTS", "MEASURES", "MEASURE_TYPES", "ONE_TIME_STEPS", "_sqlx_migrations"] {
+                database.execute(&format!("DROP TABLE {table}")).await;
+            }
+        } else {
+            database
+                .execute("DROP TABLE REJECTED_MESSAGE_BODIES, REJECTED_MESSAGES, MESSAGE_IDS, USER_EXPERIMENTS, USERS, \
+                    ROLES, EXPERIMENTS, MEASURES, MEASURE_TYPES, ONE_TIME_STEPS, _sqlx_migrations")
+                .await;
+        }
+        database.execute("CREATE TABLE MEASURES (N BIGINT); INSERT INTO MEASURES VALUES (42)").await;
+        let message = incompatible(database.other_process().prepare().await);
+        assert!(message.contains("MEASURES"), "{message}");
+        assert_eq!(database.number("SELECT N FROM MEASURES").await, 42);
+    }
+
+    async fn a_database_that_was_set_back_is_unhealthy(database: Database) {
+        database.prepare().await.unwrap();
+        database.execute("DELETE FROM _sqlx_migrations WHERE version > 3").await;
+        assert!(is_unavailable(database.health.check().await));
+        database.execute("DROP TABLE _sqlx_migrations").await;
+        assert!(is_unavailable(database.health.check().await));
+    }
+
+    async fn a_closed_handle_is_unavailable(database: Database) {
+        database.prepare().await.unwrap();
+        database.close().await;
+        assert!(is_unavailable(database.users.list().await));
+        assert!(is_unavailable(database.users.insert(&user("S001", Role::Scientist)).await));
+    }
+}
+
+#[tokio::test]
+async fn a_missing_mysql_database_is_created() {
+    let server = MariaDb::shared().await.unwrap();
+    let url = server.create_database().await.unwrap();
+    // A name that has to be quoted.
+    let url = format!("{url}%60-new");
+    let stores = mysql_stores(&url, POOL_SIZE);
+    stores.prepare().await.unwrap();
+    add_user(&stores, "S001", Role::Scientist).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_waits_while_another_changes_the_schema() {
+    let database = Database::empty_mysql().await;
+    let mut other = database.probe().await;
+    other.number("SELECT GET_LOCK(CONCAT('mymonit.', MD5(DATABASE())), 0)").await;
+    let stores = database.other_process();
+    let preparing = tokio::spawn(async move { stores.prepare().await });
+    let mut watcher = database.probe().await;
+    mymonit_test_support::wait_until("a waiting process", std::time::Duration::from_secs(10), async || {
+        let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+            WHERE DB = DATABASE() AND STATE = 'User lock'";
+        match watcher.number(waiting).await {
+            1 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        watcher
+            .number("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+            .await,
+        0
+    );
+    other.execute("DO RELEASE_ALL_LOCKS()").await;
+    preparing.await.unwrap().unwrap();
+}
