@@ -65,6 +65,10 @@ impl Timestamp {
     /// # Errors
     /// Names `timestamp` where the text is no such time or lies outside of 1970 to 2262.
     pub fn from_rfc3339(text: &str) -> Result<Self, InvalidField> {
+        // The parser takes any byte between date and time; RFC 3339 §5.6 has `T`, or a space for readers.
+        if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
+            return Err(Self::not_a_time());
+        }
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| Self::not_a_time())?;
         i64::try_from(moment.unix_timestamp_nanos())
             .ok()
@@ -124,6 +128,8 @@ mod tests {
         for (given, shown) in [
             ("2022-04-06T07:09:00Z", "2022-04-06T07:09:00Z"),
             ("2022-04-06T09:09:00.5+02:00", "2022-04-06T07:09:00.5Z"),
+            ("2022-04-06 07:09:00z", "2022-04-06T07:09:00Z"),
+            ("2022-04-06t07:09:00Z", "2022-04-06T07:09:00Z"),
             ("2022-04-06T07:09:00.120000000Z", "2022-04-06T07:09:00.12Z"),
             ("2022-04-06T07:09:00.000000001Z", "2022-04-06T07:09:00.000000001Z"),
             ("2100-01-01T00:00:00Z", "2100-01-01T00:00:00Z"),
@@ -150,6 +156,8 @@ mod tests {
             "1e999999999999",
             "2022-04-06",
             "2022-04-06T07:09:00",
+            "2022-04-06x07:09:00Z",
+            "2022-04-06\u{0}07:09:00Z",
             "2022-13-06T07:09:00Z",
             "1969-12-31T23:59:59Z",
             "2262-04-11T23:47:17Z",
