@@ -13,8 +13,8 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::HeaderValue;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, StatusCode};
 use tracing::{Instrument, Span, field};
 
 use crate::Limits;
@@ -53,9 +53,13 @@ pub(crate) async fn note_route(request: Request) -> Request {
     request
 }
 
-/// The answer to a path that there is not.
-pub(crate) async fn no_such_path() -> Problem {
-    Problem::new(Kind::NotFound, "there is nothing at this path")
+/// The answer to a path that there is not, and to `OPTIONS *`, which asks whether the server is there at all
+/// (RFC 9110 §9.3.7).
+pub(crate) async fn no_such_path(request: Request) -> Response {
+    if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        return empty(StatusCode::NO_CONTENT);
+    }
+    Problem::new(Kind::NotFound, "there is nothing at this path").into_response()
 }
 
 fn set_headers(response: &mut Response, id: RequestId) {
@@ -96,6 +100,6 @@ fn message_of(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// An answer of this status and no more.
-fn empty(status: http::StatusCode) -> Response {
+fn empty(status: StatusCode) -> Response {
     (status, Body::empty()).into_response()
 }

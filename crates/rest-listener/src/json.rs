@@ -98,7 +98,8 @@ fn malformed(field: &str, error: &serde_json::Error) -> Problem {
 fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = error.path().to_string();
     let error = error.into_inner();
-    let field = if path == "." { "body" } else { &path };
+    // `.` is the object itself, `?` what was not understood far enough to have a name.
+    let field = if path.contains(['.', '?']) { "body" } else { &path };
     if error.classify() != Category::Data {
         return malformed(field, &error);
     }

@@ -80,10 +80,12 @@ impl ReadQuery {
     }
 }
 
-/// A time as it was typed. No time holds a space, so a space was a `+` (of an offset, say) that stood in the
-/// address without being percent-encoded.
+/// A time as it was typed. The only space that a time may hold stands between date and time, after ten
+/// characters; any other was a `+` (of an offset, say) that stood in the address without being percent-encoded.
 fn with_plus(time: &str) -> String {
-    time.replace(' ', "+")
+    const BETWEEN: usize = "2022-04-06".len();
+    let typed = |(index, character)| if character == ' ' && index != BETWEEN { '+' } else { character };
+    time.char_indices().map(typed).collect()
 }
 
 fn order(text: &str) -> Result<Order, Problem> {

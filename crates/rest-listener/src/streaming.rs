@@ -6,7 +6,7 @@
 //! becomes an error of the body, so that the connection breaks instead of ending a document that is not whole.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -148,7 +148,12 @@ impl<E: MeasureEncoder> Stream for Document<E> {
                     this.rest = Rest::Over;
                     return this.piece();
                 }
-                Rest::Ahead(portions) => ready!(portions.poll_recv(context)),
+                Rest::Ahead(portions) => match portions.poll_recv(context) {
+                    Poll::Ready(portion) => portion,
+                    // The client need not wait for what is there.
+                    Poll::Pending if !this.out.is_empty() => return this.piece(),
+                    Poll::Pending => return Poll::Pending,
+                },
             };
             match portion {
                 Some(Portion::Measures(measures)) => this.measures = measures.into_iter(),

@@ -1,0 +1,29 @@
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use crate::site::{Site, Who};
+
+#[tokio::test]
+async fn the_process_is_live_without_token_or_database() {
+    let site = Site::start().await;
+    site.set_away(true);
+    site.database.is_ready.store(false, Ordering::SeqCst);
+    let answer = site.get("/health/live", Who::Nobody).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "live"})));
+}
+
+#[tokio::test]
+async fn readiness_names_each_part_and_its_state() {
+    let site = Site::start().await;
+    let answer = site.get("/health/ready", Who::Nobody).await;
+    assert_eq!(answer.status, 200);
+    let works = json!({"ready": true, "state": "works"});
+    assert_eq!(answer.json(), json!({"status": "ready", "parts": {"database": works, "consumer": works}}));
+
+    site.consumer.is_ready.store(false, Ordering::SeqCst);
+    let answer = site.get("/health/ready", Who::Nobody).await;
+    assert_eq!(answer.status, 503);
+    let away = json!({"ready": false, "state": "away"});
+    assert_eq!(answer.json(), json!({"status": "not ready", "parts": {"database": works, "consumer": away}}));
+}

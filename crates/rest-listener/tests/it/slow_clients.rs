@@ -1,0 +1,165 @@
+use std::time::{Duration, Instant};
+
+use mymonit_rest_listener::Limits;
+use tokio::time::timeout;
+
+use crate::memory::Turn;
+use crate::raw::RawClient;
+use crate::site::{Site, Who};
+
+const SHORT: Duration = Duration::from_millis(150);
+/// Far more than any limit here.
+const LONG: Duration = Duration::from_secs(10);
+
+fn limits() -> Limits {
+    Limits {
+        header_read: LONG * 6,
+        keep_alive: LONG * 6,
+        body_read: LONG * 6,
+        request: LONG * 6,
+        write_stall: LONG * 6,
+    }
+}
+
+fn head(method: &str, path: &str, more: &str) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n{more}\r\n",
+        Who::Admin.token().unwrap()
+    )
+}
+
+/// What comes until the server ends the connection, however it does.
+async fn end(raw: &mut RawClient) -> String {
+    timeout(LONG, raw.read_to_end()).await.expect("the connection stays open").unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_nothing_or_half_a_head_is_closed() {
+    let site = Site::start_with(Limits { header_read: SHORT, ..limits() }).await;
+    for sent in ["", "GET /health", "GET /health/live HTTP/1.1\r\nHost: x\r\n"] {
+        let started = Instant::now();
+        let mut raw = RawClient::connect(&site).await;
+        raw.send(sent).await;
+        assert_eq!(end(&mut raw).await, "");
+        assert!(started.elapsed() >= SHORT);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_cut_off_at_the_same_time() {
+    let site = Site::start_with(Limits { header_read: SHORT * 2, ..limits() }).await;
+    let raw = RawClient::connect(&site).await;
+    let started = Instant::now();
+    let mut drip = tokio::time::interval(Duration::from_millis(20));
+    let mut sent = 0;
+    loop {
+        tokio::select! {
+            _ = drip.tick() => { if raw.stream.try_write(b"G").is_ok() { sent += 1 } else { break } }
+            ended = raw.stream.readable() => { ended.unwrap(); break }
+        }
+    }
+    assert!(sent > 3 && started.elapsed() < LONG, "{sent} bytes in {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_for_its_own_time_and_half_a_second_request_is_not() {
+    let site = Site::start_with(Limits { header_read: SHORT, keep_alive: SHORT * 4, ..limits() }).await;
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&head("GET", "/health/live", "")).await;
+    raw.read_until("\"live\"").await;
+    let started = Instant::now();
+    end(&mut raw).await;
+    assert!(started.elapsed() >= SHORT * 3, "{:?}", started.elapsed());
+
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&head("GET", "/health/live", "")).await;
+    raw.read_until("\"live\"").await;
+    raw.send("GET /he").await;
+    let started = Instant::now();
+    end(&mut raw).await;
+    assert!(started.elapsed() < SHORT * 4, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_408() {
+    let site = Site::start_with(Limits { body_read: SHORT, ..limits() }).await;
+    for sent in ["", "{\"name\":"] {
+        let mut raw = RawClient::connect(&site).await;
+        let more = "Content-Type: application/json\r\nContent-Length: 20\r\n";
+        raw.send(&head("POST", "/experiments/", more)).await;
+        raw.send(sent).await;
+        let answer = end(&mut raw).await;
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"request_timeout\""), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_cut_off_at_the_same_time() {
+    let site = Site::start_with(Limits { body_read: SHORT * 2, ..limits() }).await;
+    let mut raw = RawClient::connect(&site).await;
+    let more = "Content-Type: application/json\r\nContent-Length: 1000\r\n";
+    raw.send(&head("POST", "/experiments/", more)).await;
+    let mut drip = tokio::time::interval(Duration::from_millis(20));
+    let mut sent = 0;
+    loop {
+        tokio::select! {
+            _ = drip.tick() => { if raw.stream.try_write(b" ").is_ok() { sent += 1 } else { break } }
+            ended = raw.stream.readable() => { ended.unwrap(); break }
+        }
+    }
+    let answer = end(&mut raw).await;
+    assert!(sent > 3 && answer.starts_with("HTTP/1.1 408 "), "{sent} bytes: {answer}");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_503() {
+    let site = Site::start_with(Limits { request: SHORT, ..limits() }).await;
+    *site.memory.long_reading.measures.lock().unwrap() = 1;
+    *site.memory.long_reading.turn.lock().unwrap() = Some((1, Turn::Hangs));
+    site.get("/measures/1", Who::Peter).await.problem(503, "unavailable");
+}
+
+#[tokio::test]
+async fn a_long_answer_is_not_cut_by_the_request_limit() {
+    let site =
+        Site::start_with(Limits { request: SHORT, header_read: SHORT, keep_alive: SHORT, ..limits() }).await;
+    *site.memory.long_reading.measures.lock().unwrap() = 30_000;
+    let mut response = site.request(reqwest::Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
+    let mut bytes = 0;
+    let started = Instant::now();
+    let mut pace = tokio::time::interval(SHORT / 10);
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        bytes += chunk.len();
+        pace.tick().await;
+    }
+    assert!(started.elapsed() > SHORT && bytes > 2_000_000, "{bytes} bytes in {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+    let site = Site::start_with(Limits { write_stall: SHORT, ..limits() }).await;
+    *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
+    let mut raw = RawClient::connect(&site).await;
+    let peter = Who::Peter.token().unwrap();
+    raw.send(&format!("GET /measures/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {peter}\r\n\r\n")).await;
+    // Wait until the reading has come to rest, without reading a byte; the cut makes the rest unreadable.
+    let mut read = site.memory.long_reading.portions.subscribe();
+    let mut count = 0;
+    while timeout(SHORT * 3, read.wait_for(|now| *now > count)).await.is_ok() {
+        count = *site.memory.long_reading.portions.borrow();
+    }
+    assert!(timeout(LONG, raw.read_to_end()).await.expect("the connection stays open").is_err());
+}
+
+#[tokio::test]
+async fn many_slow_clients_leave_others_alone() {
+    let site = Site::start_with(Limits { header_read: LONG, ..limits() }).await;
+    let mut slow = Vec::new();
+    for _ in 0..300 {
+        let mut raw = RawClient::connect(&site).await;
+        raw.send("GET /health/live HTTP/1.1\r\nHo").await;
+        slow.push(raw);
+    }
+    let answer = timeout(Duration::from_secs(2), site.get("/users/me", Who::Peter)).await;
+    assert_eq!(answer.expect("others wait for the slow").status, 200);
+}

@@ -1,0 +1,92 @@
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::memory::Gate;
+use crate::raw::RawClient;
+use crate::site::{Site, Who};
+
+const SOON: Duration = Duration::from_secs(5);
+
+async fn stopped(site: &mut Site) {
+    let server = std::mem::replace(&mut site.server, tokio::spawn(async { Ok(()) }));
+    timeout(SOON, server).await.expect("the server does not stop").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_open_answer_is_finished_before_the_stop() {
+    let mut site = Site::start().await;
+    *site.memory.long_reading.measures.lock().unwrap() = 300_000;
+    let mut response = site.request(Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
+    let mut text = response.chunk().await.unwrap().unwrap().to_vec();
+    site.shutdown.cancel();
+    // Nobody new is let in, while the answer goes on to its end.
+    let refused = async {
+        while TcpStream::connect(site.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, refused).await.expect("connections are still accepted");
+    assert!(!site.server.is_finished());
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        text.extend_from_slice(&chunk);
+    }
+    let measures: Vec<serde_json::Value> = serde_json::from_slice(&text).unwrap();
+    assert_eq!(measures.len(), 300_000);
+    stopped(&mut site).await;
+}
+
+#[tokio::test]
+async fn connections_without_a_request_do_not_hold_up_the_stop() {
+    let mut site = Site::start().await;
+    let _silent = RawClient::connect(&site).await;
+    let mut half = RawClient::connect(&site).await;
+    half.send("GET /health/live HTTP/1.1\r\n").await;
+    let mut idle = RawClient::connect(&site).await;
+    idle.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    idle.read_until("\"live\"").await;
+    let mut half_again = RawClient::connect(&site).await;
+    half_again.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    half_again.read_until("\"live\"").await;
+    half_again.send("GET").await;
+    site.shutdown.cancel();
+    timeout(Duration::from_secs(2), stopped(&mut site)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_that_is_given_up_breaks_open_answers_off() {
+    let mut site = Site::start().await;
+    *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
+    let mut response = site.request(Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
+    response.chunk().await.unwrap().unwrap();
+    site.shutdown.cancel();
+    site.server.abort();
+    assert!((&mut site.server).await.unwrap_err().is_cancelled());
+    let rest = async {
+        while response.chunk().await?.is_some() {}
+        Ok::<_, reqwest::Error>(())
+    };
+    timeout(SOON, rest).await.expect("the answer goes on").unwrap_err();
+}
+
+#[tokio::test]
+async fn a_write_is_finished_though_its_client_has_left() {
+    let site = Site::start().await;
+    site.memory.write_gate.send_replace(Gate::Shut);
+    let request = site
+        .request(Method::POST, "/experiments/", Who::Admin)
+        .header(CONTENT_TYPE, "application/json")
+        .body("{\"name\":\"left alone\"}");
+    let sent = tokio::spawn(request.send());
+    let mut gate = site.memory.write_gate.subscribe();
+    timeout(SOON, gate.wait_for(|gate| *gate == Gate::Reached)).await.unwrap().unwrap();
+    sent.abort();
+    assert!(sent.await.unwrap_err().is_cancelled());
+    site.memory.write_gate.send_replace(Gate::Open);
+    timeout(SOON, gate.wait_for(|gate| *gate == Gate::Passed)).await.unwrap().unwrap();
+    let names = site.get("/experiments/", Who::Admin).await.text;
+    assert!(names.contains("left alone"), "{names}");
+}

@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+
+use crate::memory::Turn;
+use crate::raw::RawClient;
+use crate::site::{Site, Who};
+
+/// A site whose experiment 1 has that many measures.
+async fn site_with(measures: u64) -> Site {
+    let site = Site::start().await;
+    *site.memory.long_reading.measures.lock().unwrap() = measures;
+    site
+}
+
+fn turn(site: &Site, portion: usize, turn: Turn) {
+    *site.memory.long_reading.turn.lock().unwrap() = Some((portion, turn));
+}
+
+fn portions(site: &Site) -> usize {
+    *site.memory.long_reading.portions.borrow()
+}
+
+fn request(path: &str, version: &str) -> String {
+    format!(
+        "GET {path} HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+        Who::Peter.token().unwrap()
+    )
+}
+
+#[derive(Deserialize)]
+struct Measure {
+    timestamp: String,
+    value: f64,
+}
+
+#[tokio::test]
+async fn a_long_reading_comes_whole_and_in_order() {
+    let count = 123_456;
+    let site = site_with(count).await;
+    let answer = site.get("/measures/1", Who::Peter).await;
+    assert_eq!(answer.header("transfer-encoding"), "chunked");
+    let measures: Vec<Measure> = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(measures.len() as u64, count);
+    assert!(measures.iter().zip(1..).all(|(measure, number)| measure.value == f64::from(number) + 0.5));
+    assert_eq!(measures.last().unwrap().timestamp, "1970-01-02T10:17:36Z");
+}
+
+#[tokio::test]
+async fn readings_of_every_length_around_the_portions_come_whole() {
+    for count in [1, 999, 1_000, 1_001, 10_999, 11_000, 11_001] {
+        let site = site_with(count).await;
+        let measures: Vec<Measure> =
+            serde_json::from_str(&site.get("/measures/1", Who::Peter).await.text).unwrap();
+        assert_eq!(measures.len() as u64, count);
+    }
+}
+
+#[tokio::test]
+async fn a_short_reading_says_its_length() {
+    let site = Site::start().await;
+    let answer = site.get("/measures/1", Who::Peter).await;
+    assert_eq!(answer.header("content-length"), answer.text.len().to_string());
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_at_the_beginning_is_said_with_a_status() {
+    let site = site_with(100_000).await;
+    turn(&site, 1, Turn::Fails);
+    site.get("/measures/1", Who::Peter).await.problem(503, "unavailable");
+}
+
+#[tokio::test]
+async fn a_failure_half_way_breaks_the_connection_instead_of_ending_the_document() {
+    for portion in [2, 3, 7] {
+        let site = site_with(100_000).await;
+        turn(&site, portion, Turn::Fails);
+        let response = site.request(Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.bytes().await.unwrap_err();
+        assert_eq!(portions(&site), portion);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_document_cannot_be_taken_for_a_whole_one_in_http_1_0_either() {
+    let site = site_with(100_000).await;
+    turn(&site, 5, Turn::Fails);
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&request("/measures/1", "1.0")).await;
+    // The end of the connection would be the end of the document, so the connection is reset.
+    assert_eq!(raw.read_to_end().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_stops_the_reading_after_a_few_portions() {
+    let site = site_with(100_000_000).await;
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&request("/measures/1", "1.1")).await;
+    let mut read = site.memory.long_reading.portions.subscribe();
+    // Portions are read as long as the sockets take them. Then none is, however long one waits.
+    let mut count = 0;
+    while tokio::time::timeout(Duration::from_millis(500), read.wait_for(|now| *now > count)).await.is_ok() {
+        count = portions(&site);
+    }
+    assert!((2..30).contains(&count), "{count} portions for a client that takes none");
+    // Reading on moves it again.
+    let mut space = vec![0; 16 << 20];
+    raw.stream.read_exact(&mut space).await.unwrap();
+    read.wait_for(|now| *now > count).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_reading() {
+    let site = site_with(100_000_000).await;
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&request("/measures/1", "1.1")).await;
+    raw.read_until("\"value\":1.5").await;
+    turn(&site, portions(&site) + 3, Turn::Hangs);
+    drop(raw);
+    let mut read = site.memory.long_reading.portions.subscribe();
+    let before = portions(&site);
+    // A reading that went on would come to the portion that hangs; this one stops before or is given up there.
+    let went_on =
+        tokio::time::timeout(Duration::from_millis(500), read.wait_for(|now| *now > before + 3)).await;
+    assert!(went_on.is_err(), "{} portions", portions(&site));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_the_database_works_ends_its_query() {
+    let site = site_with(100_000).await;
+    turn(&site, 4, Turn::Hangs);
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&request("/measures/1", "1.1")).await;
+    raw.read_until("\"value\":10000.5").await;
+    let mut read = site.memory.long_reading.portions.subscribe();
+    read.wait_for(|portions| *portions == 4).await.unwrap();
+    assert!(!*site.memory.long_reading.was_given_up.borrow());
+    drop(raw);
+    let mut given_up = site.memory.long_reading.was_given_up.subscribe();
+    tokio::time::timeout(Duration::from_secs(5), given_up.wait_for(|given_up| *given_up))
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_answer_ends_its_query() {
+    let site = site_with(100_000).await;
+    turn(&site, 1, Turn::Hangs);
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&request("/measures/1", "1.1")).await;
+    let mut read = site.memory.long_reading.portions.subscribe();
+    read.wait_for(|portions| *portions == 1).await.unwrap();
+    drop(raw);
+    let mut given_up = site.memory.long_reading.was_given_up.subscribe();
+    tokio::time::timeout(Duration::from_secs(5), given_up.wait_for(|given_up| *given_up))
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn one_portion_is_read_ahead_and_no_more() {
+    let site = site_with(1_000_000).await;
+    // The fourth portion never comes; meanwhile the client gets all that came before.
+    turn(&site, 4, Turn::Hangs);
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&request("/measures/1", "1.1")).await;
+    raw.read_until("\"value\":20900.5").await;
+    assert_eq!(portions(&site), 4);
+}

@@ -1,0 +1,140 @@
+use serde_json::{Value, json};
+
+use crate::site::{Site, Who};
+
+fn peter() -> Value {
+    json!({
+        "user_id": "S001",
+        "name": "Peter Higg",
+        "username": "uJayGH994iVa2TY5auSNYZoUpwk1",
+        "email": "phigg@home.cern",
+        "role": "SCIENTIST"
+    })
+}
+
+fn marie() -> Value {
+    json!({
+        "user_id": "S/003 é",
+        "name": "Marie Curie",
+        "username": "marie-uid",
+        "email": "mcurie@home.cern",
+        "role": "SCIENTIST"
+    })
+}
+
+#[tokio::test]
+async fn an_administrator_lists_all_users() {
+    let site = Site::start().await;
+    let answer = site.get("/users/", Who::Admin).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "application/json");
+    let users = answer.json();
+    let ids: Vec<_> =
+        users.as_array().unwrap().iter().map(|user| user["user_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["A001", "S001", "S002"]);
+    assert_eq!(users[1], peter());
+}
+
+#[tokio::test]
+async fn everybody_reads_the_own_record() {
+    let site = Site::start().await;
+    assert_eq!(site.get("/users/me", Who::Peter).await.json(), peter());
+    assert_eq!(site.get("/users/S001", Who::Peter).await.json(), peter());
+    assert_eq!(site.get("/users/S001", Who::Admin).await.json(), peter());
+    assert_eq!(site.get("/users/me", Who::Admin).await.json()["role"], "ADMIN");
+}
+
+#[tokio::test]
+async fn others_records_are_out_of_reach_whether_they_exist_or_not() {
+    let site = Site::start().await;
+    let other = site.get("/users/S002", Who::Peter).await;
+    let absent = site.get("/users/S999", Who::Peter).await;
+    assert_eq!(other.problem(403, "forbidden"), absent.problem(403, "forbidden"));
+    site.get("/users/", Who::Peter).await.problem(403, "forbidden");
+    site.get("/users/S999", Who::Admin).await.problem(404, "not_found");
+    site.get("/users/%00", Who::Admin).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_created_user_is_answered_with_its_location_where_it_is_found() {
+    let site = Site::start().await;
+    let answer = site.post("/users/", Who::Admin, &marie()).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.json(), marie());
+    assert_eq!(answer.header("location"), "/users/S%2F003%20%C3%A9");
+    assert_eq!(site.get(answer.header("location"), Who::Admin).await.json(), marie());
+}
+
+#[tokio::test]
+async fn what_is_in_use_is_a_conflict_that_names_the_field() {
+    let site = Site::start().await;
+    for (field, value) in
+        [("user_id", "S001"), ("username", "uJayGH994iVa2TY5auSNYZoUpwk1"), ("email", "PHIGG@home.cern")]
+    {
+        let mut user = marie();
+        user[field] = value.into();
+        let detail = site.post("/users/", Who::Admin, &user).await.problem(409, "conflict");
+        assert!(detail.contains(&format!("`{field}`")), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_scientist_creates_no_user_however_good_or_bad_the_fields() {
+    let site = Site::start().await;
+    site.post("/users/", Who::Peter, &marie()).await.problem(403, "forbidden");
+    let blank = json!({"user_id": "", "name": "", "username": "", "email": "", "role": ""});
+    site.post("/users/", Who::Peter, &blank).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn what_get_gave_can_be_put_back() {
+    let site = Site::start().await;
+    let mut record = site.get("/users/S001", Who::Peter).await.json();
+    assert_eq!(site.put("/users/S001", Who::Peter, &record).await.json(), record);
+    record["name"] = "  Peter Higgs  ".into();
+    let answer = site.put("/users/S001", Who::Peter, &record).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["name"]), (200, &json!("Peter Higgs")));
+    assert_eq!(site.get("/users/me", Who::Peter).await.json()["name"], "Peter Higgs");
+}
+
+#[tokio::test]
+async fn an_update_needs_neither_id_nor_role_and_ignores_other_fields() {
+    let site = Site::start().await;
+    let update = json!({
+        "name": "Peter Higgs", "username": "uJayGH994iVa2TY5auSNYZoUpwk1", "email": "p@home.cern",
+        "office": {"building": [40]}
+    });
+    let answer = site.put("/users/S001", Who::Peter, &update).await;
+    assert_eq!(answer.json()["email"], "p@home.cern");
+    assert_eq!(answer.json()["role"], "SCIENTIST");
+}
+
+#[tokio::test]
+async fn id_and_role_cannot_be_changed_nor_the_username_by_a_scientist() {
+    let site = Site::start().await;
+    for (field, value) in [("user_id", "S009"), ("role", "ADMIN")] {
+        let mut record = peter();
+        record[field] = value.into();
+        site.put("/users/S001", Who::Peter, &record).await.names(field);
+        site.put("/users/S001", Who::Admin, &record).await.names(field);
+    }
+    let mut record = peter();
+    record["username"] = "another-uid".into();
+    site.put("/users/S001", Who::Peter, &record).await.problem(403, "forbidden");
+    assert_eq!(site.put("/users/S001", Who::Admin, &record).await.json()["username"], "another-uid");
+    site.put("/users/S999", Who::Admin, &record).await.problem(404, "not_found");
+    site.put("/users/S002", Who::Peter, &record).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn an_erased_user_is_gone_and_the_id_stays_taken() {
+    let site = Site::start().await;
+    let answer = site.delete("/users/S001", Who::Peter).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    site.get("/users/me", Who::Peter).await.problem(403, "forbidden");
+    site.get("/users/S001", Who::Admin).await.problem(404, "not_found");
+    site.delete("/users/S001", Who::Admin).await.problem(404, "not_found");
+    site.post("/users/", Who::Admin, &peter()).await.problem(409, "conflict");
+    site.delete("/users/A001", Who::Admin).await.problem(409, "conflict");
+    site.delete("/users/S002", Who::Peter).await.problem(403, "forbidden");
+}
