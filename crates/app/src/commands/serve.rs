@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use axum::Router;
 use mymonit_rabbit_listener::RabbitListener;
 use mymonit_rest_listener::{Limits, RestState};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -19,6 +20,8 @@ use crate::upkeep;
 
 /// How long everything may take to end once it has been asked to (specification §1).
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long open requests may take of that.
+const FINISH_WITHIN: Duration = Duration::from_secs(8);
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -42,11 +45,7 @@ pub(crate) async fn serve(environment: &Environment, evaluation: bool) -> anyhow
 
     let stop = CancellationToken::new();
     let mut parts = Parts::new(stop.clone());
-    let router = mymonit_rest_listener::router(state);
-    parts.start(
-        "REST listener",
-        mymonit_rest_listener::serve(listener, router, Limits::default(), stop.clone()),
-    );
+    parts.start("REST listener", answer(listener, mymonit_rest_listener::router(state), stop.clone()));
     parts.start("Rabbit listener", rabbit.run(stop.clone()));
     parts.start(
         "storage upkeep",
@@ -74,6 +73,22 @@ async fn bind(configuration: &RestConfiguration) -> anyhow::Result<TcpListener> 
         .with_context(|| format!("cannot listen on REST_HOST `{host}`, REST_PORT {port}"))?;
     info!(address = %listener.local_addr()?, "REST listener listens");
     Ok(listener)
+}
+
+/// Answers clients until `stop`, and then for as long as open requests may take to end. An answer that takes
+/// longer is broken off, which its client sees; a download of hours must not keep the service from stopping.
+async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    let overdue = async {
+        stop.cancelled().await;
+        sleep(FINISH_WITHIN).await;
+    };
+    tokio::select! {
+        ended = mymonit_rest_listener::serve(listener, router, Limits::default(), stop.clone()) => ended,
+        () = overdue => {
+            warn!("requests that were still open were broken off");
+            Ok(())
+        }
+    }
 }
 
 /// Ends on the first SIGTERM or SIGINT. The handlers are in place when this returns, so that a signal during
