@@ -1,10 +1,24 @@
 //! The AMQP door: takes measures from RabbitMQ into the ingest service and loses none (specification §4).
 
+mod backoff;
+mod batch;
+mod complaint;
 mod configuration;
+mod connection;
 mod counters;
+mod frames;
 mod listener;
+mod properties;
+mod raw_properties;
+mod receive;
+mod session;
+mod settle;
 mod state;
+mod topology;
+mod transport;
+mod trouble;
 mod uri;
+mod writer;
 
 use std::time::Duration;
 

@@ -1,11 +1,24 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mymonit_services::IngestService;
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
+use crate::backoff::Backoff;
+use crate::complaint::Complaint;
+use crate::session::{Consuming, Session};
 use crate::state::StateBoard;
+use crate::trouble::Trouble;
+use crate::writer::Writer;
 use crate::{ConsumerProbe, ConsumerState, IngestCounters, RabbitConfiguration, RabbitListenerError};
+
+/// The first wait is short, for a broker that closed a single connection; the longest one lets a broker that is back,
+/// or that has been mended, be noticed within seconds.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(3);
 
 /// The AMQP door: consumes the queue of specification §4 into the ingest service, for as long as it is let.
 pub struct RabbitListener {
@@ -43,9 +56,80 @@ impl RabbitListener {
     /// Only where the configuration can never work. A broker or a database that is away or refuses is waited for.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RabbitListenerError> {
         self.configuration.check()?;
-        let _ = &self.ingest;
-        shutdown.cancelled().await;
+        let supervisor = Supervisor {
+            writer: Arc::new(Writer::new(self.ingest, self.state.clone())),
+            configuration: self.configuration,
+            state: self.state.clone(),
+            counters: self.counters,
+            backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
+            complaint: Complaint::default(),
+        };
+        supervisor.run(&shutdown).await;
         self.state.broker(ConsumerState::Stopped);
         Ok(())
+    }
+}
+
+/// Makes a new session whenever one has ended.
+struct Supervisor {
+    configuration: RabbitConfiguration,
+    writer: Arc<Writer>,
+    state: Arc<StateBoard>,
+    counters: Arc<IngestCounters>,
+    backoff: Backoff,
+    complaint: Complaint,
+}
+
+impl Supervisor {
+    async fn run(mut self, shutdown: &CancellationToken) {
+        loop {
+            let Some(opened) = shutdown.run_until_cancelled(Session::open(&self.configuration)).await else {
+                return;
+            };
+            let ended = match opened {
+                Ok(session) => self.consume(session, shutdown).await,
+                Err(trouble) => Err(trouble),
+            };
+            let Err(trouble) = ended else { return };
+            self.say(&trouble);
+            if shutdown.run_until_cancelled(sleep(self.backoff.delay())).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn consume(&mut self, session: Session, shutdown: &CancellationToken) -> Result<(), Trouble> {
+        let RabbitConfiguration { queue, prefetch, .. } = &self.configuration;
+        info!(queue, prefetch, "consuming");
+        self.complaint.settle();
+        self.state.broker(ConsumerState::Consuming);
+        let began = Instant::now();
+        let consuming = Consuming::new(
+            session,
+            self.writer.clone(),
+            self.counters.clone(),
+            &self.configuration,
+            &self.state,
+        );
+        let ended = consuming.run(shutdown).await;
+        // A session that ends again and again as soon as it begins is no reason to hurry.
+        if began.elapsed() > LAST_RETRY {
+            self.backoff.reset();
+        }
+        ended
+    }
+
+    fn say(&mut self, trouble: &Trouble) {
+        let refused = trouble.is_refusal();
+        self.state.broker(if refused { ConsumerState::Refused } else { ConsumerState::Connecting });
+        let why = trouble.to_string();
+        if !self.complaint.is_worth_saying(&why, Instant::now()) {
+            return;
+        }
+        if refused {
+            error!(why, "not consuming; trying again and again until it is mended");
+        } else {
+            warn!(why, "not consuming; connecting again");
+        }
     }
 }

@@ -1,0 +1,112 @@
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_rs::Runtime;
+use lapin::tcp::{AsyncTcpStream, OwnedIdentity, OwnedTLSConfig};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{Connection, ConnectionProperties};
+use tokio::time::timeout;
+
+use crate::frames::BlankedProperties;
+use crate::transport::{Kit, Lifeline, Transport};
+use crate::trouble::Trouble;
+use crate::uri::amqp_uri;
+use crate::{RabbitConfiguration, RabbitTls};
+
+/// How long TCP and TLS may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long the broker may take to let us in. Until then there is no heartbeat that would notice its silence.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+const ACCESS: &str = "check RABBIT_USER, RABBIT_PASSWORD and the virtual host in RABBIT_URL";
+
+/// An open connection, and the end of everything that belongs to it when it is dropped.
+pub(crate) struct Link {
+    pub(crate) connection: Connection,
+    pub(crate) blanked: Arc<BlankedProperties>,
+    // Dropped after the connection, which may still want to say goodbye.
+    _lifeline: Lifeline,
+}
+
+/// Connects and signs in.
+pub(crate) async fn connect(configuration: &RabbitConfiguration) -> Result<Link, Trouble> {
+    let uri = amqp_uri(configuration.uri.reveal()).map_err(Trouble::Unreachable)?;
+    let address = format!("{}:{}", uri.authority.host, uri.authority.port);
+    let (transport, lifeline) = timeout(CONNECT_LIMIT, open(&uri, &configuration.tls))
+        .await
+        .unwrap_or_else(|_| Err(Trouble::Unreachable("no answer".to_owned())))
+        .map_err(|trouble| at(&address, trouble))?;
+    let blanked = transport.blanked();
+    let connection = timeout(HANDSHAKE_LIMIT, sign_in(uri, transport))
+        .await
+        .unwrap_or_else(|_| {
+            Err(Trouble::Unreachable("it accepts the connection and says nothing".to_owned()))
+        })
+        .map_err(|trouble| at(&address, trouble))?;
+    Ok(Link { connection, blanked, _lifeline: lifeline })
+}
+
+fn at(address: &str, trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Unreachable(why) => Trouble::Unreachable(format!("{address}: {why}")),
+        other => other,
+    }
+}
+
+async fn open(uri: &AMQPUri, tls: &RabbitTls) -> Result<(Transport, Lifeline), Trouble> {
+    let host = &uri.authority.host;
+    let (transport, lifeline) = Transport::connect(host, uri.authority.port).await?;
+    let transport = match uri.scheme {
+        AMQPScheme::AMQP => transport,
+        AMQPScheme::AMQPS => transport
+            .into_tls(host, &tls_configuration(tls)?)
+            .await
+            .map_err(|error| Trouble::Unreachable(format!("TLS: {error}")))?,
+    };
+    Ok((transport, lifeline))
+}
+
+fn tls_configuration(tls: &RabbitTls) -> Result<OwnedTLSConfig, Trouble> {
+    let identity = tls.client_identity_file.as_deref().map(|path| {
+        let pem = read("RABBIT_CLIENT_IDENTITY_FILE", path)?.into_bytes();
+        Ok::<_, Trouble>(OwnedIdentity::PKCS8 { pem: pem.clone(), key: pem })
+    });
+    let cert_chain = tls.ca_file.as_deref().map(|path| read("RABBIT_CA_FILE", path));
+    Ok(OwnedTLSConfig { identity: identity.transpose()?, cert_chain: cert_chain.transpose()? })
+}
+
+fn read(variable: &str, path: &Path) -> Result<String, Trouble> {
+    fs::read_to_string(path).map_err(|error| {
+        Trouble::Unreachable(format!("{variable} ({}) cannot be read: {error}", path.display()))
+    })
+}
+
+async fn sign_in(uri: AMQPUri, transport: Transport) -> Result<Connection, Trouble> {
+    let transport = Mutex::new(Some(transport));
+    let hand_over = async move |_: AMQPUri, _: Runtime<Kit>| {
+        let transport = transport.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // lapin asks once: it does not try again unless told to.
+        transport
+            .map(AsyncTcpStream::Plain)
+            .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected).into())
+    };
+    Connection::connector(uri, Runtime::new(Kit::current()), hand_over, properties())
+        .await
+        .map_err(Trouble::in_step("the connection", ACCESS))
+        .map_err(|trouble| match trouble {
+            Trouble::Lost(error) => Trouble::Unreachable(error.to_string()),
+            other => other,
+        })
+}
+
+/// Without `enable_auto_recover`: lapin's own recovery would go on with the same consumer after a reconnection, so
+/// that one could not tell which of the messages in hand belong to the connection that is gone. A session here ends
+/// with its connection instead, and no delivery tag outlives its channel.
+fn properties() -> ConnectionProperties {
+    ConnectionProperties::default()
+        .with_connection_name("mymonit".into())
+        .with_client_property("product".into(), "MyMONIT".into())
+        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into())
+}

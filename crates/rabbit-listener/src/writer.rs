@@ -1,0 +1,148 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mymonit_services::message::{Rejection, RejectionReason};
+use mymonit_services::ports::{Cause, IngestOutcome, StorageError};
+use mymonit_services::{Delivery, IngestService};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::backoff::Backoff;
+use crate::batch::Batch;
+use crate::complaint::Complaint;
+use crate::settle::Written;
+use crate::state::StateBoard;
+
+/// The first wait is short, for a deadlock; the longest one lets a database that is back be noticed within a second.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+const REFUSED_BY_DATABASE: &str = "the database refuses to store the values of this message";
+
+/// Writes batches, for as long as it takes.
+pub(crate) struct Writer {
+    ingest: Arc<dyn IngestService>,
+    state: Arc<StateBoard>,
+    complaint: Mutex<Complaint>,
+    poison: Mutex<Complaint>,
+}
+
+impl Writer {
+    pub(crate) fn new(ingest: Arc<dyn IngestService>, state: Arc<StateBoard>) -> Self {
+        Self { ingest, state, complaint: Mutex::default(), poison: Mutex::default() }
+    }
+
+    /// Writes a batch. While the database cannot take it, it is tried again, until `give_up` is cancelled.
+    ///
+    /// Let this run to its end: a database call that is dropped half-way can leave its connection out of step.
+    pub(crate) async fn write(&self, mut batch: Batch, give_up: CancellationToken) -> Written {
+        match self.write_in_parts(&mut batch.deliveries, &give_up).await {
+            Some(outcomes) => Written::Committed { outcomes, last: batch.last },
+            None => Written::GivenUp,
+        }
+    }
+
+    /// Where the database refuses the data, halves the batch until the message that it refuses stands alone, and
+    /// rejects that one. Parts are written in order.
+    async fn write_in_parts(
+        &self,
+        deliveries: &mut [Delivery],
+        give_up: &CancellationToken,
+    ) -> Option<Vec<IngestOutcome>> {
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        let whole = 0..deliveries.len();
+        let mut parts = vec![whole];
+        while let Some(part) = parts.pop() {
+            match self.write_patiently(&deliveries[part.clone()], give_up).await? {
+                Ok(written) => outcomes.extend(written),
+                Err(Refused) if part.len() > 1 => {
+                    let middle = part.start + part.len() / 2;
+                    parts.push(middle..part.end);
+                    parts.push(part.start..middle);
+                }
+                Err(Refused) => {
+                    deliveries[part.start].decoded =
+                        Err(Rejection::new(RejectionReason::InvalidValue, REFUSED_BY_DATABASE));
+                    self.complain_of_poison();
+                    parts.push(part);
+                }
+            }
+        }
+        Some(outcomes)
+    }
+
+    async fn write_patiently(
+        &self,
+        deliveries: &[Delivery],
+        give_up: &CancellationToken,
+    ) -> Option<Result<Vec<IngestOutcome>, Refused>> {
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        loop {
+            let why = match self.ingest.store(deliveries).await {
+                Ok(outcomes) => {
+                    self.working();
+                    return Some(Ok(outcomes));
+                }
+                // A message that is refused even as a rejected one has nowhere left to go; it is kept by waiting.
+                Err(StorageError::Data(_)) if is_one_rejected_message(deliveries) => {
+                    "it refuses to keep a rejected message".to_owned()
+                }
+                Err(StorageError::Data(_)) => return Some(Err(Refused)),
+                Err(StorageError::Unavailable(cause) | StorageError::Internal(cause)) => in_full(&cause),
+                Err(error @ StorageError::Conflict(_)) => error.to_string(),
+            };
+            self.away(&why);
+            if give_up.is_cancelled() {
+                return None;
+            }
+            tokio::select! {
+                () = give_up.cancelled() => return None,
+                () = sleep(backoff.delay()) => {}
+            }
+        }
+    }
+
+    fn away(&self, why: &str) {
+        self.state.database(true);
+        let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        if complaint.is_worth_saying(why, Instant::now()) {
+            warn!(why, "messages cannot be stored for now; the batch in hand is tried again and again");
+        }
+    }
+
+    fn working(&self) {
+        self.state.database(false);
+        if self.complaint.lock().unwrap_or_else(PoisonError::into_inner).settle() {
+            info!("messages can be stored again");
+        }
+    }
+
+    fn complain_of_poison(&self) {
+        let mut poison = self.poison.lock().unwrap_or_else(PoisonError::into_inner);
+        if poison.is_worth_saying("", Instant::now()) {
+            // Nothing of the cause: a database that refuses a value is likely to repeat it.
+            error!(
+                reason = RejectionReason::InvalidValue.code(),
+                "the database refused a message that should have been fine; it is kept among the rejected ones"
+            );
+        }
+    }
+}
+
+/// The database refuses the data of this part for good.
+struct Refused;
+
+fn is_one_rejected_message(deliveries: &[Delivery]) -> bool {
+    matches!(deliveries, [Delivery { decoded: Err(_), .. }])
+}
+
+fn in_full(cause: &Cause) -> String {
+    let mut text = cause.to_string();
+    let mut source = cause.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
