@@ -34,6 +34,7 @@ use mymonit_storage::{
 use shaku::{HasComponent, module};
 
 use crate::configuration::{AuthConfiguration, ConfigurationError, DatabaseConfiguration, DatabaseLocation};
+use crate::preparation::Preparation;
 
 /// Everything that keeps data, on one engine.
 pub(crate) trait StorageModule:
@@ -111,6 +112,7 @@ fn sqlite_module(database: &SqliteDatabase) -> SqliteStorageModule {
 pub(crate) struct Storage {
     engine: Engine,
     module: Arc<dyn StorageModule>,
+    preparation: Preparation,
 }
 
 enum Engine {
@@ -129,6 +131,7 @@ impl Storage {
         let mysql = |database: MySqlDatabase| Self {
             module: Arc::new(mysql_module(&database)),
             engine: Engine::MySql(database),
+            preparation: Preparation::default(),
         };
         Ok(match location {
             DatabaseLocation::MySqlUrl(url) => {
@@ -140,7 +143,11 @@ impl Storage {
             }
             DatabaseLocation::Sqlite(path) => {
                 let database = SqliteDatabase::new(&path, pool_size).map_err(refused)?;
-                Self { module: Arc::new(sqlite_module(&database)), engine: Engine::Sqlite(database) }
+                Self {
+                    module: Arc::new(sqlite_module(&database)),
+                    engine: Engine::Sqlite(database),
+                    preparation: Preparation::default(),
+                }
             }
         })
     }
@@ -163,6 +170,11 @@ impl Storage {
         self.module.resolve()
     }
 
+    /// Says that everything is in the database that has to be there before the first message.
+    pub(crate) fn prepared(&self) {
+        self.preparation.finish();
+    }
+
     /// Where messages go.
     pub(crate) fn ingest(&self) -> Arc<dyn IngestStore> {
         self.module.resolve()
@@ -170,14 +182,17 @@ impl Storage {
 
     /// Tells whether the database answers.
     pub(crate) fn probe(&self) -> Arc<dyn ReadinessProbe> {
-        Arc::new(DatabaseProbe(self.module.resolve()))
+        Arc::new(DatabaseProbe { health: self.module.resolve(), preparation: self.preparation.clone() })
     }
 }
 
 /// How long a database may take to answer before it counts as away.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-struct DatabaseProbe(Arc<dyn StorageHealth>);
+struct DatabaseProbe {
+    health: Arc<dyn StorageHealth>,
+    preparation: Preparation,
+}
 
 #[async_trait]
 impl ReadinessProbe for DatabaseProbe {
@@ -186,7 +201,8 @@ impl ReadinessProbe for DatabaseProbe {
     }
 
     async fn state(&self) -> PartState {
-        match tokio::time::timeout(PROBE_TIMEOUT, self.0.check()).await {
+        match tokio::time::timeout(PROBE_TIMEOUT, self.health.check()).await {
+            Ok(Ok(())) if !self.preparation.is_finished() => PartState { ready: false, state: "preparing" },
             Ok(Ok(())) => PartState { ready: true, state: "up" },
             Ok(Err(_)) | Err(_) => PartState { ready: false, state: "unavailable" },
         }
@@ -280,7 +296,7 @@ impl Services {
             experiments: module.resolve(),
             measures: module.resolve(),
             measure_types: module.resolve(),
-            ingest: module.resolve(),
+            ingest: storage.preparation.clone().guard(module.resolve()),
         }
     }
 }

@@ -69,6 +69,7 @@ async fn try_prepare(storage: &Storage, with_example_data: bool) -> anyhow::Resu
     if with_example_data {
         storage.example_data().install(&example_data()?).await?;
     }
+    storage.prepared();
     Ok(())
 }
 
