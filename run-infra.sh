@@ -18,6 +18,10 @@ readonly pid_file=$data_folder/background.pid
 readonly background_log=$data_folder/background.log
 
 clean_up() {
+    # Whatever fails on the way (the terminal may be gone, and nothing can be said) and however impatient
+    # somebody is: nothing is to be left behind.
+    set +e
+    trap '' HUP INT TERM
     allow_service_starts
     if ((${#private_servers[@]} > 0)); then
         say "stopping what was started"

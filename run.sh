@@ -27,6 +27,10 @@ readonly given_broker=${RABBIT_URL-}${RABBIT_URL_FILE-}
 service=
 
 clean_up() {
+    # Whatever fails on the way (the terminal may be gone, and nothing can be said) and however impatient
+    # somebody is: nothing is to be left behind.
+    set +e
+    trap '' HUP INT TERM
     allow_service_starts
     if [[ -n $service ]]; then
         say "stopping the service"

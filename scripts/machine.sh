@@ -108,8 +108,8 @@ need_packages() {
 
 # Makes sure of cargo, which this does not install: a toolchain is the user's own affair.
 need_cargo() {
-    if ! command -v cargo >/dev/null && [[ -x ${CARGO_HOME:-$HOME/.cargo}/bin/cargo ]]; then
-        PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
+    if ! command -v cargo >/dev/null && [[ -x ${CARGO_HOME:-${HOME-}/.cargo}/bin/cargo ]]; then
+        PATH=${CARGO_HOME:-${HOME-}/.cargo}/bin:$PATH
     fi
     command -v cargo >/dev/null ||
         fail "cargo is missing; get Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later from https://rustup.rs"
