@@ -110,3 +110,67 @@ fn properties() -> ConnectionProperties {
         .with_client_property("product".into(), "MyMONIT".into())
         .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into())
 }
+
+#[cfg(test)]
+mod tests {
+    use mymonit_model::Faceted;
+    use mymonit_test_support::{ReservedPort, wait_until};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// lapin gives each connection a thread, which ends with the socket.
+    fn threads_of_lapin() -> usize {
+        let names = fs::read_dir("/proc/self/task")
+            .unwrap()
+            .map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default());
+        names.filter(|name| name.starts_with("lapin")).count()
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_is_broken_off_leaves_no_thread_behind() {
+        let port = ReservedPort::reserve().unwrap();
+        let silent = TcpListener::bind(("127.0.0.1", port.get())).await.unwrap();
+        let uri = format!("amqp://127.0.0.1:{}", port.get());
+        let configuration = RabbitConfiguration::new(Faceted::new(uri));
+        for _ in 0..3 {
+            let attempt = tokio::spawn({
+                let configuration = configuration.clone();
+                async move { connect(&configuration).await.map(drop) }
+            });
+            let (mut accepted, _) = silent.accept().await.unwrap();
+            let mut header = [0; 8];
+            tokio::io::AsyncReadExt::read_exact(&mut accepted, &mut header).await.unwrap();
+            assert_eq!(&header, b"AMQP\0\0\x09\x01");
+            assert_eq!(threads_of_lapin(), 1);
+            attempt.abort();
+            // The other side keeps its end of the connection open and says nothing.
+            let look = async || match threads_of_lapin() {
+                0 => Ok(()),
+                threads => Err(threads),
+            };
+            wait_until("lapin's thread has ended", Duration::from_secs(10), look).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_there_is_named_without_credentials() {
+        let port = ReservedPort::reserve().unwrap();
+        let uri = format!("amqp://canary:canary@127.0.0.1:{}", port.get());
+        let trouble = connect(&RabbitConfiguration::new(Faceted::new(uri))).await.map(drop).unwrap_err();
+        let said = trouble.to_string();
+        assert!(said.contains(&format!("127.0.0.1:{}", port.get())) && !said.contains("canary"), "{said}");
+        assert!(!trouble.is_refusal());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_tls_needs_and_that_cannot_be_read_is_named() {
+        let port = ReservedPort::reserve().unwrap();
+        let _listener = TcpListener::bind(("127.0.0.1", port.get())).await.unwrap();
+        let uri = format!("amqps://127.0.0.1:{}", port.get());
+        let mut configuration = RabbitConfiguration::new(Faceted::new(uri));
+        configuration.tls.ca_file = Some("/no/such/file".into());
+        let said = connect(&configuration).await.map(drop).unwrap_err().to_string();
+        assert!(said.contains("RABBIT_CA_FILE (/no/such/file)"), "{said}");
+    }
+}

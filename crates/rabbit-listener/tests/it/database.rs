@@ -1,0 +1,144 @@
+use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration};
+use mymonit_services::message::RejectionReason;
+use mymonit_test_support::{Proxy, RabbitMq};
+
+use crate::broker::{Adapter, measure, until_counted};
+use crate::harness::{NEVER, Running, configuration};
+use crate::ingest::{Database, ScriptedIngest, rejection, value};
+
+#[tokio::test]
+async fn while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_stored_once() -> anyhow::Result<()>
+{
+    for failure in [Database::Away, Database::Broken] {
+        let rabbit = RabbitMq::shared().await?;
+        let url = rabbit.create_vhost().await?;
+        let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+        let configuration = RabbitConfiguration { batch_size: 10, ..configuration(&url) };
+        let mut running = Running::consuming(configuration, &ingest).await?;
+        ingest.database(failure);
+        adapter.publish(0..35).await?;
+        running.until(ConsumerState::WaitingForDatabase).await?;
+        ingest.called(5).await?;
+        until_counted(rabbit, &url, 35, 0).await?;
+        assert!(ingest.values().is_empty());
+
+        ingest.database(Database::Works);
+        ingest.messages(35).await?;
+        running.until(ConsumerState::Consuming).await?;
+        until_counted(rabbit, &url, 0, 0).await?;
+        assert_eq!(ingest.values(), (0..35).collect::<Vec<_>>());
+        assert_eq!(
+            running.counters.received(),
+            35,
+            "nothing was sent back to the broker and delivered again"
+        );
+        running.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_that_the_database_refuses_are_found_and_rejected_alone() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.refuse_measures([0, 3, 7, 8, 99]);
+    adapter.publish(0..100).await?;
+    let configuration = RabbitConfiguration { batch_size: 100, linger: NEVER, ..configuration(&url) };
+    let running = Running::consuming(configuration, &ingest).await?;
+    let messages = ingest.messages(100).await?;
+    let counters = running.counters.clone();
+    running.stop().await?;
+    assert_eq!(ingest.values(), (0..100).collect::<Vec<_>>(), "in order, each once");
+    let (stored, rejected): (Vec<_>, Vec<_>) = messages.iter().partition(|message| message.decoded.is_ok());
+    assert_eq!((stored.len(), rejected.len()), (95, 5));
+    for message in rejected {
+        assert!([0, 3, 7, 8, 99].contains(&value(message)));
+        assert_eq!(rejection(message).reason, RejectionReason::InvalidValue);
+        assert!(rejection(message).detail.contains("the database refuses"), "{}", rejection(message));
+        assert_eq!(message.body, measure(value(message)).as_bytes());
+    }
+    assert_eq!((counters.stored(), counters.rejected()), (95, 5));
+    adapter.until_ready(0).await
+}
+
+#[tokio::test]
+async fn a_message_that_has_nowhere_to_go_is_kept_by_waiting() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.refuse_entirely([2]);
+    adapter.publish(0..4).await?;
+    let mut running = Running::consuming(configuration(&url), &ingest).await?;
+    running.until(ConsumerState::WaitingForDatabase).await?;
+    until_counted(rabbit, &url, 4, 0).await?;
+    ingest.refuse_entirely([]);
+    ingest.messages(4).await?;
+    running.stop().await?;
+    assert_eq!(ingest.values(), (0..4).collect::<Vec<_>>());
+    adapter.until_ready(0).await
+}
+
+#[tokio::test]
+async fn a_panic_while_writing_loses_nothing() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.database(Database::Panics);
+    let mut running = Running::consuming(configuration(&url), &ingest).await?;
+    adapter.publish(0..3).await?;
+    running.until_not(ConsumerState::Consuming).await?;
+    ingest.database(Database::Works);
+    ingest.has_all(0..3).await?;
+    until_counted(rabbit, &url, 0, 0).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_while_the_database_is_away_is_noticed_and_renewed() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.database(Database::Away);
+    adapter.publish(0..60).await?;
+    let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
+    let configuration = RabbitConfiguration { prefetch: 20, batch_size: 5, ..configuration(&through_proxy) };
+    let mut running = Running::start(configuration, &ingest);
+    running.until(ConsumerState::WaitingForDatabase).await?;
+    proxy.refuse().await;
+    proxy.cut().await;
+    running.until(ConsumerState::Connecting).await?;
+    adapter.until_ready(60).await?;
+    proxy.resume().await?;
+    running.until(ConsumerState::WaitingForDatabase).await?;
+    assert!(ingest.values().is_empty());
+    ingest.database(Database::Works);
+    ingest.messages(60).await?;
+    running.stop().await?;
+    assert_eq!(ingest.values(), (0..60).collect::<Vec<_>>());
+    adapter.until_ready(0).await
+}
+
+#[tokio::test]
+async fn a_write_under_way_ends_before_the_next_session_begins() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.database(Database::Hangs);
+    adapter.publish(0..5).await?;
+    let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
+    let mut running = Running::consuming(configuration(&through_proxy), &ingest).await?;
+    ingest.called(1).await?;
+    proxy.cut().await;
+    running.until(ConsumerState::Connecting).await?;
+    adapter.until_ready(5).await?;
+    assert_eq!((proxy.accepted(), ingest.calls()), (1, 1));
+    ingest.database(Database::Works);
+    running.until(ConsumerState::Consuming).await?;
+    // Once by the write that was under way, which could no longer be acknowledged, and once again.
+    ingest.messages(10).await?;
+    running.stop().await?;
+    assert_eq!(ingest.values(), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+    adapter.until_ready(0).await
+}

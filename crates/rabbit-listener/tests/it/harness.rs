@@ -1,0 +1,84 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use mymonit_model::Faceted;
+use mymonit_rabbit_listener::{
+    ConsumerState, IngestCounters, RabbitConfiguration, RabbitListener, RabbitListenerError, compose_uri,
+};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::ingest::ScriptedIngest;
+
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// A linger that does not pass during a test.
+pub(crate) const NEVER: Duration = Duration::from_secs(3_600);
+
+/// The defaults for a broker that is at that address.
+pub(crate) fn configuration(url: &str) -> RabbitConfiguration {
+    let uri = compose_uri(url, "guest", &Faceted::new("guest".to_owned())).unwrap();
+    RabbitConfiguration::new(uri)
+}
+
+/// A listener under test.
+pub(crate) struct Running {
+    pub(crate) counters: Arc<IngestCounters>,
+    state: watch::Receiver<ConsumerState>,
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), RabbitListenerError>>,
+}
+
+impl Running {
+    /// Starts a listener, whether the broker is there or not.
+    pub(crate) fn start(configuration: RabbitConfiguration, ingest: &Arc<ScriptedIngest>) -> Self {
+        let listener = RabbitListener::new(configuration, ingest.clone());
+        let (state, counters) = (listener.state(), listener.counters());
+        let stop = CancellationToken::new();
+        Self { counters, state, task: tokio::spawn(listener.run(stop.clone())), stop }
+    }
+
+    /// Starts a listener and waits until it consumes.
+    pub(crate) async fn consuming(
+        configuration: RabbitConfiguration,
+        ingest: &Arc<ScriptedIngest>,
+    ) -> anyhow::Result<Self> {
+        let mut this = Self::start(configuration, ingest);
+        this.until(ConsumerState::Consuming).await?;
+        Ok(this)
+    }
+
+    pub(crate) fn state(&self) -> ConsumerState {
+        *self.state.borrow()
+    }
+
+    pub(crate) async fn until(&mut self, state: ConsumerState) -> anyhow::Result<()> {
+        let reached = timeout(PATIENCE, self.state.wait_for(|seen| *seen == state)).await;
+        reached.with_context(|| format!("awaited {state:?}"))??;
+        Ok(())
+    }
+
+    /// Waits until it does something else than that.
+    pub(crate) async fn until_not(&mut self, state: ConsumerState) -> anyhow::Result<()> {
+        let left = timeout(PATIENCE, self.state.wait_for(|seen| *seen != state)).await;
+        left.with_context(|| format!("awaited anything but {state:?}"))??;
+        Ok(())
+    }
+
+    /// Ends it in good order.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        timeout(PATIENCE, self.task).await.context("it does not end")???;
+        anyhow::ensure!(*self.state.borrow() == ConsumerState::Stopped);
+        Ok(())
+    }
+
+    /// Ends it as a crash would: nothing more is written, acknowledged or said.
+    pub(crate) async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}

@@ -1,0 +1,12 @@
+//! The Rabbit listener against a real RabbitMQ, with a scripted ingest service behind it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod broker;
+mod consuming;
+mod database;
+mod harness;
+mod ingest;
+mod raw;
+mod sessions;
+mod stopping;

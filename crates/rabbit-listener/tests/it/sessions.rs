@@ -1,0 +1,191 @@
+use lapin::ExchangeKind;
+use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use mymonit_model::Faceted;
+use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration, compose_uri};
+use mymonit_test_support::{Proxy, RabbitMq};
+
+use crate::broker::{Adapter, until_counted};
+use crate::harness::{Running, configuration};
+use crate::ingest::ScriptedIngest;
+
+#[tokio::test]
+async fn a_broker_that_is_not_there_yet_is_waited_for() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    proxy.refuse().await;
+    let ingest = ScriptedIngest::new();
+    let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
+    let mut running = Running::start(configuration(&through_proxy), &ingest);
+    assert_eq!(running.state(), ConsumerState::Connecting);
+    proxy.resume().await?;
+    running.until(ConsumerState::Consuming).await?;
+    let adapter = Adapter::connect(&url).await?;
+    adapter.publish([1]).await?;
+    ingest.messages(1).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn adapters_may_declare_what_the_contract_says_before_and_after() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let before = Adapter::start(&url).await?;
+    let ingest = ScriptedIngest::new();
+    let running = Running::consuming(configuration(&url), &ingest).await?;
+    let after = Adapter::start(&url).await?;
+    before.publish([1]).await?;
+    after.publish([2]).await?;
+    ingest.messages(2).await?;
+    running.stop().await?;
+    before.declare().await
+}
+
+#[tokio::test]
+async fn connections_that_are_cut_are_renewed_and_nothing_is_lost() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
+    let configuration =
+        RabbitConfiguration { prefetch: 300, batch_size: 100, ..configuration(&through_proxy) };
+    let mut running = Running::consuming(configuration, &ingest).await?;
+    for round in 0..5 {
+        let values = round * 2_000..(round + 1) * 2_000;
+        adapter.publish(values.clone()).await?;
+        proxy.cut().await;
+        running.until_not(ConsumerState::Consuming).await?;
+        ingest.has_all(values).await?;
+    }
+    assert_eq!(proxy.accepted(), 6);
+    until_counted(rabbit, &url, 0, 0).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_connection_that_the_network_swallowed_is_noticed() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
+    let mut running =
+        Running::consuming(configuration(&format!("{through_proxy}?heartbeat=1")), &ingest).await?;
+    proxy.black_hole();
+    running.until(ConsumerState::Connecting).await?;
+    adapter.publish(0..10).await?;
+    assert!(ingest.values().is_empty());
+    proxy.resume().await?;
+    running.until(ConsumerState::Consuming).await?;
+    ingest.has_all(0..10).await?;
+    until_counted(rabbit, &url, 0, 0).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_broker_that_stops_or_crashes_and_comes_back_is_consumed_again() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::start().await?;
+    let ingest = ScriptedIngest::new();
+    let configuration =
+        RabbitConfiguration { prefetch: 300, batch_size: 100, ..configuration(&rabbit.url()) };
+    let mut running = Running::consuming(configuration, &ingest).await?;
+
+    Adapter::start(&rabbit.url()).await?.publish(0..3_000).await?;
+    rabbit.stop().await?;
+    running.until(ConsumerState::Connecting).await?;
+    rabbit.start_again().await?;
+    running.until(ConsumerState::Consuming).await?;
+    ingest.has_all(0..3_000).await?;
+
+    Adapter::start(&rabbit.url()).await?.publish(3_000..6_000).await?;
+    rabbit.kill().await?;
+    running.until(ConsumerState::Connecting).await?;
+    rabbit.start_again().await?;
+    running.until(ConsumerState::Consuming).await?;
+    ingest.has_all(3_000..6_000).await?;
+
+    until_counted(&rabbit, &rabbit.url(), 0, 0).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_queue_that_is_deleted_is_declared_again() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let mut running = Running::consuming(configuration(&url), &ingest).await?;
+    adapter.delete_queue().await?;
+    running.until(ConsumerState::Connecting).await?;
+    running.until(ConsumerState::Consuming).await?;
+    adapter.publish([1]).await?;
+    ingest.messages(1).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_queue_declared_otherwise_is_refused_until_it_is_mended() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let adapter = Adapter::connect(&url).await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(1_000));
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    adapter.channel.queue_declare("measures".into(), options, arguments).await?;
+    let ingest = ScriptedIngest::new();
+    let mut running = Running::start(configuration(&url), &ingest);
+    running.until(ConsumerState::Refused).await?;
+    adapter.delete_queue().await?;
+    running.until(ConsumerState::Consuming).await?;
+    adapter.publish([1]).await?;
+    ingest.messages(1).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn an_exchange_declared_otherwise_is_refused_until_it_is_mended() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let adapter = Adapter::connect(&url).await?;
+    let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    adapter
+        .channel
+        .exchange_declare("mymonit".into(), ExchangeKind::Fanout, options, FieldTable::default())
+        .await?;
+    let ingest = ScriptedIngest::new();
+    let mut running = Running::start(configuration(&url), &ingest);
+    running.until(ConsumerState::Refused).await?;
+    adapter.channel.exchange_delete("mymonit".into(), ExchangeDeleteOptions::default()).await?;
+    running.until(ConsumerState::Consuming).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_a_missing_permission_are_refused_until_they_are_mended() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let vhost = url.rsplit('/').next().unwrap();
+    let user = format!("user-of-{vhost}");
+    rabbit.ctl(&["add_user", &user, "another"]).await?;
+    let address = format!("amqp://127.0.0.1:{}/{vhost}", rabbit.port());
+    let uri = compose_uri(&address, &user, &Faceted::new("p@ss/w:rd%41".to_owned()))?;
+    let ingest = ScriptedIngest::new();
+    let mut running = Running::start(RabbitConfiguration::new(uri), &ingest);
+    running.until(ConsumerState::Refused).await?;
+
+    // Now it may sign in and see the virtual host, and nothing else.
+    rabbit.ctl(&["set_permissions", "-p", vhost, &user, "^$", "^$", "^$"]).await?;
+    rabbit.ctl(&["change_password", &user, "p@ss/w:rd%41"]).await?;
+    rabbit
+        .ctl(&[
+            "set_permissions",
+            "-p",
+            vhost,
+            &user,
+            "^(mymonit|measures)$",
+            "^(mymonit|measures)$",
+            "^(mymonit|measures)$",
+        ])
+        .await?;
+    running.until(ConsumerState::Consuming).await?;
+    running.stop().await?;
+    rabbit.ctl(&["delete_user", &user]).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+use std::time::{Duration, Instant};
+
+use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration, STOP_LIMIT};
+use mymonit_test_support::{Proxy, RabbitMq};
+
+use crate::broker::Adapter;
+use crate::harness::{NEVER, Running, configuration};
+use crate::ingest::{Database, ScriptedIngest};
+
+/// What the process as a whole has (specification §1).
+const PROCESS_LIMIT: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_load_writes_what_is_in_hand_and_leaves_the_rest() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    adapter.publish(0..10_000).await?;
+    let configuration = RabbitConfiguration { prefetch: 500, batch_size: 100, ..configuration(&url) };
+    let first = Running::consuming(configuration.clone(), &ingest).await?;
+    ingest.messages(1_000).await?;
+    first.stop().await?;
+    let written = ingest.values();
+    assert!(written.len() < 10_000, "it stopped too late to tell");
+    adapter.until_ready(u32::try_from(10_000 - written.len())?).await?;
+
+    let second = Running::consuming(configuration, &ingest).await?;
+    ingest.messages(10_000).await?;
+    second.stop().await?;
+    assert_eq!(ingest.values(), (0..10_000).collect::<Vec<_>>(), "nothing lost, nothing twice");
+    adapter.until_ready(0).await
+}
+
+#[tokio::test]
+async fn a_stop_writes_a_batch_that_still_lingers() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let configuration = RabbitConfiguration { linger: NEVER, ..configuration(&url) };
+    let running = Running::consuming(configuration, &ingest).await?;
+    adapter.publish(0..3).await?;
+    let counters = running.counters.clone();
+    mymonit_test_support::wait_until("three messages", PROCESS_LIMIT, async || match counters.received() {
+        3 => Ok(()),
+        seen => Err(seen),
+    })
+    .await?;
+    running.stop().await?;
+    assert_eq!(ingest.values(), [0, 1, 2]);
+    adapter.until_ready(0).await
+}
+
+#[tokio::test]
+async fn a_stop_while_the_database_is_away_gives_the_messages_back() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.database(Database::Away);
+    adapter.publish(0..10).await?;
+    let mut running = Running::start(configuration(&url), &ingest);
+    running.until(ConsumerState::WaitingForDatabase).await?;
+    let asked = Instant::now();
+    running.stop().await?;
+    assert!(asked.elapsed() < STOP_LIMIT);
+    assert!(ingest.values().is_empty());
+    adapter.until_ready(10).await
+}
+
+#[tokio::test]
+async fn a_stop_while_the_database_hangs_ends_in_time_and_gives_the_messages_back() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.database(Database::Hangs);
+    adapter.publish(0..10).await?;
+    let running = Running::consuming(configuration(&url), &ingest).await?;
+    ingest.called(1).await?;
+    let asked = Instant::now();
+    running.stop().await?;
+    assert!(asked.elapsed() < PROCESS_LIMIT);
+    adapter.until_ready(10).await
+}
+
+#[tokio::test]
+async fn a_stop_while_the_network_swallows_everything_ends_in_time() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
+    let running = Running::consuming(configuration(&through_proxy), &ingest).await?;
+    ingest.database(Database::Hangs);
+    adapter.publish(0..10).await?;
+    ingest.called(1).await?;
+    proxy.black_hole();
+    ingest.database(Database::Works);
+    let asked = Instant::now();
+    running.stop().await?;
+    assert!(asked.elapsed() < PROCESS_LIMIT);
+    assert_eq!(ingest.values(), (0..10).collect::<Vec<_>>());
+    // Nobody told the broker, so it will deliver them again.
+    proxy.cut().await;
+    adapter.until_ready(10).await
+}
+
+#[tokio::test]
+async fn a_stop_while_the_broker_is_away_ends_at_once() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    proxy.black_hole();
+    let ingest = ScriptedIngest::new();
+    let running = Running::start(configuration(&format!("127.0.0.1:{}", proxy.port())), &ingest);
+    mymonit_test_support::wait_until("a connection", PROCESS_LIMIT, async || match proxy.accepted() {
+        0 => Err("none"),
+        _ => Ok(()),
+    })
+    .await?;
+    let asked = Instant::now();
+    running.stop().await?;
+    assert!(asked.elapsed() < Duration::from_secs(2));
+    Ok(())
+}
