@@ -129,6 +129,10 @@ impl Problem {
     pub(crate) fn because(self, why: impl Into<String>) -> Self {
         Self { why: Some(why.into()), ..self }
     }
+
+    fn failed(kind: Kind, detail: String, cause: &Cause) -> Self {
+        Self::new(kind, detail).because(with_sources(cause.as_ref()))
+    }
 }
 
 impl From<ServiceError> for Problem {
@@ -145,12 +149,6 @@ impl From<ServiceError> for Problem {
             ServiceError::Unavailable(cause) => Self::failed(Kind::Unavailable, detail, &cause),
             ServiceError::Internal(cause) => Self::failed(Kind::Internal, detail, &cause),
         }
-    }
-}
-
-impl Problem {
-    fn failed(kind: Kind, detail: String, cause: &Cause) -> Self {
-        Self::new(kind, detail).because(with_sources(cause.as_ref()))
     }
 }
 

@@ -164,3 +164,48 @@ impl<E: MeasureEncoder> Stream for Document<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// As many empty portions as anybody wants, counted.
+    fn counted() -> (MeasurePages, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = count.clone();
+        let pages = stream::repeat_with(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(Vec::new())
+        });
+        (pages.boxed(), count)
+    }
+
+    /// Lets all other tasks run as far as they come.
+    async fn others_run() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn one_portion_is_read_ahead_and_the_next_when_it_is_taken() {
+        let (pages, count) = counted();
+        let mut portions = read_ahead(pages);
+        for taken in 1..5 {
+            others_run().await;
+            assert_eq!(count.load(Ordering::SeqCst), taken);
+            assert!(matches!(portions.recv().await, Some(Portion::Measures(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_for_a_client_that_has_left() {
+        let (pages, count) = counted();
+        drop(read_ahead(pages));
+        others_run().await;
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+    }
+}

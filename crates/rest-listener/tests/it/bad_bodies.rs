@@ -7,6 +7,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
+use crate::raw::RawClient;
 use crate::site::{Answer, Site, Who, finish};
 
 /// An endpoint that takes a body, and a good one.
@@ -218,6 +219,17 @@ async fn a_body_of_up_to_one_mebibyte_is_taken() {
     answer.problem(413, "payload_too_large");
     let answer = site.send(Method::POST, "/experiments/", Who::Admin, body(1 << 20)).await;
     assert_eq!(answer.status, 201);
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let site = Site::start().await;
+    let mut raw = RawClient::connect(&site).await;
+    raw.send("POST /users/ HTTP/1.1\r\nHost: x\r\nContent-Length: 16777216\r\n\r\n").await;
+    // The server has made up its mind long before the end; a reset would lose the answer on its way.
+    raw.send(&" ".repeat(16 << 20)).await;
+    let answer = raw.read_to_end().await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod associations;
 mod authentication;
 mod bad_bodies;
 mod bad_parameters;
+mod descriptors;
 mod experiments;
 mod headers;
 mod health;
