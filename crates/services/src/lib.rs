@@ -30,8 +30,9 @@ pub use measure_types::{
     KnownMeasureTypes, MeasureTypeService, MeasureTypeServiceImpl, MeasureTypeServiceImplParameters,
 };
 pub use rejected_message_service::{
-    MAX_REJECTED_MESSAGES, RejectedMessagePage, RejectedMessageService, RejectedMessageServiceImpl,
-    RejectedMessageServiceImplParameters, Replay, ReplaySummary,
+    MAX_REJECTED_MESSAGES, RejectedMessageList, RejectedMessagePages, RejectedMessageRequest,
+    RejectedMessageService, RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, Replay,
+    ReplaySummary,
 };
 pub use user_service::{
     UserDraft, UserProfileDraft, UserService, UserServiceImpl, UserServiceImplParameters,

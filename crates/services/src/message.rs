@@ -103,6 +103,12 @@ impl Rejection {
         Self { reason, detail: detail.into() }
     }
 
+    /// The rejection of a message that keeps every rule and whose values the database refuses all the same.
+    pub fn refused_by_database() -> Self {
+        let detail = "the database refuses to store the values of this message";
+        Self::new(RejectionReason::InvalidValue, detail)
+    }
+
     /// The same rejection, saying which measure of an array it is about.
     pub(crate) fn at(self, position: Option<usize>) -> Self {
         match position {

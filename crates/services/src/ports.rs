@@ -313,23 +313,51 @@ pub struct RejectedMessageFilter {
     pub to: Option<Timestamp>,
 }
 
+/// Where a rejected message stands among all of them; no two share a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RejectedMessagePosition {
+    /// When the service took it from the broker.
+    pub received_at: Timestamp,
+    /// Its number, which tells equal times apart.
+    pub id: RejectedMessageId,
+}
+
+impl RejectedMessage {
+    /// Where it stands.
+    pub const fn position(&self) -> RejectedMessagePosition {
+        RejectedMessagePosition { received_at: self.received_at, id: self.id }
+    }
+}
+
+/// Some of the rejected messages, one after the other.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RejectedMessages {
+    /// The last received first; of those received at one moment, the one of the greatest number.
+    pub messages: Vec<RejectedMessage>,
+    /// Whether more come after them.
+    pub has_more: bool,
+}
+
 /// Keeps the messages that could not be stored. They come in through [`IngestStore::commit`].
 ///
 /// As long as a message with a `message-id` is kept here, its measures are stored nowhere: a later delivery that
 /// can be stored removes it from here in the same transaction, and its id is not forgotten before.
 #[async_trait]
 pub trait RejectedMessageStore: Interface {
-    /// The last arrived `limit` messages of the filter that arrived before `before`, last arrived first.
+    /// The first `limit` messages of the filter that come strictly after the position `after`, without their
+    /// bodies. One index range scan, however many are kept. There are fewer where they are so large that they
+    /// would take much memory, but at least one as long as there is any.
     async fn page(
         &self,
         filter: &RejectedMessageFilter,
-        before: Option<RejectedMessageId>,
+        after: Option<RejectedMessagePosition>,
         limit: u32,
-    ) -> Result<Vec<RejectedMessage>, StorageError>;
+    ) -> Result<RejectedMessages, StorageError>;
     /// One message with its body.
     async fn find(&self, id: RejectedMessageId) -> Result<Option<(RejectedMessage, Bytes)>, StorageError>;
     /// Stores the measures of a rejected message and removes it from here, in one transaction; `false`, and nothing
-    /// is written, if it is not here (any more). So of two replays at the same instant one stores it.
+    /// is written, if it is not here (any more). So of two replays at the same instant one stores it. Its
+    /// `message-id` counts as seen now: what is delivered under it within the window is a duplicate.
     async fn replay(&self, id: RejectedMessageId, measures: &[NewMeasure]) -> Result<bool, StorageError>;
     /// Notes why a message still cannot be stored; `false` if it is not here (any more).
     async fn reject_again(&self, id: RejectedMessageId, rejection: &Rejection) -> Result<bool, StorageError>;
