@@ -1,21 +1,17 @@
 //! A wrong value stops the start with one clear message.
 
-use mymonit_test_support::{Exit, ServiceProcess, Stream};
-
-use crate::house::{BINARY, SOON};
+use crate::house::ServiceBuilder;
 
 /// Starts the service with these variables and gives what it says on its end.
 async fn refusal(variables: &[(&str, &str)]) -> String {
-    let mut builder = ServiceProcess::builder(BINARY).arg("serve");
+    let mut command = ServiceBuilder::bare(&["serve"], None).unwrap();
     for (name, value) in variables {
-        builder = builder.env(name, value);
+        command = command.env(name, value);
     }
-    let process = builder.start().await.unwrap();
-    let exit = process.wait_for_exit(SOON).await.unwrap();
-    assert_eq!(exit, Exit::Status(2), "{variables:?}");
-    let lines: Vec<_> = process.lines().into_iter().filter(|line| line.stream == Stream::Stderr).collect();
-    assert_eq!(lines.len(), 1, "one message: {lines:?}");
-    lines[0].text.clone()
+    let finished = command.run().await.unwrap();
+    assert_eq!(finished.status, 2, "{variables:?}: {finished:?}");
+    assert_eq!(finished.stderr.lines().count(), 1, "one message: {finished:?}");
+    finished.stderr
 }
 
 #[tokio::test]

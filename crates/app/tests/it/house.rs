@@ -1,269 +1,304 @@
 //! What the tests start: the service under test with a database, a virtual host and a signer of tokens of its
 //! own, and clients that use it as people and adapters do.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod adapter;
+mod books;
+mod client;
+mod session;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use anyhow::{Context, bail};
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{
-    MariaDb, RabbitMq, ReservedPort, ServiceProcess, ServiceProcessBuilder, wait_until,
-};
-use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use mymonit_test_support::{MariaDb, RabbitMq, ReservedPort, ServiceProcess, wait_until};
+use reqwest::StatusCode;
+use tokio::process::Command;
+use tokio::time::timeout;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
+pub(crate) use adapter::{Adapter, message};
+pub(crate) use books::Books;
+pub(crate) use client::{Answer, Client, user};
+pub(crate) use session::{PYTHON, Session};
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
 /// Long enough for anything that should happen soon, on a machine that does other things as well.
-pub const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// How long the service may take to stop (specification §1).
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The usernames of the example data (specification §12).
-pub const ADMIN: &str = "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2";
-pub const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
-pub const OTHER_SCIENTIST: &str = "hirbBCceXlWUGdpNHUpaNtworjm2";
+pub(crate) const ADMIN: &str = "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2";
+pub(crate) const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
+pub(crate) const OTHER_SCIENTIST: &str = "hirbBCceXlWUGdpNHUpaNtworjm2";
 
 /// The engines that everything has to hold on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+pub(crate) enum Engine {
     MariaDb,
     Sqlite,
 }
 
+/// Makes two tests of each function that takes an [`Engine`].
+macro_rules! on_every_engine {
+    ($($fact:ident),+ $(,)?) => {$(
+        mod $fact {
+            use crate::house::Engine;
+
+            #[tokio::test]
+            async fn on_mariadb() {
+                super::$fact(Engine::MariaDb).await;
+            }
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$fact(Engine::Sqlite).await;
+            }
+        }
+    )+};
+}
+pub(crate) use on_every_engine;
+
 /// The surroundings of one test.
-pub struct House {
-    pub database_url: String,
-    pub broker_url: String,
-    pub firebase: FirebaseDouble,
+pub(crate) struct House {
+    pub(crate) engine: Engine,
+    pub(crate) database_url: String,
+    pub(crate) broker_url: String,
+    pub(crate) firebase: FirebaseDouble,
     _folder: tempfile::TempDir,
 }
 
 impl House {
-    pub async fn new(engine: Engine) -> anyhow::Result<Self> {
+    /// With an empty database and an empty virtual host.
+    pub(crate) async fn new(engine: Engine) -> anyhow::Result<Self> {
+        Self::with_broker(engine, RabbitMq::shared().await?.create_vhost().await?).await
+    }
+
+    /// With an empty database and a broker of the test's choice.
+    pub(crate) async fn with_broker(engine: Engine, broker_url: String) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database_url = match engine {
             Engine::MariaDb => MariaDb::shared().await?.create_database().await?,
             Engine::Sqlite => format!("sqlite://{}", folder.path().join("mymonit.db").display()),
         };
-        let broker_url = RabbitMq::shared().await?.create_vhost().await?;
-        Ok(Self { database_url, broker_url, firebase: FirebaseDouble::start().await?, _folder: folder })
+        let firebase = FirebaseDouble::start().await?;
+        Ok(Self { engine, database_url, broker_url, firebase, _folder: folder })
     }
 
-    /// The service in production mode, with the example data.
-    pub fn service(&self) -> anyhow::Result<ServiceBuilder> {
-        let port = ReservedPort::reserve()?;
-        let process = ServiceProcess::builder(BINARY)
-            .arg("serve")
+    /// With a MariaDB database of the test's choice, there or not, and a broker of its choice.
+    pub(crate) async fn with_mariadb(database_url: String, broker_url: String) -> anyhow::Result<Self> {
+        Ok(Self {
+            engine: Engine::MariaDb,
+            database_url,
+            broker_url,
+            firebase: FirebaseDouble::start().await?,
+            _folder: tempfile::tempdir()?,
+        })
+    }
+
+    /// A command of the binary with the configuration of production mode and the example data.
+    pub(crate) fn command(&self, command: &str) -> anyhow::Result<ServiceBuilder> {
+        Ok(ServiceBuilder::bare(&[command], None)?
             .env("DATABASE_URL", &self.database_url)
             .env("RABBIT_URL", &self.broker_url)
             .env("REST_HOST", "127.0.0.1")
-            .env("REST_PORT", port.get().to_string())
             .env("FIREBASE_PROJECT_ID", FirebaseDouble::PROJECT_ID)
-            .env("FIREBASE_CERTS_URL", self.firebase.certs_url())
+            .env("FIREBASE_CERTS_URL", &self.firebase.certs_url())
             .env("LOGSTASH_HOST", "")
-            .env("EXAMPLE_DATA", "true");
-        Ok(ServiceBuilder { process, port })
+            .env("EXAMPLE_DATA", "true"))
+    }
+
+    /// The service in production mode, with the example data.
+    pub(crate) fn service(&self) -> anyhow::Result<ServiceBuilder> {
+        self.command("serve")
     }
 
     /// The service, started and ready.
-    pub async fn ready_service(&self) -> anyhow::Result<Service> {
+    pub(crate) async fn ready_service(&self) -> anyhow::Result<Service> {
         self.service()?.ready().await
     }
 
     /// A client of the service that carries a token of that username.
-    pub fn client<'a>(&self, service: &'a Service, username: &str) -> Client<'a> {
-        Client { service, authorization: Some(format!("Bearer {}", self.firebase.token_for(username))) }
+    pub(crate) fn client(&self, service: &Service, username: &str) -> Client {
+        service.with_authorization(format!("Bearer {}", self.firebase.token_for(username)))
     }
 
     /// A connection to the broker as adapters make it.
-    pub async fn publisher(&self) -> anyhow::Result<Publisher> {
-        Publisher::connect(&self.broker_url).await
+    pub(crate) async fn adapter(&self) -> anyhow::Result<Adapter> {
+        Adapter::connect(&self.broker_url).await
+    }
+
+    /// How many messages are in the queue, whether they wait or are with a consumer. Not for a private broker.
+    pub(crate) async fn queued(&self) -> anyhow::Result<u64> {
+        let (_, vhost) = self.broker_url.rsplit_once('/').context("a virtual host")?;
+        let list = ["list_queues", "--no-table-headers", "-p", vhost, "name", "messages"];
+        let listed = RabbitMq::shared().await?.ctl(&list).await?;
+        let count = listed.trim().strip_prefix("measures\t").with_context(|| listed.clone())?;
+        count.parse().context(listed)
+    }
+
+    /// A connection to the database past the service. Not for a database on a private server.
+    pub(crate) async fn session(&self) -> anyhow::Result<Session> {
+        let (_, path) = self.database_url.split_once("://").context("a URL")?;
+        match self.engine {
+            Engine::MariaDb => {
+                let (_, database) = path.rsplit_once('/').context("a database")?;
+                mariadb_session(MariaDb::shared().await?, database)
+            }
+            Engine::Sqlite => {
+                let mut client = Command::new(PYTHON);
+                client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sqlite.py")).arg(path);
+                Session::open(Engine::Sqlite, client)
+            }
+        }
     }
 }
 
-pub struct ServiceBuilder {
-    process: ServiceProcessBuilder,
+/// A connection to a database past the service.
+pub(crate) fn mariadb_session(server: &MariaDb, database: &str) -> anyhow::Result<Session> {
+    let mut client = Command::from(server.client()?);
+    client.args(["--batch", "--skip-column-names", "--unbuffered", database]);
+    Session::open(Engine::MariaDb, client)
+}
+
+/// A command of the binary, before its start.
+pub(crate) struct ServiceBuilder {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    folder: Option<PathBuf>,
     port: ReservedPort,
 }
 
 impl ServiceBuilder {
-    pub fn env(self, name: &str, value: &str) -> Self {
-        Self { process: self.process.env(name, value), ..self }
+    /// A command of the binary with nothing configured but the port, to be run in that folder or in an empty
+    /// one.
+    pub(crate) fn bare(arguments: &[&str], folder: Option<&Path>) -> anyhow::Result<Self> {
+        let port = ReservedPort::reserve()?;
+        let builder = Self {
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: Vec::new(),
+            folder: folder.map(Path::to_owned),
+            port,
+        };
+        let number = builder.port.get().to_string();
+        Ok(builder.env("REST_PORT", &number))
+    }
+
+    /// Sets a variable, also one that has been set.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Starts it and waits for nothing.
-    pub async fn start(self) -> anyhow::Result<Service> {
+    pub(crate) async fn start(self) -> anyhow::Result<Service> {
+        let mut process = ServiceProcess::builder(BINARY).args(self.arguments);
+        for (name, value) in self.environment {
+            process = process.env(&name, value);
+        }
+        if let Some(folder) = self.folder {
+            process = process.working_folder(folder);
+        }
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Service { process: self.process.start().await?, port: self.port, http })
+        Ok(Service { process: process.start().await?, port: self.port, http })
     }
 
     /// Starts it and waits until it is ready.
-    pub async fn ready(self) -> anyhow::Result<Service> {
+    pub(crate) async fn ready(self) -> anyhow::Result<Service> {
         let service = self.start().await?;
         service.wait_until_ready().await?;
         Ok(service)
     }
+
+    /// Runs it to its end, which has to come soon and by itself.
+    pub(crate) async fn run(self) -> anyhow::Result<Finished> {
+        let empty_folder = tempfile::tempdir()?;
+        let mut command = Command::new(BINARY);
+        command.args(self.arguments).env_clear().envs(self.environment);
+        command.current_dir(self.folder.as_deref().unwrap_or(empty_folder.path())).kill_on_drop(true);
+        let output = timeout(SOON, command.output()).await.context("it does not end by itself")??;
+        let text = |bytes| anyhow::Ok(String::from_utf8(bytes)?.trim_end_matches('\n').to_owned());
+        Ok(Finished {
+            status: output.status.code().context("it was killed")?,
+            stdout: text(output.stdout)?,
+            stderr: text(output.stderr)?,
+        })
+    }
+}
+
+/// How a command ended, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// The service under test.
-pub struct Service {
-    pub process: ServiceProcess,
+pub(crate) struct Service {
+    pub(crate) process: ServiceProcess,
     port: ReservedPort,
     http: reqwest::Client,
 }
 
 impl Service {
-    pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port.get())
+    pub(crate) fn port(&self) -> u16 {
+        self.port.get()
     }
 
-    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
+    pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let ready = wait_until("the service is ready", SOON, async || {
             if !self.process.is_running() {
                 return Err("it has ended".to_owned());
             }
-            let response =
-                self.http.get(self.url("/health/ready")).send().await.map_err(|error| error.to_string())?;
-            let status = response.status();
-            let body = response.text().await.unwrap_or_default();
+            let (status, body) = self.readiness().await.map_err(|error| error.to_string())?;
             if status == StatusCode::OK { Ok(()) } else { Err(format!("{status}: {body}")) }
         });
-        let last_lines = || {
-            let lines = self.process.lines();
-            lines.iter().rev().take(20).rev().map(|line| line.text.clone()).collect::<Vec<_>>().join("\n")
-        };
-        ready.await.with_context(last_lines)
+        ready.await.with_context(|| self.last_lines())
     }
 
-    /// A client without a token.
-    pub fn anonymous(&self) -> Client<'_> {
-        Client { service: self, authorization: None }
+    /// Waits until `/health/ready` says of that part that it is ready, or that it is not.
+    pub(crate) async fn wait_until_part(&self, part: &str, is_ready: bool) -> anyhow::Result<()> {
+        let reached = wait_until("the part is in that state", SOON, async || {
+            let (_, body) = self.readiness().await.map_err(|error| error.to_string())?;
+            if body["parts"][part]["ready"] == is_ready { Ok(()) } else { Err(body.to_string()) }
+        });
+        reached.await.with_context(|| self.last_lines())
     }
 
-    pub fn with_authorization(&self, authorization: impl Into<String>) -> Client<'_> {
-        Client { service: self, authorization: Some(authorization.into()) }
-    }
-}
-
-/// An answer, taken in whole.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    /// The stable code of a problem document.
-    pub fn code(&self) -> &str {
-        self.body["code"].as_str().unwrap_or_default()
+    /// What `/health/ready` says now.
+    pub(crate) async fn readiness(&self) -> anyhow::Result<(StatusCode, serde_json::Value)> {
+        let url = format!("{}/health/ready", self.address());
+        let response = self.http.get(url).send().await?;
+        let status = response.status();
+        Ok((status, serde_json::from_str(&response.text().await?)?))
     }
 
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-}
-
-/// Somebody with `curl`.
-pub struct Client<'a> {
-    service: &'a Service,
-    authorization: Option<String>,
-}
-
-impl Client<'_> {
-    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-        let mut request = self.service.http.request(method, self.service.url(path));
-        if let Some(authorization) = &self.authorization {
-            request = request.header("Authorization", authorization);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await?;
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? };
-        Ok(Answer { status, headers, body })
-    }
-
-    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(Method::GET, path, None).await
-    }
-
-    pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Answer> {
-        self.send(Method::POST, path, Some(&body)).await
-    }
-
-    pub async fn put(&self, path: &str, body: Value) -> anyhow::Result<Answer> {
-        self.send(Method::PUT, path, Some(&body)).await
-    }
-
-    pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
-        self.send(Method::DELETE, path, None).await
-    }
-
-    /// The measures of an experiment, newest first.
-    pub async fn measures(&self, path: &str) -> anyhow::Result<Vec<Value>> {
-        let answer = self.get(path).await?;
-        ensure!(answer.status == 200, "{path}: {answer:?}");
-        answer.body.as_array().cloned().context("an array of measures")
-    }
-}
-
-/// An adapter: publishes persistent messages and waits for the broker's confirms.
-pub struct Publisher {
-    _connection: Connection,
-    channel: Channel,
-    confirmed: AtomicU64,
-}
-
-impl Publisher {
-    async fn connect(url: &str) -> anyhow::Result<Self> {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { _connection: connection, channel, confirmed: AtomicU64::new(0) })
-    }
-
-    /// Publishes one message to the exchange of specification §4 and waits for its confirm.
-    pub async fn publish(&self, body: &[u8], message_id: Option<&str>) -> anyhow::Result<()> {
-        self.publish_all([(body.to_vec(), message_id.map(str::to_owned))]).await
-    }
-
-    /// Publishes many messages and then waits for all confirms.
-    pub async fn publish_all(
-        &self,
-        messages: impl IntoIterator<Item = (Vec<u8>, Option<String>)>,
-    ) -> anyhow::Result<()> {
-        let mut confirms = Vec::new();
-        for (body, message_id) in messages {
-            let mut properties = BasicProperties::default().with_delivery_mode(2);
-            if let Some(id) = message_id {
-                properties = properties.with_message_id(ShortString::from(id));
-            }
-            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-            let confirm = self
-                .channel
-                .basic_publish("mymonit".into(), "measures".into(), options, &body, properties)
-                .await?;
-            confirms.push(confirm);
-        }
-        for confirm in confirms {
-            let confirmation = confirm.await?;
-            ensure!(
-                confirmation.is_ack() && confirmation.take_message().is_none(),
-                "the broker took no responsibility"
-            );
-            self.confirmed.fetch_add(1, Ordering::Relaxed);
+    /// Sends SIGTERM; the service has to end in good order and in time.
+    pub(crate) async fn stop(&self) -> anyhow::Result<()> {
+        let exit = self.process.terminate(STOP_LIMIT).await?;
+        if !exit.success() {
+            bail!("the service ended with {exit}:\n{}", self.last_lines());
         }
         Ok(())
     }
-}
 
-/// A message of one measure.
-pub fn message(experiment: &str, measure: &str, value: f64, timestamp: i64) -> Vec<u8> {
-    json!({"experiment": experiment, "measure": measure, "value": value, "timestamp": timestamp})
-        .to_string()
-        .into_bytes()
+    /// A client without a token.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(self.http.clone(), self.address(), None)
+    }
+
+    pub(crate) fn with_authorization(&self, authorization: impl Into<String>) -> Client {
+        Client::new(self.http.clone(), self.address(), Some(authorization.into()))
+    }
+
+    fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port())
+    }
+
+    /// What it has printed last, for an error.
+    pub(crate) fn last_lines(&self) -> String {
+        let lines = self.process.lines();
+        lines.iter().rev().take(20).rev().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
+    }
 }

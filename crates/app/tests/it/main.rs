@@ -1,5 +1,15 @@
 //! The program as its users meet it: the real binary beside a real broker and a real database.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod concurrency;
 mod configuration;
+mod evaluation;
 mod house;
+mod kill;
 mod main_job;
+mod python_system;
+mod rejected;
+mod role_matrix;
+mod start;
+mod stop;

@@ -8,12 +8,11 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::house::{Engine, House, SCIENTIST, SOON, message};
+use crate::house::{Engine, House, PYTHON, SCIENTIST, SOON, message, on_every_engine};
 
 /// Publishes with Python's pika.
 async fn publish_with_python(broker_url: &str, body: &[u8]) -> anyhow::Result<()> {
-    // Debian's interpreter, for which the package python3-pika installs its modules.
-    let mut child = Command::new("/usr/bin/python3")
+    let mut child = Command::new(PYTHON)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/publish.py"))
         .arg(broker_url)
         .stdin(Stdio::piped())
@@ -48,31 +47,23 @@ async fn a_message_from_a_python_client_is_readable(engine: Engine) {
     .unwrap();
 }
 
-#[tokio::test]
-async fn a_message_from_a_python_client_is_readable_on_mariadb() {
-    a_message_from_a_python_client_is_readable(Engine::MariaDb).await;
-}
-
-#[tokio::test]
-async fn a_message_from_a_python_client_is_readable_on_sqlite() {
-    a_message_from_a_python_client_is_readable(Engine::Sqlite).await;
-}
+on_every_engine!(a_message_from_a_python_client_is_readable);
 
 #[tokio::test]
 async fn equal_measures_are_all_kept_and_one_message_id_is_stored_once() {
     let house = House::new(Engine::MariaDb).await.unwrap();
     let service = house.ready_service().await.unwrap();
     let scientist = house.client(&service, SCIENTIST);
-    let publisher = house.publisher().await.unwrap();
+    let adapter = house.adapter().await.unwrap();
     let body = message("device-vibrations", "hertz", 1.5, 1_700_000_000);
 
-    publisher.publish(&body, None).await.unwrap();
-    publisher.publish(&body, None).await.unwrap();
+    adapter.publish(&body, None).await.unwrap();
+    adapter.publish(&body, None).await.unwrap();
     for _ in 0..3 {
-        publisher.publish(&body, Some("the one")).await.unwrap();
+        adapter.publish(&body, Some("the one")).await.unwrap();
     }
     // The last one in the queue: when it is there, all before it have been handled.
-    publisher.publish(&message("device-vibrations", "hertz", 2.5, 1_700_000_001), None).await.unwrap();
+    adapter.publish(&message("device-vibrations", "hertz", 2.5, 1_700_000_001), None).await.unwrap();
 
     let measures = wait_until("the last measure arrived", SOON, async || {
         let measures =

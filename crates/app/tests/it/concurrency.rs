@@ -1,0 +1,296 @@
+//! Many clients at once: every one is answered, with its own answer, and none waits for another's query.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use mymonit_test_support::wait_until;
+use rand::RngExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::house::{
+    ADMIN, Client, Engine, House, SCIENTIST, SOON, Service, Session, message, on_every_engine,
+};
+
+on_every_engine!(
+    sixteen_clients_at_once_get_their_own_answers_and_no_error,
+    sixty_four_clients_at_once_get_their_own_answers_and_no_error,
+    two_hundred_and_fifty_six_clients_at_once_get_their_own_answers_and_no_error,
+    requests_that_clients_break_off_leave_no_connection_out_of_step,
+);
+
+async fn sixteen_clients_at_once_get_their_own_answers_and_no_error(engine: Engine) {
+    clients_at_once(engine, 16, 15).await;
+}
+
+async fn sixty_four_clients_at_once_get_their_own_answers_and_no_error(engine: Engine) {
+    clients_at_once(engine, 64, 5).await;
+}
+
+async fn two_hundred_and_fifty_six_clients_at_once_get_their_own_answers_and_no_error(engine: Engine) {
+    clients_at_once(engine, 256, 2).await;
+}
+
+/// A scientist with an experiment of their own, whose measures tell whose they are.
+#[derive(Clone)]
+struct Tenant {
+    number: usize,
+    user_id: String,
+    experiment: u64,
+    client: Client,
+}
+
+impl Tenant {
+    /// The values of the measures in the own experiment, newest first.
+    fn values(&self) -> [f64; 3] {
+        let first = f64::from(u32::try_from(self.number).unwrap()) * 10.0;
+        [first + 2.0, first + 1.0, first]
+    }
+
+    fn experiment_name(&self) -> String {
+        format!("experiment of {}", self.user_id)
+    }
+
+    fn messages(&self) -> impl Iterator<Item = (Vec<u8>, Option<String>)> {
+        let name = self.experiment_name();
+        let message = move |(age, value): (usize, f64)| {
+            let timestamp = 1_700_000_000 - i64::try_from(age).unwrap();
+            (message(&name, "hertz", value, timestamp), None)
+        };
+        self.values().into_iter().enumerate().map(message)
+    }
+
+    /// Reads and writes what is its own, and makes sure that each answer is.
+    async fn use_the_service(&self, administrator: &Client, round: usize) -> anyhow::Result<()> {
+        let Self { user_id, experiment, client, .. } = self;
+        self.read_measures().await?;
+
+        let mut record = client.read("/users/me").await?;
+        ensure!(record["user_id"] == user_id.as_str(), "{user_id} is answered {record}");
+        record["name"] = json!(format!("{user_id} in round {round}"));
+        let answer = client.put(&format!("/users/{user_id}"), record.clone()).await?;
+        ensure!(answer.status == 200 && answer.body == record, "{user_id} is answered {answer:?}");
+        let seen = administrator.read(&format!("/users/{user_id}")).await?;
+        ensure!(seen == record, "{user_id} wrote {record}, and {seen} is read");
+
+        let experiments = client.read("/experiments/").await?;
+        let expected = json!([{"experiment_id": experiment, "name": self.experiment_name()}]);
+        ensure!(experiments == expected, "{user_id} is answered {experiments}");
+
+        let name = format!("{user_id} {round}");
+        let added = administrator.add_experiment(&name).await?;
+        let seen = administrator.read(&format!("/experiments/{added}")).await?;
+        ensure!(seen["name"] == name, "{name} was added, and {seen} is read");
+        ensure!(client.get(&format!("/measures/{added}")).await?.status == 404);
+        self.read_measures().await
+    }
+
+    async fn read_measures(&self) -> anyhow::Result<()> {
+        let measures = self.client.measures(&format!("/measures/{}", self.experiment)).await?;
+        let is_own = |(measure, value): (&Value, f64)| {
+            measure["experiment"] == self.experiment_name() && measure["value"] == value
+        };
+        let all_own = measures.len() == 3 && measures.iter().zip(self.values()).all(is_own);
+        ensure!(all_own, "{} is answered {measures:?}", self.user_id);
+        Ok(())
+    }
+}
+
+/// Adds tenants, and waits until their measures have come in through the broker.
+async fn tenants(house: &House, service: &Service, count: usize) -> anyhow::Result<Vec<Tenant>> {
+    let administrator = house.client(service, ADMIN);
+    let mut tenants = Vec::new();
+    for number in 0..count {
+        let user_id = format!("T{number}");
+        administrator.add_scientist(&user_id).await?;
+        let client = house.client(service, &format!("uid-{user_id}"));
+        let mut tenant = Tenant { number, user_id, experiment: 0, client };
+        tenant.experiment = administrator.add_experiment(&tenant.experiment_name()).await?;
+        administrator.associate(tenant.experiment, &tenant.user_id).await?;
+        tenants.push(tenant);
+    }
+    house.adapter().await?.publish_all(tenants.iter().flat_map(Tenant::messages)).await?;
+    let last = tenants.last().context("a tenant")?;
+    last.client.measures_when(&format!("/measures/{}", last.experiment), |all| all.len() == 3).await?;
+    Ok(tenants)
+}
+
+async fn clients_at_once(engine: Engine, count: usize, rounds: usize) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let administrator = house.client(&service, ADMIN);
+    let tenants = tenants(&house, &service, count).await.unwrap();
+    let adapter = house.adapter().await.unwrap();
+
+    let start = Arc::new(Barrier::new(count));
+    let mut clients = JoinSet::new();
+    for tenant in tenants.clone() {
+        let (start, administrator) = (start.clone(), administrator.clone());
+        clients.spawn(async move {
+            start.wait().await;
+            for round in 0..rounds {
+                tenant.use_the_service(&administrator, round).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    // Measures go on coming in meanwhile, to an experiment of nobody in particular.
+    let bodies = (0..2_000).map(|second| (message("device-vibrations", "hertz", 0.5, second), None));
+    let published = adapter.publish_all(bodies);
+    let (published, served) = tokio::join!(published, clients.join_all());
+    published.unwrap();
+    let failures: Vec<_> = served.into_iter().filter_map(Result::err).collect();
+    assert!(failures.is_empty(), "{} of {count} clients failed: {failures:#?}", failures.len());
+    let scientist = house.client(&service, SCIENTIST);
+    scientist.measures_when("/measures/1", |measures| measures.len() == 2_010).await.unwrap();
+}
+
+/// What is answered while something else is stuck in the database.
+async fn others_are_answered(tenants: &[Tenant], administrator: &Client) {
+    let mut clients = JoinSet::new();
+    for tenant in tenants.iter().cloned() {
+        let administrator = administrator.clone();
+        clients.spawn(async move {
+            let record = tenant.client.read("/users/me").await.unwrap();
+            let path = format!("/users/{}", tenant.user_id);
+            assert_eq!(tenant.client.put(&path, record.clone()).await.unwrap().body, record);
+            assert_eq!(administrator.read(&path).await.unwrap(), record);
+        });
+    }
+    clients.join_all().await;
+}
+
+/// Waits until the service waits for a lock in its database.
+async fn wait_until_blocked(observer: &mut Session, statement: &str) {
+    wait_until("a query of the service is blocked", SOON, async || match observer.number(statement).await {
+        Ok(0) => Err("no query is blocked".to_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{error:#}")),
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_write_that_waits_for_a_row_delays_no_other_request() {
+    let house = House::new(Engine::MariaDb).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let administrator = house.client(&service, ADMIN);
+    let tenants = tenants(&house, &service, 8).await.unwrap();
+    let scientist = house.client(&service, SCIENTIST);
+    let mut record = scientist.read("/users/me").await.unwrap();
+    record["name"] = json!("Peter the Patient");
+
+    let mut holder = house.session().await.unwrap();
+    holder.rows("BEGIN").await.unwrap();
+    holder.rows("SELECT ID FROM USERS WHERE ID = 'S001' FOR UPDATE").await.unwrap();
+    let blocked = tokio::spawn(async move { scientist.put("/users/S001", record).await });
+    let waiting = "SELECT COUNT(*) FROM information_schema.INNODB_TRX T \
+        JOIN information_schema.PROCESSLIST P ON P.ID = T.TRX_MYSQL_THREAD_ID \
+        WHERE P.DB = DATABASE() AND T.TRX_STATE = 'LOCK WAIT'";
+    wait_until_blocked(&mut house.session().await.unwrap(), waiting).await;
+
+    others_are_answered(&tenants, &administrator).await;
+    assert!(!blocked.is_finished(), "the row is still held");
+    holder.rows("COMMIT").await.unwrap();
+    let answer = blocked.await.unwrap().unwrap();
+    assert_eq!((answer.status, &answer.body["name"]), (200, &json!("Peter the Patient")));
+}
+
+#[tokio::test]
+async fn a_read_that_waits_for_a_table_delays_no_other_request() {
+    let house = House::new(Engine::MariaDb).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let administrator = house.client(&service, ADMIN);
+    let tenants = tenants(&house, &service, 8).await.unwrap();
+    let scientist = house.client(&service, SCIENTIST);
+
+    let mut holder = house.session().await.unwrap();
+    holder.rows("LOCK TABLES MEASURES WRITE").await.unwrap();
+    let blocked = tokio::spawn(async move { scientist.measures("/measures/1").await });
+    let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+        WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock'";
+    wait_until_blocked(&mut house.session().await.unwrap(), waiting).await;
+
+    others_are_answered(&tenants, &administrator).await;
+    assert!(!blocked.is_finished(), "the table is still held");
+    holder.rows("UNLOCK TABLES").await.unwrap();
+    assert_eq!(blocked.await.unwrap().unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn a_write_that_waits_for_another_program_delays_no_read_on_sqlite() {
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let tenants = tenants(&house, &service, 8).await.unwrap();
+    let scientist = house.client(&service, SCIENTIST);
+    let record = scientist.read("/users/me").await.unwrap();
+
+    let mut holder = house.session().await.unwrap();
+    holder.rows("BEGIN IMMEDIATE").await.unwrap();
+    let blocked = tokio::spawn(async move { scientist.put("/users/S001", record).await });
+    for _ in 0..5 {
+        for tenant in &tenants {
+            tenant.read_measures().await.unwrap();
+        }
+    }
+    assert!(!blocked.is_finished(), "the file is still held");
+    holder.rows("COMMIT").await.unwrap();
+    assert_eq!(blocked.await.unwrap().unwrap().status, 200);
+}
+
+/// Sends requests of all kinds and breaks each off at a random moment. Gives how many it did break off.
+async fn break_off_requests(tenant: Tenant, administrator: Client, count: usize) -> usize {
+    let mut broken_off = 0;
+    for number in 0..count {
+        let patience = Duration::from_micros(rand::rng().random_range(0..10_000));
+        let request = async {
+            match number % 4 {
+                0 => tenant.client.get(&format!("/measures/{}", tenant.experiment)).await,
+                1 => tenant.client.get("/users/me").await,
+                2 => administrator.post("/experiments/", json!({"name": format!("x{number}")})).await,
+                _ => {
+                    let mut record = crate::house::user(&tenant.user_id, "SCIENTIST");
+                    record["name"] = json!(format!("{} {number}", tenant.user_id));
+                    tenant
+                        .client
+                        .send(Method::PUT, &format!("/users/{}", tenant.user_id), Some(&record))
+                        .await
+                }
+            }
+        };
+        // Dropping the request closes its connection.
+        broken_off += usize::from(timeout(patience, request).await.is_err());
+    }
+    broken_off
+}
+
+async fn requests_that_clients_break_off_leave_no_connection_out_of_step(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let administrator = house.client(&service, ADMIN);
+    let tenants = tenants(&house, &service, 16).await.unwrap();
+
+    let mut leavers = JoinSet::new();
+    for tenant in tenants.clone() {
+        leavers.spawn(break_off_requests(tenant, administrator.clone(), 50));
+    }
+    let broken_off: usize = leavers.join_all().await.into_iter().sum();
+    assert!(broken_off > 300, "only {broken_off} of 800 requests were broken off");
+
+    // Every connection of the pool still answers the question that it is asked.
+    let mut clients = JoinSet::new();
+    for tenant in tenants {
+        let administrator = administrator.clone();
+        clients.spawn(async move {
+            for round in 0..3 {
+                tenant.use_the_service(&administrator, round).await.unwrap();
+            }
+        });
+    }
+    clients.join_all().await;
+}

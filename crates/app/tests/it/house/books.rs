@@ -1,0 +1,76 @@
+use std::time::Duration;
+
+use mymonit_test_support::wait_until;
+
+use super::{Adapter, Session};
+
+/// Long enough for all messages, on a machine that does other things as well.
+const LONG: Duration = Duration::from_secs(300);
+
+/// Keeps account of what is in the database and what is in the queue, beside the ten measures of the example
+/// data, while the service is ended again and again.
+pub(crate) struct Books {
+    database: Session,
+    adapter: Adapter,
+    published: i64,
+    /// The number of the last measure when the books were balanced last.
+    last_id: i64,
+    /// How many messages waited then.
+    pub(crate) waiting: u32,
+    /// How much more than the published was there then: stored, and waiting to be delivered again or stored
+    /// twice. Less than nothing is lost.
+    pub(crate) excess: i64,
+}
+
+impl Books {
+    /// Opens the books after so many messages of one measure have been published to an empty queue.
+    pub(crate) fn open(database: Session, adapter: Adapter, published: i64) -> Self {
+        Self { database, adapter, published, last_id: 10, waiting: u32::MAX, excess: 0 }
+    }
+
+    /// Waits until something has been stored since the books were balanced, and at most so many messages wait.
+    pub(crate) async fn wait_until_few_are_left(&mut self, rest: u32) {
+        wait_until("enough has been consumed", LONG, async || {
+            let queue = self.adapter.queue().await.map_err(|error| format!("{error:#}"))?;
+            let last_id = self.database.number("SELECT COALESCE(MAX(ID), 0) FROM MEASURES").await;
+            let last_id = last_id.map_err(|error| format!("{error:#}"))?;
+            let is_reached = queue.waiting <= rest.min(self.waiting) && last_id > self.last_id;
+            if is_reached { Ok(()) } else { Err(format!("{queue:?}, the last measure is {last_id}")) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Takes stock after the end of the service.
+    pub(crate) async fn balance(&mut self) {
+        self.wait_until_settled().await;
+        self.waiting = self.adapter.queue().await.unwrap().waiting;
+        self.last_id = self.database.number("SELECT MAX(ID) FROM MEASURES").await.unwrap();
+        self.excess = self.excess().await;
+    }
+
+    /// How much more than the published is there, with what waited when the books were balanced last.
+    pub(crate) async fn excess(&mut self) -> i64 {
+        let stored = self.database.number("SELECT COUNT(*) FROM MEASURES").await.unwrap() - 10;
+        stored + i64::from(self.waiting) - self.published
+    }
+
+    /// Waits until broker and database have seen that the service is gone, so that nothing moves any more.
+    async fn wait_until_settled(&mut self) {
+        wait_until("nobody consumes any more", LONG, async || {
+            let queue = self.adapter.queue().await.map_err(|error| format!("{error:#}"))?;
+            if queue.consumers == 0 { Ok(()) } else { Err(format!("{queue:?}")) }
+        })
+        .await
+        .unwrap();
+        wait_until("nobody else uses the database any more", LONG, async || {
+            match self.database.others_connected().await {
+                Ok(0) => Ok(()),
+                Ok(others) => Err(format!("{others} connections")),
+                Err(error) => Err(format!("{error:#}")),
+            }
+        })
+        .await
+        .unwrap();
+    }
+}

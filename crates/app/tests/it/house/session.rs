@@ -1,0 +1,94 @@
+use std::process::Stdio;
+
+use anyhow::{Context, bail, ensure};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+
+use super::Engine;
+
+/// Debian's interpreter, for which the package python3-pika installs its modules, and which has SQLite in its
+/// standard library.
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
+/// A connection to the database past the service under test, as another program would have one. Its
+/// transactions last from statement to statement, and end with it.
+pub(crate) struct Session {
+    engine: Engine,
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    errors: ChildStderr,
+    statements: u64,
+}
+
+impl Session {
+    /// Opens a session with a client that reads statements and prints rows with tabs between the columns.
+    pub(crate) fn open(engine: Engine, mut client: Command) -> anyhow::Result<Self> {
+        client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = client.spawn()?;
+        let input = child.stdin.take().context("standard input")?;
+        let output = BufReader::new(child.stdout.take().context("standard output")?).lines();
+        let errors = child.stderr.take().context("standard error")?;
+        Ok(Self { engine, child, input, output, errors, statements: 0 })
+    }
+
+    /// Runs one statement to its end and gives its rows. NULL is told as `NULL`; what is no plain text is best
+    /// asked for with `HEX`.
+    pub(crate) async fn rows(&mut self, statement: &str) -> anyhow::Result<Vec<Vec<String>>> {
+        self.statements += 1;
+        let end = format!("end of statement {}", self.statements);
+        self.input.write_all(format!("{statement};\nSELECT '{end}';\n").as_bytes()).await?;
+        self.input.flush().await?;
+        let mut rows = Vec::new();
+        loop {
+            match self.output.next_line().await? {
+                Some(line) if line == end => return Ok(rows),
+                Some(line) => rows.push(line.split('\t').map(str::to_owned).collect()),
+                None => return self.failed(statement).await,
+            }
+        }
+    }
+
+    /// The one number that a statement gives.
+    pub(crate) async fn number(&mut self, statement: &str) -> anyhow::Result<i64> {
+        let rows = self.rows(statement).await?;
+        ensure!(rows.len() == 1 && rows[0].len() == 1, "{statement}: {rows:?}");
+        rows[0][0].parse().with_context(|| format!("{statement}: {rows:?}"))
+    }
+
+    /// How many other connections there are to the database. Those to a file are gone with their process.
+    pub(crate) async fn others_connected(&mut self) -> anyhow::Result<i64> {
+        match self.engine {
+            Engine::MariaDb => {
+                let others = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+                    WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+                self.number(others).await
+            }
+            Engine::Sqlite => Ok(0),
+        }
+    }
+
+    /// Adds many measures in hertz to an experiment, one a second, as if they had come in long ago.
+    pub(crate) async fn add_measures(&mut self, experiment_id: u32, count: u32) -> anyhow::Result<()> {
+        let numbers = match self.engine {
+            Engine::MariaDb => format!("SELECT seq AS number FROM seq_1_to_{count}"),
+            Engine::Sqlite => format!(
+                "WITH RECURSIVE numbers(number) AS \
+                    (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < {count}) \
+                SELECT number FROM numbers"
+            ),
+        };
+        let insert = format!(
+            "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \
+            SELECT 1, number * 1000000000, {experiment_id}, number * 1.0 FROM ({numbers}) AS numbered"
+        );
+        self.rows(&insert).await.map(drop)
+    }
+
+    async fn failed<T>(&mut self, statement: &str) -> anyhow::Result<T> {
+        let mut said = String::new();
+        self.errors.read_to_string(&mut said).await?;
+        let status = self.child.wait().await?;
+        bail!("{statement}: the client ended with {status}: {said}")
+    }
+}

@@ -1,0 +1,123 @@
+//! `kill -9` in the middle of consumption: nothing is lost, and what carries a message id is stored once.
+//!
+//! After each kill the books are balanced: what is stored and what is back in the queue must together be all that
+//! was published. What is more than that is stored and will be delivered again; it can only be what was in flight
+//! at the kill.
+
+use std::time::Duration;
+
+use mymonit_test_support::wait_until;
+use rand::RngExt;
+use tokio::time::sleep;
+
+use crate::house::{Books, Engine, House, SCIENTIST, message};
+
+/// The default of `RABBIT_PREFETCH`: no more messages than that are in flight.
+const PREFETCH: i64 = 3_000;
+/// Long enough for all messages, on a machine that does other things as well.
+const LONG: Duration = Duration::from_secs(300);
+
+#[tokio::test]
+async fn ten_kills_lose_and_double_none_of_100_000_messages_with_ids() {
+    let killing = Killing { engine: Engine::MariaDb, messages: 100_000, kills: 10, with_ids: true };
+    assert_eq!(killing.run().await, 0);
+}
+
+#[tokio::test]
+async fn ten_kills_lose_none_of_100_000_messages_without_ids_and_double_only_what_was_in_flight() {
+    let killing = Killing { engine: Engine::MariaDb, messages: 100_000, kills: 10, with_ids: false };
+    println!("{} messages without an id are stored twice after ten kills", killing.run().await);
+}
+
+#[tokio::test]
+async fn four_kills_lose_and_double_none_of_20_000_messages_with_ids_on_sqlite() {
+    let killing = Killing { engine: Engine::Sqlite, messages: 20_000, kills: 4, with_ids: true };
+    assert_eq!(killing.run().await, 0);
+}
+
+#[tokio::test]
+async fn four_kills_lose_none_of_20_000_messages_without_ids_on_sqlite() {
+    let killing = Killing { engine: Engine::Sqlite, messages: 20_000, kills: 4, with_ids: false };
+    println!("{} messages without an id are stored twice after four kills", killing.run().await);
+}
+
+/// What is published, and how often the service is killed while it consumes it.
+struct Killing {
+    engine: Engine,
+    messages: u32,
+    kills: u32,
+    with_ids: bool,
+}
+
+impl Killing {
+    /// Gives how many measures are there beyond one for each message.
+    async fn run(self) -> i64 {
+        let house = House::new(self.engine).await.unwrap();
+        let adapter = house.adapter().await.unwrap();
+        adapter.declare().await.unwrap();
+        adapter.publish_all((0..self.messages).map(|number| self.message(number))).await.unwrap();
+        let service = house.ready_service().await.unwrap();
+        let database = house.session().await.unwrap();
+        let mut books = Books::open(database, adapter, self.messages.into());
+        for kill in 0..self.kills {
+            books.wait_until_few_are_left(self.random_rest(kill)).await;
+            // A moment that no batch knows of.
+            sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
+            service.process.kill9().await.unwrap();
+            let excess = books.excess;
+            books.balance().await;
+            assert!(books.waiting > 0, "the kill came after the end of consumption");
+            // Doubles stay, and messages with an id are not doubled.
+            let least = if self.with_ids { 0 } else { excess };
+            let possible = least..=least + PREFETCH;
+            assert!(
+                possible.contains(&books.excess),
+                "{} beyond the published; {least} before",
+                books.excess
+            );
+            service.process.start_again().await.unwrap();
+        }
+        service.wait_until_ready().await.unwrap();
+        wait_until("all messages are acknowledged", LONG, async || match house.queued().await {
+            Ok(0) => Ok(()),
+            Ok(left) => Err(format!("{left} messages are left")),
+            Err(error) => Err(format!("{error:#}")),
+        })
+        .await
+        .unwrap();
+        // What was to be stored twice is, and nothing more.
+        let doubled = if self.with_ids { 0 } else { books.excess };
+        books.waiting = 0;
+        assert_eq!(books.excess().await, doubled);
+
+        let path = "/measures/1?from=1700000000";
+        let measures = house.client(&service, SCIENTIST).measures(path).await.unwrap();
+        let values: Vec<_> = measures.iter().map(|measure| measure["value"].as_f64().unwrap()).collect();
+        self.check(&values);
+        i64::try_from(values.len()).unwrap() - i64::from(self.messages)
+    }
+
+    /// Each message is told from all others by its value, and by its time, which grows with the value.
+    fn message(&self, number: u32) -> (Vec<u8>, Option<String>) {
+        let body = message("device-vibrations", "hertz", number.into(), 1_700_000_000 + i64::from(number));
+        (body, self.with_ids.then(|| format!("measure {number}")))
+    }
+
+    /// How many messages shall wait in the queue at a kill: a random number in that kill's part of the whole.
+    fn random_rest(&self, kill: u32) -> u32 {
+        let part = self.messages / (self.kills + 1);
+        let least = self.messages - (kill + 1) * part;
+        rand::rng().random_range(least..least + part)
+    }
+
+    /// The values of all measures, newest first, must be those of all messages, from the last to the first.
+    fn check(&self, values: &[f64]) {
+        let mut distinct = values.to_vec();
+        distinct.dedup();
+        let expected = (0..self.messages).rev().map(f64::from);
+        let differing =
+            distinct.iter().copied().zip(expected).find(|(stored, published)| stored != published);
+        assert_eq!(differing, None, "the first of the stored that differs from the published");
+        assert_eq!(distinct.len(), usize::try_from(self.messages).unwrap());
+    }
+}

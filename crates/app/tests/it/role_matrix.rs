@@ -1,0 +1,363 @@
+//! The role matrix of specification §3: every route of §5 with every kind of caller.
+//!
+//! Each cell is tried on the running service. Beside status and code it is checked that a refused call has
+//! changed nothing, and that an allowed write has changed something, so that the check could see it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::{
+    ADMIN, Answer, Client, Engine, House, SCIENTIST, Service, message, on_every_engine, user,
+};
+use crate::house::{OTHER_SCIENTIST, SOON};
+use mymonit_test_support::wait_until;
+
+on_every_engine!(
+    every_route_answers_every_kind_of_caller_as_the_role_matrix_says,
+    lists_hold_what_the_caller_may_see_and_nothing_else,
+    what_a_scientist_may_not_see_looks_like_what_does_not_exist,
+    the_last_administrator_can_be_erased_by_nobody,
+);
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    NoToken,
+    BrokenToken,
+    UnknownUser,
+    ErasedUser,
+    /// The scientist whom the row is about: owner of the record, associated with the experiment.
+    Scientist,
+    /// Another one, with an experiment of their own.
+    OtherScientist,
+    Administrator,
+}
+
+impl Who {
+    const ALL: [Self; 7] = [
+        Self::NoToken,
+        Self::BrokenToken,
+        Self::UnknownUser,
+        Self::ErasedUser,
+        Self::Scientist,
+        Self::OtherScientist,
+        Self::Administrator,
+    ];
+}
+
+/// A method on a path, and the status that each kind of caller gets, in the order of [`Who::ALL`].
+struct Row {
+    method: Method,
+    /// `{scientist}`, `{experiment}` and the like stand for what the scene has.
+    path: &'static str,
+    body: Option<Value>,
+    expected: [u16; 7],
+}
+
+const fn row(method: Method, path: &'static str, expected: [u16; 7]) -> Row {
+    Row { method, path, body: None, expected }
+}
+
+fn row_with(method: Method, path: &'static str, body: Value, expected: [u16; 7]) -> Row {
+    Row { method, path, body: Some(body), expected }
+}
+
+/// Every method on every path of specification §5 that wants a token.
+///
+/// | no token | broken token | unknown user | erased user | scientist | other scientist | administrator |
+fn matrix() -> Vec<Row> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const DELETE: Method = Method::DELETE;
+    let new_user = user("{fresh}", "SCIENTIST");
+    let new_administrator = user("{fresh}", "ADMIN");
+    let mut renamed = user("{scientist}", "SCIENTIST");
+    renamed["name"] = json!("Another Name");
+    let mut other_username = renamed.clone();
+    other_username["username"] = json!("{fresh}");
+    let mut other_role = renamed.clone();
+    other_role["role"] = json!("ADMIN");
+    let mut absent = renamed.clone();
+    absent["user_id"] = json!("{absent}");
+    let mut administrator = user("{administrator}", "ADMIN");
+    administrator["name"] = json!("Another Name");
+    let name = || json!({"name": "{fresh}"});
+    vec![
+        row(GET, "/users/", [401, 401, 403, 403, 403, 403, 200]),
+        row_with(POST, "/users/", new_user, [401, 401, 403, 403, 403, 403, 201]),
+        row_with(POST, "/users/", new_administrator, [401, 401, 403, 403, 403, 403, 201]),
+        row(GET, "/users/me", [401, 401, 403, 403, 200, 200, 200]),
+        row(GET, "/users/{scientist}", [401, 401, 403, 403, 200, 403, 200]),
+        row_with(PUT, "/users/{scientist}", renamed, [401, 401, 403, 403, 200, 403, 200]),
+        // The own username and the own role are out of a scientist's reach; the role is out of everybody's.
+        row_with(PUT, "/users/{scientist}", other_username, [401, 401, 403, 403, 403, 403, 200]),
+        row_with(PUT, "/users/{scientist}", other_role, [401, 401, 403, 403, 400, 403, 400]),
+        row(DELETE, "/users/{scientist}", [401, 401, 403, 403, 204, 403, 204]),
+        // A scientist cannot tell whether somebody else's id exists.
+        row(GET, "/users/{absent}", [401, 401, 403, 403, 403, 403, 404]),
+        row_with(PUT, "/users/{absent}", absent, [401, 401, 403, 403, 403, 403, 404]),
+        row(DELETE, "/users/{absent}", [401, 401, 403, 403, 403, 403, 404]),
+        row(GET, "/users/{administrator}", [401, 401, 403, 403, 403, 403, 200]),
+        row_with(PUT, "/users/{administrator}", administrator, [401, 401, 403, 403, 403, 403, 200]),
+        row(DELETE, "/users/{administrator}", [401, 401, 403, 403, 403, 403, 204]),
+        row(GET, "/experiments/", [401, 401, 403, 403, 200, 200, 200]),
+        row_with(POST, "/experiments/", name(), [401, 401, 403, 403, 403, 403, 201]),
+        row(GET, "/experiments/{experiment}", [401, 401, 403, 403, 200, 404, 200]),
+        row_with(PUT, "/experiments/{experiment}", name(), [401, 401, 403, 403, 403, 403, 200]),
+        row(GET, "/experiments/4294967295", [401, 401, 403, 403, 404, 404, 404]),
+        row_with(PUT, "/experiments/4294967295", name(), [401, 401, 403, 403, 403, 403, 404]),
+        row(GET, "/scientists-experiments/", [401, 401, 403, 403, 403, 403, 200]),
+        row(POST, "/scientists-experiments/{experiment}/{other}", [401, 401, 403, 403, 403, 403, 201]),
+        row(DELETE, "/scientists-experiments/{experiment}/{scientist}", [401, 401, 403, 403, 403, 403, 204]),
+        row(DELETE, "/scientists-experiments/{experiment}/{other}", [401, 401, 403, 403, 403, 403, 404]),
+        row(GET, "/measures/{experiment}", [401, 401, 403, 403, 200, 404, 403]),
+        row(GET, "/measures/4294967295", [401, 401, 403, 403, 404, 404, 403]),
+        row(GET, "/measure-types/", [401, 401, 403, 403, 200, 200, 200]),
+    ]
+}
+
+/// The stable code that belongs to a status (specification §5); none for success.
+fn code_of(status: u16) -> &'static str {
+    match status {
+        400 => "invalid_argument",
+        401 => "unauthenticated",
+        403 => "forbidden",
+        404 => "not_found",
+        _ => "",
+    }
+}
+
+/// One running service, and who calls it.
+struct Stage<'a> {
+    house: &'a House,
+    service: &'a Service,
+    administrator: Client,
+}
+
+/// The people and things that a row is about, made for it and used up by an allowed write.
+struct Scene {
+    number: u32,
+    experiment: u64,
+}
+
+impl Scene {
+    fn id(&self, letter: char) -> String {
+        format!("{letter}{:05}", self.number)
+    }
+
+    /// Puts the scene's names into a path or a body.
+    fn fill(&self, text: &str) -> String {
+        text.replace("{scientist}", &self.id('S'))
+            .replace("{other}", &self.id('T'))
+            .replace("{administrator}", &self.id('A'))
+            .replace("{absent}", &self.id('N'))
+            .replace("{fresh}", &self.id('F'))
+            .replace("{experiment}", &self.experiment.to_string())
+    }
+}
+
+impl Stage<'_> {
+    async fn scene(&self, number: u32) -> Scene {
+        let mut scene = Scene { number, experiment: 0 };
+        let administrator = &self.administrator;
+        administrator.add_scientist(&scene.id('S')).await.unwrap();
+        administrator.add_scientist(&scene.id('T')).await.unwrap();
+        administrator.add_administrator(&scene.id('A')).await.unwrap();
+        scene.experiment = administrator.add_experiment(&format!("experiment {number}")).await.unwrap();
+        let others = administrator.add_experiment(&format!("other experiment {number}")).await.unwrap();
+        administrator.associate(scene.experiment, &scene.id('S')).await.unwrap();
+        administrator.associate(others, &scene.id('T')).await.unwrap();
+        scene
+    }
+
+    fn caller(&self, who: Who, scene: &Scene) -> Client {
+        let token_of = |username: &str| self.house.client(self.service, username);
+        match who {
+            Who::NoToken => self.service.anonymous(),
+            Who::BrokenToken => self.with_broken_token(),
+            Who::UnknownUser => token_of("uid-nobody"),
+            Who::ErasedUser => token_of("uid-ERASED"),
+            Who::Scientist => token_of(&format!("uid-{}", scene.id('S'))),
+            Who::OtherScientist => token_of(&format!("uid-{}", scene.id('T'))),
+            Who::Administrator => self.administrator.clone(),
+        }
+    }
+
+    /// An administrator's token in which one character of the signature is another one.
+    fn with_broken_token(&self) -> Client {
+        let token = self.house.firebase.token_for(ADMIN);
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let first = if signature.starts_with('A') { "B" } else { "A" };
+        self.service.with_authorization(format!("Bearer {signed}.{first}{}", &signature[1..]))
+    }
+
+    /// Everything that a call could change, as the administrator sees it.
+    async fn state(&self) -> Value {
+        let mut state = json!({});
+        for path in ["/users/", "/experiments/", "/scientists-experiments/"] {
+            state[path] = self.administrator.read(path).await.unwrap();
+        }
+        state
+    }
+}
+
+async fn stage_with_an_erased_user<'a>(house: &'a House, service: &'a Service) -> Stage<'a> {
+    let administrator = house.client(service, ADMIN);
+    administrator.add_administrator("ERASED").await.unwrap();
+    assert_eq!(house.client(service, "uid-ERASED").get("/users/").await.unwrap().status, 200);
+    assert_eq!(administrator.delete("/users/ERASED").await.unwrap().status, 204);
+    Stage { house, service, administrator }
+}
+
+/// What is wrong with an answer, in words.
+fn complaints(answer: &Answer, expected: u16) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if (answer.status, answer.code()) != (expected, code_of(expected)) {
+        complaints.push(format!("{expected} {} was expected, not {answer:?}", code_of(expected)));
+    }
+    let is_problem = answer.header("content-type") == "application/problem+json";
+    if is_problem != (expected >= 400) {
+        complaints.push(format!("the media type is {:?}", answer.header("content-type")));
+    }
+    if expected >= 400 && answer.body["status"] != expected {
+        complaints.push(format!("the problem's status is {}", answer.body["status"]));
+    }
+    if (answer.header("www-authenticate") == "Bearer") != (expected == 401) {
+        complaints.push(format!("WWW-Authenticate is {:?}", answer.header("www-authenticate")));
+    }
+    complaints
+}
+
+/// Like [`complaints`], for an answer that has no body by its nature.
+fn complaints_about_head(answer: &Answer, expected: u16) -> Vec<String> {
+    let is_challenge = answer.header("www-authenticate") == "Bearer";
+    if answer.status == expected && answer.body.is_null() && is_challenge == (expected == 401) {
+        return Vec::new();
+    }
+    vec![format!("HEAD: {expected} was expected, not {answer:?}")]
+}
+
+async fn every_route_answers_every_kind_of_caller_as_the_role_matrix_says(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let stage = stage_with_an_erased_user(&house, &service).await;
+    let mut wrong = Vec::new();
+    let mut scenes = 0;
+    for Row { method, path, body, expected } in matrix() {
+        let mut scene = None;
+        for (who, expected) in Who::ALL.into_iter().zip(expected) {
+            let scene_now = match scene.take() {
+                Some(scene) => scene,
+                None => {
+                    scenes += 1;
+                    stage.scene(scenes).await
+                }
+            };
+            let path = scene_now.fill(path);
+            let body: Option<Value> =
+                body.as_ref().map(|body| serde_json::from_str(&scene_now.fill(&body.to_string())).unwrap());
+            let caller = stage.caller(who, &scene_now);
+            let before = stage.state().await;
+            let answer = caller.send(method.clone(), &path, body.as_ref()).await.unwrap();
+            let mut complaints = complaints(&answer, expected);
+            if method == Method::GET {
+                let answer = caller.send(Method::HEAD, &path, None).await.unwrap();
+                complaints.extend(complaints_about_head(&answer, expected));
+            }
+            let has_changed = stage.state().await != before;
+            let may_change = method != Method::GET && expected < 400;
+            if has_changed != may_change {
+                complaints.push(format!("what is stored has changed: {has_changed}"));
+            }
+            wrong.extend(
+                complaints.iter().map(|complaint| format!("{method} {path} by {who:?}: {complaint}")),
+            );
+            scene = (!may_change).then_some(scene_now);
+        }
+    }
+    assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn ids(list: &Value, field: &str) -> Vec<Value> {
+    list.as_array().unwrap().iter().map(|item| item[field].clone()).collect()
+}
+
+async fn lists_hold_what_the_caller_may_see_and_nothing_else(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let [administrator, scientist, other] =
+        [ADMIN, SCIENTIST, OTHER_SCIENTIST].map(|username| house.client(&service, username));
+
+    let users = administrator.read("/users/").await.unwrap();
+    assert_eq!(ids(&users, "user_id"), ["A001", "S001", "S002"]);
+    for (caller, own) in [(&administrator, "A001"), (&scientist, "S001"), (&other, "S002")] {
+        assert_eq!(caller.read("/users/me").await.unwrap()["user_id"], own);
+    }
+
+    let of = async |caller: &Client| ids(&caller.read("/experiments/").await.unwrap(), "name");
+    assert_eq!(of(&administrator).await, ["device-vibrations", "black-holes"]);
+    assert_eq!(of(&scientist).await, ["device-vibrations"]);
+    assert_eq!(of(&other).await, ["black-holes"]);
+
+    administrator.associate(1, "S002").await.unwrap();
+    assert_eq!(of(&other).await, ["device-vibrations", "black-holes"]);
+    assert_eq!(other.measures("/measures/1").await.unwrap().len(), 10);
+    let associations = administrator.read("/scientists-experiments/").await.unwrap();
+    assert_eq!(ids(&associations["1"]["users"], "user_id"), ["S001", "S002"]);
+    assert_eq!(ids(&associations["2"]["users"], "user_id"), ["S002"]);
+
+    // What was granted ends with the association, also for one who has just been reading.
+    assert_eq!(administrator.delete("/scientists-experiments/1/S002").await.unwrap().status, 204);
+    assert_eq!(of(&other).await, ["black-holes"]);
+    assert_eq!(other.get("/measures/1").await.unwrap().status, 404);
+}
+
+async fn what_a_scientist_may_not_see_looks_like_what_does_not_exist(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let scientist = house.client(&service, SCIENTIST);
+    let adapter = house.adapter().await.unwrap();
+    // There is something to be seen, at least for its own scientist.
+    adapter.publish(&message("black-holes", "hertz", 1.0, 1_700_000_000), None).await.unwrap();
+    let other = house.client(&service, OTHER_SCIENTIST);
+    wait_until("the measure has arrived", SOON, async || {
+        let measures = other.measures("/measures/2").await.map_err(|error| error.to_string())?;
+        if measures.len() == 1 { Ok(()) } else { Err(format!("{measures:?}")) }
+    })
+    .await
+    .unwrap();
+
+    for (hidden, absent) in [
+        ("/experiments/2", "/experiments/99"),
+        ("/measures/2", "/measures/99"),
+        ("/measures/2?limit=1", "/measures/99?limit=1"),
+        ("/measures/2?from=1970-01-01T00:00:00Z", "/measures/99?from=1970-01-01T00:00:00Z"),
+        ("/users/S002", "/users/S999"),
+        ("/users/A001", "/users/S999"),
+    ] {
+        let (hidden, absent) = (scientist.get(hidden).await.unwrap(), scientist.get(absent).await.unwrap());
+        assert_eq!((hidden.status, &hidden.body), (absent.status, &absent.body));
+        assert!(hidden.status == 404 || hidden.status == 403, "{hidden:?}");
+    }
+}
+
+async fn the_last_administrator_can_be_erased_by_nobody(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let first = house.client(&service, ADMIN);
+    first.add_administrator("A002").await.unwrap();
+    let second = house.client(&service, "uid-A002");
+    // Each erases the other at the same moment: one of them must remain.
+    let (one, other) = tokio::join!(first.delete("/users/A002"), second.delete("/users/A001"));
+    let mut statuses = [one.unwrap().status, other.unwrap().status];
+    statuses.sort_unstable();
+    assert!([[204, 403], [204, 409]].contains(&statuses), "{statuses:?}");
+    let left = if first.get("/users/me").await.unwrap().status == 200 { first } else { second };
+    let users = left.read("/users/").await.unwrap();
+    assert_eq!(ids(&users, "role").iter().filter(|role| **role == "ADMIN").count(), 1);
+
+    let refused = left.delete(&format!("/users/{}", users[0]["user_id"].as_str().unwrap())).await.unwrap();
+    assert_eq!((refused.status, refused.code()), (409, "conflict"));
+    assert_eq!(left.read("/users/").await.unwrap(), users);
+}

@@ -1,0 +1,303 @@
+//! How the service starts: at once with others, before its database and its broker, and not at all.
+
+use std::net::TcpListener;
+
+use mymonit_test_support::{MariaDb, RabbitMq, ReservedPort, wait_until};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::house::{
+    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message, on_every_engine,
+};
+
+on_every_engine!(
+    two_processes_that_start_at_once_on_an_empty_database_migrate_it_once_and_both_work,
+    migrations_at_once_change_the_schema_once_and_all_succeed,
+    the_service_is_ready_only_with_the_example_data_and_rejects_nothing_before,
+    a_schema_of_a_newer_version_ends_the_start_with_the_reason,
+    the_health_check_tells_whether_the_service_is_ready,
+);
+
+/// Surroundings with no database at all: MariaDB's server does not know it, and SQLite's file is not there.
+async fn empty_house(engine: Engine) -> House {
+    match engine {
+        Engine::Sqlite => House::new(engine).await.unwrap(),
+        Engine::MariaDb => {
+            let database = format!("test_{:016x}", rand::random::<u64>());
+            let database = MariaDb::shared().await.unwrap().url(&database);
+            let broker = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
+            House::with_mariadb(database, broker).await.unwrap()
+        }
+    }
+}
+
+/// Each migration has been applied, and once.
+async fn assert_migrated_once(house: &House) {
+    let folder = match house.engine {
+        Engine::MariaDb => concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/mysql"),
+        Engine::Sqlite => concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite"),
+    };
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let migrations = files.filter(|name| name.to_string_lossy().ends_with(".sql")).count();
+    let mut database = house.session().await.unwrap();
+    let applied = "SELECT COUNT(*), COUNT(DISTINCT version), SUM(success) FROM _sqlx_migrations";
+    let migrations = migrations.to_string();
+    assert_eq!(database.rows(applied).await.unwrap(), [[&*migrations, &*migrations, &*migrations]]);
+    assert_eq!(database.number("SELECT COUNT(*) FROM MEASURE_TYPES").await.unwrap(), 22);
+}
+
+async fn two_processes_that_start_at_once_on_an_empty_database_migrate_it_once_and_both_work(engine: Engine) {
+    let house = empty_house(engine).await;
+    let (one, other) = tokio::join!(house.service().unwrap().start(), house.service().unwrap().start());
+    let services = [one.unwrap(), other.unwrap()];
+    for service in &services {
+        service.wait_until_ready().await.unwrap();
+    }
+    assert_migrated_once(&house).await;
+
+    // Both take part, and each sees what the other has done.
+    let adapter = house.adapter().await.unwrap();
+    assert_eq!(adapter.queue().await.unwrap().consumers, 2);
+    let messages = (0..500).map(|number| {
+        let body = message("black-holes", "hertz", f64::from(number), 1_700_000_000 + i64::from(number));
+        (body, Some(format!("id {number}")))
+    });
+    // A publisher that tries again, while two processes consume.
+    let twice = messages.clone().chain(messages);
+    adapter.publish_all(twice).await.unwrap();
+    wait_until("all messages are acknowledged", SOON, async || match house.queued().await {
+        Ok(0) => Ok(()),
+        Ok(left) => Err(format!("{left} messages are left")),
+        Err(error) => Err(format!("{error:#}")),
+    })
+    .await
+    .unwrap();
+    for (service, new_id) in services.iter().zip(["S003", "S004"]) {
+        let scientist = house.client(service, OTHER_SCIENTIST);
+        let measures = scientist.measures("/measures/2").await.unwrap();
+        let values: Vec<_> = measures.iter().map(|measure| measure["value"].as_f64().unwrap()).collect();
+        assert_eq!(values, (0..500).rev().map(f64::from).collect::<Vec<_>>());
+        assert_eq!(house.client(service, SCIENTIST).measures("/measures/1").await.unwrap().len(), 10);
+        house.client(service, ADMIN).add_scientist(new_id).await.unwrap();
+    }
+    for service in &services {
+        let users = house.client(service, ADMIN).read("/users/").await.unwrap();
+        assert_eq!(ids(&users), ["A001", "S001", "S002", "S003", "S004"]);
+        service.stop().await.unwrap();
+    }
+}
+
+fn ids(users: &Value) -> Vec<Value> {
+    users.as_array().unwrap().iter().map(|user| user["user_id"].clone()).collect()
+}
+
+async fn migrations_at_once_change_the_schema_once_and_all_succeed(engine: Engine) {
+    let house = empty_house(engine).await;
+    let mut migrations = JoinSet::new();
+    for _ in 0..6 {
+        migrations.spawn(house.command("migrate").unwrap().run());
+    }
+    for migration in migrations.join_all().await {
+        let finished = migration.unwrap();
+        assert_eq!(finished.status, 0, "{finished:?}");
+    }
+    assert_migrated_once(&house).await;
+    // Once more, with nothing to do; and it brings no example data.
+    assert_eq!(house.command("migrate").unwrap().run().await.unwrap().status, 0);
+    assert_migrated_once(&house).await;
+    let mut database = house.session().await.unwrap();
+    assert_eq!(database.number("SELECT COUNT(*) FROM USERS").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_migration_that_finds_no_database_fails_and_says_so_without_the_password() {
+    let nobody = ReservedPort::reserve().unwrap();
+    let server = MariaDb::shared().await.unwrap();
+    for (port, account) in [(nobody.get(), "root:canary"), (server.port(), "root:canary")] {
+        let url = format!("mysql://{account}@127.0.0.1:{port}/test");
+        let house = House::with_mariadb(url, "127.0.0.1".to_owned()).await.unwrap();
+        let finished = house.command("migrate").unwrap().run().await.unwrap();
+        assert_eq!(finished.status, 1, "{finished:?}");
+        assert!(finished.stderr.contains("database"), "{finished:?}");
+        assert!(!finished.stderr.contains("canary") && !finished.stdout.contains("canary"), "{finished:?}");
+    }
+}
+
+async fn the_service_is_ready_only_with_the_example_data_and_rejects_nothing_before(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    assert_eq!(house.command("migrate").unwrap().run().await.unwrap().status, 0);
+    let adapter = house.adapter().await.unwrap();
+    adapter.declare().await.unwrap();
+    adapter.publish(&message("device-vibrations", "hertz", 1.0, 1_700_000_000), None).await.unwrap();
+    // Somebody else holds what the example data are written to.
+    let mut holder = house.session().await.unwrap();
+    let hold = match engine {
+        Engine::MariaDb => "LOCK TABLES USERS WRITE",
+        Engine::Sqlite => "BEGIN IMMEDIATE",
+    };
+    holder.rows(hold).await.unwrap();
+    let service = house.service().unwrap().start().await.unwrap();
+    wait_until("the message has been delivered", SOON, async || {
+        let queue = adapter.queue().await.map_err(|error| error.to_string())?;
+        if queue.waiting == 0 && queue.consumers == 1 { Ok(()) } else { Err(format!("{queue:?}")) }
+    })
+    .await
+    .unwrap();
+    let (status, body) = service.readiness().await.unwrap();
+    assert_eq!(
+        (status, &body["parts"]["database"]["ready"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!(false))
+    );
+
+    drop(holder);
+    service.wait_until_ready().await.unwrap();
+    let scientist = house.client(&service, SCIENTIST);
+    scientist.measures_when("/measures/1", |measures| measures.len() == 11).await.unwrap();
+    let mut database = house.session().await.unwrap();
+    assert_eq!(database.number("SELECT COUNT(*) FROM REJECTED_MESSAGES").await.unwrap(), 0);
+}
+
+async fn a_schema_of_a_newer_version_ends_the_start_with_the_reason(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    assert_eq!(house.command("migrate").unwrap().run().await.unwrap().status, 0);
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        VALUES (999999, 'of a later version', TRUE, X'00', 0)";
+    house.session().await.unwrap().rows(newer).await.unwrap();
+    for command in ["serve", "migrate"] {
+        let finished = house.command(command).unwrap().run().await.unwrap();
+        assert_eq!(finished.status, 1, "{finished:?}");
+        assert!(finished.stderr.contains("999999"), "{finished:?}");
+    }
+}
+
+async fn the_health_check_tells_whether_the_service_is_ready(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let health_check = async |service: &Service| {
+        let command = house.command("healthcheck").unwrap().env("REST_PORT", &service.port().to_string());
+        command.run().await.unwrap()
+    };
+    let service = house.ready_service().await.unwrap();
+    let finished = health_check(&service).await;
+    assert_eq!(finished.status, 0, "{finished:?}");
+    service.stop().await.unwrap();
+    let finished = health_check(&service).await;
+    assert_eq!(finished.status, 1, "{finished:?}");
+    assert!(finished.stderr.contains("does not answer"), "{finished:?}");
+
+    let nobody = ReservedPort::reserve().unwrap();
+    let broker = format!("127.0.0.1:{}", nobody.get());
+    let service = house.service().unwrap().env("RABBIT_URL", &broker).start().await.unwrap();
+    service.wait_until_part("database", true).await.unwrap();
+    let finished = health_check(&service).await;
+    assert_eq!(finished.status, 1, "{finished:?}");
+    assert!(finished.stderr.contains("not ready") && finished.stderr.contains("consumer"), "{finished:?}");
+}
+
+/// Every REST call that needs the database is told to come back later.
+async fn assert_unavailable(house: &House, service: &Service) {
+    for (username, method, path, body) in [
+        (SCIENTIST, Method::GET, "/measures/1", None),
+        (SCIENTIST, Method::GET, "/users/me", None),
+        (ADMIN, Method::GET, "/users/", None),
+        (ADMIN, Method::POST, "/experiments/", Some(json!({"name": "x"}))),
+        (ADMIN, Method::DELETE, "/users/S002", None),
+    ] {
+        let answer = house.client(service, username).send(method.clone(), path, body.as_ref()).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{method} {path}: {answer:?}");
+        assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
+    }
+    // Whoever has no token learns no more than always.
+    assert_eq!(service.anonymous().get("/measures/1").await.unwrap().status, 401);
+}
+
+async fn assert_live(service: &Service) {
+    assert_eq!(service.anonymous().get("/health/live").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn the_service_lives_without_database_and_broker_and_becomes_ready_by_itself() {
+    let (server, broker) = tokio::try_join!(MariaDb::start(), RabbitMq::start()).unwrap();
+    let (stopped, broker_stopped) = tokio::join!(server.stop(), broker.stop());
+    stopped.unwrap();
+    broker_stopped.unwrap();
+    let house = House::with_mariadb(server.url("mymonit"), broker.url()).await.unwrap();
+    let service = house.service().unwrap().start().await.unwrap();
+    let [database, consumer] = ["database", "consumer"];
+
+    // Neither is there.
+    service.wait_until_part(database, false).await.unwrap();
+    assert_live(&service).await;
+    let (status, body) = service.readiness().await.unwrap();
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(body["parts"][database], json!({"ready": false, "state": "unavailable"}));
+    assert_eq!(body["parts"][consumer], json!({"ready": false, "state": "connecting"}));
+    assert_unavailable(&house, &service).await;
+
+    // The database comes: clients are answered, though the service is not ready yet.
+    server.start_again().await.unwrap();
+    service.wait_until_part(database, true).await.unwrap();
+    let scientist = house.client(&service, OTHER_SCIENTIST);
+    assert_eq!(scientist.measures("/measures/2").await.unwrap().len(), 0);
+    assert_eq!(service.readiness().await.unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
+
+    // The broker comes.
+    broker.start_again().await.unwrap();
+    service.wait_until_ready().await.unwrap();
+    let adapter = house.adapter().await.unwrap();
+    adapter.publish(&message("black-holes", "hertz", 1.0, 1), None).await.unwrap();
+    scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
+
+    // The database goes and comes again; what is published meanwhile waits.
+    server.stop().await.unwrap();
+    service.wait_until_part(database, false).await.unwrap();
+    assert_live(&service).await;
+    assert_unavailable(&house, &service).await;
+    adapter.publish(&message("black-holes", "hertz", 2.0, 2), None).await.unwrap();
+    server.start_again().await.unwrap();
+    service.wait_until_ready().await.unwrap();
+    scientist.measures_when("/measures/2", |measures| measures.len() == 2).await.unwrap();
+
+    // The broker goes and comes again; clients are answered all the time.
+    broker.stop().await.unwrap();
+    service.wait_until_part(consumer, false).await.unwrap();
+    assert_live(&service).await;
+    assert_eq!(scientist.measures("/measures/2").await.unwrap().len(), 2);
+    broker.start_again().await.unwrap();
+    service.wait_until_ready().await.unwrap();
+    let adapter = house.adapter().await.unwrap();
+    adapter.publish(&message("black-holes", "hertz", 3.0, 3), None).await.unwrap();
+    let measures = scientist.measures_when("/measures/2", |measures| measures.len() == 3).await.unwrap();
+    let values: Vec<_> = measures.iter().map(|measure| measure["value"].as_f64().unwrap()).collect();
+    assert_eq!(values, [3.0, 2.0, 1.0]);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_signing_keys_callers_are_told_to_come_back_and_are_let_in_when_the_keys_come() {
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    house.firebase.go().await;
+    let service = house.ready_service().await.unwrap();
+    let scientist = house.client(&service, SCIENTIST);
+    let answer = scientist.get("/measures/1").await.unwrap();
+    assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{answer:?}");
+    assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
+    assert_eq!(service.anonymous().get("/measures/1").await.unwrap().status, 401);
+
+    house.firebase.come().await.unwrap();
+    scientist.measures_when("/measures/1", |measures| measures.len() == 10).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_in_use_ends_the_start_with_a_clear_message() {
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    let port = ReservedPort::reserve().unwrap();
+    let _other_program = TcpListener::bind(("127.0.0.1", port.get())).unwrap();
+    let service = house.service().unwrap().env("REST_PORT", &port.get().to_string());
+    let finished = service.run().await.unwrap();
+    assert_eq!(finished.status, 1, "{finished:?}");
+    assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+    let port = port.get().to_string();
+    assert!(finished.stderr.contains("REST_PORT") && finished.stderr.contains(&port), "{finished:?}");
+    assert!(finished.stderr.contains("in use"), "{finished:?}");
+}

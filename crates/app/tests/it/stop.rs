@@ -1,0 +1,208 @@
+//! How the service stops: in good order, with status 0 and within 10 seconds, whatever it is doing.
+
+use std::time::Duration;
+
+use mymonit_test_support::{Exit, MariaDb, RabbitMq, wait_until};
+use rand::RngExt;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::house::{
+    Books, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, STOP_LIMIT, Service, mariadb_session,
+    message, on_every_engine,
+};
+
+on_every_engine!(
+    both_signals_end_the_service_with_status_0,
+    a_half_read_answer_does_not_keep_the_service_and_is_not_ended_as_if_it_were_whole,
+    an_answer_that_is_being_read_is_finished,
+    a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_again,
+);
+
+async fn both_signals_end_the_service_with_status_0(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    assert_eq!(service.process.terminate(STOP_LIMIT).await.unwrap(), Exit::Status(0));
+    service.process.start_again().await.unwrap();
+    service.wait_until_ready().await.unwrap();
+    assert_eq!(service.process.interrupt(STOP_LIMIT).await.unwrap(), Exit::Status(0));
+    assert_eq!(house.adapter().await.unwrap().queue().await.unwrap().consumers, 0);
+}
+
+/// Far more than what fits between the service and a client that does not read.
+const MANY: u32 = 300_000;
+
+async fn a_half_read_answer_does_not_keep_the_service_and_is_not_ended_as_if_it_were_whole(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    house.session().await.unwrap().add_measures(2, MANY).await.unwrap();
+    let mut client = TcpStream::connect(("127.0.0.1", service.port())).await.unwrap();
+    let token = house.firebase.token_for(OTHER_SCIENTIST);
+    let request =
+        format!("GET /measures/2 HTTP/1.1\r\nHost: mymonit\r\nAuthorization: Bearer {token}\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut begin = [0; 4096];
+    client.read_exact(&mut begin).await.unwrap();
+    assert!(begin.starts_with(b"HTTP/1.1 200 OK"));
+
+    service.stop().await.unwrap();
+    let mut rest = Vec::new();
+    // The connection may be reset, which is as clear.
+    let _ = client.read_to_end(&mut rest).await;
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "the document is ended as if it were whole");
+}
+
+async fn an_answer_that_is_being_read_is_finished(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let count = MANY / 6;
+    house.session().await.unwrap().add_measures(2, count).await.unwrap();
+    let scientist = house.client(&service, OTHER_SCIENTIST);
+    let mut answer = scientist.request(reqwest::Method::GET, "/measures/2").send().await.unwrap();
+    let mut text = answer.chunk().await.unwrap().unwrap().to_vec();
+    let read_on = async {
+        // Only once the service is stopping: nobody new is let in.
+        wait_until("no connection is accepted", SOON, async || {
+            match TcpStream::connect(("127.0.0.1", service.port())).await {
+                Ok(_) => Err("one was"),
+                Err(_) => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
+        while let Some(chunk) = answer.chunk().await.unwrap() {
+            text.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice::<Vec<Value>>(&text).unwrap().len()
+    };
+    let (stopped, read) = tokio::join!(service.stop(), read_on);
+    stopped.unwrap();
+    assert_eq!(read, usize::try_from(count).unwrap());
+}
+
+/// Reads until the service lets nobody in any more. Whatever is answered must be right.
+async fn read_to_the_end(scientist: Client) -> usize {
+    let mut answers = 0;
+    while let Ok(answer) = scientist.get("/measures/1?to=2023-01-01T00:00:00Z").await {
+        assert_eq!((answer.status, answer.body.as_array().unwrap().len()), (200, 10));
+        answers += 1;
+    }
+    answers
+}
+
+async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_again(engine: Engine) {
+    const MESSAGES: u32 = 20_000;
+    let house = House::new(engine).await.unwrap();
+    let adapter = house.adapter().await.unwrap();
+    adapter.declare().await.unwrap();
+    let body = |number: u32| {
+        let timestamp = 1_700_000_000 + i64::from(number);
+        (message("device-vibrations", "hertz", number.into(), timestamp), None)
+    };
+    adapter.publish_all((0..MESSAGES).map(body)).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let mut books = Books::open(house.session().await.unwrap(), adapter, MESSAGES.into());
+    for part in 1..=3 {
+        let mut readers = JoinSet::new();
+        for _ in 0..4 {
+            readers.spawn(read_to_the_end(house.client(&service, SCIENTIST)));
+        }
+        books.wait_until_few_are_left(MESSAGES - part * MESSAGES / 5).await;
+        // A moment that no batch knows of.
+        sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
+        service.stop().await.unwrap();
+        readers.join_all().await;
+        books.balance().await;
+        assert!(books.waiting > 0, "the stop came after the end of consumption");
+        assert_eq!(books.excess, 0, "nothing is lost, and nothing that is stored will be delivered again");
+        service.process.start_again().await.unwrap();
+        service.wait_until_ready().await.unwrap();
+    }
+}
+
+/// Publishes a message that the service will have in hand, and waits until it has.
+async fn let_it_have_a_message(house: &House) {
+    let adapter = house.adapter().await.unwrap();
+    adapter.publish(&message("black-holes", "hertz", 1.0, 1), None).await.unwrap();
+    wait_until("the service has the message in hand", SOON, async || {
+        let queue = adapter.queue().await.map_err(|error| error.to_string())?;
+        if queue.waiting == 0 && queue.consumers == 1 { Ok(()) } else { Err(format!("{queue:?}")) }
+    })
+    .await
+    .unwrap();
+}
+
+async fn stop_with_a_request_under_way(house: &House, service: &Service) {
+    let scientist = house.client(service, OTHER_SCIENTIST);
+    let request = tokio::spawn(async move { scientist.get("/measures/2").await });
+    service.stop().await.unwrap();
+    // Whatever it is told, it is not kept waiting.
+    let _ = timeout(SOON, request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_or_hangs_does_not_keep_the_service() {
+    let server = MariaDb::start().await.unwrap();
+    let broker = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
+    let house = House::with_mariadb(server.url("mymonit"), broker).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+
+    server.stop().await.unwrap();
+    let_it_have_a_message(&house).await;
+    stop_with_a_request_under_way(&house, &service).await;
+    assert_eq!(house.queued().await.unwrap(), 1);
+
+    server.start_again().await.unwrap();
+    service.process.start_again().await.unwrap();
+    service.wait_until_ready().await.unwrap();
+    let scientist = house.client(&service, OTHER_SCIENTIST);
+    scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
+
+    server.pause().unwrap();
+    let_it_have_a_message(&house).await;
+    stop_with_a_request_under_way(&house, &service).await;
+    assert_eq!(house.queued().await.unwrap(), 1);
+
+    // What the frozen server had been told it may have committed after all, so there are two or three.
+    server.resume().unwrap();
+    service.process.start_again().await.unwrap();
+    service.wait_until_ready().await.unwrap();
+    wait_until("the message is acknowledged", SOON, async || match house.queued().await {
+        Ok(0) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
+    let mut database = mariadb_session(&server, "mymonit").unwrap();
+    let stored = database.number("SELECT COUNT(*) FROM MEASURES WHERE EXPERIMENT_ID = 2").await.unwrap();
+    assert!((2..=3).contains(&stored), "{stored}");
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_or_hangs_does_not_keep_the_service() {
+    let broker = RabbitMq::start().await.unwrap();
+    let house = House::with_broker(Engine::Sqlite, broker.url()).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+
+    broker.stop().await.unwrap();
+    service.wait_until_part("consumer", false).await.unwrap();
+    stop_with_a_request_under_way(&house, &service).await;
+
+    // Also one that never found its broker.
+    service.process.start_again().await.unwrap();
+    service.wait_until_part("database", true).await.unwrap();
+    stop_with_a_request_under_way(&house, &service).await;
+
+    broker.start_again().await.unwrap();
+    service.process.start_again().await.unwrap();
+    service.wait_until_ready().await.unwrap();
+    let_it_have_a_message(&house).await;
+    let scientist = house.client(&service, OTHER_SCIENTIST);
+    scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
+    broker.pause().unwrap();
+    stop_with_a_request_under_way(&house, &service).await;
+    broker.resume().unwrap();
+}
