@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use mymonit_services::ports::{Cause, StorageError};
+use sqlx::migrate::MigrateError;
 use thiserror::Error;
 
 /// Why the schema could not be brought up to date.
@@ -28,6 +29,29 @@ pub(crate) const TABLES: [&str; 10] = [
     "REJECTED_MESSAGE_BODIES",
     "ONE_TIME_STEPS",
 ];
+
+/// What a failed migration means, where `explain` says what the database's own errors mean.
+pub(crate) fn migration_error(error: MigrateError, explain: fn(sqlx::Error) -> PrepareError) -> PrepareError {
+    PrepareError::Incompatible(match error {
+        MigrateError::Execute(error) => return explain(error),
+        MigrateError::ExecuteMigration(error, version) => match explain(error) {
+            PrepareError::Incompatible(message) => format!("migration {version} failed: {message}"),
+            unavailable => return unavailable,
+        },
+        MigrateError::VersionMissing(version) => {
+            format!("its schema is newer; this program does not know migration {version}")
+        }
+        MigrateError::VersionMismatch(version) => {
+            format!("migration {version} was applied with another text than this program has")
+        }
+        MigrateError::Dirty(version) => {
+            format!(
+                "migration {version} was begun and not finished; migrations/README.md says how to mend that"
+            )
+        }
+        other => other.to_string(),
+    })
+}
 
 /// Where sqlx remembers which migrations were applied.
 pub(crate) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";

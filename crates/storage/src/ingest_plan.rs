@@ -2,6 +2,7 @@
 //!
 //! [`IngestStore::commit`]: mymonit_services::ports::IngestStore::commit
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use mymonit_services::message::MessageId;
@@ -154,6 +155,19 @@ fn is_storable(message: &IngestMessage) -> bool {
     matches!(message.content, IngestContent::Measures(_))
 }
 
+/// The greatest length of a detail in bytes. Together with the properties it has to pass in one packet.
+const MAX_DETAIL: usize = 1024 * 1024;
+
+/// The detail as it is kept. It may repeat a part of the message, which can be very long; what is cut off can be
+/// found in the body, which is kept whole.
+pub(crate) fn kept_detail(detail: &str) -> Cow<'_, str> {
+    if detail.len() <= MAX_DETAIL {
+        return Cow::Borrowed(detail);
+    }
+    let kept = &detail[..detail.floor_char_boundary(MAX_DETAIL)];
+    Cow::Owned(format!("{kept}… (cut; {} bytes in all)", detail.len()))
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -192,6 +206,14 @@ mod tests {
         let plan = Plan::new(batch);
         let decision = plan.decide(&KnownIds(known));
         (decision.outcomes.clone(), decision.measure_count(), decision.rejected.len())
+    }
+
+    #[test]
+    fn only_a_detail_too_long_for_a_packet_is_cut_and_says_so() {
+        let long = "é".repeat(MAX_DETAIL / 2);
+        assert_eq!(kept_detail(&long), long);
+        let cut = kept_detail(&format!("x{long}x")).into_owned();
+        assert!(cut.len() < MAX_DETAIL + 50 && cut.ends_with("é… (cut; 1048578 bytes in all)"));
     }
 
     #[test]

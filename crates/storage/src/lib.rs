@@ -11,6 +11,8 @@ mod decode;
 mod error;
 mod ingest_plan;
 mod measure_range;
+#[cfg(test)]
+mod measure_shapes;
 mod mysql;
 mod sizes;
 mod sqlite;

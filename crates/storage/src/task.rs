@@ -10,18 +10,41 @@ use std::future::Future;
 use mymonit_services::ports::StorageError;
 use tracing::Instrument;
 
-use crate::error::cause;
+use crate::error::{PrepareError, cause};
 
 /// Runs `work` to its end, whatever becomes of the caller, and hands out its result.
-pub(crate) async fn to_the_end<T, W>(work: W) -> Result<T, StorageError>
+pub(crate) async fn to_the_end<T, E, W>(work: W) -> Result<T, E>
 where
     T: Send + 'static,
-    W: Future<Output = Result<T, StorageError>> + Send + 'static,
+    E: From<Cut> + Send + 'static,
+    W: Future<Output = Result<T, E>> + Send + 'static,
 {
-    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
-        if error.is_panic() {
-            return Err(StorageError::Internal(cause("the database task panicked")));
+    let ended = tokio::spawn(work.in_current_span()).await;
+    ended.unwrap_or_else(|error| Err(if error.is_panic() { Cut::Panicked } else { Cut::Ending }.into()))
+}
+
+/// Why a task has no result.
+pub(crate) enum Cut {
+    /// A defect in it.
+    Panicked,
+    /// The program ends, and its tasks with it.
+    Ending,
+}
+
+impl From<Cut> for StorageError {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Panicked => Self::Internal(cause("the database task panicked")),
+            Cut::Ending => Self::Unavailable(cause("the program is ending")),
         }
-        Err(StorageError::Unavailable(cause("the process is ending")))
-    })
+    }
+}
+
+impl From<Cut> for PrepareError {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Panicked => Self::Incompatible("the migration panicked".to_owned()),
+            Cut::Ending => Self::Unavailable(cause("the program is ending")),
+        }
+    }
 }

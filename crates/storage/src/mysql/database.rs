@@ -7,13 +7,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use mymonit_model::Faceted;
 use mymonit_services::ports::StorageError;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, MySqlPool, query_scalar};
 use tokio::time::timeout;
 
 use super::errors;
-use crate::error::{Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, not_prepared};
+use crate::error::{
+    Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
+};
 use crate::task;
 
 /// Without sqlx's own lock, which does not work on MariaDB; see [`lock`].
@@ -42,7 +44,7 @@ const LOCK_WAIT_SECONDS: i64 = 60;
 /// What each session is told. Strict mode, because without it the server clips data and reports success;
 /// READ COMMITTED, because each statement has to see all that is committed, and because it takes fewer
 /// locks; five seconds of waiting for a lock, so that work fails while somebody still waits for it.
-const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+pub(super) const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO', \
     SESSION innodb_lock_wait_timeout = 5";
 
@@ -136,14 +138,18 @@ impl MySqlDatabase {
     /// # Errors
     /// [`PrepareError::Unavailable`] is worth another try, [`PrepareError::Incompatible`] is not.
     pub async fn prepare(&self) -> Result<(), PrepareError> {
-        let mut connection = self.connect().await?;
-        lock(&mut connection).await?;
-        // The lock ends with the connection.
-        let outcome = migrate(&mut connection).await;
-        let _ = connection.close().await;
-        outcome?;
-        self.0.prepared.store(true, Ordering::Release);
-        Ok(())
+        let database = self.clone();
+        task::to_the_end(async move {
+            let mut connection = database.connect().await?;
+            lock(&mut connection).await?;
+            // The lock ends with the connection.
+            let outcome = migrate(&mut connection).await;
+            let _ = connection.close().await;
+            outcome?;
+            database.0.prepared.store(true, Ordering::Release);
+            Ok(())
+        })
+        .await
     }
 
     /// Lets work in hand end and closes all connections.
@@ -301,10 +307,8 @@ async fn refuse_foreign_tables(connection: &mut MySqlConnection) -> Result<(), P
 async fn migrate(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
     refuse_foreign_tables(connection).await?;
     // `run` would do, but its signature keeps this function from being called in a spawned task.
-    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            errors::prepare_error(error)
-        }
-        other => PrepareError::Incompatible(other.to_string()),
-    })
+    MIGRATIONS
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| migration_error(error, errors::prepare_error))
 }

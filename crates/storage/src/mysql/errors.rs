@@ -182,3 +182,128 @@ fn without_data(said: &MySqlDatabaseError) -> String {
     };
     format!("{} ({}): {message}", said.number(), said.code().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use mymonit_test_support::MariaDb;
+    use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+
+    use super::*;
+
+    async fn connection() -> MySqlConnection {
+        let url = MariaDb::shared().await.unwrap().create_database().await.unwrap();
+        MySqlConnection::connect(&url).await.unwrap()
+    }
+
+    /// What the server's answer to a statement that fails means.
+    async fn meaning(connection: &mut MySqlConnection, statement: &str) -> StorageError {
+        let failed = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(connection).await;
+        storage_error(failed.expect_err(statement))
+    }
+
+    fn kind(error: &StorageError) -> &'static str {
+        match error {
+            StorageError::Conflict(_) => "conflict",
+            StorageError::Unavailable(_) => "unavailable",
+            StorageError::Data(_) => "data",
+            StorageError::Internal(_) => "internal",
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn each_error_of_the_server_means_what_the_caller_should_do() {
+        let mut connection = connection().await;
+        for (state, number, expected) in [
+            ("HY000", 1021, "unavailable"), // disk full
+            ("HY000", 1114, "unavailable"), // table full
+            ("08004", 1040, "unavailable"), // too many connections
+            ("42000", 1203, "unavailable"), // too many connections of this user
+            ("42000", 1044, "unavailable"), // access to the database denied
+            ("28000", 1045, "unavailable"), // password refused
+            ("42000", 1142, "unavailable"), // privilege missing
+            ("42000", 1049, "unavailable"), // no such database
+            ("42S02", 1146, "unavailable"), // no such table
+            ("08S01", 1053, "unavailable"), // shutdown
+            ("HY000", 1205, "unavailable"), // lock wait timeout
+            ("40001", 1213, "unavailable"), // deadlock
+            ("HY000", 1290, "unavailable"), // read-only
+            ("25006", 1792, "unavailable"), // read-only transaction
+            ("HY000", 1836, "unavailable"), // read-only mode
+            ("70100", 1317, "unavailable"), // interrupted
+            ("70100", 1927, "unavailable"), // connection killed
+            ("22001", 1406, "data"),        // too long
+            ("22003", 1264, "data"),        // out of range
+            ("22007", 1366, "data"),        // incorrect value
+            ("HY000", 1366, "data"),        // the same from MySQL
+            ("08S01", 1153, "data"),        // packet too large
+            ("23000", 1048, "data"),        // must not be null
+            ("23000", 4025, "data"),        // check constraint, MariaDB
+            ("HY000", 3819, "data"),        // check constraint, MySQL
+            ("42000", 1064, "internal"),    // syntax
+            ("42S22", 1054, "internal"),    // no such column
+            ("23000", 1452, "internal"),    // foreign key
+            ("HY000", 1105, "internal"),    // unknown
+        ] {
+            let statement =
+                format!("SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'said'");
+            let error = meaning(&mut connection, &statement).await;
+            assert_eq!(kind(&error), expected, "{number}: {error:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keys_are_told_apart_as_either_server_names_them() {
+        let mut connection = connection().await;
+        for (message, expected) in [
+            ("Duplicate entry ''x'' for key ''UK_USERS_USERNAME''", Some(Conflict::Username)),
+            ("Duplicate entry ''x'' for key ''USERS.UK_USERS_USERNAME''", Some(Conflict::Username)),
+            ("Duplicate entry ''x'' for key ''USERS.UK_USERS_EMAIL_KEY''", Some(Conflict::Email)),
+            (
+                "Duplicate entry ''for key ''UK_USERS_USERNAME'' for key ''UK_EXPERIMENTS_NAME''",
+                Some(Conflict::ExperimentName),
+            ),
+            ("Duplicate entry ''x'' for key ''PRIMARY''", None),
+            ("anything", None),
+        ] {
+            let statement =
+                format!("SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1062, MESSAGE_TEXT = '{message}'");
+            let conflict = match meaning(&mut connection, &statement).await {
+                StorageError::Conflict(conflict) => Some(conflict),
+                StorageError::Internal(_) => None,
+                other => panic!("{message}: {other:?}"),
+            };
+            assert_eq!(conflict, expected, "{message}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_value_of_a_row_gets_into_the_log() {
+        let mut connection = connection().await;
+        let table = "CREATE TABLE T (A VARCHAR(20) CHARACTER SET ascii, D DATE, N INT, UNIQUE KEY UK_T (A)); \
+            INSERT INTO T (A) VALUES ('canary')";
+        sqlx::raw_sql(table).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(super::super::database::SESSION).execute(&mut connection).await.unwrap();
+        for statement in [
+            "INSERT INTO T (A) VALUES ('canary')",
+            "INSERT INTO T (A) VALUES (_utf8mb4'canary\u{1f600}')",
+            "INSERT INTO T (N) VALUES ('canary')",
+            "INSERT INTO T (D) VALUES ('canary')",
+            "INSERT INTO T (A) VALUES ('canarycanarycanarycanary')",
+            "UPDATE T SET N = 1 WHERE A = 'canary' AND N = CAST('canary' AS INT)",
+            "SELECT CAST('canary' AS DOUBLE) FROM T WHERE N = CONCAT(A, '')",
+        ] {
+            let failed = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
+            let Err(error) = failed else { continue };
+            let meaning = storage_error(error);
+            let said = match &meaning {
+                StorageError::Unavailable(cause)
+                | StorageError::Data(cause)
+                | StorageError::Internal(cause) => {
+                    format!("{meaning} {cause} {cause:?}")
+                }
+                StorageError::Conflict(_) => meaning.to_string(),
+            };
+            assert!(!said.contains("canary"), "{statement}: {said}");
+        }
+    }
+}

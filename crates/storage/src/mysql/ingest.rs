@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::{MySqlDatabase, errors};
 use crate::error::{Fault, cause};
-use crate::ingest_plan::{Decision, KnownIds, Plan};
+use crate::ingest_plan::{Decision, KnownIds, Plan, kept_detail};
 use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, statement_sizes};
 
 /// How often a batch is tried that meets other processes: each time one of them has committed or given way,
@@ -26,6 +26,14 @@ const ATTEMPTS: u32 = 20;
 pub struct MySqlIngestStore {
     /// Where they go.
     database: MySqlDatabase,
+}
+
+#[cfg(test)]
+impl MySqlIngestStore {
+    /// The store of that database, without a container.
+    pub(super) fn on(database: MySqlDatabase) -> Self {
+        Self { database }
+    }
 }
 
 #[async_trait]
@@ -229,7 +237,7 @@ async fn insert_rejected(
         "INSERT INTO REJECTED_MESSAGE_BODIES (REJECTED_MESSAGE_ID, CHUNK, BODY) VALUES (?, ?, ?)";
     let number = query(INSERT)
         .bind(message.rejection.reason.code())
-        .bind(&message.rejection.detail)
+        .bind(kept_detail(&message.rejection.detail))
         .bind(message.received_at.unix_nanos())
         .bind(id.map(MessageId::as_bytes))
         .bind(message.properties.to_string())

@@ -7,13 +7,15 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mymonit_services::ports::StorageError;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, query_scalar};
 
 use super::errors;
-use crate::error::{Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, not_prepared};
+use crate::error::{
+    Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
+};
 use crate::task;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -72,19 +74,16 @@ impl SqliteDatabase {
     /// # Errors
     /// [`PrepareError::Unavailable`] is worth another try, [`PrepareError::Incompatible`] is not.
     pub async fn prepare(&self) -> Result<(), PrepareError> {
-        let folder = self.0.file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            tokio::fs::create_dir_all(folder)
-                .await
-                .map_err(|error| PrepareError::Unavailable(Arc::new(error)))?;
-        }
-        let options = self.0.options.clone().create_if_missing(true).busy_timeout(PREPARE_TIMEOUT);
-        let mut connection = options.connect().await.map_err(errors::prepare_error)?;
-        let outcome = migrate(&mut connection).await;
-        connection.close().await.map_err(errors::prepare_error)?;
-        outcome?;
-        self.0.prepared.store(true, Ordering::Release);
-        Ok(())
+        let database = self.clone();
+        task::to_the_end(async move {
+            let mut connection = database.create().await?;
+            let outcome = migrate(&mut connection).await;
+            connection.close().await.map_err(errors::prepare_error)?;
+            outcome?;
+            database.0.prepared.store(true, Ordering::Release);
+            Ok(())
+        })
+        .await
     }
 
     /// Lets work in hand end, closes all connections and folds the write-ahead log into the file.
@@ -144,6 +143,17 @@ impl SqliteDatabase {
         }
     }
 
+    /// A connection to the file, which is created with its folder where they are missing.
+    async fn create(&self) -> Result<SqliteConnection, PrepareError> {
+        let folder = self.0.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            let created = tokio::fs::create_dir_all(folder).await;
+            created.map_err(|error| PrepareError::Unavailable(Arc::new(error)))?;
+        }
+        let options = self.0.options.clone().create_if_missing(true).busy_timeout(PREPARE_TIMEOUT);
+        options.connect().await.map_err(errors::prepare_error)
+    }
+
     fn require_prepared(&self) -> Result<(), StorageError> {
         if self.0.prepared.load(Ordering::Acquire) { Ok(()) } else { Err(not_prepared()) }
     }
@@ -197,12 +207,10 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), PrepareError> 
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(errors::prepare_error)?;
     refuse_foreign_tables(&mut transaction).await?;
     // `run` would do, but its signature keeps this function from being called in a spawned task.
-    MIGRATIONS.run_direct(None, &mut *transaction, false).await.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            errors::prepare_error(error)
-        }
-        other => PrepareError::Incompatible(other.to_string()),
-    })?;
+    MIGRATIONS
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(|error| migration_error(error, errors::prepare_error))?;
     transaction.commit().await.map_err(errors::prepare_error)
 }
 

@@ -95,3 +95,64 @@ fn conflict(code: u32, message: &str) -> Option<Conflict> {
     let columns = message.strip_prefix("UNIQUE constraint failed: ")?;
     CONFLICTS.iter().find(|(names, _)| *names == columns).map(|(_, conflict)| *conflict)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+
+    use super::*;
+
+    const TABLE: &str = "CREATE TABLE T (A TEXT NOT NULL CHECK (A <> 'x'), N INTEGER UNIQUE) STRICT";
+
+    async fn meaning(connection: &mut SqliteConnection, statement: &str) -> StorageError {
+        let failed = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(connection).await;
+        storage_error(failed.expect_err(statement))
+    }
+
+    #[tokio::test]
+    async fn data_that_breaks_a_rule_of_the_schema_are_refused_for_good() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(TABLE).execute(&mut connection).await.unwrap();
+        for statement in [
+            "INSERT INTO T (A) VALUES ('x')",
+            "INSERT INTO T (A) VALUES (NULL)",
+            "INSERT INTO T (A, N) VALUES ('y', 'z')",
+        ] {
+            let error = meaning(&mut connection, statement).await;
+            assert!(matches!(error, StorageError::Data(_)), "{statement}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_a_read_only_and_a_missing_database_are_unavailable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mymonit.db");
+        let options = SqliteConnectOptions::new().filename(&file);
+        let missing = storage_error(options.clone().connect().await.unwrap_err());
+        assert!(matches!(missing, StorageError::Unavailable(_)), "{missing:?}");
+
+        let mut connection = options.clone().create_if_missing(true).connect().await.unwrap();
+        sqlx::raw_sql(TABLE).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("PRAGMA max_page_count = 5").execute(&mut connection).await.unwrap();
+        let full = meaning(&mut connection, "INSERT INTO T (A) VALUES (hex(randomblob(100000)))").await;
+        assert!(matches!(full, StorageError::Unavailable(_)), "{full:?}");
+        let no_table = meaning(&mut connection, "SELECT * FROM NOWHERE").await;
+        assert!(matches!(no_table, StorageError::Unavailable(_)), "{no_table:?}");
+
+        let mut reader = options.read_only(true).connect().await.unwrap();
+        let read_only = meaning(&mut reader, "INSERT INTO T (A) VALUES ('y')").await;
+        assert!(matches!(read_only, StorageError::Unavailable(_)), "{read_only:?}");
+    }
+
+    #[tokio::test]
+    async fn a_defect_is_internal() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(TABLE).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("INSERT INTO T (A, N) VALUES ('y', 1)").execute(&mut connection).await.unwrap();
+        for statement in ["SELEKT", "SELECT NOTHING FROM T", "INSERT INTO T (A, N) VALUES ('y', 1)"] {
+            let error = meaning(&mut connection, statement).await;
+            assert!(matches!(error, StorageError::Internal(_)), "{statement}: {error:?}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection, query, query_as};
 
 use super::SqliteDatabase;
 use crate::error::Fault;
-use crate::ingest_plan::{Decision, KnownIds, Plan};
+use crate::ingest_plan::{Decision, KnownIds, Plan, kept_detail};
 use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, statement_sizes};
 
 /// The way of messages into SQLite.
@@ -19,6 +19,14 @@ use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, statement_sizes};
 pub struct SqliteIngestStore {
     /// Where they go.
     database: SqliteDatabase,
+}
+
+#[cfg(test)]
+impl SqliteIngestStore {
+    /// The store of that database, without a container.
+    pub(super) fn on(database: SqliteDatabase) -> Self {
+        Self { database }
+    }
 }
 
 #[async_trait]
@@ -156,7 +164,7 @@ async fn insert_rejected(
         "INSERT INTO REJECTED_MESSAGE_BODIES (REJECTED_MESSAGE_ID, CHUNK, BODY) VALUES (?, ?, ?)";
     let number = query(INSERT)
         .bind(message.rejection.reason.code())
-        .bind(&message.rejection.detail)
+        .bind(kept_detail(&message.rejection.detail))
         .bind(message.received_at.unix_nanos())
         .bind(id.map(MessageId::as_bytes))
         .bind(message.properties.to_string())

@@ -3,9 +3,9 @@ use futures::{FutureExt, TryStreamExt};
 use mymonit_model::StoredMeasure;
 use mymonit_services::ports::{MeasurePosition, MeasureQuery, MeasureStore, Order, StorageError};
 use shaku::Component;
-use sqlx::query::QueryAs;
+use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query_as};
+use sqlx::{AssertSqlSafe, FromRow, Sqlite, SqliteConnection};
 
 use super::SqliteDatabase;
 use crate::decode::{self, MeasureRow};
@@ -58,10 +58,9 @@ async fn read(
     if left <= 0 {
         return Ok(());
     }
-    let statement = statement(query, stretch);
-    let mut rows = bound(&statement, query, stretch, left).fetch(connection);
+    let mut rows = bound(statement(query, stretch), query, stretch, left).fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        page.push(decode::measure(row)?);
+        page.push(decode::measure(MeasureRow::from_row(&row)?)?);
     }
     Ok(())
 }
@@ -90,12 +89,12 @@ fn statement(query: &MeasureQuery, stretch: Stretch) -> String {
 
 /// The statement with its values.
 fn bound(
-    statement: &str,
+    statement: String,
     query: &MeasureQuery,
     stretch: Stretch,
     limit: i64,
-) -> QueryAs<'static, Sqlite, MeasureRow, SqliteArguments> {
-    let mut bound = query_as(AssertSqlSafe(statement)).bind(query.experiment_id.get());
+) -> Query<'static, Sqlite, SqliteArguments> {
+    let mut bound = sqlx::query(AssertSqlSafe(statement)).bind(query.experiment_id.get());
     bound = match stretch {
         // No id is greater than SQLite's greatest integer.
         Stretch::Moment { at, beyond } => bound.bind(at).bind(i64::try_from(beyond).unwrap_or(i64::MAX)),
@@ -105,4 +104,39 @@ fn bound(
         bound = bound.bind(measure_type.get());
     }
     bound.bind(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use mymonit_services::ports::IngestStore;
+    use sqlx::{ConnectOptions, Row};
+
+    use super::*;
+    use crate::measure_shapes::{measures, shapes};
+    use crate::sqlite::SqliteIngestStore;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_statement_reads_one_range_of_the_index_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mymonit.db");
+        let database = SqliteDatabase::new(file.to_str().unwrap(), 1).unwrap();
+        database.prepare().await.unwrap();
+        SqliteIngestStore::on(database).commit(&[measures()]).await.unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+        let mut connection = options.connect().await.unwrap();
+        for (query, after) in shapes() {
+            for stretch in stretches(&query, after) {
+                let statement = format!("EXPLAIN QUERY PLAN {}", statement(&query, stretch));
+                let plan = bound(statement, &query, stretch, 10).fetch_all(&mut connection).await.unwrap();
+                let [step] = plan.as_slice() else { panic!("{query:?} {stretch:?}: {} steps", plan.len()) };
+                let step: String = step.get("detail");
+                let expected = match stretch {
+                    Stretch::Moment { .. } => "(EXPERIMENT_ID=? AND TIMESTAMP=? AND ID",
+                    Stretch::Span { .. } => "(EXPERIMENT_ID=? AND TIMESTAMP>? AND TIMESTAMP<?)",
+                };
+                let search = "SEARCH MEASURES USING COVERING INDEX IX_MEASURES_READING ";
+                assert!(step.starts_with(&format!("{search}{expected}")), "{query:?} {stretch:?}: {step}");
+            }
+        }
+    }
 }
