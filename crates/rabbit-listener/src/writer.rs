@@ -1,10 +1,11 @@
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mymonit_services::message::{Rejection, RejectionReason};
 use mymonit_services::ports::{Cause, IngestOutcome, StorageError};
 use mymonit_services::{Delivery, IngestService};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -17,6 +18,9 @@ use crate::state::StateBoard;
 /// The first wait is short, for a deadlock; the longest one lets a database that is back be noticed within a second.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// A write that takes this long is none to be proud of, and none to be ready with.
+const STALLED: Duration = Duration::from_secs(10);
 
 const REFUSED_BY_DATABASE: &str = "the database refuses to store the values of this message";
 
@@ -79,7 +83,7 @@ impl Writer {
     ) -> Option<Result<Vec<IngestOutcome>, Refused>> {
         let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         loop {
-            let why = match self.ingest.store(deliveries).await {
+            let why = match self.store(deliveries).await {
                 Ok(outcomes) => {
                     self.working();
                     return Some(Ok(outcomes));
@@ -101,6 +105,16 @@ impl Writer {
                 () = sleep(backoff.delay()) => {}
             }
         }
+    }
+
+    /// Never lets go of a write, but says when one takes long: "consuming" would no longer be true.
+    async fn store(&self, deliveries: &[Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
+        let mut write = pin!(self.ingest.store(deliveries));
+        if let Ok(written) = timeout(STALLED, &mut write).await {
+            return written;
+        }
+        self.away("a write has been under way for ten seconds");
+        write.await
     }
 
     fn away(&self, why: &str) {
@@ -145,4 +159,54 @@ fn in_full(cause: &Cause) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use lapin::message::Delivery as Message;
+    use mymonit_model::Timestamp;
+    use mymonit_services::message::decode;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::ConsumerState;
+
+    /// A database that does not answer until it is told to.
+    #[derive(Default)]
+    struct Hanging(Notify);
+
+    #[async_trait]
+    impl IngestService for Hanging {
+        async fn store(&self, deliveries: &[Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
+            self.0.notified().await;
+            Ok(vec![IngestOutcome::Stored; deliveries.len()])
+        }
+    }
+
+    fn batch() -> Batch {
+        let delivery = Delivery {
+            message_id: None,
+            received_at: Timestamp::now(),
+            decoded: decode(b"", usize::MAX),
+            body: bytes::Bytes::new(),
+            properties: serde_json::Value::Null,
+        };
+        let last = Message::mock(1, "".into(), "".into(), false, Vec::new()).acker;
+        Batch { deliveries: vec![delivery], last }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_hangs_is_not_called_consuming_and_not_let_go_of() {
+        let (ingest, board) = (Arc::new(Hanging::default()), Arc::new(StateBoard::new()));
+        board.broker(ConsumerState::Consuming);
+        let mut state = board.watch();
+        let writer = Writer::new(ingest.clone(), board);
+        let writing = tokio::spawn(async move { writer.write(batch(), CancellationToken::new()).await });
+        // The clock runs by itself as soon as everything waits.
+        state.wait_for(|state| *state == ConsumerState::WaitingForDatabase).await.unwrap();
+        ingest.0.notify_one();
+        assert!(matches!(writing.await.unwrap(), Written::Committed { .. }));
+        assert_eq!(*state.borrow(), ConsumerState::Consuming);
+    }
 }

@@ -1,3 +1,4 @@
+use lapin::BasicProperties;
 use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration};
 use mymonit_services::message::RejectionReason;
 use mymonit_test_support::{Proxy, RabbitMq};
@@ -5,6 +6,7 @@ use mymonit_test_support::{Proxy, RabbitMq};
 use crate::broker::{Adapter, measure, until_counted};
 use crate::harness::{NEVER, Running, configuration};
 use crate::ingest::{Database, ScriptedIngest, rejection, value};
+use crate::log::Log;
 
 #[tokio::test]
 async fn while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_stored_once() -> anyhow::Result<()>
@@ -34,6 +36,32 @@ async fn while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_stor
         );
         running.stop().await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_outage_takes_two_lines_of_log_and_shows_nothing_of_the_messages() -> anyhow::Result<()> {
+    let url = RabbitMq::shared().await?.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let log = Log::capture();
+    let running = Running::consuming(configuration(&url), &ingest).await?;
+    ingest.database(Database::Away);
+    let canary = measure(1).replace("device-vibrations", "canary");
+    adapter
+        .publish_body(canary.as_bytes(), BasicProperties::default().with_message_id("canary".into()))
+        .await?;
+    ingest.called(8).await?;
+    ingest.database(Database::Works);
+    ingest.messages(1).await?;
+    running.stop().await?;
+    let lines = log.lines();
+    let said: Vec<_> = ["consuming", "for now", "again", "stopped"]
+        .into_iter()
+        .zip(&lines)
+        .map(|(word, line)| line.contains(word) && !line.contains("canary"))
+        .collect();
+    assert_eq!((said, lines.len()), (vec![true; 4], 4), "{lines:#?}");
+    assert!(lines[1].contains("as the test has it"), "the cause is said: {}", lines[1]);
     Ok(())
 }
 

@@ -7,6 +7,8 @@ mod consuming;
 mod database;
 mod harness;
 mod ingest;
+mod log;
 mod raw;
 mod sessions;
 mod stopping;
+mod tls;

@@ -8,6 +8,7 @@ use mymonit_test_support::{Proxy, RabbitMq};
 use crate::broker::{Adapter, until_counted};
 use crate::harness::{Running, configuration};
 use crate::ingest::ScriptedIngest;
+use crate::log::Log;
 
 #[tokio::test]
 async fn a_broker_that_is_not_there_yet_is_waited_for() -> anyhow::Result<()> {
@@ -52,12 +53,14 @@ async fn connections_that_are_cut_are_renewed_and_nothing_is_lost() -> anyhow::R
         RabbitConfiguration { prefetch: 300, batch_size: 100, ..configuration(&through_proxy) };
     let mut running = Running::consuming(configuration, &ingest).await?;
     for round in 0..5 {
+        running.until(ConsumerState::Consuming).await?;
         let values = round * 2_000..(round + 1) * 2_000;
         adapter.publish(values.clone()).await?;
         proxy.cut().await;
         running.until_not(ConsumerState::Consuming).await?;
         ingest.has_all(values).await?;
     }
+    running.until(ConsumerState::Consuming).await?;
     assert_eq!(proxy.accepted(), 6);
     until_counted(rabbit, &url, 0, 0).await?;
     running.stop().await
@@ -130,9 +133,11 @@ async fn a_queue_declared_otherwise_is_refused_until_it_is_mended() -> anyhow::R
     arguments.insert("x-max-length".into(), AMQPValue::LongInt(1_000));
     let options = QueueDeclareOptions { durable: true, ..Default::default() };
     adapter.channel.queue_declare("measures".into(), options, arguments).await?;
-    let ingest = ScriptedIngest::new();
+    let (log, ingest) = (Log::capture(), ScriptedIngest::new());
     let mut running = Running::start(configuration(&url), &ingest);
     running.until(ConsumerState::Refused).await?;
+    log.says(&["ERROR", "refuses the queue `measures`", "406", "x-max-length", "durable", "RABBIT_QUEUE"])
+        .await?;
     adapter.delete_queue().await?;
     running.until(ConsumerState::Consuming).await?;
     adapter.publish([1]).await?;
@@ -149,9 +154,11 @@ async fn an_exchange_declared_otherwise_is_refused_until_it_is_mended() -> anyho
         .channel
         .exchange_declare("mymonit".into(), ExchangeKind::Fanout, options, FieldTable::default())
         .await?;
-    let ingest = ScriptedIngest::new();
+    let (log, ingest) = (Log::capture(), ScriptedIngest::new());
     let mut running = Running::start(configuration(&url), &ingest);
     running.until(ConsumerState::Refused).await?;
+    log.says(&["ERROR", "refuses the exchange `mymonit`", "406", "direct and durable", "RABBIT_EXCHANGE"])
+        .await?;
     adapter.channel.exchange_delete("mymonit".into(), ExchangeDeleteOptions::default()).await?;
     running.until(ConsumerState::Consuming).await?;
     running.stop().await
@@ -166,26 +173,23 @@ async fn a_wrong_password_and_a_missing_permission_are_refused_until_they_are_me
     rabbit.ctl(&["add_user", &user, "another"]).await?;
     let address = format!("amqp://127.0.0.1:{}/{vhost}", rabbit.port());
     let uri = compose_uri(&address, &user, &Faceted::new("p@ss/w:rd%41".to_owned()))?;
-    let ingest = ScriptedIngest::new();
+    let (log, ingest) = (Log::capture(), ScriptedIngest::new());
     let mut running = Running::start(RabbitConfiguration::new(uri), &ingest);
     running.until(ConsumerState::Refused).await?;
+    log.says(&["ERROR", "refuses the connection", "403", "RABBIT_PASSWORD"]).await?;
+    let set_permissions =
+        async |pattern| rabbit.ctl(&["set_permissions", "-p", vhost, &user, pattern, pattern, pattern]).await;
 
-    // Now it may sign in and see the virtual host, and nothing else.
-    rabbit.ctl(&["set_permissions", "-p", vhost, &user, "^$", "^$", "^$"]).await?;
+    // Now it may sign in, and nothing else.
+    set_permissions("^$").await?;
     rabbit.ctl(&["change_password", &user, "p@ss/w:rd%41"]).await?;
-    rabbit
-        .ctl(&[
-            "set_permissions",
-            "-p",
-            vhost,
-            &user,
-            "^(mymonit|measures)$",
-            "^(mymonit|measures)$",
-            "^(mymonit|measures)$",
-        ])
-        .await?;
+    log.says(&["ERROR", "refuses the exchange `mymonit`", "403", "allow the user to configure it"]).await?;
+    assert_eq!(running.state(), ConsumerState::Refused);
+
+    set_permissions("^(mymonit|measures)$").await?;
     running.until(ConsumerState::Consuming).await?;
     running.stop().await?;
+    assert!(!log.lines().join("\n").contains("p@ss"), "the password stands in the log");
     rabbit.ctl(&["delete_user", &user]).await?;
     Ok(())
 }
