@@ -1,10 +1,16 @@
 //! From columns to the model. A row that breaks a rule of the model was not written by this program.
 
+use bytes::Bytes;
 use mymonit_model::{
     Email, Experiment, ExperimentId, ExperimentName, InvalidField, MeasureId, MeasureType, MeasureTypeId,
     MeasureTypeName, MeasureValue, PersonName, StoredMeasure, Timestamp, User, UserId, Username,
 };
+use mymonit_services::message::{MessageId, Rejection, RejectionReason};
+use mymonit_services::ports::{RejectedMessage, RejectedMessageId, StorageError};
+use serde_json::Value;
 use sqlx::Error;
+
+use crate::error::{Fault, cause};
 
 /// ID, NAME, USERNAME, EMAIL, and the role's NAME.
 pub(crate) type UserRow = (String, String, String, String, String);
@@ -16,6 +22,9 @@ pub(crate) type MeasureTypeRow = (u16, String, String, String);
 pub(crate) type MeasureRow = (u64, u16, i64, f64);
 /// ID, TYPE, TIMESTAMP, MEASURE_VALUE, IS_NEGATIVE_ZERO.
 pub(crate) type MarkedMeasureRow = (u64, u16, i64, f64, bool);
+
+/// ID, REASON, DETAIL, RECEIVED_AT, MESSAGE_ID, PROPERTIES, SIZE.
+pub(crate) type RejectedMessageRow = (u64, String, String, i64, Option<Vec<u8>>, String, u64);
 
 pub(crate) fn user((id, name, username, email, role): UserRow) -> Result<User, Error> {
     Ok(User {
@@ -58,6 +67,33 @@ pub(crate) fn measure((id, measure_type, timestamp, value): MeasureRow) -> Resul
         timestamp: Timestamp::from_unix_nanos(timestamp).ok_or_else(before_1970)?,
         value: MeasureValue::new(value).map_err(invalid)?,
     })
+}
+
+pub(crate) fn rejected_message(
+    (id, reason, detail, received_at, message_id, properties, size): RejectedMessageRow,
+) -> Result<RejectedMessage, Error> {
+    let unknown = || invalid(InvalidField::new("reason", "must be a known reason"));
+    let before_1970 = || invalid(InvalidField::new("received_at", "must not lie before 1970"));
+    let reason = RejectionReason::from_code(&reason).ok_or_else(unknown)?;
+    Ok(RejectedMessage {
+        id: RejectedMessageId::new(id),
+        rejection: Rejection::new(reason, detail),
+        received_at: Timestamp::from_unix_nanos(received_at).ok_or_else(before_1970)?,
+        message_id: message_id.and_then(|bytes| MessageId::new(&bytes)),
+        // What is no JSON is shown as it is: one such row must not hide all the others.
+        properties: serde_json::from_str(&properties).unwrap_or(Value::String(properties)),
+        size,
+    })
+}
+
+/// A message with its body, of which nothing may be missing.
+pub(crate) fn whole(message: RejectedMessage, body: Bytes) -> Result<(RejectedMessage, Bytes), Fault> {
+    if body.len() as u64 == message.size {
+        return Ok((message, body));
+    }
+    let (id, found, size) = (message.id.get(), body.len(), message.size);
+    let message = format!("of the body of rejected message {id} there are {found} of {size} bytes");
+    Err(Fault::Storage(StorageError::Internal(cause(message))))
 }
 
 fn invalid(refusal: InvalidField) -> Error {

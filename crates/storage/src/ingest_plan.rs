@@ -25,7 +25,8 @@ pub(crate) struct KnownIds(HashMap<MessageId, Known>);
 enum Known {
     /// It was stored, for certain.
     Stored,
-    /// It was among the rejected messages and is no more.
+    /// It was kept among the rejected messages, and somebody removed it there past this program. So nothing of
+    /// it is left but its id, and it counts as new.
     Removed,
     /// It is kept among the rejected messages, under this number.
     Rejected(u64),
@@ -57,8 +58,9 @@ pub(crate) struct Decision<'a> {
     pub(crate) outcomes: Vec<IngestOutcome>,
     /// The ids to be registered, sorted; `true` for those whose message is rejected now.
     pub(crate) new_ids: Vec<(&'a MessageId, bool)>,
-    /// The ids and numbers of rejected messages that can be stored now.
-    pub(crate) superseded: Vec<(&'a MessageId, u64)>,
+    /// The ids of messages that are registered as rejected and can be stored now, with the number of the copy
+    /// that is kept among the rejected ones, if it is still there.
+    pub(crate) superseded: Vec<(&'a MessageId, Option<u64>)>,
     /// The measures of each message that is stored.
     stored: Vec<&'a [NewMeasure]>,
     /// The messages to be kept among the rejected ones.
@@ -128,7 +130,7 @@ impl Plan {
         index: usize,
         message: &'a IngestMessage,
         known: &KnownIds,
-        superseded: &mut Vec<(&'a MessageId, u64)>,
+        superseded: &mut Vec<(&'a MessageId, Option<u64>)>,
     ) -> IngestOutcome {
         let fresh = if is_storable(message) { IngestOutcome::Stored } else { IngestOutcome::Rejected };
         let Some(id) = &message.message_id else { return fresh };
@@ -138,10 +140,14 @@ impl Plan {
         match known.0.get(id) {
             None => fresh,
             Some(Known::Rejected(number)) if is_storable(message) => {
-                superseded.push((id, *number));
-                IngestOutcome::Stored
+                superseded.push((id, Some(*number)));
+                fresh
             }
-            Some(_) => IngestOutcome::Duplicate,
+            Some(Known::Removed) => {
+                superseded.extend(is_storable(message).then_some((id, None)));
+                fresh
+            }
+            Some(Known::Stored | Known::Rejected(_)) => IngestOutcome::Duplicate,
         }
     }
 
@@ -237,15 +243,19 @@ mod tests {
 
     #[test]
     fn known_messages_are_duplicates_unless_they_can_be_stored_at_last() {
-        let known = [
-            ("a", Known::Stored),
-            ("e", Known::Removed),
-            ("b", Known::Rejected(7)),
-            ("c", Known::Rejected(8)),
-        ];
-        let batch = vec![good("a"), bad("a"), good("b"), bad("c"), good("b"), good("d"), good("e")];
-        let expected = vec![Duplicate, Duplicate, Stored, Duplicate, Duplicate, Stored, Duplicate];
+        let known = [("a", Known::Stored), ("b", Known::Rejected(7)), ("c", Known::Rejected(8))];
+        let batch = vec![good("a"), bad("a"), good("b"), bad("c"), good("b"), good("d")];
+        let expected = vec![Duplicate, Duplicate, Stored, Duplicate, Duplicate, Stored];
         assert_eq!(outcomes(batch, &known), (expected, 2, 0));
+    }
+
+    #[test]
+    fn a_message_of_which_only_the_id_is_left_counts_as_new() {
+        let known = [("e", Known::Removed), ("f", Known::Removed)];
+        assert_eq!(
+            outcomes(vec![good("e"), bad("f"), good("e")], &known),
+            (vec![Stored, Rejected, Duplicate], 1, 1)
+        );
     }
 
     #[test]
@@ -269,6 +279,6 @@ mod tests {
         let new: Vec<_> = decision.new_ids.iter().map(|(id, rejected)| (id.as_bytes(), *rejected)).collect();
         assert_eq!(new, [(&b"a"[..], false), (b"b", true), (b"c", false)]);
         let superseded: Vec<_> = decision.superseded.iter().map(|(id, row)| (id.as_bytes(), *row)).collect();
-        assert_eq!(superseded, [(&b"r"[..], 3)]);
+        assert_eq!(superseded, [(&b"r"[..], Some(3))]);
     }
 }

@@ -14,6 +14,9 @@ mod measure_range;
 #[cfg(test)]
 mod measure_shapes;
 mod mysql;
+mod rejected_page;
+#[cfg(test)]
+mod rejected_shapes;
 mod sizes;
 mod sqlite;
 mod task;
@@ -23,13 +26,15 @@ pub use mysql::{
     MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
     MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
     MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
-    MySqlMeasureTypeStoreParameters, MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters,
-    MySqlUserStore, MySqlUserStoreParameters,
+    MySqlMeasureTypeStoreParameters, MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters,
+    MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
+    MySqlUserStoreParameters,
 };
 pub use sqlite::{
     SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
     SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
     SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
-    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteStorageHealth,
-    SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
+    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore,
+    SqliteRejectedMessageStoreParameters, SqliteStorageHealth, SqliteStorageHealthParameters,
+    SqliteUserStore, SqliteUserStoreParameters,
 };

@@ -1,19 +1,19 @@
-//! Which stretches of the reading index a page of measures lies in.
+//! Which stretches of an index in the order of time a page lies in.
 
 use mymonit_model::Timestamp;
 use mymonit_services::ports::{MeasurePosition, MeasureQuery, Order};
 
-/// A stretch of the reading index of one experiment, which one statement reads in order.
+/// A stretch of an index, such as the reading index of one experiment, which one statement reads in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stretch {
-    /// The measures of one moment that come after the one of that id.
+    /// The rows of one moment that come after the one of that id.
     Moment {
         /// Nanoseconds since the Unix epoch.
         at: i64,
-        /// The measure to go on from.
+        /// The row to go on from.
         beyond: u64,
     },
-    /// All measures between two moments, both included.
+    /// All rows between two moments, both included.
     Span {
         /// The earlier, in nanoseconds since the Unix epoch.
         from: i64,
@@ -23,20 +23,32 @@ pub(crate) enum Stretch {
 }
 
 /// The stretches that hold what comes strictly after the position `after`, in the query's order.
-///
-/// There are two where a page goes on from a position: the rest of that moment, and what lies beyond it. As
-/// one condition they would be no range of the index, and where very many measures share a moment, each
-/// page would read all of them again.
 pub(crate) fn stretches(query: &MeasureQuery, after: Option<MeasurePosition>) -> Vec<Stretch> {
-    let from = query.from.map_or(0, Timestamp::unix_nanos);
+    let after = after.map(|MeasurePosition { timestamp, id }| (timestamp, id.get()));
+    stretches_between(query.from, query.to, query.order, after)
+}
+
+/// The stretches that hold what lies between the two moments, the second one excluded, and comes strictly after
+/// the row `after` of that moment and id.
+///
+/// There are two where a page goes on from a row: the rest of that moment, and what lies beyond it. As one
+/// condition they would be no range of the index, and where very many rows share a moment, each page would read
+/// all of them again.
+pub(crate) fn stretches_between(
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    order: Order,
+    after: Option<(Timestamp, u64)>,
+) -> Vec<Stretch> {
+    let from = from.map_or(0, Timestamp::unix_nanos);
     // `to` itself is excluded; nothing lies before 1970, so nothing is lost by the subtraction.
-    let to = query.to.map_or(i64::MAX, |to| to.unix_nanos() - 1);
-    let Some(MeasurePosition { timestamp, id }) = after else {
+    let to = to.map_or(i64::MAX, |to| to.unix_nanos() - 1);
+    let Some((moment, beyond)) = after else {
         return span(from, to).into_iter().collect();
     };
-    let at = timestamp.unix_nanos();
-    let moment = (from..=to).contains(&at).then_some(Stretch::Moment { at, beyond: id.get() });
-    let rest = match query.order {
+    let at = moment.unix_nanos();
+    let moment = (from..=to).contains(&at).then_some(Stretch::Moment { at, beyond });
+    let rest = match order {
         Order::Ascending => at.checked_add(1).and_then(|next| span(from.max(next), to)),
         Order::Descending => span(from, to.min(at - 1)),
     };

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::{MySqlDatabase, errors};
 use crate::error::{Fault, cause};
-use crate::ingest_plan::{Decision, KnownIds, Plan, kept_detail};
+use crate::ingest_plan::{KnownIds, Plan, kept_detail};
 use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, statement_sizes};
 
 /// How often a batch is tried that meets other processes: each time one of them has committed or given way,
@@ -98,7 +98,7 @@ async fn attempt_commit(
             return Ok(None);
         }
     }
-    insert_measures(&mut transaction, &decision).await?;
+    insert_measures(&mut transaction, decision.measure_count(), decision.measures()).await?;
     for (id, message) in &decision.rejected {
         insert_rejected(&mut transaction, *id, message).await?;
     }
@@ -107,24 +107,34 @@ async fn attempt_commit(
 }
 
 /// Which ids of the batch are known.
+///
+/// Both tables are read in one statement, which sees them as they are at one moment. Between two statements an
+/// administrator could discard a rejected message: its id would still be registered and the message be gone, and
+/// a copy that comes at that moment would be taken for a duplicate of something that is nowhere.
 async fn look_up(connection: &mut MySqlConnection, plan: &Plan) -> Result<KnownIds, Fault> {
     let mut known = KnownIds::default();
     for ids in plan.ids().chunks(MAX_ROWS) {
         let values: Vec<_> = padded(ids).collect();
         let list = repeated("?", values.len());
-        let seen = format!("SELECT MESSAGE_ID, SEEN_AT FROM MESSAGE_IDS WHERE MESSAGE_ID IN ({list})");
-        let mut seen = query_as::<_, (Vec<u8>, Option<i64>)>(AssertSqlSafe(seen));
-        let rejected = format!("SELECT MESSAGE_ID, ID FROM REJECTED_MESSAGES WHERE MESSAGE_ID IN ({list})");
-        let mut rejected = query_as::<_, (Vec<u8>, u64)>(AssertSqlSafe(rejected));
-        for id in values {
-            seen = seen.bind(id.as_bytes());
-            rejected = rejected.bind(id.as_bytes());
+        let statement = format!(
+            "SELECT MESSAGE_ID, SEEN_AT, CAST(NULL AS UNSIGNED) FROM MESSAGE_IDS WHERE MESSAGE_ID IN ({list}) \
+             UNION ALL \
+             SELECT MESSAGE_ID, NULL, ID FROM REJECTED_MESSAGES WHERE MESSAGE_ID IN ({list})"
+        );
+        let mut select = query_as::<_, (Vec<u8>, Option<i64>, Option<u64>)>(AssertSqlSafe(statement));
+        for id in values.iter().chain(&values) {
+            select = select.bind(id.as_bytes());
         }
-        for (id, seen_at) in seen.fetch_all(&mut *connection).await? {
-            known.add_seen(&id, seen_at.is_some());
+        let rows = select.fetch_all(&mut *connection).await?;
+        for (id, seen_at, number) in &rows {
+            if number.is_none() {
+                known.add_seen(id, seen_at.is_some());
+            }
         }
-        for (id, number) in rejected.fetch_all(&mut *connection).await? {
-            known.add_rejected(&id, number);
+        for (id, _, number) in &rows {
+            if let Some(number) = number {
+                known.add_rejected(id, *number);
+            }
         }
     }
     Ok(known)
@@ -148,33 +158,50 @@ async fn insert_ids(
     Ok(())
 }
 
-/// Removes a rejected message, with its body, that is about to be stored. `false` if somebody else has removed
-/// it meanwhile: then it may have been stored, too.
+/// Removes the rejected copy of a message, with its body, that is about to be stored. `false` if somebody else
+/// has removed it meanwhile: then it may have been stored, too.
 async fn supersede(
     connection: &mut MySqlConnection,
     id: &MessageId,
-    number: u64,
+    number: Option<u64>,
     now: i64,
 ) -> Result<bool, Fault> {
-    let removed =
-        query("DELETE FROM REJECTED_MESSAGES WHERE ID = ?").bind(number).execute(&mut *connection).await?;
-    if removed.rows_affected() == 0 {
-        return Ok(false);
+    if let Some(number) = number {
+        let delete = query("DELETE FROM REJECTED_MESSAGES WHERE ID = ?").bind(number);
+        if delete.execute(&mut *connection).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
     }
-    let registered = query("UPDATE MESSAGE_IDS SET SEEN_AT = ? WHERE MESSAGE_ID = ?")
-        .bind(now)
-        .bind(id.as_bytes())
-        .execute(&mut *connection)
-        .await?;
-    if registered.rows_affected() == 0 {
-        insert_ids(connection, &[(id, false)], now).await?;
-    }
-    Ok(true)
+    mark_seen(connection, id, now).await
 }
 
-async fn insert_measures(connection: &mut MySqlConnection, decision: &Decision<'_>) -> Result<(), Fault> {
-    let mut measures = decision.measures();
-    for size in statement_sizes(decision.measure_count()) {
+/// Notes of a message that is about to be stored that it is no longer among the rejected ones. `false` if a copy
+/// of it was stored already.
+pub(super) async fn mark_seen(
+    connection: &mut MySqlConnection,
+    id: &MessageId,
+    now: i64,
+) -> Result<bool, Fault> {
+    let mark = query("UPDATE MESSAGE_IDS SET SEEN_AT = ? WHERE MESSAGE_ID = ? AND SEEN_AT IS NULL")
+        .bind(now)
+        .bind(id.as_bytes());
+    if mark.execute(&mut *connection).await?.rows_affected() > 0 {
+        return Ok(true);
+    }
+    match insert_ids(connection, &[(id, false)], now).await {
+        Ok(()) => Ok(true),
+        Err(Fault::Sql(error)) if errors::is_duplicate(&error) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Writes `count` measures.
+pub(super) async fn insert_measures<'a>(
+    connection: &mut MySqlConnection,
+    count: usize,
+    mut measures: impl Iterator<Item = &'a NewMeasure>,
+) -> Result<(), Fault> {
+    for size in statement_sizes(count) {
         let rows: Vec<_> = measures.by_ref().take(size).collect();
         // MariaDB stores a negative zero as a zero, so it takes a mark. They are so rare that all other rows
         // are spared the column.

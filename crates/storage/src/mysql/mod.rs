@@ -9,6 +9,7 @@ mod health;
 mod ingest;
 mod measure_types;
 mod measures;
+mod rejected_messages;
 mod users;
 
 pub use associations::{MySqlAssociationStore, MySqlAssociationStoreParameters};
@@ -19,4 +20,5 @@ pub use health::{MySqlStorageHealth, MySqlStorageHealthParameters};
 pub use ingest::{MySqlIngestStore, MySqlIngestStoreParameters};
 pub use measure_types::{MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters};
 pub use measures::{MySqlMeasureStore, MySqlMeasureStoreParameters};
+pub use rejected_messages::{MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters};
 pub use users::{MySqlUserStore, MySqlUserStoreParameters};

@@ -54,9 +54,6 @@ impl SqliteDatabase {
             // What was acknowledged survives a power cut.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
-            // Each row comes from the connection's thread through a channel; a short one costs a switch of
-            // threads every few rows.
-            .row_buffer_size(1_000)
             .disable_statement_logging();
         let reading = options.clone().pragma("query_only", "ON");
         Ok(Self(Arc::new(Inner {

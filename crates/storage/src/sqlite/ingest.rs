@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection, query, query_as};
 
 use super::SqliteDatabase;
 use crate::error::Fault;
-use crate::ingest_plan::{Decision, KnownIds, Plan, kept_detail};
+use crate::ingest_plan::{KnownIds, Plan, kept_detail};
 use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, statement_sizes};
 
 /// The way of messages into SQLite.
@@ -65,7 +65,7 @@ async fn commit(connection: &mut SqliteConnection, plan: &Plan) -> Result<Vec<In
     for (id, number) in &decision.superseded {
         supersede(connection, id, *number, now).await?;
     }
-    insert_measures(connection, &decision).await?;
+    insert_measures(connection, decision.measure_count(), decision.measures()).await?;
     for (id, message) in &decision.rejected {
         insert_rejected(connection, *id, message).await?;
     }
@@ -114,28 +114,43 @@ async fn insert_ids(
     Ok(())
 }
 
-/// Removes a rejected message, with its body, that is about to be stored.
+/// Removes the rejected copy of a message, with its body, that is about to be stored.
 async fn supersede(
     connection: &mut SqliteConnection,
     id: &MessageId,
-    number: u64,
+    number: Option<u64>,
     now: i64,
 ) -> Result<(), Fault> {
-    query("DELETE FROM REJECTED_MESSAGES WHERE ID = ?")
-        .bind(number.cast_signed())
-        .execute(&mut *connection)
-        .await?;
-    query("INSERT OR REPLACE INTO MESSAGE_IDS (MESSAGE_ID, SEEN_AT) VALUES (?, ?)")
-        .bind(id.as_bytes())
-        .bind(now)
-        .execute(connection)
-        .await?;
+    if let Some(number) = number {
+        query("DELETE FROM REJECTED_MESSAGES WHERE ID = ?")
+            .bind(number.cast_signed())
+            .execute(&mut *connection)
+            .await?;
+    }
+    mark_seen(connection, id, now).await?;
     Ok(())
 }
 
-async fn insert_measures(connection: &mut SqliteConnection, decision: &Decision<'_>) -> Result<(), Fault> {
-    let mut measures = decision.measures();
-    for size in statement_sizes(decision.measure_count()) {
+/// Notes of a message that is about to be stored that it is no longer among the rejected ones. `false` if a copy
+/// of it was stored already.
+pub(super) async fn mark_seen(
+    connection: &mut SqliteConnection,
+    id: &MessageId,
+    now: i64,
+) -> Result<bool, Fault> {
+    const MARK: &str = "INSERT INTO MESSAGE_IDS (MESSAGE_ID, SEEN_AT) VALUES (?, ?) \
+        ON CONFLICT (MESSAGE_ID) DO UPDATE SET SEEN_AT = excluded.SEEN_AT WHERE SEEN_AT IS NULL";
+    let marked = query(MARK).bind(id.as_bytes()).bind(now).execute(connection).await?;
+    Ok(marked.rows_affected() > 0)
+}
+
+/// Writes `count` measures.
+pub(super) async fn insert_measures<'a>(
+    connection: &mut SqliteConnection,
+    count: usize,
+    mut measures: impl Iterator<Item = &'a NewMeasure>,
+) -> Result<(), Fault> {
+    for size in statement_sizes(count) {
         let statement = format!(
             "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) VALUES {}",
             repeated("(?, ?, ?, ?)", size)

@@ -9,6 +9,7 @@ mod health;
 mod ingest;
 mod measure_types;
 mod measures;
+mod rejected_messages;
 mod users;
 
 pub use associations::{SqliteAssociationStore, SqliteAssociationStoreParameters};
@@ -19,4 +20,5 @@ pub use health::{SqliteStorageHealth, SqliteStorageHealthParameters};
 pub use ingest::{SqliteIngestStore, SqliteIngestStoreParameters};
 pub use measure_types::{SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters};
 pub use measures::{SqliteMeasureStore, SqliteMeasureStoreParameters};
+pub use rejected_messages::{SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters};
 pub use users::{SqliteUserStore, SqliteUserStoreParameters};

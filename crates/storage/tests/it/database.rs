@@ -5,18 +5,20 @@ use std::sync::Arc;
 use mymonit_model::Faceted;
 use mymonit_services::ports::{
     AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
-    StorageHealth, UserStore,
+    RejectedMessageStore, StorageHealth, UserStore,
 };
 use mymonit_storage::{
     MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
     MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
     MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
-    MySqlMeasureTypeStoreParameters, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
-    MySqlUserStoreParameters, PrepareError, SqliteAssociationStore, SqliteAssociationStoreParameters,
-    SqliteDatabase, SqliteExampleDataStore, SqliteExampleDataStoreParameters, SqliteExperimentStore,
-    SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore,
-    SqliteMeasureStoreParameters, SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters,
-    SqliteStorageHealth, SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
+    MySqlMeasureTypeStoreParameters, MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters,
+    MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, PrepareError,
+    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
+    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
+    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
+    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore,
+    SqliteRejectedMessageStoreParameters, SqliteStorageHealth, SqliteStorageHealthParameters,
+    SqliteUserStore, SqliteUserStoreParameters,
 };
 use mymonit_test_support::MariaDb;
 use shaku::{HasComponent, module};
@@ -61,6 +63,7 @@ pub(crate) struct Stores {
     pub(crate) measure_types: Arc<dyn MeasureTypeStore>,
     pub(crate) measures: Arc<dyn MeasureStore>,
     pub(crate) ingest: Arc<dyn IngestStore>,
+    pub(crate) rejected: Arc<dyn RejectedMessageStore>,
     pub(crate) example_data: Arc<dyn ExampleDataStore>,
     pub(crate) health: Arc<dyn StorageHealth>,
     handle: Handle,
@@ -247,7 +250,7 @@ module! {
     MySqlModule {
         components = [
             MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
-            MySqlIngestStore, MySqlExampleDataStore, MySqlStorageHealth
+            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlStorageHealth
         ],
         providers = []
     }
@@ -257,7 +260,7 @@ module! {
     SqliteModule {
         components = [
             SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
-            SqliteMeasureStore, SqliteIngestStore, SqliteExampleDataStore, SqliteStorageHealth
+            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore, SqliteStorageHealth
         ],
         providers = []
     }
@@ -276,6 +279,7 @@ macro_rules! stores {
             measure_types: module.resolve(),
             measures: module.resolve(),
             ingest: module.resolve(),
+            rejected: module.resolve(),
             example_data: module.resolve(),
             health: module.resolve(),
             handle: $handle($database),
@@ -295,6 +299,7 @@ pub(crate) fn mysql_stores(url: &str, pool_size: u32) -> Stores {
         MySqlMeasureTypeStore => MySqlMeasureTypeStoreParameters,
         MySqlMeasureStore => MySqlMeasureStoreParameters,
         MySqlIngestStore => MySqlIngestStoreParameters,
+        MySqlRejectedMessageStore => MySqlRejectedMessageStoreParameters,
         MySqlExampleDataStore => MySqlExampleDataStoreParameters,
         MySqlStorageHealth => MySqlStorageHealthParameters,
     )
@@ -311,6 +316,7 @@ pub(crate) fn sqlite_stores(database: SqliteDatabase) -> Stores {
         SqliteMeasureTypeStore => SqliteMeasureTypeStoreParameters,
         SqliteMeasureStore => SqliteMeasureStoreParameters,
         SqliteIngestStore => SqliteIngestStoreParameters,
+        SqliteRejectedMessageStore => SqliteRejectedMessageStoreParameters,
         SqliteExampleDataStore => SqliteExampleDataStoreParameters,
         SqliteStorageHealth => SqliteStorageHealthParameters,
     )

@@ -32,7 +32,7 @@ async fn rows(database: &Database) -> [i64; 4] {
 const REFUSE_13: &str = "CREATE TABLE LUCKY (N DOUBLE PRECISION CHECK (N <> 13)); \
     CREATE TRIGGER LUCKY_ONLY AFTER INSERT ON MEASURES FOR EACH ROW ";
 
-async fn refuse_13(database: &Database) {
+pub(crate) async fn refuse_13(database: &Database) {
     let insert = "INSERT INTO LUCKY (N) VALUES (NEW.MEASURE_VALUE)";
     match database.probe().await {
         crate::database::Probe::MySql(_) => database.execute(&format!("{REFUSE_13} {insert}")).await,

@@ -1,16 +1,16 @@
 //! A MySQL server that is away, silent, read-only or busy: the stores say that they are unavailable, and work
-//! again when it does, without being made anew.
+//! again when it does, without being made anew. And one that takes small packets only, which is no trouble.
 
 use std::time::{Duration, Instant};
 
 use mymonit_model::{Faceted, Role};
-use mymonit_services::ports::StorageError;
+use mymonit_services::ports::{Order, StorageError};
 use mymonit_storage::{InvalidAddress, MySqlDatabase, PrepareError};
 use mymonit_test_support::{MariaDb, wait_until};
 use tokio::join;
 
 use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
-use crate::fixtures::{add_user, measure, message, profile, user, user_id};
+use crate::fixtures::{add_user, measure, message, profile, read, rejected, user, user_id};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -123,6 +123,17 @@ async fn connections_that_the_server_ended_are_replaced() {
         // At most the trusted connections fail once each.
         wait_until("the pool to heal", PATIENCE, async || stores.users.list().await.map(drop)).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_takes_small_packets_only_takes_large_messages_and_batches() {
+    let server = MariaDb::start_with(&["--max-allowed-packet=1M"]).await.unwrap();
+    let stores = mysql_stores(&server.create_database().await.unwrap(), POOL_SIZE);
+    stores.prepare().await.unwrap();
+    let many = |first: i64| (first..first + 10_000).map(|number| measure(1, 1, number, 1.0)).collect();
+    let batch = [message("a", many(0)), rejected("b", vec![7; 5 * 1024 * 1024]), message("c", many(10_000))];
+    stores.ingest.commit(&batch).await.unwrap();
+    assert_eq!(read(&stores, 1, Order::Ascending).await.len(), 20_000);
 }
 
 #[tokio::test]
