@@ -12,23 +12,25 @@ use mymonit_auth::{
 };
 use mymonit_services::ports::{
     AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
-    StorageHealth, TokenVerifier, UserStore,
+    RejectedMessageStore, StorageHealth, TokenVerifier, UserStore,
 };
 use mymonit_services::{
     ExperimentService, ExperimentServiceImpl, IngestService, IngestServiceImpl, MeasureService,
-    MeasureServiceImpl, MeasureTypeService, MeasureTypeServiceImpl, PartState, ReadinessProbe, UserService,
+    MeasureServiceImpl, MeasureTypeService, MeasureTypeServiceImpl, PartState, ReadinessProbe,
+    RejectedMessageService, RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, UserService,
     UserServiceImpl,
 };
 use mymonit_storage::{
     MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
     MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
     MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
-    MySqlMeasureTypeStoreParameters, MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters,
-    MySqlUserStore, MySqlUserStoreParameters, PrepareError, SqliteAssociationStore,
-    SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
-    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
-    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
-    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteStorageHealth,
+    MySqlMeasureTypeStoreParameters, MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters,
+    MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
+    MySqlUserStoreParameters, PrepareError, SqliteAssociationStore, SqliteAssociationStoreParameters,
+    SqliteDatabase, SqliteExampleDataStore, SqliteExampleDataStoreParameters, SqliteExperimentStore,
+    SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore,
+    SqliteMeasureStoreParameters, SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters,
+    SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters, SqliteStorageHealth,
     SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
 };
 use shaku::{HasComponent, module};
@@ -44,6 +46,7 @@ pub(crate) trait StorageModule:
     + HasComponent<dyn MeasureTypeStore>
     + HasComponent<dyn MeasureStore>
     + HasComponent<dyn IngestStore>
+    + HasComponent<dyn RejectedMessageStore>
     + HasComponent<dyn ExampleDataStore>
     + HasComponent<dyn StorageHealth>
     + Send
@@ -55,7 +58,7 @@ module! {
     MySqlStorageModule: StorageModule {
         components = [
             MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
-            MySqlIngestStore, MySqlExampleDataStore, MySqlStorageHealth
+            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlStorageHealth
         ],
         providers = []
     }
@@ -65,7 +68,8 @@ module! {
     SqliteStorageModule: StorageModule {
         components = [
             SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
-            SqliteMeasureStore, SqliteIngestStore, SqliteExampleDataStore, SqliteStorageHealth
+            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore,
+            SqliteStorageHealth
         ],
         providers = []
     }
@@ -89,6 +93,7 @@ fn mysql_module(database: &MySqlDatabase) -> MySqlStorageModule {
         MySqlMeasureTypeStore => MySqlMeasureTypeStoreParameters,
         MySqlMeasureStore => MySqlMeasureStoreParameters,
         MySqlIngestStore => MySqlIngestStoreParameters,
+        MySqlRejectedMessageStore => MySqlRejectedMessageStoreParameters,
         MySqlExampleDataStore => MySqlExampleDataStoreParameters,
         MySqlStorageHealth => MySqlStorageHealthParameters,
     )
@@ -103,6 +108,7 @@ fn sqlite_module(database: &SqliteDatabase) -> SqliteStorageModule {
         SqliteMeasureTypeStore => SqliteMeasureTypeStoreParameters,
         SqliteMeasureStore => SqliteMeasureStoreParameters,
         SqliteIngestStore => SqliteIngestStoreParameters,
+        SqliteRejectedMessageStore => SqliteRejectedMessageStoreParameters,
         SqliteExampleDataStore => SqliteExampleDataStoreParameters,
         SqliteStorageHealth => SqliteStorageHealthParameters,
     )
@@ -227,14 +233,15 @@ module! {
 module! {
     ServiceModule {
         components = [
-            UserServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl, IngestServiceImpl
+            UserServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl, IngestServiceImpl,
+            RejectedMessageServiceImpl
         ],
         providers = [],
 
         use dyn StorageModule {
             components = [
                 dyn UserStore, dyn ExperimentStore, dyn AssociationStore, dyn MeasureTypeStore, dyn MeasureStore,
-                dyn IngestStore
+                dyn IngestStore, dyn RejectedMessageStore
             ],
             providers = []
         },
@@ -285,18 +292,24 @@ pub(crate) struct Services {
     pub(crate) measures: Arc<dyn MeasureService>,
     pub(crate) measure_types: Arc<dyn MeasureTypeService>,
     pub(crate) ingest: Arc<dyn IngestService>,
+    pub(crate) rejected_messages: Arc<dyn RejectedMessageService>,
 }
 
 impl Services {
-    /// Puts the services on top of the storage and the judge of tokens.
-    pub(crate) fn build(storage: &Storage, auth: Arc<dyn AuthModule>) -> Self {
-        let module = ServiceModule::builder(storage.module.clone(), auth).build();
+    /// Puts the services on top of the storage and the judge of tokens. Messages of at most that many bytes are
+    /// stored.
+    pub(crate) fn build(storage: &Storage, auth: Arc<dyn AuthModule>, max_message_bytes: usize) -> Self {
+        let parameters = RejectedMessageServiceImplParameters { max_message_bytes };
+        let module = ServiceModule::builder(storage.module.clone(), auth)
+            .with_component_parameters::<RejectedMessageServiceImpl>(parameters)
+            .build();
         Self {
             users: module.resolve(),
             experiments: module.resolve(),
             measures: module.resolve(),
             measure_types: module.resolve(),
             ingest: storage.preparation.clone().guard(module.resolve()),
+            rejected_messages: module.resolve(),
         }
     }
 }

@@ -1,20 +1,20 @@
-//! How measures are written for a client: a format is a [`MeasureEncoder`].
+//! How things are written for a client, one after the other: a format of a thing is an [`Encoder`].
 
 mod json;
 
-use mymonit_services::NamedMeasure;
-
 pub(crate) use json::JsonEncoder;
 
-/// Writes the measures of one reading, one after the other, in one format.
-pub(crate) trait MeasureEncoder: Send + Unpin + 'static {
+/// Writes the things of one reading, one after the other, in one format.
+pub(crate) trait Encoder: Send + Unpin + 'static {
+    /// What is written.
+    type Item: Send + Unpin + 'static;
     /// The media type of the format.
     const MEDIA_TYPE: &'static str;
 
-    /// Writes what stands before the first measure.
+    /// Writes what stands before the first item.
     fn begin(&mut self, out: &mut Vec<u8>);
-    /// Writes a measure, with what stands between it and the one before.
-    fn measure(&mut self, measure: &NamedMeasure, out: &mut Vec<u8>);
-    /// Writes what stands after the last measure; without it the document is not whole.
+    /// Writes an item, with what stands between it and the one before.
+    fn item(&mut self, item: &Self::Item, out: &mut Vec<u8>);
+    /// Writes what stands after the last item; without it the document is not whole.
     fn end(&mut self, out: &mut Vec<u8>);
 }

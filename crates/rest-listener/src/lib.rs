@@ -16,6 +16,7 @@ mod measure_types;
 mod measures;
 mod path;
 mod query;
+mod rejected_messages;
 mod router;
 mod scientists_experiments;
 mod server;

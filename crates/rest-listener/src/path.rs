@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use mymonit_model::ExperimentId;
 use mymonit_services::ServiceError;
+use mymonit_services::ports::RejectedMessageId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::Problem;
@@ -72,6 +73,9 @@ pub(crate) struct AssociationPath {
     pub(crate) user_id: String,
 }
 
+/// `{id}` of a rejected message in the path.
+pub(crate) struct RejectedMessagePath(pub(crate) RejectedMessageId);
+
 impl<S: Send + Sync> FromRequestParts<S> for ExperimentPath {
     type Rejection = Problem;
 
@@ -95,6 +99,19 @@ impl<S: Send + Sync> FromRequestParts<S> for AssociationPath {
         let parameters = parameters(parts, state).await?;
         let user_id = named(&parameters, "user_id").to_owned();
         Ok(Self { experiment_id: experiment_id(&parameters)?, user_id })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RejectedMessagePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let parameters = parameters(parts, state).await?;
+        let text = named(&parameters, "id");
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| is_plain && *number > 0);
+        let id = number.ok_or_else(|| Problem::invalid("id", "must be a positive integer of 64 bits"))?;
+        Ok(Self(RejectedMessageId::new(id)))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use mymonit_model::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use crate::error::Problem;
-use crate::path::is_well_encoded;
+use crate::path::{encoded, is_well_encoded};
 
 /// The parameters of a query, decoded, in their order.
 #[derive(Debug, Default)]
@@ -33,10 +34,43 @@ impl Parameters {
         self.0.iter().filter(move |(key, _)| *key == name).map(|(_, value)| value.as_str())
     }
 
-    /// All parameters.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    /// The moment of a parameter that may be given once.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.once(name)? else { return Ok(None) };
+        let moment = with_plus(text).parse::<Timestamp>();
+        moment.map(Some).map_err(|refusal| Problem::invalid(name, &refusal.message))
     }
+
+    /// The parameter `limit`, of which the service knows that it may be `greatest` at most.
+    pub(crate) fn limit(&self, greatest: u32) -> Result<Option<u32>, Problem> {
+        let Some(text) = self.once("limit")? else { return Ok(None) };
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        let limit = is_plain.then(|| text.parse().ok()).flatten();
+        limit
+            .map(Some)
+            .ok_or_else(|| Problem::invalid("limit", &format!("must be an integer from 1 to {greatest}")))
+    }
+
+    /// The `Link` header (RFC 8288) of the page after this one: the same request with the cursor set.
+    pub(crate) fn link_to_next(&self, path: &str, cursor: &str) -> String {
+        let kept = self.0.iter().filter(|(name, _)| *name != "cursor").map(|(name, value)| match *name {
+            "from" | "to" => (*name, with_plus(value)),
+            _ => (*name, value.clone()),
+        });
+        let pairs: Vec<_> = kept
+            .chain([("cursor", cursor.to_owned())])
+            .map(|(name, value)| format!("{name}={}", encoded(&value)))
+            .collect();
+        format!("<{path}?{}>; rel=\"next\"", pairs.join("&"))
+    }
+}
+
+/// A time as it was typed. The only space that a time may hold stands between date and time, after ten
+/// characters; any other was a `+` (of an offset, say) that stood in the address without being percent-encoded.
+fn with_plus(time: &str) -> String {
+    const BETWEEN: usize = "2022-04-06".len();
+    let typed = |(index, character)| if character == ' ' && index != BETWEEN { '+' } else { character };
+    time.char_indices().map(typed).collect()
 }
 
 fn parameter(pair: &str, known: &[&'static str]) -> Result<(&'static str, String), Problem> {

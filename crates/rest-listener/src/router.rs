@@ -1,7 +1,10 @@
 use axum::Router;
 use axum::middleware::{from_fn, map_request};
 
-use crate::{RestState, edge, experiments, health, measure_types, measures, scientists_experiments, users};
+use crate::{
+    RestState, edge, experiments, health, measure_types, measures, rejected_messages, scientists_experiments,
+    users,
+};
 
 /// All endpoints, as a service that has an answer to every request. Routes are written without a trailing
 /// slash; with one, a path reaches the same route.
@@ -12,6 +15,7 @@ pub fn router(state: RestState) -> Router {
         .merge(scientists_experiments::router())
         .merge(measures::router())
         .merge(measure_types::router())
+        .merge(rejected_messages::router())
         .merge(health::router())
         .fallback(edge::no_such_path)
         .layer(map_request(edge::note_route))

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use mymonit_services::{ExperimentService, MeasureService, MeasureTypeService, ReadinessProbe, UserService};
+use mymonit_services::{
+    ExperimentService, MeasureService, MeasureTypeService, ReadinessProbe, RejectedMessageService,
+    UserService,
+};
 
 /// What the handlers need. Each takes the part it uses as an argument.
 #[derive(Clone, FromRef)]
@@ -14,6 +17,8 @@ pub struct RestState {
     pub measures: Arc<dyn MeasureService>,
     /// What can be measured.
     pub measure_types: Arc<dyn MeasureTypeService>,
+    /// What could never be stored.
+    pub rejected_messages: Arc<dyn RejectedMessageService>,
     /// The parts that must be ready for `/health/ready` to answer 200.
     pub probes: Arc<[Arc<dyn ReadinessProbe>]>,
 }

@@ -10,25 +10,29 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures::{FutureExt, Stream, StreamExt, stream};
-use mymonit_services::{MeasurePages, NamedMeasure, ServiceError};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, Stream, StreamExt};
+use mymonit_services::ServiceError;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{Instrument, Span};
 
-use crate::encoder::MeasureEncoder;
+use crate::encoder::Encoder;
 
 /// Bytes after which a piece of the document is handed on.
 const CHUNK: usize = 64 * 1024;
-/// Room for the measure that reaches [`CHUNK`], so that the buffer need not grow for it.
+/// Room for the item that reaches [`CHUNK`], so that the buffer need not grow for it.
 const CHUNK_CAPACITY: usize = CHUNK + 1024;
 
-/// The measures of `pages` as a document.
+/// Portions of a reading, read from the database as they are asked for.
+pub(crate) type Pages<T> = BoxStream<'static, Result<Vec<T>, ServiceError>>;
+
+/// The items of `pages` as a document.
 ///
 /// # Errors
 /// What the first portion says, while there still is a status to say it with.
-pub(crate) async fn document<E: MeasureEncoder>(
-    mut pages: MeasurePages,
+pub(crate) async fn document<E: Encoder>(
+    mut pages: Pages<E::Item>,
     encoder: E,
 ) -> Result<Body, ServiceError> {
     let first = pages.next().await.transpose()?.unwrap_or_default();
@@ -41,20 +45,20 @@ pub(crate) async fn document<E: MeasureEncoder>(
 }
 
 /// What the reading task hands on.
-enum Portion {
-    Measures(Vec<NamedMeasure>),
+enum Portion<T> {
+    Items(Vec<T>),
     /// There is no more. Said in words, because a channel that just closes may also mean that the task died.
     End,
     Failed(ServiceError),
 }
 
-fn read_ahead(pages: MeasurePages) -> mpsc::Receiver<Portion> {
+fn read_ahead<T: Send + 'static>(pages: Pages<T>) -> mpsc::Receiver<Portion<T>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(read(pages, sender).instrument(Span::current()));
     receiver
 }
 
-async fn read(mut pages: MeasurePages, sender: mpsc::Sender<Portion>) {
+async fn read<T>(mut pages: Pages<T>, sender: mpsc::Sender<Portion<T>>) {
     // A place is taken before the portion is read, so that only one is ever read ahead.
     while let Ok(place) = sender.reserve().await {
         let page = tokio::select! {
@@ -63,7 +67,7 @@ async fn read(mut pages: MeasurePages, sender: mpsc::Sender<Portion>) {
             page = pages.next() => page,
         };
         match page {
-            Some(Ok(measures)) => place.send(Portion::Measures(measures)),
+            Some(Ok(items)) => place.send(Portion::Items(items)),
             Some(Err(error)) => return place.send(Portion::Failed(error)),
             None => return place.send(Portion::End),
         }
@@ -73,38 +77,38 @@ async fn read(mut pages: MeasurePages, sender: mpsc::Sender<Portion>) {
 /// Why a document was not sent to its end.
 #[derive(Debug, Error)]
 pub(crate) enum BrokenDocument {
-    #[error("reading the measures failed on the way")]
+    #[error("the reading failed on the way")]
     Failed(#[source] ServiceError),
-    #[error("the task that read the measures died")]
+    #[error("the task that read died")]
     Died,
 }
 
 /// What comes after the portion in hand.
-enum Rest {
+enum Rest<T> {
     Nothing,
-    Ahead(mpsc::Receiver<Portion>),
+    Ahead(mpsc::Receiver<Portion<T>>),
     /// The document has been ended, or broken off.
     Over,
 }
 
-struct Document<E> {
+struct Document<E: Encoder> {
     encoder: E,
-    measures: std::vec::IntoIter<NamedMeasure>,
-    rest: Rest,
+    items: std::vec::IntoIter<E::Item>,
+    rest: Rest<E::Item>,
     out: Vec<u8>,
 }
 
-impl<E: MeasureEncoder> Document<E> {
-    fn new(mut encoder: E, first: Vec<NamedMeasure>, rest: Rest) -> Self {
+impl<E: Encoder> Document<E> {
+    fn new(mut encoder: E, first: Vec<E::Item>, rest: Rest<E::Item>) -> Self {
         let mut out = Vec::with_capacity(CHUNK_CAPACITY.min(128 + first.len() * 128));
         encoder.begin(&mut out);
-        Self { encoder, measures: first.into_iter(), rest, out }
+        Self { encoder, items: first.into_iter(), rest, out }
     }
 
     /// A document that is whole in its first piece gets a `Content-Length` with it.
     fn into_body(mut self) -> Body {
         self.fill();
-        if self.measures.as_slice().is_empty() && matches!(self.rest, Rest::Nothing) {
+        if self.items.as_slice().is_empty() && matches!(self.rest, Rest::Nothing) {
             self.encoder.end(&mut self.out);
             return Body::from(self.out);
         }
@@ -114,9 +118,9 @@ impl<E: MeasureEncoder> Document<E> {
     /// Encodes what is in hand, up to one piece.
     fn fill(&mut self) {
         while self.out.len() < CHUNK
-            && let Some(measure) = self.measures.next()
+            && let Some(item) = self.items.next()
         {
-            self.encoder.measure(&measure, &mut self.out);
+            self.encoder.item(&item, &mut self.out);
         }
     }
 
@@ -131,7 +135,7 @@ impl<E: MeasureEncoder> Document<E> {
     }
 }
 
-impl<E: MeasureEncoder> Stream for Document<E> {
+impl<E: Encoder> Stream for Document<E> {
     type Item = Result<Bytes, BrokenDocument>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -156,7 +160,7 @@ impl<E: MeasureEncoder> Stream for Document<E> {
                 },
             };
             match portion {
-                Some(Portion::Measures(measures)) => this.measures = measures.into_iter(),
+                Some(Portion::Items(items)) => this.items = items.into_iter(),
                 Some(Portion::End) => this.rest = Rest::Nothing,
                 Some(Portion::Failed(error)) => return this.broken(BrokenDocument::Failed(error)),
                 None => return this.broken(BrokenDocument::Died),
@@ -173,7 +177,7 @@ mod tests {
     use super::*;
 
     /// As many empty portions as anybody wants, counted.
-    fn counted() -> (MeasurePages, Arc<AtomicUsize>) {
+    fn counted() -> (Pages<()>, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let counter = count.clone();
         let pages = stream::repeat_with(move || {
@@ -197,7 +201,7 @@ mod tests {
         for taken in 1..5 {
             others_run().await;
             assert_eq!(count.load(Ordering::SeqCst), taken);
-            assert!(matches!(portions.recv().await, Some(Portion::Measures(_))));
+            assert!(matches!(portions.recv().await, Some(Portion::Items(_))));
         }
     }
 

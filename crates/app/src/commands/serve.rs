@@ -32,13 +32,15 @@ pub(crate) async fn serve(environment: &Environment, evaluation: bool) -> anyhow
     let configuration = Configuration::read(environment, evaluation)?;
     announce(&configuration);
     let storage = Storage::open(configuration.database)?;
-    let services = Services::build(&storage, auth_module(configuration.auth)?);
+    let max_message_bytes = configuration.rabbit.max_message_bytes;
+    let services = Services::build(&storage, auth_module(configuration.auth)?, max_message_bytes);
     let rabbit = RabbitListener::new(configuration.rabbit, services.ingest.clone());
     let state = RestState {
         users: services.users,
         experiments: services.experiments,
         measures: services.measures,
         measure_types: services.measure_types,
+        rejected_messages: services.rejected_messages,
         probes: Arc::from([storage.probe(), Arc::new(rabbit.probe())]),
     };
     let listener = bind(&configuration.rest).await?;

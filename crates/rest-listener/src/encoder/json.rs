@@ -4,9 +4,9 @@ use mymonit_model::{ExperimentName, MeasureTypeName};
 use mymonit_services::NamedMeasure;
 use serde::Serialize;
 
-use super::MeasureEncoder;
+use super::Encoder;
 
-/// An array of objects. What all measures share, or all of one type, is escaped once.
+/// Measures as an array of objects. What all of them share, or all of one type, is escaped once.
 pub(crate) struct JsonEncoder {
     /// `{"experiment":"…","measure_type":`
     head: Vec<u8>,
@@ -39,14 +39,15 @@ impl JsonEncoder {
     }
 }
 
-impl MeasureEncoder for JsonEncoder {
+impl Encoder for JsonEncoder {
+    type Item = NamedMeasure;
     const MEDIA_TYPE: &'static str = "application/json";
 
     fn begin(&mut self, out: &mut Vec<u8>) {
         out.push(b'[');
     }
 
-    fn measure(&mut self, measure: &NamedMeasure, out: &mut Vec<u8>) {
+    fn item(&mut self, measure: &NamedMeasure, out: &mut Vec<u8>) {
         if !std::mem::take(&mut self.is_first) {
             out.push(b',');
         }
@@ -88,7 +89,7 @@ mod tests {
         let mut encoder = JsonEncoder::new(&ExperimentName::new(experiment).unwrap());
         let mut out = Vec::new();
         encoder.begin(&mut out);
-        measures.iter().for_each(|measure| encoder.measure(measure, &mut out));
+        measures.iter().for_each(|measure| encoder.item(measure, &mut out));
         encoder.end(&mut out);
         String::from_utf8(out).unwrap()
     }

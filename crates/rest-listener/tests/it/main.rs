@@ -17,6 +17,8 @@ mod memory;
 mod methods;
 mod panics;
 mod raw;
+mod rejected_memory;
+mod rejected_messages;
 mod site;
 mod slow_clients;
 mod stop;

@@ -17,6 +17,8 @@ use mymonit_services::ports::{
 use shaku::Component;
 use tokio::sync::watch;
 
+use crate::rejected_memory::RejectedMemory;
+
 /// All that the stores keep, and how they behave.
 pub(crate) struct Memory {
     pub(crate) users: Mutex<Vec<User>>,
@@ -24,6 +26,8 @@ pub(crate) struct Memory {
     experiments: Mutex<Vec<Experiment>>,
     associations: Mutex<BTreeSet<(ExperimentId, UserId)>>,
     measures: Mutex<Vec<(ExperimentId, StoredMeasure)>>,
+    /// The messages that could not be stored.
+    pub(crate) rejected: RejectedMemory,
     /// Whether the database is away.
     pub(crate) is_away: AtomicBool,
     /// Whether the next use of the measure types panics.
@@ -68,7 +72,7 @@ pub(crate) enum Turn {
 /// The cause of every failure here; must never reach a client.
 pub(crate) const CANARY: &str = "canary-cause";
 
-fn cause() -> Cause {
+pub(crate) fn cause() -> Cause {
     Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(CANARY))
 }
 
@@ -82,6 +86,7 @@ impl Memory {
             experiments: Mutex::default(),
             associations: Mutex::default(),
             measures: Mutex::default(),
+            rejected: RejectedMemory::default(),
             is_away: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             write_gate: watch::Sender::new(Gate::Open),
@@ -114,7 +119,7 @@ impl Memory {
         measures.push((experiment_id, StoredMeasure { id, measure_type: HERTZ, timestamp, value }));
     }
 
-    fn available(&self) -> Result<(), StorageError> {
+    pub(crate) fn available(&self) -> Result<(), StorageError> {
         match self.is_away.load(Ordering::SeqCst) {
             true => Err(StorageError::Unavailable(cause())),
             false => Ok(()),
@@ -265,9 +270,11 @@ impl ExperimentStore for FakeExperimentStore {
 
     async fn ids_by_name(
         &self,
-        _names: &[ExperimentName],
+        names: &[ExperimentName],
     ) -> Result<HashMap<ExperimentName, ExperimentId>, StorageError> {
-        unreachable!("only the AMQP door asks for ids by name")
+        let experiments = self.memory.experiments.lock().unwrap();
+        let named = experiments.iter().filter(|experiment| names.contains(&experiment.name));
+        Ok(named.map(|experiment| (experiment.name.clone(), experiment.experiment_id)).collect())
     }
 
     async fn insert(&self, name: &ExperimentName) -> Result<Experiment, StorageError> {

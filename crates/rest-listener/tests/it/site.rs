@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mymonit_rest_listener::{Limits, RestState, router, serve};
 use mymonit_services::{
     ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl, PartState, ReadinessProbe,
-    UserServiceImpl,
+    RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, UserServiceImpl,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -23,12 +23,17 @@ use crate::memory::{
     FakeMeasureStore, FakeMeasureStoreParameters, FakeMeasureTypeStore, FakeMeasureTypeStoreParameters,
     FakeTokenVerifier, FakeUserStore, FakeUserStoreParameters, Memory,
 };
+use crate::rejected_memory::{FakeRejectedMessageStore, FakeRejectedMessageStoreParameters};
+
+/// The largest body of a message that is stored.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1_000;
 
 module! {
     TestModule {
         components = [
-            UserServiceImpl, ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl, FakeUserStore,
-            FakeExperimentStore, FakeAssociationStore, FakeMeasureTypeStore, FakeMeasureStore, FakeTokenVerifier
+            UserServiceImpl, ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl,
+            RejectedMessageServiceImpl, FakeUserStore, FakeExperimentStore, FakeAssociationStore,
+            FakeMeasureTypeStore, FakeMeasureStore, FakeRejectedMessageStore, FakeTokenVerifier
         ],
         providers = []
     }
@@ -47,12 +52,19 @@ fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>]) -> RestState {
             memory: memory.clone(),
         })
         .with_component_parameters::<FakeMeasureStore>(FakeMeasureStoreParameters { memory: memory.clone() })
+        .with_component_parameters::<FakeRejectedMessageStore>(FakeRejectedMessageStoreParameters {
+            memory: memory.clone(),
+        })
+        .with_component_parameters::<RejectedMessageServiceImpl>(RejectedMessageServiceImplParameters {
+            max_message_bytes: MAX_MESSAGE_BYTES,
+        })
         .build();
     RestState {
         users: module.resolve(),
         experiments: module.resolve(),
         measures: module.resolve(),
         measure_types: module.resolve(),
+        rejected_messages: module.resolve(),
         probes: probes.iter().map(|probe| probe.clone() as Arc<dyn ReadinessProbe>).collect(),
     }
 }
