@@ -10,6 +10,7 @@ mod kill;
 mod main_job;
 mod python_system;
 mod rejected;
+mod replay;
 mod role_matrix;
 mod start;
 mod stop;

@@ -114,6 +114,10 @@ fn matrix() -> Vec<Row> {
         row(GET, "/measures/{experiment}", [401, 401, 403, 403, 200, 404, 403]),
         row(GET, "/measures/4294967295", [401, 401, 403, 403, 404, 404, 403]),
         row(GET, "/measure-types/", [401, 401, 403, 403, 200, 200, 200]),
+        row(GET, "/rejected-messages/", [401, 401, 403, 403, 403, 403, 200]),
+        row(GET, "/rejected-messages/4294967295", [401, 401, 403, 403, 403, 403, 404]),
+        row(DELETE, "/rejected-messages/4294967295", [401, 401, 403, 403, 403, 403, 404]),
+        row(POST, "/rejected-messages/4294967295/replay", [401, 401, 403, 403, 403, 403, 404]),
     ]
 }
 
