@@ -29,6 +29,8 @@ impl BatchLimits {
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) deliveries: Vec<Delivery>,
+    /// The bytes of their bodies.
+    pub(crate) bytes: usize,
     /// Acknowledges all of them, since it belongs to the last.
     pub(crate) last: Acker,
 }
@@ -39,32 +41,36 @@ pub(crate) struct Filling {
     limits: BatchLimits,
     batch: Option<Batch>,
     measures: usize,
-    bytes: usize,
     since: Instant,
 }
 
 impl Filling {
     pub(crate) fn new(limits: BatchLimits) -> Self {
-        Self { limits, batch: None, measures: 0, bytes: 0, since: Instant::now() }
+        Self { limits, batch: None, measures: 0, since: Instant::now() }
     }
 
     pub(crate) fn push(&mut self, delivery: Delivery, acker: Acker, arrived: Instant) {
         self.measures += delivery.decoded.as_ref().map_or(0, |message| message.measures.len());
-        self.bytes += delivery.body.len();
+        let bytes = delivery.body.len();
         match &mut self.batch {
             Some(batch) => {
                 batch.deliveries.push(delivery);
+                batch.bytes += bytes;
                 batch.last = acker;
             }
             None => {
                 self.since = arrived;
-                self.batch = Some(Batch { deliveries: vec![delivery], last: acker });
+                self.batch = Some(Batch { deliveries: vec![delivery], bytes, last: acker });
             }
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.len() >= self.limits.messages || self.measures >= MAX_MEASURES || self.bytes >= MAX_BYTES
+        self.batch.as_ref().is_some_and(|batch| {
+            batch.deliveries.len() >= self.limits.messages
+                || self.measures >= MAX_MEASURES
+                || batch.bytes >= MAX_BYTES
+        })
     }
 
     /// When the oldest message will have waited long enough; `None` while there is none.
@@ -73,12 +79,8 @@ impl Filling {
     }
 
     pub(crate) fn take(&mut self) -> Option<Batch> {
-        (self.measures, self.bytes) = (0, 0);
+        self.measures = 0;
         self.batch.take()
-    }
-
-    fn len(&self) -> usize {
-        self.batch.as_ref().map_or(0, |batch| batch.deliveries.len())
     }
 }
 

@@ -10,6 +10,7 @@ use lapin::{Connection, ConnectionProperties};
 use tokio::time::timeout;
 
 use crate::frames::BlankedProperties;
+use crate::gate::Gate;
 use crate::transport::{Kit, Lifeline, Transport};
 use crate::trouble::Trouble;
 use crate::uri::amqp_uri;
@@ -25,6 +26,7 @@ const ACCESS: &str = "check RABBIT_USER, RABBIT_PASSWORD and the virtual host in
 /// An open connection, and the end of everything that belongs to it when it is dropped.
 pub(crate) struct Link {
     pub(crate) connection: Connection,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) blanked: Arc<BlankedProperties>,
     // Dropped after the connection, which may still want to say goodbye.
     _lifeline: Lifeline,
@@ -38,14 +40,14 @@ pub(crate) async fn connect(configuration: &RabbitConfiguration) -> Result<Link,
         .await
         .unwrap_or_else(|_| Err(Trouble::Unreachable("no answer".to_owned())))
         .map_err(|trouble| at(&address, trouble))?;
-    let blanked = transport.blanked();
+    let (gate, blanked) = (transport.gate(), transport.blanked());
     let connection = timeout(HANDSHAKE_LIMIT, sign_in(uri, transport))
         .await
         .unwrap_or_else(|_| {
             Err(Trouble::Unreachable("it accepts the connection and says nothing".to_owned()))
         })
         .map_err(|trouble| at(&address, trouble))?;
-    Ok(Link { connection, blanked, _lifeline: lifeline })
+    Ok(Link { connection, gate, blanked, _lifeline: lifeline })
 }
 
 fn at(address: &str, trouble: Trouble) -> Trouble {

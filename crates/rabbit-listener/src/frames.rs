@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::gate::Gate;
 use crate::raw_properties::{RawProperties, Reader, blank, is_readable};
 
 const METHOD: u8 = 1;
@@ -40,56 +41,112 @@ impl BlankedProperties {
     }
 }
 
-/// Follows the frames in a stream of bytes and blanks the properties that lapin could not read
-/// ([`crate::raw_properties`]). Lengths never change, so nothing else has to.
+/// What is to be done with the bytes that come next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// So many may be handed on to lapin.
+    Pass(usize),
+    /// So many belong to a delivery that is not wanted any more.
+    Drop(usize),
+    /// A delivery begins and has to wait until the gate opens.
+    Hold,
+    /// They are nothing yet, or the beginning of a frame that has to be looked at as a whole.
+    More,
+}
+
+/// Follows the frames in a stream of bytes, lets deliveries in as the [`Gate`] allows, and blanks the properties
+/// that lapin could not read ([`crate::raw_properties`]). Lengths never change, so nothing else has to.
 ///
 /// Delivery tags belong to a channel; this follows a connection with one channel.
 #[derive(Debug, Default)]
 pub(crate) struct FrameGuard {
     /// Bytes that may pass without being looked at: bodies, and what is no frame.
     passing: usize,
+    /// Bytes that are dropped without being looked at.
+    dropping: usize,
+    /// What is still to come of a delivery that is dropped.
+    unwanted: Option<Unwanted>,
     /// The tag of the delivery whose header frame comes next.
     delivery_tag: u64,
 }
 
+#[derive(Debug)]
+enum Unwanted {
+    Header,
+    Body(u64),
+}
+
 impl FrameGuard {
-    /// Looks at the bytes that come next; gives how many of them may be handed on. The rest is the beginning of a
-    /// frame that has to be looked at as a whole: it must be given again, with what follows it.
-    pub(crate) fn inspect(&mut self, bytes: &mut [u8], blanked: &BlankedProperties) -> usize {
-        let mut done = 0;
-        loop {
-            let rest = &mut bytes[done..];
-            if self.passing > 0 {
-                let pass = self.passing.min(rest.len());
-                self.passing -= pass;
-                done += pass;
-                if self.passing > 0 || pass == rest.len() {
-                    return done;
+    /// Looks at what comes next, one frame or what is there of it. What is neither passed nor dropped has to be given
+    /// again, with what follows it.
+    pub(crate) fn inspect(&mut self, bytes: &mut [u8], gate: &Gate, blanked: &BlankedProperties) -> Verdict {
+        if bytes.is_empty() {
+            return Verdict::More;
+        }
+        if self.passing > 0 {
+            let length = self.passing.min(bytes.len());
+            self.passing -= length;
+            return Verdict::Pass(length);
+        }
+        if self.dropping > 0 {
+            let length = self.dropping.min(bytes.len());
+            self.dropping -= length;
+            return Verdict::Drop(length);
+        }
+        let Some((kind, size)) = frame_start(bytes) else { return Verdict::More };
+        let whole = FRAME_START.saturating_add(size).saturating_add(FRAME_END);
+        match kind {
+            METHOD | HEADER if size <= MAX_INSPECTED => {
+                let Some(frame) = bytes.get_mut(..whole) else { return Verdict::More };
+                let payload = &mut frame[FRAME_START..FRAME_START + size];
+                match kind {
+                    METHOD => self.method(payload, whole, gate),
+                    _ => self.header(payload, whole, blanked),
                 }
-                continue;
             }
-            let Some((kind, size)) = frame_start(rest) else { return done };
-            let whole = FRAME_START.saturating_add(size).saturating_add(FRAME_END);
-            match kind {
-                METHOD | HEADER if size <= MAX_INSPECTED => {
-                    let Some(frame) = rest.get_mut(..whole) else { return done };
-                    let payload = &mut frame[FRAME_START..FRAME_START + size];
-                    if kind == METHOD {
-                        self.method(payload)
-                    } else {
-                        self.header(payload, blanked)
-                    }
-                    done += whole;
-                }
-                METHOD | HEADER | BODY | HEARTBEAT => self.passing = whole,
-                // Not AMQP, or not this version of it: lapin is to say so.
-                _ => self.passing = usize::MAX,
-            }
+            BODY => self.body(size, whole, bytes.len(), gate),
+            METHOD | HEADER | HEARTBEAT => self.pass(whole, bytes.len()),
+            // Not AMQP, or not this version of it: lapin is to say so.
+            _ => self.pass(usize::MAX, bytes.len()),
         }
     }
 
-    fn method(&mut self, payload: &mut [u8]) {
-        let Some((&mut DELIVER, arguments)) = payload.split_first_chunk_mut() else { return };
+    fn pass(&mut self, whole: usize, here: usize) -> Verdict {
+        let length = whole.min(here);
+        self.passing = whole - length;
+        Verdict::Pass(length)
+    }
+
+    fn drop(&mut self, whole: usize, here: usize) -> Verdict {
+        let length = whole.min(here);
+        self.dropping = whole - length;
+        Verdict::Drop(length)
+    }
+
+    fn method(&mut self, payload: &mut [u8], whole: usize, gate: &Gate) -> Verdict {
+        if let Some((&mut DELIVER, arguments)) = payload.split_first_chunk_mut() {
+            if gate.is_closed() {
+                self.unwanted = Some(Unwanted::Header);
+                return Verdict::Drop(whole);
+            }
+            if gate.is_full() {
+                return Verdict::Hold;
+            }
+            self.deliver(arguments);
+        }
+        Verdict::Pass(whole)
+    }
+
+    fn body(&mut self, size: usize, whole: usize, here: usize, gate: &Gate) -> Verdict {
+        let Some(Unwanted::Body(left)) = self.unwanted else {
+            gate.hold(size);
+            return self.pass(whole, here);
+        };
+        self.unwanted = unwanted_body(left.saturating_sub(u64::try_from(size).unwrap_or(u64::MAX)));
+        self.drop(whole, here)
+    }
+
+    fn deliver(&mut self, arguments: &mut [u8]) {
         let length = arguments.len();
         let mut reader = Reader(arguments);
         let Some(tag) = reader.short_string().and_then(|_consumer| reader.array()) else { return };
@@ -107,17 +164,32 @@ impl FrameGuard {
         }
     }
 
-    fn header(&mut self, payload: &mut [u8], blanked: &BlankedProperties) {
-        let Some((flags, list)) = payload.get_mut(BEFORE_FLAGS..).and_then(<[u8]>::split_first_chunk_mut)
-        else {
-            return;
+    fn header(&mut self, payload: &mut [u8], whole: usize, blanked: &BlankedProperties) -> Verdict {
+        let Some((start, rest)) = payload.split_first_chunk_mut::<BEFORE_FLAGS>() else {
+            return Verdict::Pass(whole);
         };
-        let read = u16::from_be_bytes(*flags);
-        if !is_readable(read, list) {
-            blanked.put(self.delivery_tag, RawProperties { flags: read, list: (&*list).into() });
-            *flags = blank(list).to_be_bytes();
+        if matches!(self.unwanted, Some(Unwanted::Header)) {
+            self.unwanted = unwanted_body(u64::from_be_bytes(body_size(start)));
+            return Verdict::Drop(whole);
         }
+        if let Some((flags, list)) = rest.split_first_chunk_mut() {
+            let read = u16::from_be_bytes(*flags);
+            if !is_readable(read, list) {
+                blanked.put(self.delivery_tag, RawProperties { flags: read, list: (&*list).into() });
+                *flags = blank(list).to_be_bytes();
+            }
+        }
+        Verdict::Pass(whole)
     }
+}
+
+fn unwanted_body(left: u64) -> Option<Unwanted> {
+    (left > 0).then_some(Unwanted::Body(left))
+}
+
+/// The size of the whole body stands behind class and weight.
+fn body_size([_, _, _, _, size @ ..]: &[u8; BEFORE_FLAGS]) -> [u8; 8] {
+    *size
 }
 
 fn frame_start(bytes: &[u8]) -> Option<(u8, usize)> {
@@ -150,13 +222,21 @@ mod tests {
 
     /// The bytes as they come out when they come in in pieces of `size`.
     fn pass(bytes: &[u8], size: usize, blanked: &BlankedProperties) -> Vec<u8> {
-        let (mut guard, mut held, mut out) = (FrameGuard::default(), Vec::new(), Vec::new());
+        pass_through(bytes, size, &Gate::new(usize::MAX), blanked)
+    }
+
+    fn pass_through(bytes: &[u8], size: usize, gate: &Gate, blanked: &BlankedProperties) -> Vec<u8> {
+        let (mut guard, mut here, mut out) = (FrameGuard::default(), Vec::new(), Vec::new());
         for piece in bytes.chunks(size) {
-            held.extend_from_slice(piece);
-            let released = guard.inspect(&mut held, blanked);
-            out.extend(held.drain(..released));
+            here.extend_from_slice(piece);
+            loop {
+                match guard.inspect(&mut here, gate, blanked) {
+                    Verdict::Pass(length) => out.extend(here.drain(..length)),
+                    Verdict::Drop(length) => drop(here.drain(..length)),
+                    Verdict::Hold | Verdict::More => break,
+                }
+            }
         }
-        assert!(held.is_empty());
         out
     }
 
@@ -222,6 +302,74 @@ mod tests {
         ] {
             assert_eq!(pass(bytes, 3, &BlankedProperties::default()), bytes);
         }
+    }
+
+    fn message(tag: u64, body: &[&[u8]]) -> Vec<u8> {
+        let length = u64::try_from(body.concat().len()).unwrap().to_be_bytes();
+        let header = frame(HEADER, &[&[0, 60, 0, 0], &length[..], &0_u16.to_be_bytes()].concat());
+        let body = body.iter().map(|part| frame(BODY, part)).collect::<Vec<_>>().concat();
+        [deliver(tag, b"measures"), header, body].concat()
+    }
+
+    #[test]
+    fn a_full_gate_holds_the_next_delivery_and_lets_the_one_that_has_begun_in_whole() {
+        let heartbeat = frame(HEARTBEAT, b"");
+        let (first, second) = (message(1, &[b"123456", b"78"]), message(2, &[b"9"]));
+        let bytes = [first.clone(), heartbeat.clone(), second.clone()].concat();
+        let before = [first, heartbeat].concat();
+        for size in [1, 9, bytes.len()] {
+            let gate = Gate::new(6);
+            assert_eq!(
+                pass_through(&bytes, size, &gate, &BlankedProperties::default()),
+                before,
+                "pieces of {size}"
+            );
+            let mut guard = FrameGuard::default();
+            let mut second = second.clone();
+            assert_eq!(guard.inspect(&mut second, &gate, &BlankedProperties::default()), Verdict::Hold);
+            gate.release(8);
+            assert!(matches!(
+                guard.inspect(&mut second, &gate, &BlankedProperties::default()),
+                Verdict::Pass(_)
+            ));
+        }
+    }
+
+    #[test]
+    fn a_closed_gate_drops_deliveries_and_nothing_else() {
+        let (heartbeat, cancelled) =
+            (frame(HEARTBEAT, b""), frame(METHOD, &[0, 60, 0, 31, 3, b't', b'a', b'g']));
+        let bytes = [
+            message(1, &[b"12", b"3"]),
+            heartbeat.clone(),
+            message(2, &[]),
+            message(3, &[&[0xce; 100]]),
+            cancelled.clone(),
+        ]
+        .concat();
+        for size in [1, 9, 50, bytes.len()] {
+            let gate = Gate::new(1);
+            gate.close();
+            let out = pass_through(&bytes, size, &gate, &BlankedProperties::default());
+            assert_eq!(out, [heartbeat.clone(), cancelled.clone()].concat(), "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_gate_that_closes_in_the_middle_of_a_delivery_lets_it_in_whole() {
+        let (first, second) = (message(1, &[b"123", b"456"]), message(2, &[b"7"]));
+        let (gate, blanked) = (Gate::new(usize::MAX), BlankedProperties::default());
+        let (mut guard, mut bytes, mut out) =
+            (FrameGuard::default(), [first.clone(), second].concat(), Vec::new());
+        loop {
+            match guard.inspect(&mut bytes, &gate, &blanked) {
+                Verdict::Pass(length) => out.extend(bytes.drain(..length)),
+                Verdict::Drop(length) => drop(bytes.drain(..length)),
+                Verdict::Hold | Verdict::More => break,
+            }
+            gate.close();
+        }
+        assert_eq!(out, first);
     }
 
     #[test]

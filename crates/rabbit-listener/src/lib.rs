@@ -7,6 +7,7 @@ mod configuration;
 mod connection;
 mod counters;
 mod frames;
+mod gate;
 mod listener;
 mod properties;
 mod raw_properties;

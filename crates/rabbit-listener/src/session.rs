@@ -140,8 +140,10 @@ impl Consuming {
         let mut next = Some(first);
         let mut left = AT_ONCE;
         while let Some(item) = next {
-            let message = item.ok_or(Trouble::Cancelled)?.map_err(Trouble::Lost)?;
+            let mut message = item.ok_or(Trouble::Cancelled)?.map_err(Trouble::Lost)?;
             self.check_tag(message.delivery_tag)?;
+            // lapin lets a body grow by doubling; it may wait here for long.
+            message.data.shrink_to_fit();
             self.counters.count_received();
             self.backlog.push_back(Arrival { message, at, instant });
             left -= 1;
@@ -188,7 +190,7 @@ impl Consuming {
     }
 
     async fn settle(&self, written: Result<Written, tokio::task::JoinError>) -> Result<(), Trouble> {
-        settle(written.map_err(|_| Trouble::Panicked)?, &self.counters).await
+        settle(written.map_err(|_| Trouble::Panicked)?, &self.counters, &self.session.link.gate).await
     }
 
     /// Stops in good order: what is in the batch is written and acknowledged; what waits in the backlog goes back to
@@ -196,6 +198,8 @@ impl Consuming {
     async fn finish(&mut self) {
         // One try is enough: a batch that cannot be written now will be delivered again.
         self.give_up.cancel();
+        // What still comes is dropped on arrival; the broker has it.
+        self.session.link.gate.close();
         let (channel, tag) = (self.session.channel.clone(), self.session.consumer.tag());
         let cancel = channel.basic_cancel(tag, BasicCancelOptions { nowait: false });
         let (cancelled, written) = tokio::join!(cancel, self.write_rest());

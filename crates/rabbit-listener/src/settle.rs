@@ -6,6 +6,7 @@ use mymonit_services::ports::IngestOutcome;
 use tokio::time::timeout;
 
 use crate::IngestCounters;
+use crate::gate::Gate;
 use crate::trouble::Trouble;
 
 /// How long an acknowledgement may take to leave. It leaves at once unless the connection is dead.
@@ -18,6 +19,8 @@ pub(crate) enum Written {
     Committed {
         /// What became of each message.
         outcomes: Vec<IngestOutcome>,
+        /// The bytes of their bodies.
+        bytes: usize,
         /// Acknowledges all of them.
         last: Acker,
     },
@@ -29,9 +32,10 @@ pub(crate) enum Written {
 ///
 /// Batches are settled in the order of their deliveries, so that one acknowledgement can stand for a whole batch:
 /// it says "this one and all before it".
-pub(crate) async fn settle(written: Written, counters: &IngestCounters) -> Result<(), Trouble> {
-    let Written::Committed { outcomes, last } = written else { return Ok(()) };
+pub(crate) async fn settle(written: Written, counters: &IngestCounters, gate: &Gate) -> Result<(), Trouble> {
+    let Written::Committed { outcomes, bytes, last } = written else { return Ok(()) };
     counters.count(&outcomes);
+    gate.release(bytes);
     if !outcomes.iter().all(is_kept) {
         return Err(Trouble::NotAcknowledged);
     }

@@ -16,18 +16,34 @@ use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use crate::frames::{BlankedProperties, FrameGuard};
+use crate::frames::{BlankedProperties, FrameGuard, Verdict};
+use crate::gate::Gate;
 
 /// As much as is read at once.
 const READ: usize = 64 << 10;
+
+/// Bytes of bodies that may be in memory before no further message is let in.
+const MAX_HELD: usize = 32 << 20;
+
+/// How often lapin is told that the broker lives while nothing is read from it. lapin gives a connection up after
+/// two seconds of silence at the earliest.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+
+/// A heartbeat frame.
+const HEARTBEAT: &[u8] = &[8, 0, 0, 0, 0, 0, 0, 0xce];
 
 /// A TCP or TLS stream whose incoming frames have been made safe for lapin.
 pub(crate) struct Transport {
     inner: AsyncTcpStream<Compat<TcpStream>>,
     guard: FrameGuard,
+    gate: Arc<Gate>,
     blanked: Arc<BlankedProperties>,
+    /// What is handed on before anything else.
+    inserted: &'static [u8],
+    sign_of_life: Pin<Box<Sleep>>,
     /// What has been read lies from `start` to `end`; up to `safe` it may be handed on, and from there on it is
     /// the beginning of a frame.
     buffer: Vec<u8>,
@@ -67,7 +83,10 @@ impl Transport {
         Self {
             inner,
             guard: FrameGuard::default(),
+            gate: Arc::new(Gate::new(MAX_HELD)),
             blanked: Arc::default(),
+            inserted: &[],
+            sign_of_life: Box::pin(sleep(SIGN_OF_LIFE)),
             buffer: Vec::new(),
             start: 0,
             safe: 0,
@@ -80,6 +99,26 @@ impl Transport {
         self.blanked.clone()
     }
 
+    /// What decides whether further messages may come in.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        self.gate.clone()
+    }
+
+    /// Looks at all that has been read. Says whether what is left of it has to wait, or lacks more.
+    fn look(&mut self) -> Verdict {
+        loop {
+            let next = &mut self.buffer[self.safe..self.end];
+            match self.guard.inspect(next, &self.gate, &self.blanked) {
+                Verdict::Pass(length) => self.safe += length,
+                Verdict::Drop(length) => {
+                    self.buffer.copy_within(self.safe + length..self.end, self.safe);
+                    self.end -= length;
+                }
+                verdict @ (Verdict::Hold | Verdict::More) => return verdict,
+            }
+        }
+    }
+
     /// Reads more, behind the beginning of a frame that is left of the last time.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.buffer.copy_within(self.safe..self.end, 0);
@@ -90,25 +129,55 @@ impl Transport {
         }
         let count = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut self.buffer[self.end..]))?;
         self.end += count;
-        self.safe = self.guard.inspect(&mut self.buffer[..self.end], &self.blanked);
         Poll::Ready(Ok(count))
+    }
+
+    /// Waits until the gate has changed. lapin, which hears nothing meanwhile, would take the connection for dead, and
+    /// a reconnection would only bring the same messages again; so it is told now and then that all is well. A
+    /// connection that really dies is noticed by writing to it, or when reading goes on.
+    fn poll_hold(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.gate.register(cx.waker());
+        if !self.gate.is_full() || self.gate.is_closed() {
+            return Poll::Ready(());
+        }
+        ready!(self.sign_of_life.as_mut().poll(cx));
+        self.sign_of_life.as_mut().reset((Instant::now() + SIGN_OF_LIFE).into());
+        self.inserted = HEARTBEAT;
+        Poll::Ready(())
     }
 }
 
 impl AsyncRead for Transport {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        // More may be needed until there is a whole frame to hand on; 0 would mean the end.
-        while self.start == self.safe {
-            if ready!(self.poll_fill(cx))? == 0 {
-                return Poll::Ready(Ok(0));
+        let this = &mut *self;
+        loop {
+            if !this.inserted.is_empty() {
+                let count = hand_on(this.inserted, out);
+                this.inserted = &this.inserted[count..];
+                return Poll::Ready(Ok(count));
+            }
+            if this.start < this.safe {
+                let count = hand_on(&this.buffer[this.start..this.safe], out);
+                this.start += count;
+                return Poll::Ready(Ok(count));
+            }
+            match this.look() {
+                _ if this.start < this.safe => {}
+                Verdict::Hold => ready!(this.poll_hold(cx)),
+                _ => {
+                    if ready!(this.poll_fill(cx))? == 0 {
+                        return Poll::Ready(Ok(0));
+                    }
+                }
             }
         }
-        let ready = &self.buffer[self.start..self.safe];
-        let count = ready.len().min(out.len());
-        out[..count].copy_from_slice(&ready[..count]);
-        self.start += count;
-        Poll::Ready(Ok(count))
     }
+}
+
+fn hand_on(bytes: &[u8], out: &mut [u8]) -> usize {
+    let count = bytes.len().min(out.len());
+    out[..count].copy_from_slice(&bytes[..count]);
+    count
 }
 
 impl AsyncWrite for Transport {

@@ -42,7 +42,7 @@ impl Writer {
     /// Let this run to its end: a database call that is dropped half-way can leave its connection out of step.
     pub(crate) async fn write(&self, mut batch: Batch, give_up: CancellationToken) -> Written {
         match self.write_in_parts(&mut batch.deliveries, &give_up).await {
-            Some(outcomes) => Written::Committed { outcomes, last: batch.last },
+            Some(outcomes) => Written::Committed { outcomes, bytes: batch.bytes, last: batch.last },
             None => Written::GivenUp,
         }
     }
@@ -193,7 +193,7 @@ mod tests {
             properties: serde_json::Value::Null,
         };
         let last = Message::mock(1, "".into(), "".into(), false, Vec::new()).acker;
-        Batch { deliveries: vec![delivery], last }
+        Batch { deliveries: vec![delivery], bytes: 0, last }
     }
 
     #[tokio::test(start_paused = true)]

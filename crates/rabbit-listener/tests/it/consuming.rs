@@ -36,6 +36,7 @@ async fn a_batch_is_written_when_it_is_full() -> anyhow::Result<()> {
     ingest.messages(20).await?;
     let sizes: Vec<_> = ingest.batches().iter().map(Vec::len).collect();
     assert_eq!(sizes, [10, 10]);
+    running.received(25).await?;
     running.stop().await?;
     assert_eq!(ingest.values(), (0..25).collect::<Vec<_>>(), "the batch in hand is written when it stops");
     adapter.until_ready(0).await
@@ -51,6 +52,7 @@ async fn a_batch_is_full_by_its_measures_too() -> anyhow::Result<()> {
     let configuration = RabbitConfiguration { linger: NEVER, ..configuration(&url) };
     let running = Running::consuming(configuration, &ingest).await?;
     assert_eq!(ingest.messages(2).await?.iter().map(value).collect::<Vec<_>>(), [1, 2]);
+    running.received(3).await?;
     running.stop().await?;
     assert_eq!(ingest.values(), [1, 2, 3]);
     Ok(())

@@ -65,6 +65,37 @@ async fn an_outage_takes_two_lines_of_log_and_shows_nothing_of_the_messages() ->
     Ok(())
 }
 
+/// The prefetch alone would let in all of them.
+#[tokio::test]
+async fn large_messages_are_bounded_by_their_bytes_and_the_wait_does_not_break_the_connection()
+-> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let proxy = Proxy::start(rabbit.port()).await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    for value in 0..80 {
+        let body = measure(value) + &" ".repeat(1 << 20);
+        adapter.publish_body(body.as_bytes(), BasicProperties::default()).await?;
+    }
+    ingest.database(Database::Away);
+    let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
+    let configuration =
+        RabbitConfiguration { batch_size: 10, ..configuration(&format!("{through_proxy}?heartbeat=1")) };
+    let mut running = Running::consuming(configuration, &ingest).await?;
+    // Long enough for a connection without a sign of life to be given up.
+    ingest.called(10).await?;
+    running.until(ConsumerState::WaitingForDatabase).await?;
+    until_counted(rabbit, &url, 80, 0).await?;
+    assert_eq!(running.counters.received(), 32);
+
+    ingest.database(Database::Works);
+    ingest.messages(80).await?;
+    assert_eq!(ingest.values(), (0..80).collect::<Vec<_>>());
+    until_counted(rabbit, &url, 0, 0).await?;
+    assert_eq!(proxy.accepted(), 1);
+    running.stop().await
+}
+
 #[tokio::test]
 async fn messages_that_the_database_refuses_are_found_and_rejected_alone() -> anyhow::Result<()> {
     let url = RabbitMq::shared().await?.create_vhost().await?;

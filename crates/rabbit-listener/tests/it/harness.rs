@@ -6,6 +6,7 @@ use mymonit_model::Faceted;
 use mymonit_rabbit_listener::{
     ConsumerState, IngestCounters, RabbitConfiguration, RabbitListener, RabbitListenerError, compose_uri,
 };
+use mymonit_test_support::wait_until;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -66,6 +67,20 @@ impl Running {
         let left = timeout(PATIENCE, self.state.wait_for(|seen| *seen != state)).await;
         left.with_context(|| format!("awaited anything but {state:?}"))??;
         Ok(())
+    }
+
+    /// Waits until that many messages have come in.
+    pub(crate) async fn received(&self, messages: u64) -> anyhow::Result<()> {
+        let look = async || match self.counters.received() {
+            received if received >= messages => Ok(()),
+            received => Err(received),
+        };
+        wait_until(&format!("{messages} messages received"), PATIENCE, look).await
+    }
+
+    /// Asks it to end, without waiting.
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.cancel();
     }
 
     /// Ends it in good order.

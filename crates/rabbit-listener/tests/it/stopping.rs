@@ -1,9 +1,10 @@
 use std::time::{Duration, Instant};
 
+use lapin::BasicProperties;
 use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration, STOP_LIMIT};
 use mymonit_test_support::{Proxy, RabbitMq};
 
-use crate::broker::Adapter;
+use crate::broker::{Adapter, measure, until_counted};
 use crate::harness::{NEVER, Running, configuration};
 use crate::ingest::{Database, ScriptedIngest};
 
@@ -37,15 +38,33 @@ async fn a_stop_writes_a_batch_that_still_lingers() -> anyhow::Result<()> {
     let configuration = RabbitConfiguration { linger: NEVER, ..configuration(&url) };
     let running = Running::consuming(configuration, &ingest).await?;
     adapter.publish(0..3).await?;
-    let counters = running.counters.clone();
-    mymonit_test_support::wait_until("three messages", PROCESS_LIMIT, async || match counters.received() {
-        3 => Ok(()),
-        seen => Err(seen),
-    })
-    .await?;
+    running.received(3).await?;
     running.stop().await?;
     assert_eq!(ingest.values(), [0, 1, 2]);
     adapter.until_ready(0).await
+}
+
+#[tokio::test]
+async fn a_stop_while_large_messages_wait_to_be_let_in_takes_in_no_more() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    for value in 0..60 {
+        let body = measure(value) + &" ".repeat(1 << 20);
+        adapter.publish_body(body.as_bytes(), BasicProperties::default()).await?;
+    }
+    ingest.database(Database::Hangs);
+    let configuration = RabbitConfiguration { batch_size: 5, linger: NEVER, ..configuration(&url) };
+    let running = Running::consuming(configuration, &ingest).await?;
+    until_counted(rabbit, &url, 60, 0).await?;
+    running.received(32).await?;
+    let counters = running.counters.clone();
+    running.ask_to_stop();
+    ingest.database(Database::Works);
+    running.stop().await?;
+    assert_eq!(ingest.values(), (0..10).collect::<Vec<_>>(), "the batch under way and the one in hand");
+    assert_eq!(counters.received(), 32);
+    adapter.until_ready(50).await
 }
 
 #[tokio::test]
