@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use mymonit_test_support::wait_until;
 use rand::RngExt;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::house::{
-    ADMIN, Client, Engine, House, SCIENTIST, SOON, Service, Session, message, on_every_engine,
+    ADMIN, Client, Engine, House, SCIENTIST, Service, WAITING_FOR_A_TABLE, message, on_every_engine, user,
 };
 
 on_every_engine!(
@@ -164,17 +163,6 @@ async fn others_are_answered(tenants: &[Tenant], administrator: &Client) {
     clients.join_all().await;
 }
 
-/// Waits until the service waits for a lock in its database.
-async fn wait_until_blocked(observer: &mut Session, statement: &str) {
-    wait_until("a query of the service is blocked", SOON, async || match observer.number(statement).await {
-        Ok(0) => Err("no query is blocked".to_owned()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("{error:#}")),
-    })
-    .await
-    .unwrap();
-}
-
 #[tokio::test]
 async fn a_write_that_waits_for_a_row_delays_no_other_request() {
     let house = House::new(Engine::MariaDb).await.unwrap();
@@ -189,10 +177,10 @@ async fn a_write_that_waits_for_a_row_delays_no_other_request() {
     holder.rows("BEGIN").await.unwrap();
     holder.rows("SELECT ID FROM USERS WHERE ID = 'S001' FOR UPDATE").await.unwrap();
     let blocked = tokio::spawn(async move { scientist.put("/users/S001", record).await });
-    let waiting = "SELECT COUNT(*) FROM information_schema.INNODB_TRX T \
-        JOIN information_schema.PROCESSLIST P ON P.ID = T.TRX_MYSQL_THREAD_ID \
-        WHERE P.DB = DATABASE() AND T.TRX_STATE = 'LOCK WAIT'";
-    wait_until_blocked(&mut house.session().await.unwrap(), waiting).await;
+    // (INNODB_TRX would tell that it waits, but shows nothing new to somebody who asks again and again.)
+    let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+        WHERE DB = DATABASE() AND INFO LIKE 'UPDATE USERS %'";
+    house.session().await.unwrap().wait_until_found(waiting).await.unwrap();
 
     others_are_answered(&tenants, &administrator).await;
     assert!(!blocked.is_finished(), "the row is still held");
@@ -212,9 +200,7 @@ async fn a_read_that_waits_for_a_table_delays_no_other_request() {
     let mut holder = house.session().await.unwrap();
     holder.rows("LOCK TABLES MEASURES WRITE").await.unwrap();
     let blocked = tokio::spawn(async move { scientist.measures("/measures/1").await });
-    let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
-        WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock'";
-    wait_until_blocked(&mut house.session().await.unwrap(), waiting).await;
+    house.session().await.unwrap().wait_until_found(WAITING_FOR_A_TABLE).await.unwrap();
 
     others_are_answered(&tenants, &administrator).await;
     assert!(!blocked.is_finished(), "the table is still held");
@@ -245,21 +231,29 @@ async fn a_write_that_waits_for_another_program_delays_no_read_on_sqlite() {
 
 /// Sends requests of all kinds and breaks each off at a random moment. Gives how many it did break off.
 async fn break_off_requests(tenant: Tenant, administrator: Client, count: usize) -> usize {
+    let Tenant { user_id, experiment, client, .. } = tenant;
     let mut broken_off = 0;
     for number in 0..count {
         let patience = Duration::from_micros(rand::rng().random_range(0..10_000));
         let request = async {
-            match number % 4 {
-                0 => tenant.client.get(&format!("/measures/{}", tenant.experiment)).await,
-                1 => tenant.client.get("/users/me").await,
-                2 => administrator.post("/experiments/", json!({"name": format!("x{number}")})).await,
-                _ => {
-                    let mut record = crate::house::user(&tenant.user_id, "SCIENTIST");
-                    record["name"] = json!(format!("{} {number}", tenant.user_id));
-                    tenant
-                        .client
-                        .send(Method::PUT, &format!("/users/{}", tenant.user_id), Some(&record))
+            match number % 6 {
+                0 => client.get(&format!("/measures/{experiment}")).await,
+                1 => {
+                    client
+                        .get(&format!("/measures/{experiment}?type=hertz&type=volt&order=asc&limit=2"))
                         .await
+                }
+                2 => client.get("/experiments/").await,
+                3 => administrator.get(&format!("/users/{user_id}")).await,
+                4 => {
+                    administrator
+                        .post("/experiments/", json!({"name": format!("left by {user_id} {number}")}))
+                        .await
+                }
+                _ => {
+                    let mut record = user(&user_id, "SCIENTIST");
+                    record["name"] = json!(format!("{user_id} {number}"));
+                    client.send(Method::PUT, &format!("/users/{user_id}"), Some(&record)).await
                 }
             }
         };
@@ -274,23 +268,24 @@ async fn requests_that_clients_break_off_leave_no_connection_out_of_step(engine:
     let service = house.ready_service().await.unwrap();
     let administrator = house.client(&service, ADMIN);
     let tenants = tenants(&house, &service, 16).await.unwrap();
+    for round in 0..4 {
+        // A connection that has not been used before is the most delicate one: its statements are to be prepared.
+        service.stop().await.unwrap();
+        service.process.start_again().await.unwrap();
+        service.wait_until_ready().await.unwrap();
+        let mut leavers = JoinSet::new();
+        for tenant in tenants.clone() {
+            leavers.spawn(break_off_requests(tenant, administrator.clone(), 12));
+        }
+        let broken_off: usize = leavers.join_all().await.into_iter().sum();
+        assert!(broken_off > 96, "only {broken_off} of 192 requests were broken off");
 
-    let mut leavers = JoinSet::new();
-    for tenant in tenants.clone() {
-        leavers.spawn(break_off_requests(tenant, administrator.clone(), 50));
+        // Every connection of the pool answers the question that it is asked.
+        let mut clients = JoinSet::new();
+        for tenant in tenants.clone() {
+            let administrator = administrator.clone();
+            clients.spawn(async move { tenant.use_the_service(&administrator, round).await.unwrap() });
+        }
+        clients.join_all().await;
     }
-    let broken_off: usize = leavers.join_all().await.into_iter().sum();
-    assert!(broken_off > 300, "only {broken_off} of 800 requests were broken off");
-
-    // Every connection of the pool still answers the question that it is asked.
-    let mut clients = JoinSet::new();
-    for tenant in tenants {
-        let administrator = administrator.clone();
-        clients.spawn(async move {
-            for round in 0..3 {
-                tenant.use_the_service(&administrator, round).await.unwrap();
-            }
-        });
-    }
-    clients.join_all().await;
 }

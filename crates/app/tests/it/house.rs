@@ -19,7 +19,7 @@ use tokio::time::timeout;
 pub(crate) use adapter::{Adapter, message};
 pub(crate) use books::Books;
 pub(crate) use client::{Answer, Client, user};
-pub(crate) use session::{PYTHON, Session};
+pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
 /// Long enough for anything that should happen soon, on a machine that does other things as well.

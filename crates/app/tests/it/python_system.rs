@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::house::{
-    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, message, on_every_engine, user,
+    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, WAITING_FOR_A_TABLE, message,
+    on_every_engine, user,
 };
 
 on_every_engine!(
@@ -123,12 +124,14 @@ async fn nothing_is_acknowledged_before_it_is_committed(engine: Engine) {
     };
     holder.rows(hold).await.unwrap();
     adapter.publish(&message("device-vibrations", "hertz", 4711.0, 1_700_000_000), None).await.unwrap();
-    wait_until("the service has the message in hand", SOON, async || {
-        let queue = adapter.queue().await.map_err(|error| error.to_string())?;
-        if queue.waiting == 0 && queue.consumers == 1 { Ok(()) } else { Err(format!("{queue:?}")) }
-    })
-    .await
-    .unwrap();
+    // The service has the message in hand and tries to commit it.
+    match engine {
+        Engine::MariaDb => {
+            house.session().await.unwrap().wait_until_found(WAITING_FOR_A_TABLE).await.unwrap();
+        }
+        Engine::Sqlite => service.wait_until_part("consumer", false).await.unwrap(),
+    }
+    assert_eq!(adapter.queue().await.unwrap().waiting, 0);
 
     service.process.kill9().await.unwrap();
     wait_until("the broker has seen the service go", SOON, async || {

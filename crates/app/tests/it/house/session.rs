@@ -1,14 +1,19 @@
 use std::process::Stdio;
 
 use anyhow::{Context, bail, ensure};
+use mymonit_test_support::wait_until;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::Engine;
+use super::{Engine, SOON};
 
 /// Debian's interpreter, for which the package python3-pika installs its modules, and which has SQLite in its
 /// standard library.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
+/// Counts the statements that wait for a table which another MariaDB session has locked.
+pub(crate) const WAITING_FOR_A_TABLE: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+    WHERE DB = DATABASE() AND STATE = 'Waiting for table metadata lock'";
 
 /// A connection to the database past the service under test, as another program would have one. Its
 /// transactions last from statement to statement, and end with it.
@@ -54,6 +59,16 @@ impl Session {
         let rows = self.rows(statement).await?;
         ensure!(rows.len() == 1 && rows[0].len() == 1, "{statement}: {rows:?}");
         rows[0][0].parse().with_context(|| format!("{statement}: {rows:?}"))
+    }
+
+    /// Waits until a statement that counts finds something.
+    pub(crate) async fn wait_until_found(&mut self, count: &str) -> anyhow::Result<()> {
+        wait_until("something is found", SOON, async || match self.number(count).await {
+            Ok(0) => Err(format!("{count} is 0")),
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("{error:#}")),
+        })
+        .await
     }
 
     /// How many other connections there are to the database. Those to a file are gone with their process.
