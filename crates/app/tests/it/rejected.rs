@@ -1,8 +1,8 @@
 //! What can never be stored is kept: every message that breaks the contract of specification §4 ends among the
 //! rejected ones, whole and with its reason, and holds nothing up.
 
-use std::fmt::Write;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use mymonit_model::Timestamp;
@@ -10,7 +10,7 @@ use mymonit_test_support::wait_until;
 use serde_json::{Map, Value, json};
 
 use crate::house::{
-    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Session, message, on_every_engine,
+    ADMIN, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, message, on_every_engine,
 };
 
 on_every_engine!(
@@ -212,51 +212,24 @@ fn expected_properties(number: usize) -> Value {
     }
 }
 
-/// A row of REJECTED_MESSAGES with its body.
-#[derive(Debug)]
-struct Kept {
-    reason: String,
-    detail: String,
-    received_at: i64,
-    message_id: Option<String>,
-    properties: Value,
-    size: usize,
-    /// Hexadecimal.
-    body: String,
-}
-
-async fn kept_messages(database: &mut Session) -> Vec<Kept> {
-    let select = "SELECT ID, REASON, HEX(DETAIL), RECEIVED_AT, HEX(COALESCE(MESSAGE_ID, '')), \
-        HEX(PROPERTIES), SIZE FROM REJECTED_MESSAGES ORDER BY ID";
+/// The rejected messages with their bodies, as an administrator reads them, in the order of their arrival.
+async fn kept_messages(administrator: &Client) -> Vec<(Value, Vec<u8>)> {
+    let list = administrator.read("/rejected-messages/").await.unwrap();
     let mut kept = Vec::new();
-    for row in database.rows(select).await.unwrap() {
-        let [id, reason, detail, received_at, message_id, properties, size] = row.try_into().unwrap();
-        let chunks = format!(
-            "SELECT HEX(BODY) FROM REJECTED_MESSAGE_BODIES WHERE REJECTED_MESSAGE_ID = {id} ORDER BY CHUNK"
-        );
-        kept.push(Kept {
-            reason,
-            detail: of_hex(&detail),
-            received_at: received_at.parse().unwrap(),
-            message_id: Some(of_hex(&message_id)).filter(|id| !id.is_empty()),
-            properties: serde_json::from_str(&of_hex(&properties)).unwrap(),
-            size: size.parse().unwrap(),
-            body: database.rows(&chunks).await.unwrap().concat().concat(),
-        });
+    for listed in list.as_array().unwrap().iter().rev() {
+        let mut shown = administrator.read(&format!("/rejected-messages/{}", listed["id"])).await.unwrap();
+        let fields = shown.as_object_mut().unwrap();
+        let body = fields.remove("body").unwrap();
+        let body = body.as_str().unwrap();
+        let body = match fields.remove("body_encoding").unwrap().as_str().unwrap() {
+            "utf-8" => body.as_bytes().to_vec(),
+            "base64" => STANDARD.decode(body).unwrap(),
+            other => panic!("the body is in {other}"),
+        };
+        assert_eq!(&shown, listed);
+        kept.push((shown, body));
     }
     kept
-}
-
-fn of_hex(text: &str) -> String {
-    let byte = |start| u8::from_str_radix(&text[start..start + 2], 16).unwrap();
-    String::from_utf8((0..text.len()).step_by(2).map(byte).collect()).unwrap()
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02X}").unwrap();
-        text
-    })
 }
 
 async fn wait_until_all_is_acknowledged(house: &House) {
@@ -271,7 +244,7 @@ async fn wait_until_all_is_acknowledged(house: &House) {
 async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(engine: Engine) {
     let house = House::new(engine).await.unwrap();
     let service = house.ready_service().await.unwrap();
-    let begin = Timestamp::now().unix_nanos();
+    let begin = Timestamp::now();
     let bad_messages = bad_messages();
     // After each bad one a good one.
     let all = bad_messages.iter().enumerate().flat_map(|(number, bad)| {
@@ -290,25 +263,26 @@ async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(en
     // An array with one bad element is not stored in part.
     assert_eq!(house.client(&service, SCIENTIST).measures("/measures/1").await.unwrap().len(), 10);
 
-    let kept = kept_messages(&mut house.session().await.unwrap()).await;
+    let end = Timestamp::now();
+    let kept = kept_messages(&house.client(&service, ADMIN)).await;
     let mut wrong = Vec::new();
-    for (number, (bad, kept)) in bad_messages.iter().zip(&kept).enumerate() {
+    for (number, (bad, (kept, body))) in bad_messages.iter().zip(&kept).enumerate() {
         let beginning = String::from_utf8_lossy(&bad.body[..bad.body.len().min(100)]);
         let mut check = |what: &str, holds: bool| {
             if !holds {
-                let (reason, detail) = (&kept.reason, &kept.detail);
-                wrong.push(format!("{number}: {beginning:?}: {what}; kept as {reason}: {detail}"));
+                wrong.push(format!("{number}: {beginning:?}: {what}; kept as {kept}"));
             }
         };
-        check("the reason", kept.reason == bad.reason);
-        check("the detail", kept.detail.contains(&bad.names) && !kept.detail.is_empty());
-        check("the body", kept.body == to_hex(&bad.body));
-        check("the size", kept.size == bad.body.len());
-        check("the properties", kept.properties == expected_properties(number));
+        check("the reason", kept["reason"] == bad.reason);
+        let detail = kept["detail"].as_str().unwrap();
+        check("the detail", detail.contains(&bad.names) && !detail.is_empty());
+        check("the body", *body == bad.body);
+        check("the size", kept["size"] == bad.body.len());
+        check("the properties", kept["properties"] == expected_properties(number));
         let message_id = number.is_multiple_of(2).then(|| format!("bad {number}"));
-        check("the message id", kept.message_id == message_id);
-        let end = Timestamp::now().unix_nanos();
-        check("the time", (begin..=end).contains(&kept.received_at));
+        check("the message id", kept["message_id"] == json!(message_id));
+        let received_at: Timestamp = kept["received_at"].as_str().unwrap().parse().unwrap();
+        check("the time", (begin..=end).contains(&received_at));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(kept.len(), bad_messages.len());
@@ -328,10 +302,11 @@ async fn a_bad_message_that_comes_again_is_kept_once(engine: Engine) {
     service.wait_until_ready().await.unwrap();
     adapter.publish(b"{", Some("the one")).await.unwrap();
     wait_until_all_is_acknowledged(&house).await;
-    let kept = kept_messages(&mut house.session().await.unwrap()).await;
+    let kept = kept_messages(&house.client(&service, ADMIN)).await;
+    let ids: Vec<_> = kept.iter().map(|(message, _)| &message["message_id"]).collect();
     // Without an id nobody can tell whether it is the same one, so each is kept.
-    assert_eq!(kept.iter().filter(|each| each.message_id.is_none()).count(), 3, "{kept:?}");
-    assert_eq!(kept.iter().filter(|each| each.message_id.is_some()).count(), 1, "{kept:?}");
+    assert_eq!(ids.iter().filter(|id| id.is_null()).count(), 3, "{ids:?}");
+    assert_eq!(ids.iter().filter(|id| **id == "the one").count(), 1, "{ids:?}");
 }
 
 async fn a_message_that_comes_again_after_its_experiment_was_added_is_stored_and_no_longer_rejected(
@@ -344,8 +319,7 @@ async fn a_message_that_comes_again_after_its_experiment_was_added_is_stored_and
     let early = message("dark-matter", "hertz", 1.0, 1);
     adapter.publish(&early, Some("early")).await.unwrap();
     wait_until_all_is_acknowledged(&house).await;
-    let mut database = house.session().await.unwrap();
-    assert_eq!(kept_messages(&mut database).await.len(), 1);
+    assert_eq!(kept_messages(&administrator).await.len(), 1);
 
     let experiment = administrator.add_experiment("dark-matter").await.unwrap();
     administrator.associate(experiment, "S001").await.unwrap();
@@ -354,7 +328,7 @@ async fn a_message_that_comes_again_after_its_experiment_was_added_is_stored_and
         wait_until_all_is_acknowledged(&house).await;
         let path = format!("/measures/{experiment}");
         assert_eq!(house.client(&service, SCIENTIST).measures(&path).await.unwrap().len(), 1);
-        assert_eq!(kept_messages(&mut database).await.len(), 0);
+        assert_eq!(kept_messages(&administrator).await.len(), 0);
     }
 }
 
@@ -380,5 +354,5 @@ async fn messages_up_to_the_limits_are_stored(engine: Engine) {
     assert_eq!((measures.len(), &measures[0]["experiment"]), (1, &json!(name)));
     let scientist = house.client(&service, OTHER_SCIENTIST);
     assert_eq!(scientist.measures("/measures/2").await.unwrap().len(), 10_000);
-    assert_eq!(kept_messages(&mut house.session().await.unwrap()).await.len(), 0);
+    assert_eq!(kept_messages(&administrator).await.len(), 0);
 }

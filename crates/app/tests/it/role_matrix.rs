@@ -115,6 +115,14 @@ fn matrix() -> Vec<Row> {
         row(GET, "/measures/4294967295", [401, 401, 403, 403, 404, 404, 403]),
         row(GET, "/measure-types/", [401, 401, 403, 403, 200, 200, 200]),
         row(GET, "/rejected-messages/", [401, 401, 403, 403, 403, 403, 200]),
+        row(GET, "/rejected-messages/{rejected}", [401, 401, 403, 403, 403, 403, 200]),
+        row(POST, "/rejected-messages/{rejected}/replay", [401, 401, 403, 403, 403, 403, 200]),
+        row(POST, "/rejected-messages/replay", [401, 401, 403, 403, 403, 403, 200]),
+        row(DELETE, "/rejected-messages/{rejected}", [401, 401, 403, 403, 403, 403, 204]),
+        row(GET, "/rejected-messages/4294967295", [401, 401, 403, 403, 403, 403, 404]),
+        row(POST, "/rejected-messages/4294967295/replay", [401, 401, 403, 403, 403, 403, 404]),
+        row(DELETE, "/rejected-messages/4294967295", [401, 401, 403, 403, 403, 403, 404]),
+        row(GET, "/rejected-messages/", [401, 401, 403, 403, 403, 403, 200]),
         row(GET, "/rejected-messages/4294967295", [401, 401, 403, 403, 403, 403, 404]),
         row(DELETE, "/rejected-messages/4294967295", [401, 401, 403, 403, 403, 403, 404]),
         row(POST, "/rejected-messages/4294967295/replay", [401, 401, 403, 403, 403, 403, 404]),
@@ -143,6 +151,8 @@ struct Stage<'a> {
 struct Scene {
     number: u32,
     experiment: u64,
+    /// A rejected message that can be stored by now; none where the row is not about them.
+    rejected: Option<u64>,
 }
 
 impl Scene {
@@ -158,12 +168,13 @@ impl Scene {
             .replace("{absent}", &self.id('N'))
             .replace("{fresh}", &self.id('F'))
             .replace("{experiment}", &self.experiment.to_string())
+            .replace("{rejected}", &self.rejected.unwrap_or_default().to_string())
     }
 }
 
 impl Stage<'_> {
-    async fn scene(&self, number: u32) -> Scene {
-        let mut scene = Scene { number, experiment: 0 };
+    async fn scene(&self, number: u32, with_rejected: bool) -> Scene {
+        let mut scene = Scene { number, experiment: 0, rejected: None };
         let administrator = &self.administrator;
         administrator.add_scientist(&scene.id('S')).await.unwrap();
         administrator.add_scientist(&scene.id('T')).await.unwrap();
@@ -172,7 +183,26 @@ impl Stage<'_> {
         let others = administrator.add_experiment(&format!("other experiment {number}")).await.unwrap();
         administrator.associate(scene.experiment, &scene.id('S')).await.unwrap();
         administrator.associate(others, &scene.id('T')).await.unwrap();
+        if with_rejected {
+            scene.rejected = Some(self.rejected_message(number).await);
+        }
         scene
+    }
+
+    /// Publishes a message before its experiment is added, so that it is rejected first and could be stored then.
+    async fn rejected_message(&self, number: u32) -> u64 {
+        let experiment = format!("late experiment {number}");
+        let adapter = self.house.adapter().await.unwrap();
+        adapter.publish(&message(&experiment, "hertz", 1.0, 1), None).await.unwrap();
+        let rejected = wait_until("the message is rejected", SOON, async || {
+            let list = self.administrator.read("/rejected-messages/").await;
+            let list = list.map_err(|error| format!("{error:#}"))?;
+            let is_new = |message: &&Value| message["detail"].as_str().unwrap().contains(&experiment);
+            list.as_array().unwrap().iter().find(is_new).cloned().ok_or_else(|| list.to_string())
+        });
+        let id = rejected.await.unwrap()["id"].as_u64().unwrap();
+        self.administrator.add_experiment(&experiment).await.unwrap();
+        id
     }
 
     fn caller(&self, who: Who, scene: &Scene) -> Client {
@@ -199,7 +229,7 @@ impl Stage<'_> {
     /// Everything that a call could change, as the administrator sees it.
     async fn state(&self) -> Value {
         let mut state = json!({});
-        for path in ["/users/", "/experiments/", "/scientists-experiments/"] {
+        for path in ["/users/", "/experiments/", "/scientists-experiments/", "/rejected-messages/"] {
             state[path] = self.administrator.read(path).await.unwrap();
         }
         state
@@ -255,7 +285,7 @@ async fn every_route_answers_every_kind_of_caller_as_the_role_matrix_says(engine
                 Some(scene) => scene,
                 None => {
                     scenes += 1;
-                    stage.scene(scenes).await
+                    stage.scene(scenes, path.starts_with("/rejected-messages/")).await
                 }
             };
             let path = scene_now.fill(path);
