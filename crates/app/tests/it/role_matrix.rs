@@ -3,14 +3,14 @@
 //! Each cell is tried on the running service. Beside status and code it is checked that a refused call has
 //! changed nothing, and that an allowed write has changed something, so that the check could see it.
 
+use mymonit_test_support::wait_until;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::house::{
-    ADMIN, Answer, Client, Engine, House, SCIENTIST, Service, message, on_every_engine, user,
+    ADMIN, Answer, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
+    on_every_engine, user,
 };
-use crate::house::{OTHER_SCIENTIST, SOON};
-use mymonit_test_support::wait_until;
 
 on_every_engine!(
     every_route_answers_every_kind_of_caller_as_the_role_matrix_says,
@@ -311,6 +311,31 @@ async fn every_route_answers_every_kind_of_caller_as_the_role_matrix_says(engine
         }
     }
     assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn the_matrix_leaves_out_no_method_of_any_path() {
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let scene = Scene { number: 0, experiment: 1, rejected: Some(1) };
+    for Row { path, .. } in matrix() {
+        let answer = service.anonymous().send(Method::OPTIONS, &scene.fill(path), None).await.unwrap();
+        assert_eq!(answer.status, 204, "{path}: {answer:?}");
+        for method in answer.header("allow").split(", ") {
+            // HEAD is tried with every GET.
+            let is_tried = ["OPTIONS", "HEAD"].contains(&method)
+                || matrix().iter().any(|row| row.method == method && of_one_route(row.path, path));
+            assert!(is_tried, "{path} also takes {method}");
+        }
+    }
+}
+
+/// Whether two paths of the matrix are the same route with other parameters.
+fn of_one_route(one: &str, other: &str) -> bool {
+    let is_parameter = |part: &str| part.starts_with('{') || part.parse::<u64>().is_ok();
+    let (one, other): (Vec<_>, Vec<_>) = (one.split('/').collect(), other.split('/').collect());
+    let same = |(one, other): (&&str, &&str)| one == other || (is_parameter(one) && is_parameter(other));
+    one.len() == other.len() && one.iter().zip(&other).all(same)
 }
 
 fn ids(list: &Value, field: &str) -> Vec<Value> {
