@@ -22,8 +22,6 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 /// A write that takes this long is none to be proud of, and none to be ready with.
 const STALLED: Duration = Duration::from_secs(10);
 
-const REFUSED_BY_DATABASE: &str = "the database refuses to store the values of this message";
-
 /// Writes batches, for as long as it takes.
 pub(crate) struct Writer {
     ingest: Arc<dyn IngestService>,
@@ -66,8 +64,7 @@ impl Writer {
                     parts.push(part.start..middle);
                 }
                 Err(Refused) => {
-                    deliveries[part.start].decoded =
-                        Err(Rejection::new(RejectionReason::InvalidValue, REFUSED_BY_DATABASE));
+                    deliveries[part.start].decoded = Err(Rejection::refused_by_database());
                     self.complain_of_poison();
                     parts.push(part);
                 }
