@@ -65,7 +65,10 @@ async fn in_an_empty_folder_the_service_starts_and_its_printed_token_reads_measu
 #[tokio::test]
 async fn it_answers_this_machine_alone() {
     let trial = Trial::new().await;
-    let service = trial.start().await;
+    // Asked for in the other way: by a variable, with plain `mymonit`.
+    let service = ServiceBuilder::bare(&[], Some(trial.path())).unwrap().env("EVALUATION", "true");
+    let service = service.env("RABBIT_URL", &trial.broker_url).ready().await.unwrap();
+    trial.client(&service, "S001").await.read("/users/me").await.unwrap();
     // A listener on all addresses would answer on every one of the loopback network.
     TcpStream::connect(("127.0.0.1", service.port())).await.unwrap();
     TcpStream::connect(("127.0.0.2", service.port())).await.unwrap_err();
