@@ -17,6 +17,7 @@ use crate::{broker, database};
 /// How often the queue's length is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const MEASURES_PER_ARRAY: u64 = 100;
+const LONE_MESSAGES: u64 = 200;
 /// A database server as in production: each commit reaches the disk. (Servers for tests save themselves that.)
 const DURABLE: [&str; 3] =
     ["--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=O_DIRECT", "--innodb-buffer-pool-size=1G"];
@@ -119,6 +120,8 @@ impl Servers {
             if queue.waiting().await? < full {
                 break Instant::now();
             }
+            // Whoever is not running has no process id.
+            service.pid()?;
             sleep(Duration::from_millis(1)).await;
         };
         while queue.waiting().await? > 0 {
@@ -162,12 +165,41 @@ impl Servers {
     }
 }
 
+/// How long a lone message takes from its publishing until it can be read over REST, on an idle system.
+async fn lone(servers: &Servers, binary: &Path, database_url: &str) -> anyhow::Result<Vec<Duration>> {
+    let broker_url = servers.broker.create_vhost().await?;
+    let service = Service::start(binary, database_url, &broker_url).await?;
+    service.wait_until_ready().await?;
+    let token = service.token(binary, database_url)?;
+    let queue = Broker::connect(&broker_url).await?;
+    let mut times = Vec::new();
+    for number in 0..LONE_MESSAGES {
+        let start = Instant::now();
+        // Each newer than the one before, and so the first one of the answer.
+        queue.fill(std::iter::once(measure(number * 1_000).into_bytes()), false).await?;
+        while service.newest(&token).await?[0]["value"] != value(number * 1_000) {
+            // Asking is all there is to wait for.
+        }
+        times.push(start.elapsed());
+    }
+    service.stop().await?;
+    times.sort_unstable();
+    Ok(times)
+}
+
+fn report_lone(name: &str, times: &[Duration]) {
+    let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1_000.0;
+    let (p50, p99, worst) = (at(50), at(99), at(100));
+    line(&format!("{name:<44} p50 {p50:.1} ms   p99 {p99:.1} ms   worst {worst:.1} ms"));
+}
+
 /// Takes all figures and prints them.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let singles_count = options.messages;
     let arrays_count = options.messages * 10 / MEASURES_PER_ARRAY;
     let rows = arrays_count * MEASURES_PER_ARRAY;
-    let binary = options.binary.clone().map_or_else(service::build, Ok)?;
+    // The service runs in a folder of its own, so a relative path would lead nowhere.
+    let binary = options.binary.clone().map_or_else(service::build, Ok)?.canonicalize()?;
     let servers =
         Servers { database: MariaDb::start_with(&DURABLE).await?, broker: RabbitMq::start().await? };
 
@@ -187,5 +219,10 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         let run = servers.run(&binary, arrays(arrays_count), (arrays_count, rows), ids).await?;
         run.report(name, "insert limit", run.measures_per_second(), insert);
     }
+    let folder = tempfile::tempdir()?;
+    let mariadb = servers.database.create_database().await?;
+    let sqlite = format!("sqlite://{}", folder.path().join("mymonit.db").display());
+    report_lone("lone message until readable, MariaDB", &lone(&servers, &binary, &mariadb).await?);
+    report_lone("lone message until readable, SQLite", &lone(&servers, &binary, &sqlite).await?);
     Ok(())
 }

@@ -53,6 +53,24 @@ impl Service {
         .await
     }
 
+    /// A token of the example data's first scientist.
+    pub(crate) fn token(&self, binary: &Path, database_url: &str) -> anyhow::Result<String> {
+        let output = Command::new(binary)
+            .args(["token", "S001"])
+            .env("DATABASE_URL", database_url)
+            .current_dir(self.process.folder())
+            .output()?;
+        ensure!(output.status.success(), "no token: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// The newest measure of experiment 1, as the scientist sees it.
+    pub(crate) async fn newest(&self, token: &str) -> anyhow::Result<serde_json::Value> {
+        let url = format!("http://127.0.0.1:{}/measures/1?limit=1", self.port.get());
+        let text = self.http.get(url).bearer_auth(token).send().await?.error_for_status()?.text().await?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
     /// The process id.
     pub(crate) fn pid(&self) -> anyhow::Result<Pid> {
         self.process.pid()
