@@ -29,6 +29,9 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(60);
 const WRITES_IN_FLIGHT: usize = 1;
 /// Messages that are taken over from lapin at once.
 const AT_ONCE: usize = 256;
+/// How long nothing is taken over once all has been. Without it, a busy queue would wake this task for each single
+/// message, which costs more than all that is done with the message; a batch lingers for longer anyway.
+const REST: Duration = Duration::from_millis(1);
 
 /// One connection with one channel and one consumer. Whatever happens to one of them ends the session, and the
 /// next one begins with nothing of it: delivery tags mean nothing outside of their channel.
@@ -64,6 +67,7 @@ pub(crate) struct Consuming {
     state: Arc<StateBoard>,
     max_message_bytes: usize,
     last_tag: u64,
+    rest_until: Instant,
     backlog: VecDeque<Arrival>,
     filling: Filling,
     writes: FuturesOrdered<JoinHandle<Written>>,
@@ -86,6 +90,7 @@ impl Consuming {
             state: state.clone(),
             max_message_bytes: configuration.max_message_bytes,
             last_tag: 0,
+            rest_until: Instant::now(),
             backlog: VecDeque::new(),
             filling: Filling::new(BatchLimits::of(configuration)),
             writes: FuturesOrdered::new(),
@@ -128,7 +133,7 @@ impl Consuming {
                 Some(written) = self.writes.next() => self.settle(written).await?,
                 // Also while batch and backlog are full, so that a broken session is noticed however long a write
                 // takes. The prefetch is what stops the broker.
-                next = self.session.consumer.next() => self.arrived(next)?,
+                next = next(&mut self.session.consumer, self.rest_until) => self.arrived(next)?,
                 () = sleep_until(due.unwrap_or_else(Instant::now).into()), if may_write && due.is_some() => {}
             }
         }
@@ -147,8 +152,9 @@ impl Consuming {
             self.counters.count_received();
             self.backlog.push_back(Arrival { message, at, instant });
             left -= 1;
-            next = if left == 0 { None } else { self.session.consumer.next().now_or_never() };
+            next = if left == 0 { return Ok(()) } else { self.session.consumer.next().now_or_never() };
         }
+        self.rest_until = Instant::now() + REST;
         Ok(())
     }
 
@@ -241,4 +247,12 @@ impl Consuming {
             () = limit => {}
         }
     }
+}
+
+/// What comes next from the broker, not before that moment.
+async fn next(consumer: &mut Consumer, not_before: Instant) -> Option<lapin::Result<Message>> {
+    if not_before > Instant::now() {
+        sleep_until(not_before.into()).await;
+    }
+    consumer.next().await
 }
