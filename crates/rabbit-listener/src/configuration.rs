@@ -46,11 +46,12 @@ pub struct RabbitConfiguration {
     pub max_message_bytes: usize,
 }
 
-/// The files that `amqps` needs beside the certificates that the system trusts. They are read for each new
-/// connection, so that a renewed certificate counts from the next one on.
+/// The files that `amqps` may need. They are read for each new connection, so that a renewed certificate counts from
+/// the next one on.
 #[derive(Debug, Clone, Default)]
 pub struct RabbitTls {
-    /// Certificates (PEM) of authorities to trust beside the system's (`RABBIT_CA_FILE`).
+    /// Certificates (PEM) of the authorities to trust (`RABBIT_CA_FILE`), instead of the system's: a public authority
+    /// has no say about a private broker.
     pub ca_file: Option<PathBuf>,
     /// The certificate chain and the private key (PEM, in one file) to show to the broker
     /// (`RABBIT_CLIENT_IDENTITY_FILE`).

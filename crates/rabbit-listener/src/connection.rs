@@ -1,16 +1,15 @@
-use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_rs::Runtime;
-use lapin::tcp::{AsyncTcpStream, OwnedIdentity, OwnedTLSConfig};
+use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 use tokio::time::timeout;
 
 use crate::frames::BlankedProperties;
 use crate::gate::Gate;
+use crate::tls;
 use crate::transport::{Kit, Lifeline, Transport};
 use crate::trouble::Trouble;
 use crate::uri::amqp_uri;
@@ -63,26 +62,11 @@ async fn open(uri: &AMQPUri, tls: &RabbitTls) -> Result<(Transport, Lifeline), T
     let transport = match uri.scheme {
         AMQPScheme::AMQP => transport,
         AMQPScheme::AMQPS => transport
-            .into_tls(host, &tls_configuration(tls)?)
+            .into_tls(host, &tls::connector(tls)?)
             .await
             .map_err(|error| Trouble::Unreachable(format!("TLS: {error}")))?,
     };
     Ok((transport, lifeline))
-}
-
-fn tls_configuration(tls: &RabbitTls) -> Result<OwnedTLSConfig, Trouble> {
-    let identity = tls.client_identity_file.as_deref().map(|path| {
-        let pem = read("RABBIT_CLIENT_IDENTITY_FILE", path)?.into_bytes();
-        Ok::<_, Trouble>(OwnedIdentity::PKCS8 { pem: pem.clone(), key: pem })
-    });
-    let cert_chain = tls.ca_file.as_deref().map(|path| read("RABBIT_CA_FILE", path));
-    Ok(OwnedTLSConfig { identity: identity.transpose()?, cert_chain: cert_chain.transpose()? })
-}
-
-fn read(variable: &str, path: &Path) -> Result<String, Trouble> {
-    fs::read_to_string(path).map_err(|error| {
-        Trouble::Unreachable(format!("{variable} ({}) cannot be read: {error}", path.display()))
-    })
 }
 
 async fn sign_in(uri: AMQPUri, transport: Transport) -> Result<Connection, Trouble> {
@@ -115,6 +99,8 @@ fn properties() -> ConnectionProperties {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use mymonit_model::Faceted;
     use mymonit_test_support::{ReservedPort, wait_until};
     use tokio::net::TcpListener;
@@ -163,16 +149,5 @@ mod tests {
         let said = trouble.to_string();
         assert!(said.contains(&format!("127.0.0.1:{}", port.get())) && !said.contains("canary"), "{said}");
         assert!(!trouble.is_refusal());
-    }
-
-    #[tokio::test]
-    async fn a_file_that_tls_needs_and_that_cannot_be_read_is_named() {
-        let port = ReservedPort::reserve().unwrap();
-        let _listener = TcpListener::bind(("127.0.0.1", port.get())).await.unwrap();
-        let uri = format!("amqps://127.0.0.1:{}", port.get());
-        let mut configuration = RabbitConfiguration::new(Faceted::new(uri));
-        configuration.tls.ca_file = Some("/no/such/file".into());
-        let said = connect(&configuration).await.map(drop).unwrap_err().to_string();
-        assert!(said.contains("RABBIT_CA_FILE (/no/such/file)"), "{said}");
     }
 }

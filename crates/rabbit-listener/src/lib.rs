@@ -1,4 +1,13 @@
 //! The AMQP door: takes measures from RabbitMQ into the ingest service and loses none (specification §4).
+//!
+//! How a message walks: the `transport` reads frames from the socket, holds back what would not fit into memory
+//! (`gate`) and mends what lapin could not read (`frames`, `raw_properties`); the `session` takes deliveries
+//! from lapin into a backlog, `receive`s them into a `batch`, has the `writer` write it for as long as that
+//! takes, and `settle`s it with one acknowledgement. The `listener` makes a new session when one has ended, and
+//! each declares the `topology` again.
+//!
+//! What follows from that: a message is acknowledged after its transaction has committed, on the channel that
+//! delivered it, in the order of delivery; whatever breaks before that leaves it with the broker.
 
 mod backoff;
 mod batch;
@@ -15,6 +24,7 @@ mod receive;
 mod session;
 mod settle;
 mod state;
+mod tls;
 mod topology;
 mod transport;
 mod trouble;

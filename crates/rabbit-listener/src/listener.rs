@@ -55,7 +55,7 @@ impl RabbitListener {
     /// # Errors
     /// Only where the configuration can never work. A broker or a database that is away or refuses is waited for.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RabbitListenerError> {
-        self.configuration.check()?;
+        self.configuration.check().inspect_err(|_| self.state.broker(ConsumerState::Stopped))?;
         let supervisor = Supervisor {
             writer: Arc::new(Writer::new(self.ingest, self.state.clone())),
             configuration: self.configuration,
@@ -101,7 +101,6 @@ impl Supervisor {
     async fn consume(&mut self, session: Session, shutdown: &CancellationToken) -> Result<(), Trouble> {
         let RabbitConfiguration { queue, prefetch, .. } = &self.configuration;
         info!(queue, prefetch, "consuming");
-        self.complaint.settle();
         self.state.broker(ConsumerState::Consuming);
         let began = Instant::now();
         let consuming = Consuming::new(
@@ -112,9 +111,10 @@ impl Supervisor {
             &self.state,
         );
         let ended = consuming.run(shutdown).await;
-        // A session that ends again and again as soon as it begins is no reason to hurry.
+        // A session that ends again and again as soon as it begins is no reason to hurry, nor to say it each time.
         if began.elapsed() > LAST_RETRY {
             self.backoff.reset();
+            self.complaint.settle();
         }
         ended
     }

@@ -130,7 +130,12 @@ impl Consuming {
             tokio::select! {
                 biased;
                 () = &mut stopping => return Ok(()),
-                Some(written) = self.writes.next() => self.settle(written).await?,
+                Some(written) = self.writes.next() => tokio::select! {
+                    biased;
+                    settled = self.settle(written) => settled?,
+                    // The acknowledgement is on its way; whether it arrives is not worth the time that is left.
+                    () = &mut stopping => return Ok(()),
+                },
                 // Also while batch and backlog are full, so that a broken session is noticed however long a write
                 // takes. The prefetch is what stops the broker.
                 next = next(&mut self.session.consumer, self.rest_until) => self.arrived(next)?,

@@ -14,7 +14,7 @@ use async_rs::traits::{Executor, Reactor, RuntimeKit};
 use async_rs::util::Task;
 use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
-use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
+use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
@@ -75,8 +75,8 @@ impl Transport {
     }
 
     /// Begins TLS and makes sure that the other side is `host`.
-    pub(crate) async fn into_tls(self, host: &str, tls: &OwnedTLSConfig) -> io::Result<Self> {
-        Ok(Self::over(self.inner.into_tls(host, tls.as_ref()).await?))
+    pub(crate) async fn into_tls(self, host: &str, tls: &RustlsConnector) -> io::Result<Self> {
+        Ok(Self::over(self.inner.into_rustls(tls, host).await?))
     }
 
     fn over(inner: AsyncTcpStream<Compat<TcpStream>>) -> Self {
