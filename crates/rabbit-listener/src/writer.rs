@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mymonit_services::message::{Rejection, RejectionReason};
-use mymonit_services::ports::{Cause, IngestOutcome, StorageError};
-use mymonit_services::{Delivery, IngestService};
+use mymonit_services::ports::{IngestOutcome, StorageError};
+use mymonit_services::{Delivery, IngestService, with_sources};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -90,7 +90,9 @@ impl Writer {
                     "it refuses to keep a rejected message".to_owned()
                 }
                 Err(StorageError::Data(_)) => return Some(Err(Refused)),
-                Err(StorageError::Unavailable(cause) | StorageError::Internal(cause)) => in_full(&cause),
+                Err(StorageError::Unavailable(cause) | StorageError::Internal(cause)) => {
+                    with_sources(cause.as_ref())
+                }
                 Err(error @ StorageError::Conflict(_)) => error.to_string(),
             };
             self.away(&why);
@@ -146,16 +148,6 @@ struct Refused;
 
 fn is_one_rejected_message(deliveries: &[Delivery]) -> bool {
     matches!(deliveries, [Delivery { decoded: Err(_), .. }])
-}
-
-fn in_full(cause: &Cause) -> String {
-    let mut text = cause.to_string();
-    let mut source = cause.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

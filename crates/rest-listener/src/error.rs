@@ -19,13 +19,12 @@
 //! request's line (see [`Refusal`]), never to the client.
 
 use std::borrow::Cow;
-use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use mymonit_services::ServiceError;
 use mymonit_services::ports::Cause;
+use mymonit_services::{ServiceError, with_sources};
 use serde::Serialize;
 
 /// Seconds after which a client may well try again.
@@ -150,21 +149,6 @@ impl From<ServiceError> for Problem {
             ServiceError::Internal(cause) => Self::failed(Kind::Internal, detail, &cause),
         }
     }
-}
-
-/// An error and all that it stems from, in one line for the log.
-pub(crate) fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        // Many errors repeat their source in their own text.
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 impl IntoResponse for Problem {

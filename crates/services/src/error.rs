@@ -76,3 +76,18 @@ impl From<TokenError> for ServiceError {
         }
     }
 }
+
+/// An error and all that it stems from, in one line for the log.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        // Many errors repeat their source in their own text.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}

@@ -18,7 +18,7 @@ pub mod ports;
 mod rejected_message_service;
 mod user_service;
 
-pub use error::ServiceError;
+pub use error::{ServiceError, with_sources};
 pub use experiment_service::{ExperimentService, ExperimentServiceImpl, ExperimentServiceImplParameters};
 pub use health::{PartState, ReadinessProbe};
 pub use ingest::{Delivery, IngestService, IngestServiceImpl, IngestServiceImplParameters};

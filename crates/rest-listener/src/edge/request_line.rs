@@ -13,7 +13,8 @@ use http::{Method, StatusCode};
 use hyper::body::{Frame, SizeHint};
 use tracing::Span;
 
-use crate::error::{Refusal, with_sources};
+use crate::error::Refusal;
+use mymonit_services::with_sources;
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
