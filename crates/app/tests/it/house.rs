@@ -5,6 +5,7 @@ mod adapter;
 mod books;
 mod client;
 mod session;
+mod stock;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) use adapter::{Adapter, message};
 pub(crate) use books::Books;
 pub(crate) use client::{Answer, Client, user};
 pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
+pub(crate) use stock::Stock;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
 /// Long enough for anything that should happen soon, on a machine that does other things as well.
@@ -130,11 +132,8 @@ impl House {
 
     /// How many messages are in the queue, whether they wait or are with a consumer. Not for a private broker.
     pub(crate) async fn queued(&self) -> anyhow::Result<u64> {
-        let (_, vhost) = self.broker_url.rsplit_once('/').context("a virtual host")?;
-        let list = ["list_queues", "--no-table-headers", "-p", vhost, "name", "messages"];
-        let listed = RabbitMq::shared().await?.ctl(&list).await?;
-        let count = listed.trim().strip_prefix("measures\t").with_context(|| listed.clone())?;
-        count.parse().context(listed)
+        let stock = Stock::take(&self.broker_url).await?;
+        Ok(stock.ready + stock.unacknowledged)
     }
 
     /// A connection to the database past the service. Not for a database on a private server.

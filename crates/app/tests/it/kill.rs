@@ -57,8 +57,7 @@ impl Killing {
         adapter.declare().await.unwrap();
         adapter.publish_all((0..self.messages).map(|number| self.message(number))).await.unwrap();
         let service = house.ready_service().await.unwrap();
-        let database = house.session().await.unwrap();
-        let mut books = Books::open(database, adapter, self.messages.into());
+        let mut books = Books::open(&house, self.messages).await.unwrap();
         for kill in 0..self.kills {
             books.wait_until_few_are_left(self.random_rest(kill)).await;
             // A moment that no batch knows of.

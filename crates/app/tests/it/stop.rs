@@ -104,7 +104,7 @@ async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_a
     };
     adapter.publish_all((0..MESSAGES).map(body)).await.unwrap();
     let service = house.ready_service().await.unwrap();
-    let mut books = Books::open(house.session().await.unwrap(), adapter, MESSAGES.into());
+    let mut books = Books::open(&house, MESSAGES).await.unwrap();
     for part in 1..=3 {
         let mut readers = JoinSet::new();
         for _ in 0..4 {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mymonit_test_support::wait_until;
 
-use super::{Adapter, Session};
+use super::{Adapter, House, Session, Stock};
 
 /// Long enough for all messages, on a machine that does other things as well.
 const LONG: Duration = Duration::from_secs(300);
@@ -12,11 +12,12 @@ const LONG: Duration = Duration::from_secs(300);
 pub(crate) struct Books {
     database: Session,
     adapter: Adapter,
+    broker_url: String,
     published: i64,
     /// The number of the last measure when the books were balanced last.
     last_id: i64,
     /// How many messages waited then.
-    pub(crate) waiting: u32,
+    pub(crate) waiting: u64,
     /// How much more than the published was there then: stored, and waiting to be delivered again or stored
     /// twice. Less than nothing is lost.
     pub(crate) excess: i64,
@@ -24,8 +25,16 @@ pub(crate) struct Books {
 
 impl Books {
     /// Opens the books after so many messages of one measure have been published to an empty queue.
-    pub(crate) fn open(database: Session, adapter: Adapter, published: i64) -> Self {
-        Self { database, adapter, published, last_id: 10, waiting: u32::MAX, excess: 0 }
+    pub(crate) async fn open(house: &House, published: u32) -> anyhow::Result<Self> {
+        Ok(Self {
+            database: house.session().await?,
+            adapter: house.adapter().await?,
+            broker_url: house.broker_url.clone(),
+            published: published.into(),
+            last_id: 10,
+            waiting: u64::MAX,
+            excess: 0,
+        })
     }
 
     /// Waits until something has been stored since the books were balanced, and at most so many messages wait.
@@ -34,7 +43,8 @@ impl Books {
             let queue = self.adapter.queue().await.map_err(|error| format!("{error:#}"))?;
             let last_id = self.database.number("SELECT COALESCE(MAX(ID), 0) FROM MEASURES").await;
             let last_id = last_id.map_err(|error| format!("{error:#}"))?;
-            let is_reached = queue.waiting <= rest.min(self.waiting) && last_id > self.last_id;
+            let waiting = u64::from(queue.waiting);
+            let is_reached = waiting <= self.waiting.min(rest.into()) && last_id > self.last_id;
             if is_reached { Ok(()) } else { Err(format!("{queue:?}, the last measure is {last_id}")) }
         })
         .await
@@ -43,8 +53,7 @@ impl Books {
 
     /// Takes stock after the end of the service.
     pub(crate) async fn balance(&mut self) {
-        self.wait_until_settled().await;
-        self.waiting = self.adapter.queue().await.unwrap().waiting;
+        self.waiting = self.wait_until_settled().await.ready;
         self.last_id = self.database.number("SELECT MAX(ID) FROM MEASURES").await.unwrap();
         self.excess = self.excess().await;
     }
@@ -52,14 +61,16 @@ impl Books {
     /// How much more than the published is there, with what waited when the books were balanced last.
     pub(crate) async fn excess(&mut self) -> i64 {
         let stored = self.database.number("SELECT COUNT(*) FROM MEASURES").await.unwrap() - 10;
-        stored + i64::from(self.waiting) - self.published
+        stored + i64::try_from(self.waiting).unwrap() - self.published
     }
 
-    /// Waits until broker and database have seen that the service is gone, so that nothing moves any more.
-    async fn wait_until_settled(&mut self) {
-        wait_until("nobody consumes any more", LONG, async || {
-            let queue = self.adapter.queue().await.map_err(|error| format!("{error:#}"))?;
-            if queue.consumers == 0 { Ok(()) } else { Err(format!("{queue:?}")) }
+    /// Waits until broker and database have seen that the service is gone, so that nothing moves any more, and gives
+    /// what the queue holds.
+    async fn wait_until_settled(&mut self) -> Stock {
+        let stock = wait_until("the queue has everything back", LONG, async || {
+            let stock = Stock::take(&self.broker_url).await.map_err(|error| format!("{error:#}"))?;
+            let is_back = stock.consumers == 0 && stock.unacknowledged == 0;
+            if is_back { Ok(stock) } else { Err(format!("{stock:?}")) }
         })
         .await
         .unwrap();
@@ -72,5 +83,6 @@ impl Books {
         })
         .await
         .unwrap();
+        stock
     }
 }

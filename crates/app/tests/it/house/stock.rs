@@ -1,0 +1,30 @@
+use anyhow::Context;
+use mymonit_test_support::RabbitMq;
+
+/// What the queue itself says that it holds.
+///
+/// A passive declaration tells less. A consumer is gone from it as soon as it is cancelled, but what it held is
+/// counted nowhere until the broker has put it back, some time after the connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stock {
+    /// Messages that wait.
+    pub(crate) ready: u64,
+    /// Messages that are with a consumer, or were and are not back yet.
+    pub(crate) unacknowledged: u64,
+    /// Consumers.
+    pub(crate) consumers: u64,
+}
+
+impl Stock {
+    /// Asks the queue in that virtual host of the shared broker.
+    pub(crate) async fn take(broker_url: &str) -> anyhow::Result<Self> {
+        let (_, vhost) = broker_url.rsplit_once('/').context("a virtual host")?;
+        let columns = ["name", "messages_ready", "messages_unacknowledged", "consumers"];
+        let list = [["list_queues", "--no-table-headers", "-p", vhost], columns].concat();
+        let listed = RabbitMq::shared().await?.ctl(&list).await?;
+        let numbers = listed.trim().strip_prefix("measures\t").with_context(|| listed.clone())?;
+        let numbers: Vec<u64> = numbers.split('\t').map(str::parse).collect::<Result<_, _>>()?;
+        let [ready, unacknowledged, consumers] = numbers[..] else { anyhow::bail!("{listed}") };
+        Ok(Self { ready, unacknowledged, consumers })
+    }
+}
