@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use tokio::time::sleep;
 
 const EXCHANGE: &str = "mymonit";
 const QUEUE: &str = "measures";
@@ -18,6 +19,14 @@ const IN_FLIGHT: usize = 2_000;
 /// What the service uses by default, so that the limit is taken under the same conditions.
 const PREFETCH: u16 = 3_000;
 const ACK_EVERY: u64 = 500;
+/// How long the drain rests once it has taken all that is there: being woken for each message costs more than
+/// anything else that it does.
+const REST: Duration = Duration::from_millis(1);
+
+/// Often enough for a figure of seconds, and seldom enough to take nothing from what is measured.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long nothing may be consumed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A channel to the virtual host, with the topology of specification §4 declared.
 pub(crate) struct Broker {
@@ -69,27 +78,53 @@ impl Broker {
         Ok(())
     }
 
-    /// How many messages wait in the queue; those that a consumer holds are not counted.
-    pub(crate) async fn waiting(&self) -> anyhow::Result<u32> {
+    /// Waits until no message waits in the queue. What a consumer holds is not counted, so the end is near then, and
+    /// that is all that this is for: asking costs little, unlike asking the database.
+    pub(crate) async fn wait_until_empty(&self) -> anyhow::Result<()> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        Ok(self.channel.queue_declare(QUEUE.into(), passive, FieldTable::default()).await?.message_count())
+        let (mut last, mut since) = (u32::MAX, Instant::now());
+        loop {
+            let queue = self.channel.queue_declare(QUEUE.into(), passive, FieldTable::default()).await?;
+            let waiting = queue.message_count();
+            if waiting == 0 {
+                return Ok(());
+            }
+            if waiting < last {
+                (last, since) = (waiting, Instant::now());
+            }
+            ensure!(since.elapsed() < PATIENCE, "nothing was consumed for {PATIENCE:?}: {waiting} wait");
+            sleep(LOOK_EVERY).await;
+        }
     }
 
-    /// Takes `count` messages out of the queue and drops them: the greatest speed that a consumer can have.
+    /// Takes `count` messages out of the queue and drops them: the greatest speed that a consumer can have. The time
+    /// runs from the wish to consume to the last acknowledgement.
     pub(crate) async fn drain(&self, count: u64) -> anyhow::Result<Duration> {
         self.channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
         let start = Instant::now();
         let options = BasicConsumeOptions::default();
         let mut consumer =
             self.channel.basic_consume(QUEUE.into(), "drain".into(), options, FieldTable::default()).await?;
-        for number in 1..=count {
-            let delivery = consumer.next().await.context("the consumer ended")??;
-            if number % ACK_EVERY == 0 || number == count {
-                delivery.acker.ack(BasicAckOptions { multiple: true }).await?;
+        let (mut taken, mut acknowledged) = (0, 0);
+        while taken < count {
+            let mut next = Some(consumer.next().await);
+            let mut last = None;
+            while let Some(item) = next {
+                last = Some(item.context("the consumer ended")??);
+                taken += 1;
+                next = if taken < acknowledged + ACK_EVERY { consumer.next().now_or_never() } else { None };
+            }
+            if let Some(last) = last
+                && (taken >= acknowledged + ACK_EVERY || taken == count)
+            {
+                last.acker.ack(BasicAckOptions { multiple: true }).await?;
+                acknowledged = taken;
+            } else {
+                sleep(REST).await;
             }
         }
         let took = start.elapsed();
-        self.channel.basic_cancel("drain".into(), Default::default()).await?;
+        self.channel.basic_cancel("drain".into(), BasicCancelOptions::default()).await?;
         Ok(took)
     }
 }

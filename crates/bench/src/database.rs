@@ -12,52 +12,96 @@ use tokio::time::sleep;
 
 const ROWS_PER_STATEMENT: u64 = 1_000;
 const STEP: usize = 1_000;
-/// Often enough for a figure of seconds, and seldom enough to take nothing from what is measured.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Each look starts a client, so it is for the last moment of a run only.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long no row may come.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The rows that the example data has.
+const EXAMPLE_ROWS: u64 = 10;
 
-/// The rows that a table of that database has.
-pub(crate) async fn count(server: &MariaDb, database: &str, table: &str) -> anyhow::Result<u64> {
-    let text = server.execute(&format!("SELECT COUNT(*) FROM {database}.{table}")).await?;
-    text.trim().parse().context("a number of rows")
+/// A database of a server, made for one run.
+pub(crate) struct Database<'a> {
+    server: &'a MariaDb,
+    pub(crate) url: String,
+    name: String,
 }
 
-/// Waits until `MEASURES` has that many rows.
-pub(crate) async fn wait_for_rows(server: &MariaDb, database: &str, rows: u64) -> anyhow::Result<()> {
-    loop {
-        let there = count(server, database, "MEASURES").await?;
-        if there >= rows {
-            return Ok(());
+impl<'a> Database<'a> {
+    pub(crate) async fn create(server: &'a MariaDb) -> anyhow::Result<Self> {
+        let url = server.create_database().await?;
+        let name = url.rsplit('/').next().context("the name of the database")?.to_owned();
+        Ok(Self { server, url, name })
+    }
+
+    pub(crate) async fn drop(self) -> anyhow::Result<()> {
+        self.server.execute(&format!("DROP DATABASE {}", self.name)).await?;
+        Ok(())
+    }
+
+    async fn number(&self, expression: &str) -> anyhow::Result<u64> {
+        let text = self.server.execute(&format!("SELECT {expression} FROM {}.MEASURES", self.name)).await?;
+        text.trim().parse().with_context(|| format!("{expression} is `{text}`"))
+    }
+
+    /// Waits until so many measures are there beside the example data. Whether exactly so many are there is another
+    /// question, and counting them takes long: see [`Database::check`].
+    pub(crate) async fn wait_for_measures(&self, measures: u64) -> anyhow::Result<()> {
+        let (mut last, mut since) = (0, Instant::now());
+        loop {
+            // Nothing else writes here, so the numbers of the rows have no gaps.
+            let there = self.number("COALESCE(MAX(ID), 0)").await?;
+            if there >= measures + EXAMPLE_ROWS {
+                return Ok(());
+            }
+            if there > last {
+                (last, since) = (there, Instant::now());
+            }
+            ensure!(since.elapsed() < PATIENCE, "no row came for {PATIENCE:?} after row {last}");
+            sleep(LOOK_EVERY).await;
         }
-        sleep(LOOK_EVERY).await;
+    }
+
+    /// A benchmark that lost something, or stored it twice, has measured nothing.
+    pub(crate) async fn check(&self, measures: u64) -> anyhow::Result<()> {
+        let there = self.number("COUNT(*)").await? - EXAMPLE_ROWS;
+        ensure!(there == measures, "{measures} measures were published, and {there} are stored");
+        Ok(())
+    }
+
+    /// Inserts rows like those of the messages by the database's own client, in statements of many rows and
+    /// transactions of so many statements.
+    pub(crate) async fn insert_by_client(
+        &self,
+        rows: u64,
+        statements_per_transaction: u64,
+    ) -> anyhow::Result<Duration> {
+        let sql = inserts(rows, statements_per_transaction)?;
+        let start = Instant::now();
+        let mut client =
+            Command::from(self.server.client()?).arg(&self.name).stdin(Stdio::piped()).spawn()?;
+        let mut input = client.stdin.take().context("the client's input")?;
+        input.write_all(sql.as_bytes()).await?;
+        drop(input);
+        let status = client.wait().await?;
+        ensure!(status.success(), "the client ended with {status}");
+        Ok(start.elapsed())
     }
 }
 
-/// Inserts rows like those of the messages by the database's own client, in statements of many rows.
-pub(crate) async fn insert_by_client(
-    server: &MariaDb,
-    database: &str,
-    rows: u64,
-) -> anyhow::Result<Duration> {
-    let mut sql = String::new();
-    for first in (0..rows).step_by(STEP) {
+fn inserts(rows: u64, statements_per_transaction: u64) -> anyhow::Result<String> {
+    let mut sql = String::from("SET autocommit = 0;\n");
+    for (number, first) in (1..).zip((0..rows).step_by(STEP)) {
         sql.push_str("INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) VALUES ");
         for row in first..rows.min(first + ROWS_PER_STATEMENT) {
             let separator = if row == first { "" } else { "," };
-            write!(
-                sql,
-                "{separator}(1,{},1,{})",
-                1_650_000_000_000_000_000_u64 + row * 1_000_000,
-                crate::ingest::value(row)
-            )?;
+            let (time, value) = (1_650_000_000_000_000_000_u64 + row * 1_000_000, crate::ingest::value(row));
+            write!(sql, "{separator}(1,{time},1,{value})")?;
         }
         sql.push_str(";\n");
+        if number % statements_per_transaction == 0 {
+            sql.push_str("COMMIT;\n");
+        }
     }
-    let start = Instant::now();
-    let mut client = Command::from(server.client()?).arg(database).stdin(Stdio::piped()).spawn()?;
-    let mut input = client.stdin.take().context("the client's input")?;
-    input.write_all(sql.as_bytes()).await?;
-    drop(input);
-    let status = client.wait().await?;
-    ensure!(status.success(), "the client ended with {status}");
-    Ok(start.elapsed())
+    sql.push_str("COMMIT;\n");
+    Ok(sql)
 }

@@ -4,29 +4,35 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use clap::Args;
 use mymonit_test_support::{MariaDb, RabbitMq};
-use tokio::time::sleep;
 
 use crate::broker::Broker;
-use crate::report::{line, per_second, to_f64};
+use crate::database::Database;
+use crate::report::{line, median, per_second, to_f64};
 use crate::service::{self, Service};
 use crate::usage::Usage;
-use crate::{broker, database};
 
-/// How often the queue's length is asked for.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 const MEASURES_PER_ARRAY: u64 = 100;
 const LONE_MESSAGES: u64 = 200;
 /// A database server as in production: each commit reaches the disk. (Servers for tests save themselves that.)
 const DURABLE: [&str; 3] =
     ["--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=O_DIRECT", "--innodb-buffer-pool-size=1G"];
+/// How many statements of a thousand rows the client commits at once: the better of two is the limit.
+const STATEMENTS_PER_TRANSACTION: [u64; 2] = [1, 20];
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Messages of one measure each; a hundredth of ten times as many arrays of 100 measures.
+    /// Messages of one measure each, in each round; a tenth as many arrays of 100 measures.
     #[arg(long, default_value_t = 200_000)]
     messages: u64,
+    /// Rounds: limit and service take turns, and the middle one of the ratios counts.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Messages of one measure each in the backlog that one process drains, and two.
+    #[arg(long, default_value_t = 1_000_000)]
+    backlog: u64,
     /// Measures this binary instead of building the release.
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -57,37 +63,60 @@ fn arrays(count: u64) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// What the service does in one run.
-struct Run {
+/// What is published, and who consumes it.
+#[derive(Clone, Copy)]
+struct Load {
+    name: &'static str,
     messages: u64,
-    measures: u64,
+    measures_per_message: u64,
+    with_message_ids: bool,
+    processes: usize,
+}
+
+impl Load {
+    fn measures(&self) -> u64 {
+        self.messages * self.measures_per_message
+    }
+
+    fn bodies(&self) -> Box<dyn Iterator<Item = Vec<u8>>> {
+        if self.measures_per_message == 1 {
+            Box::new(singles(self.messages))
+        } else {
+            Box::new(arrays(self.messages))
+        }
+    }
+}
+
+/// What the service did with a load.
+struct Run {
+    load: Load,
     took: Duration,
-    service: Usage,
+    /// Of the process that took most.
+    peak_mib: f64,
+    service_cpu_s: f64,
     database_cpu_s: f64,
     broker_cpu_s: f64,
 }
 
 impl Run {
-    fn report(&self, name: &str, limit_name: &str, rate: f64, limit: f64) {
-        let per_million = 1e6 / to_f64(self.measures);
+    /// Prints the run beside its limit, both in measures a second.
+    fn report(&self, limit_name: &str, limit: f64) {
+        let per_million = 1e6 / to_f64(self.load.measures());
         line(&format!(
-            "{name:<44} {:>9.0} messages/s {:>9.0} measures/s   {:.2} of {limit_name}   peak {:.0} MiB   CPU s per million: service {:.1}, database {:.1}, broker {:.1}",
-            per_second(self.messages, self.took),
-            per_second(self.measures, self.took),
-            rate / limit,
-            self.service.peak_mib,
-            self.service.cpu_s * per_million,
+            "{:<52} {:>8.0} messages/s {:>8.0} measures/s  {:.2} of {limit_name}  peak {:.0} MiB  CPU s per million measures: service {:.1}, database {:.1}, broker {:.1}",
+            self.load.name,
+            per_second(self.load.messages, self.took),
+            self.measures_per_second(),
+            self.measures_per_second() / limit,
+            self.peak_mib,
+            self.service_cpu_s * per_million,
             self.database_cpu_s * per_million,
             self.broker_cpu_s * per_million,
         ));
     }
 
-    fn messages_per_second(&self) -> f64 {
-        per_second(self.messages, self.took)
-    }
-
     fn measures_per_second(&self) -> f64 {
-        per_second(self.measures, self.took)
+        per_second(self.load.measures(), self.took)
     }
 }
 
@@ -98,69 +127,71 @@ struct Servers {
 }
 
 impl Servers {
-    /// Lets the service drain a full queue into an empty database.
-    async fn run(
-        &self,
-        binary: &Path,
-        bodies: impl Iterator<Item = Vec<u8>>,
-        (messages, measures): (u64, u64),
-        with_message_ids: bool,
-    ) -> anyhow::Result<Run> {
-        let database_url = self.database.create_database().await?;
-        let database = database_url.rsplit('/').next().unwrap_or_default().to_owned();
+    /// Lets the service drain a full queue into an empty database. The time runs from the start of the processes,
+    /// so their coming up is in it, to the last committed row.
+    async fn run(&self, binary: &Path, load: Load) -> anyhow::Result<Run> {
+        let database = Database::create(&self.database).await?;
         let broker_url = self.broker.create_vhost().await?;
-        make_schema(binary, &database_url, &broker_url).await?;
+        make_schema(binary, &database.url, &broker_url).await?;
         let queue = Broker::connect(&broker_url).await?;
-        queue.fill(bodies, with_message_ids).await?;
+        queue.fill(load.bodies(), load.with_message_ids).await?;
         let (database_pid, broker_pid) = (self.database.pid()?, self.broker.pid()?);
         let (database_before, broker_before) = (Usage::of(database_pid)?, Usage::of(broker_pid)?);
 
-        let service = Service::start(binary, &database_url, &broker_url).await?;
-        let full = queue.waiting().await?;
-        let start = loop {
-            if queue.waiting().await? < full {
-                break Instant::now();
-            }
-            // Whoever is not running has no process id.
-            service.pid()?;
-            sleep(Duration::from_millis(1)).await;
-        };
-        while queue.waiting().await? > 0 {
-            sleep(LOOK_EVERY).await;
+        let start = Instant::now();
+        let mut services = Vec::new();
+        for _ in 0..load.processes {
+            services.push(Service::start(binary, &database.url, &broker_url).await?);
         }
-        // The example data has ten measures.
-        database::wait_for_rows(&self.database, &database, measures + 10).await?;
+        queue.wait_until_empty().await?;
+        database.wait_for_measures(load.measures()).await?;
         let took = start.elapsed();
-        let usage = Usage::of(service.pid()?)?;
+        let usages =
+            services.iter().map(|service| Usage::of(service.pid()?)).collect::<anyhow::Result<Vec<_>>>()?;
         let run = Run {
-            messages,
-            measures,
+            load,
             took,
-            service: usage,
+            peak_mib: usages.iter().map(|usage| usage.peak_mib).fold(0.0, f64::max),
+            service_cpu_s: usages.iter().map(|usage| usage.cpu_s).sum(),
             database_cpu_s: Usage::of(database_pid)?.cpu_since(database_before),
             broker_cpu_s: Usage::of(broker_pid)?.cpu_since(broker_before),
         };
-        service.stop().await?;
-        self.database.execute(&format!("DROP DATABASE {database}")).await?;
+        for service in services {
+            service.stop().await?;
+        }
+        database.check(load.measures()).await?;
+        database.drop().await?;
         Ok(run)
     }
 
     /// The greatest speed at which anybody can take these messages out of the queue.
-    async fn drain(&self, bodies: impl Iterator<Item = Vec<u8>>, count: u64) -> anyhow::Result<f64> {
-        let queue = broker::Broker::connect(&self.broker.create_vhost().await?).await?;
-        queue.fill(bodies, false).await?;
-        Ok(per_second(count, queue.drain(count).await?))
+    async fn drain(&self, count: u64) -> anyhow::Result<f64> {
+        let queue = Broker::connect(&self.broker.create_vhost().await?).await?;
+        queue.fill(singles(count), false).await?;
+        let before = Usage::of(self.broker.pid()?)?;
+        let rate = per_second(count, queue.drain(count).await?);
+        let broker_cpu_s = Usage::of(self.broker.pid()?)?.cpu_since(before) * 1e6 / to_f64(count);
+        line(&format!(
+            "{:<52} {rate:>8.0} messages/s  CPU s per million measures: broker {broker_cpu_s:.1}",
+            "drain only, one measure per message"
+        ));
+        Ok(rate)
     }
 
     /// The greatest speed at which the database's own client inserts these rows, in the same table.
     async fn insert(&self, binary: &Path, rows: u64) -> anyhow::Result<f64> {
-        let database_url = self.database.create_database().await?;
-        let database = database_url.rsplit('/').next().unwrap_or_default().to_owned();
-        let broker_url = self.broker.create_vhost().await?;
-        make_schema(binary, &database_url, &broker_url).await?;
-        let took = database::insert_by_client(&self.database, &database, rows).await?;
-        self.database.execute(&format!("DROP DATABASE {database}")).await?;
-        Ok(per_second(rows, took))
+        let mut best: f64 = 0.0;
+        for statements in STATEMENTS_PER_TRANSACTION {
+            let database = Database::create(&self.database).await?;
+            make_schema(binary, &database.url, &self.broker.create_vhost().await?).await?;
+            let rate = per_second(rows, database.insert_by_client(rows, statements).await?);
+            database.check(rows).await?;
+            database.drop().await?;
+            let name = format!("mariadb client, {statements}000 rows in a transaction");
+            line(&format!("{name:<52} {rate:>8.0} rows/s"));
+            best = best.max(rate);
+        }
+        Ok(best)
     }
 }
 
@@ -201,34 +232,106 @@ fn report_lone(name: &str, times: &[Duration]) {
 
 /// Takes all figures and prints them.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let singles_count = options.messages;
-    let arrays_count = options.messages * 10 / MEASURES_PER_ARRAY;
-    let rows = arrays_count * MEASURES_PER_ARRAY;
+    ensure!(!cfg!(debug_assertions), "a debug build measures nothing: use `cargo run --release`");
     // The service runs in a folder of its own, so a relative path would lead nowhere.
     let binary = options.binary.clone().map_or_else(service::build, Ok)?.canonicalize()?;
     let servers =
         Servers { database: MariaDb::start_with(&DURABLE).await?, broker: RabbitMq::start().await? };
+    singly(&servers, &binary, options).await?;
+    in_arrays(&servers, &binary, options).await?;
+    backlog(&servers, &binary, options).await?;
 
-    let drain = servers.drain(singles(singles_count), singles_count).await?;
-    line(&format!("{:<44} {drain:>9.0} messages/s", "drain only, one measure per message"));
-    for (name, ids) in
-        [("service, one measure per message", false), ("service, one per message, message-id", true)]
-    {
-        let run = servers.run(&binary, singles(singles_count), (singles_count, singles_count), ids).await?;
-        run.report(name, "drain only", run.messages_per_second(), drain);
-    }
-    let insert = servers.insert(&binary, rows).await?;
-    line(&format!("{:<44} {insert:>9.0} rows/s", "insert limit, mariadb client"));
-    for (name, ids) in
-        [("service, 100 measures per message", false), ("service, 100 per message, message-id", true)]
-    {
-        let run = servers.run(&binary, arrays(arrays_count), (arrays_count, rows), ids).await?;
-        run.report(name, "insert limit", run.measures_per_second(), insert);
-    }
     let folder = tempfile::tempdir()?;
     let mariadb = servers.database.create_database().await?;
     let sqlite = format!("sqlite://{}", folder.path().join("mymonit.db").display());
     report_lone("lone message until readable, MariaDB", &lone(&servers, &binary, &mariadb).await?);
     report_lone("lone message until readable, SQLite", &lone(&servers, &binary, &sqlite).await?);
+    Ok(())
+}
+
+async fn singly(servers: &Servers, binary: &Path, options: &Options) -> anyhow::Result<()> {
+    let without = Load {
+        name: "service, one measure per message",
+        messages: options.messages,
+        measures_per_message: 1,
+        with_message_ids: false,
+        processes: 1,
+    };
+    let with = Load { name: "service, one per message, message-id", with_message_ids: true, ..without };
+    let mut rounds = Vec::new();
+    for _ in 0..options.rounds {
+        let limit = servers.drain(options.messages).await?;
+        rounds.push(round(servers, binary, (without, with), ("drain only", limit)).await?);
+    }
+    report_rounds("one measure per message", "drain only", &rounds);
+    Ok(())
+}
+
+async fn in_arrays(servers: &Servers, binary: &Path, options: &Options) -> anyhow::Result<()> {
+    let without = Load {
+        name: "service, 100 measures per message",
+        messages: options.messages / 10,
+        measures_per_message: MEASURES_PER_ARRAY,
+        with_message_ids: false,
+        processes: 1,
+    };
+    let with = Load { name: "service, 100 per message, message-id", with_message_ids: true, ..without };
+    let mut rounds = Vec::new();
+    for _ in 0..options.rounds {
+        let limit = servers.insert(binary, without.measures()).await?;
+        rounds.push(round(servers, binary, (without, with), ("insert limit", limit)).await?);
+    }
+    report_rounds("100 measures per message", "insert limit", &rounds);
+    Ok(())
+}
+
+/// The shares of one round.
+struct Round {
+    /// Of the limit, without ids.
+    of_limit: f64,
+    /// Of the limit, with ids.
+    of_limit_with_ids: f64,
+}
+
+async fn round(
+    servers: &Servers,
+    binary: &Path,
+    (without, with): (Load, Load),
+    (limit_name, limit): (&str, f64),
+) -> anyhow::Result<Round> {
+    let without = servers.run(binary, without).await?;
+    without.report(limit_name, limit);
+    let with = servers.run(binary, with).await?;
+    with.report(limit_name, limit);
+    Ok(Round {
+        of_limit: without.measures_per_second() / limit,
+        of_limit_with_ids: with.measures_per_second() / limit,
+    })
+}
+
+fn report_rounds(what: &str, limit_name: &str, rounds: &[Round]) {
+    let of_limit = median(rounds.iter().map(|round| round.of_limit));
+    let of_limit_with_ids = median(rounds.iter().map(|round| round.of_limit_with_ids));
+    let cost = median(rounds.iter().map(|round| 1.0 - round.of_limit_with_ids / round.of_limit));
+    line(&format!(
+        "{what}, the middle of {} rounds: {of_limit:.2} of {limit_name}; with message-id {of_limit_with_ids:.2}; the ids cost {:.0} %",
+        rounds.len(),
+        cost * 100.0
+    ));
+}
+
+async fn backlog(servers: &Servers, binary: &Path, options: &Options) -> anyhow::Result<()> {
+    let one = Load {
+        name: "a backlog, one process, message-id",
+        messages: options.backlog,
+        measures_per_message: 1,
+        with_message_ids: true,
+        processes: 1,
+    };
+    let two = Load { name: "a backlog, two processes, message-id", processes: 2, ..one };
+    let limit = servers.drain(options.backlog).await?;
+    for load in [one, two] {
+        servers.run(binary, load).await?.report("drain only", limit);
+    }
     Ok(())
 }

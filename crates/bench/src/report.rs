@@ -18,3 +18,10 @@ pub(crate) fn per_second(count: u64, took: Duration) -> f64 {
 pub(crate) fn to_f64(count: u64) -> f64 {
     count as f64
 }
+
+/// The middle one of some figures; of an even number, the greater one of the two in the middle.
+pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let mut figures: Vec<_> = figures.into_iter().collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
