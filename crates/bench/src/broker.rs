@@ -11,6 +11,7 @@ use lapin::options::{
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 const EXCHANGE: &str = "mymonit";
 const QUEUE: &str = "measures";
@@ -51,18 +52,18 @@ impl Broker {
         Ok(Self { _connection: connection, channel })
     }
 
-    /// Publishes persistent messages and waits until the broker has taken all of them.
+    /// Publishes persistent messages and waits until the broker has taken all of them. Their ids are random, since no
+    /// order in them helps the database then.
     pub(crate) async fn fill(
         &self,
         bodies: impl Iterator<Item = Vec<u8>>,
         with_message_ids: bool,
     ) -> anyhow::Result<()> {
         let mut confirms = futures::stream::FuturesUnordered::new();
-        for (number, body) in bodies.enumerate() {
+        for body in bodies {
             let mut properties = BasicProperties::default().with_delivery_mode(2);
             if with_message_ids {
-                properties =
-                    properties.with_message_id(ShortString::from(format!("bench-message-{number:020}")));
+                properties = properties.with_message_id(ShortString::from(Uuid::new_v4().to_string()));
             }
             let options = BasicPublishOptions::default();
             let confirm =
