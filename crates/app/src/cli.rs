@@ -34,6 +34,8 @@ pub(crate) enum Command {
         /// The staff identification, such as S001.
         user_id: String,
     },
+    /// Prints the OpenAPI document of the REST API, the same text as `api.yaml`.
+    Openapi,
     /// Exits with 0 if the running service is ready, for container health checks.
     Healthcheck,
 }

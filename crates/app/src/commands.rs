@@ -2,6 +2,7 @@
 
 mod healthcheck;
 mod migrate;
+mod openapi;
 mod serve;
 mod token;
 
@@ -36,6 +37,7 @@ async fn execute(command: Command, environment: &Environment) -> anyhow::Result<
             migrate::migrate(environment).await
         }
         Command::Token { user_id } => token::token(environment, &user_id).await,
+        Command::Openapi => openapi::openapi(),
         Command::Healthcheck => healthcheck::healthcheck(environment).await,
     }
 }

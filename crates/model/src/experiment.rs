@@ -14,6 +14,11 @@ text_type! {
 pub struct ExperimentId(u32);
 
 impl ExperimentId {
+    /// The least number.
+    pub const MIN: Self = Self(1);
+    /// The greatest number.
+    pub const MAX: Self = Self(u32::MAX);
+
     /// Takes a number that the system gave.
     pub const fn new(id: u32) -> Self {
         Self(id)
@@ -36,8 +41,11 @@ impl FromStr for ExperimentId {
 
     fn from_str(raw: &str) -> Result<Self, InvalidField> {
         match raw.parse() {
-            Ok(id) if id > 0 && raw.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(id)),
-            _ => Err(InvalidField::new("experiment_id", "must be an integer from 1 to 4294967295")),
+            Ok(id) if Self(id) >= Self::MIN && raw.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(id)),
+            _ => {
+                let allowed = format!("must be an integer from {} to {}", Self::MIN, Self::MAX);
+                Err(InvalidField::new("experiment_id", allowed))
+            }
         }
     }
 }

@@ -24,17 +24,16 @@ pub struct UserId(String);
 impl UserId {
     /// The greatest number of characters.
     pub const MAX_CHARS: usize = 30;
+    /// What is no id: `/users/me` is the caller's own record, and no HTTP client can name the others in a path.
+    pub const RESERVED: [&'static str; 3] = ["me", ".", ".."];
 
     /// Takes trimmed text of 1–30 characters without control characters.
     ///
-    /// `me` is refused because `/users/me` is the caller's own record, and `.` and `..` because
-    /// no HTTP client can name them in a path.
-    ///
     /// # Errors
-    /// Names `user_id` where the text breaks one of these rules.
+    /// Names `user_id` where the text breaks one of these rules or is [`Self::RESERVED`].
     pub fn new(raw: &str) -> Result<Self, InvalidField> {
         let id = checked("user_id", raw, Self::MAX_CHARS)?;
-        if matches!(id.as_str(), "me" | "." | "..") {
+        if Self::RESERVED.contains(&id.as_str()) {
             return Err(InvalidField::new("user_id", "must not be `me`, `.` or `..`"));
         }
         Ok(Self(id))

@@ -1,6 +1,7 @@
 //! What every request meets before its handler, and every answer after it: request id, log line, one spelling
 //! of the path, time limit, panics caught, and headers that stand on every answer.
 
+mod cross_origin;
 mod methods;
 mod request_id;
 mod request_line;
@@ -9,22 +10,40 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Method, StatusCode};
 use tracing::{Instrument, Span, field};
 
 use crate::Limits;
 use crate::error::{Kind, Problem};
 use crate::path::normalised;
+use cross_origin::CrossOrigin;
+pub use cross_origin::{AllowedOrigins, InvalidOrigin};
 use request_id::{RequestId, X_REQUEST_ID};
 use request_line::RequestLine;
 
+/// Headers that every answer carries unless its handler gave it others. An answer of this API is data for the program
+/// that asked: no page may load anything with it, show it in a frame or include it, and none may keep it.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
 /// Around everything else.
-pub(crate) async fn edge(mut request: Request, next: Next) -> Response {
+pub(crate) async fn edge(
+    State(origins): State<AllowedOrigins>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
     let span = tracing::error_span!(
@@ -34,6 +53,7 @@ pub(crate) async fn edge(mut request: Request, next: Next) -> Response {
         route = field::Empty,
         user_id = field::Empty
     );
+    let cross_origin = CrossOrigin::of(&request);
     let mut line = RequestLine::new(&request, span.clone());
     if let Some(uri) = normalised(request.uri()) {
         *request.uri_mut() = uri;
@@ -41,6 +61,7 @@ pub(crate) async fn edge(mut request: Request, next: Next) -> Response {
     let response = answer(request, next).instrument(span).await;
     let mut response = methods::complete(&method, response);
     set_headers(&mut response, id);
+    origins.share(cross_origin, &mut response);
     line.answered(&response);
     line.follow(response)
 }
@@ -64,8 +85,9 @@ pub(crate) async fn no_such_path(request: Request) -> Response {
 
 fn set_headers(response: &mut Response, id: RequestId) {
     let headers = response.headers_mut();
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(value);
+    }
     headers.insert(X_REQUEST_ID, id.into_header());
 }
 

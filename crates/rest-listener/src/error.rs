@@ -29,7 +29,8 @@ use serde::Serialize;
 
 /// Seconds after which a client may well try again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// The media type of a refusal (RFC 9457).
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The kinds of refusals, in the order of their status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    /// Every kind.
+    pub(crate) const ALL: [Self; 12] = [
         Self::InvalidArgument,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -81,10 +83,19 @@ impl Kind {
         }
     }
 
+    pub(crate) const fn status(self) -> StatusCode {
+        self.policy().0
+    }
+
+    /// The stable code.
+    pub(crate) const fn code(self) -> &'static str {
+        self.policy().1
+    }
+
     /// The kind of an answer of which nothing but the status is known.
     pub(crate) fn of(status: StatusCode) -> Self {
         let other = if status.is_client_error() { Self::InvalidArgument } else { Self::Internal };
-        Self::ALL.into_iter().find(|kind| kind.policy().0 == status).unwrap_or(other)
+        Self::ALL.into_iter().find(|kind| kind.status() == status).unwrap_or(other)
     }
 }
 
@@ -158,7 +169,7 @@ impl IntoResponse for Problem {
         let shape = Shape { status: status.as_u16(), title, detail: &self.detail, code };
         // Text and numbers always become JSON.
         let body = serde_json::to_vec(&shape).unwrap_or_default();
-        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, PROBLEM_JSON)]);
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))]);
         match self.kind {
             Kind::Unauthenticated => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

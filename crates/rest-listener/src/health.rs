@@ -3,41 +3,66 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use futures::future::join_all;
 use http::StatusCode;
 use mymonit_services::ReadinessProbe;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use crate::RestState;
+use crate::openapi::Endpoints;
 
-pub(crate) fn router() -> Router<RestState> {
-    Router::new().route("/health/live", get(live)).route("/health/ready", get(ready))
+pub(crate) fn endpoints() -> Endpoints {
+    Endpoints::default().open(routes!(live)).open(routes!(ready))
 }
 
-#[derive(Serialize)]
+/// The process runs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Live)]
 struct LiveShape {
+    #[schema(example = "live")]
     status: &'static str,
 }
 
-#[derive(Serialize)]
+/// Whether the service can do its work, part by part.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Ready)]
 struct ReadyShape {
+    /// `ready` or `not ready`.
+    #[schema(example = "ready")]
     status: &'static str,
     parts: BTreeMap<&'static str, PartShape>,
 }
 
-#[derive(Serialize)]
+/// One part of the service.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Part)]
 struct PartShape {
     ready: bool,
+    /// The state in a word, such as `consuming` or `unavailable`.
+    #[schema(example = "consuming")]
     state: &'static str,
 }
 
+/// Answers while the process runs.
+#[utoipa::path(
+    get, path = "/health/live", tag = "health", operation_id = "live",
+    responses((status = OK, description = "The process runs.", body = LiveShape))
+)]
 async fn live() -> Json<LiveShape> {
     Json(LiveShape { status: "live" })
 }
 
+/// Tells whether the service can do its work.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "health", operation_id = "ready",
+    responses(
+        (status = OK, description = "The database answers and the consumer is consuming.", body = ReadyShape),
+        (status = SERVICE_UNAVAILABLE, description = "A part is not ready.", body = ReadyShape)
+    )
+)]
 async fn ready(State(probes): State<Arc<[Arc<dyn ReadinessProbe>]>>) -> (StatusCode, Json<ReadyShape>) {
     let states = join_all(probes.iter().map(|probe| probe.state())).await;
     let is_ready = states.iter().all(|state| state.ready);

@@ -6,6 +6,7 @@
 
 mod caller;
 mod created;
+mod docs;
 mod edge;
 mod encoder;
 mod error;
@@ -14,6 +15,7 @@ mod health;
 mod json;
 mod measure_types;
 mod measures;
+mod openapi;
 mod path;
 mod query;
 mod rejected_messages;
@@ -24,6 +26,8 @@ mod state;
 mod streaming;
 mod users;
 
+pub use edge::{AllowedOrigins, InvalidOrigin};
+pub use openapi::openapi_yaml;
 pub use router::router;
 pub use server::{Limits, serve};
 pub use state::RestState;

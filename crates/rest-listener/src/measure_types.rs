@@ -2,28 +2,35 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use mymonit_model::MeasureType;
 use mymonit_services::MeasureTypeService;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use crate::RestState;
 use crate::caller::Caller;
 use crate::error::Problem;
+use crate::openapi::{Endpoints, MeasureTypeNameText};
 use crate::query::NoParameters;
 
-pub(crate) fn router() -> Router<RestState> {
-    Router::new().route("/measure-types", get(list))
+pub(crate) fn endpoints() -> Endpoints {
+    Endpoints::default().guarded(routes!(list))
 }
 
-/// A measure type, as specification §5 has it.
-#[derive(Serialize)]
+/// What a measure is a number of: a named SI derived unit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MeasureType)]
 struct MeasureTypeShape {
     measure_type_id: u16,
+    #[schema(value_type = MeasureTypeNameText)]
     name: String,
+    /// The unit's symbol.
+    #[schema(example = "Hz")]
     symbol: String,
+    /// What the unit measures.
+    #[schema(example = "frequency")]
     quantity: String,
 }
 
@@ -34,6 +41,11 @@ impl From<MeasureType> for MeasureTypeShape {
     }
 }
 
+/// Lists what can be measured.
+#[utoipa::path(
+    get, path = "/measure-types/", tag = "measures", operation_id = "listMeasureTypes",
+    responses((status = OK, description = "All measure types.", body = [MeasureTypeShape]))
+)]
 async fn list(
     State(measure_types): State<Arc<dyn MeasureTypeService>>,
     Caller(caller): Caller,

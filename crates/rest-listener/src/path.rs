@@ -10,8 +10,11 @@ use mymonit_model::ExperimentId;
 use mymonit_services::ServiceError;
 use mymonit_services::ports::RejectedMessageId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::error::Problem;
+use crate::openapi::{EXPERIMENT_ID, PathParameter, REJECTED_MESSAGE_ID, USER_ID, in_path};
 
 /// Everything but RFC 3986's unreserved characters.
 pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -113,6 +116,25 @@ impl<S: Send + Sync> FromRequestParts<S> for RejectedMessagePath {
         let id = number.ok_or_else(|| Problem::invalid("id", "must be a positive integer of 64 bits"))?;
         Ok(Self(RejectedMessageId::new(id)))
     }
+}
+
+/// Tells the document which parameters an extractor takes out of the path.
+macro_rules! document {
+    ($($extractor:ty: $parameters:expr),+ $(,)?) => {$(
+        impl IntoParams for $extractor {
+            fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                const PARAMETERS: &[PathParameter] = &$parameters;
+                in_path(PARAMETERS)
+            }
+        }
+    )+};
+}
+
+document! {
+    ExperimentPath: [EXPERIMENT_ID],
+    UserPath: [USER_ID],
+    AssociationPath: [EXPERIMENT_ID, USER_ID],
+    RejectedMessagePath: [REJECTED_MESSAGE_ID],
 }
 
 /// The decoded parameters of the path.

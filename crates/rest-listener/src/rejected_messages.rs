@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -20,13 +19,17 @@ use mymonit_services::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
 use crate::caller::Caller;
 use crate::encoder::Encoder;
 use crate::error::Problem;
+use crate::openapi::{Endpoints, Paged, ReasonCode, StoredTimestamp, cursor, limit, moment, text_in_query};
 use crate::path::RejectedMessagePath;
 use crate::query::{NoParameters, Parameters};
-use crate::{Limits, RestState, streaming};
+use crate::{Limits, streaming};
 
 /// Which part of the time that a request may take a replay of many uses before it answers with what it has done:
 /// the message in hand may take long, and the answer has to be on its way before the time is over.
@@ -34,25 +37,70 @@ const PART_OF_LIMIT: u32 = 6;
 
 type Rejected = State<Arc<dyn RejectedMessageService>>;
 
-pub(crate) fn router() -> Router<RestState> {
-    Router::new()
-        .route("/rejected-messages", get(list))
-        .route("/rejected-messages/replay", post(replay_all))
-        .route("/rejected-messages/{id}", get(one).delete(discard))
-        .route("/rejected-messages/{id}/replay", post(replay))
+pub(crate) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .guarded(routes!(list))
+        .guarded(routes!(replay_all))
+        .guarded(routes!(one, discard))
+        .guarded(routes!(replay))
+        .with_schema::<RejectedMessageShape<'static>>()
 }
 
-/// `RejectedMessage` of specification §5, without its body.
-#[derive(Serialize)]
+/// A message that could not be stored, without its body.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RejectedMessage)]
 struct RejectedMessageShape<'a> {
+    #[schema(minimum = 1)]
     id: u64,
+    #[schema(value_type = ReasonCode)]
     reason: &'static str,
+    /// The reason in a sentence that names the field.
+    #[schema(example = "there is no experiment `neutrino-flux`")]
     detail: &'a str,
+    #[schema(value_type = StoredTimestamp)]
     received_at: String,
     /// Text, or `{"$base64": "…"}` where it is no UTF-8, as for binary values within the properties.
+    #[schema(required = true, value_type = Option<BinaryText>)]
     message_id: Option<Value>,
+    /// The AMQP properties that the message came with.
+    #[schema(value_type = Object)]
     properties: &'a Value,
+    /// How many bytes the body has.
     size: u64,
+}
+
+/// A rejected message with its body.
+#[derive(ToSchema)]
+#[schema(as = RejectedMessageWithBody)]
+#[expect(dead_code, reason = "the document's face of what the module body writes piece by piece")]
+struct RejectedMessageWithBodyShape<'a> {
+    #[serde(flatten)]
+    message: RejectedMessageShape<'a>,
+    body_encoding: BodyEncoding,
+    /// The body as text, or in base64 if it is no UTF-8.
+    body: String,
+}
+
+/// How the body of a rejected message is shown.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the document's face of what the module body writes piece by piece")]
+enum BodyEncoding {
+    #[serde(rename = "utf-8")]
+    Utf8,
+    #[serde(rename = "base64")]
+    Base64,
+}
+
+/// Text, or bytes that are none.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the document's face of what is made as JSON")]
+enum BinaryText {
+    Text(String),
+    Bytes {
+        #[serde(rename = "$base64")]
+        base64: String,
+    },
 }
 
 impl<'a> From<&'a RejectedMessage> for RejectedMessageShape<'a> {
@@ -78,11 +126,22 @@ fn readable(message_id: &MessageId) -> Value {
 }
 
 /// What became of one message that was replayed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Replay)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum ReplayShape {
-    Stored { measures: usize },
-    Rejected { reason: &'static str, detail: String },
+    /// It is stored now, and no longer a rejected message.
+    Stored {
+        /// How many measures it held.
+        measures: usize,
+    },
+    /// It still cannot be stored, and stays.
+    Rejected {
+        #[schema(value_type = ReasonCode)]
+        reason: &'static str,
+        /// The reason in a sentence that names the field.
+        detail: String,
+    },
 }
 
 impl From<Replay> for ReplayShape {
@@ -97,7 +156,8 @@ impl From<Replay> for ReplayShape {
 }
 
 /// What became of many messages that were replayed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReplaySummary)]
 struct ReplaySummaryShape {
     stored: u64,
     still_rejected: u64,
@@ -131,6 +191,13 @@ impl Encoder for RejectedMessageEncoder {
     }
 }
 
+/// Lists rejected messages, last received first.
+///
+/// For administrators. Without their bodies.
+#[utoipa::path(
+    get, path = "/rejected-messages/", tag = "rejected messages", operation_id = "listRejectedMessages",
+    params(ListQuery), responses(Paged<RejectedMessageShape<'static>>)
+)]
 async fn list(
     State(rejected): Rejected,
     Caller(caller): Caller,
@@ -142,6 +209,14 @@ async fn list(
     Ok(([(CONTENT_TYPE, RejectedMessageEncoder::MEDIA_TYPE)], AppendHeaders(link), body).into_response())
 }
 
+/// Shows a rejected message with its body.
+///
+/// For administrators.
+#[utoipa::path(
+    get, path = "/rejected-messages/{id}", tag = "rejected messages", operation_id = "getRejectedMessage",
+    params(RejectedMessagePath),
+    responses((status = OK, description = "The message, whole.", body = RejectedMessageWithBodyShape<'static>))
+)]
 async fn one(
     State(rejected): Rejected,
     Caller(caller): Caller,
@@ -153,6 +228,14 @@ async fn one(
     Ok(([(CONTENT_TYPE, RejectedMessageEncoder::MEDIA_TYPE)], body).into_response())
 }
 
+/// Tries to store a rejected message again.
+///
+/// For administrators. Safe to repeat: the message is stored once.
+#[utoipa::path(
+    post, path = "/rejected-messages/{id}/replay", tag = "rejected messages", operation_id = "replayRejectedMessage",
+    params(RejectedMessagePath),
+    responses((status = OK, description = "What became of it.", body = ReplayShape))
+)]
 async fn replay(
     State(rejected): Rejected,
     Caller(caller): Caller,
@@ -162,6 +245,18 @@ async fn replay(
     Ok(Json(rejected.replay(&caller, id).await?.into()))
 }
 
+/// Tries to store all rejected messages of a filter again.
+///
+/// For administrators. Safe to repeat. What does not fit into the time of one request is left to the next one, which the
+/// `Link` header names.
+#[utoipa::path(
+    post, path = "/rejected-messages/replay", tag = "rejected messages", operation_id = "replayRejectedMessages",
+    params(ReplayQuery),
+    responses((
+        status = OK, description = "What became of them.", body = ReplaySummaryShape,
+        headers(("Link" = String, description = "What goes on with the rest, if any is left: `<…>; rel=\"next\"`."))
+    ))
+)]
 async fn replay_all(
     State(rejected): Rejected,
     Caller(caller): Caller,
@@ -177,6 +272,13 @@ async fn replay_all(
     Ok((AppendHeaders(link), Json(shape)).into_response())
 }
 
+/// Discards a rejected message for good.
+///
+/// For administrators.
+#[utoipa::path(
+    delete, path = "/rejected-messages/{id}", tag = "rejected messages", operation_id = "discardRejectedMessage",
+    params(RejectedMessagePath), responses((status = NO_CONTENT, description = "The message is gone."))
+)]
 async fn discard(
     State(rejected): Rejected,
     Caller(caller): Caller,
@@ -196,6 +298,14 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         const KNOWN: [&str; 5] = ["reason", "from", "to", "limit", "cursor"];
         Parameters::parse(parts.uri.query(), &KNOWN).map(Self)
+    }
+}
+
+impl IntoParams for ListQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = filter_parameters().to_vec();
+        parameters.extend([limit(MAX_REJECTED_MESSAGES, "messages"), cursor()]);
+        parameters
     }
 }
 
@@ -219,6 +329,22 @@ impl<S: Send + Sync> FromRequestParts<S> for ReplayQuery {
         const KNOWN: [&str; 4] = ["reason", "from", "to", "cursor"];
         Parameters::parse(parts.uri.query(), &KNOWN).map(Self)
     }
+}
+
+impl IntoParams for ReplayQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = filter_parameters().to_vec();
+        parameters.push(cursor());
+        parameters
+    }
+}
+
+fn filter_parameters() -> [Parameter; 3] {
+    [
+        text_in_query::<ReasonCode>("reason", "Only those that were rejected for this reason."),
+        moment("from", "Only those received at this moment or later."),
+        moment("to", "Only those received before this moment."),
+    ]
 }
 
 fn filter(parameters: &Parameters) -> Result<RejectedMessageFilter, Problem> {

@@ -1,56 +1,101 @@
 //! `/scientists-experiments/`: who may read which experiment.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use http::StatusCode;
 use mymonit_services::ExperimentService;
 use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::routes;
 
-use crate::RestState;
 use crate::caller::Caller;
 use crate::created::Created;
 use crate::error::Problem;
+use crate::openapi::{Conflict, Endpoints, ExperimentIdNumber, UserIdText};
 use crate::path::{AssociationPath, encoded};
 use crate::query::NoParameters;
 use crate::users::UserShape;
 
 type Experiments = State<Arc<dyn ExperimentService>>;
 
-pub(crate) fn router() -> Router<RestState> {
-    Router::new()
-        .route("/scientists-experiments", get(list))
-        .route("/scientists-experiments/{experiment_id}/{user_id}", post(associate).delete(dissociate))
+pub(crate) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .guarded(routes!(list))
+        .guarded(routes!(associate, dissociate))
+        .with_schema::<AssociationShape>()
+        .with_schema::<ScientistsShape>()
+}
+
+/// The scientists by the number of their experiment.
+#[derive(Default, Serialize)]
+#[serde(transparent)]
+struct AssociationsShape(BTreeMap<u32, ScientistsShape>);
+
+impl PartialSchema for AssociationsShape {
+    fn schema() -> RefOr<Schema> {
+        let numbers = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[1-9][0-9]*$"));
+        let schema = ObjectBuilder::new()
+            .property_names(Some(numbers))
+            .additional_properties(Some(Ref::from_schema_name(ScientistsShape::name())))
+            .description(Some("The scientists by the number of their experiment."));
+        Schema::from(schema.build()).into()
+    }
+}
+
+impl ToSchema for AssociationsShape {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Associations")
+    }
 }
 
 /// The scientists of one experiment.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = Scientists)]
 struct ScientistsShape {
     users: Vec<UserShape>,
 }
 
 /// An association that was made.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Association)]
 struct AssociationShape {
+    #[schema(value_type = ExperimentIdNumber)]
     experiment_id: u32,
+    #[schema(value_type = UserIdText)]
     user_id: String,
 }
 
+/// Lists all associations, by the number of the experiment.
+///
+/// For administrators.
+#[utoipa::path(
+    get, path = "/scientists-experiments/", tag = "associations", operation_id = "listAssociations",
+    responses((status = OK, description = "The scientists of each experiment that has any.", body = AssociationsShape))
+)]
 async fn list(
     State(experiments): Experiments,
     Caller(caller): Caller,
     _: NoParameters,
-) -> Result<Json<BTreeMap<u32, ScientistsShape>>, Problem> {
-    let mut by_experiment = BTreeMap::<_, ScientistsShape>::new();
+) -> Result<Json<AssociationsShape>, Problem> {
+    let mut by_experiment = AssociationsShape::default();
     for (experiment_id, user) in experiments.associations(&caller).await? {
-        by_experiment.entry(experiment_id.get()).or_default().users.push(user.into());
+        by_experiment.0.entry(experiment_id.get()).or_default().users.push(user.into());
     }
     Ok(Json(by_experiment))
 }
 
+/// Associates a scientist with an experiment.
+///
+/// For administrators. Only scientists can be associated.
+#[utoipa::path(
+    post, path = "/scientists-experiments/{experiment_id}/{user_id}", tag = "associations",
+    operation_id = "associate", params(AssociationPath), responses(Created<AssociationShape>, Conflict)
+)]
 async fn associate(
     State(experiments): Experiments,
     Caller(caller): Caller,
@@ -63,6 +108,14 @@ async fn associate(
     Ok(Created { location, thing: AssociationShape { experiment_id, user_id } })
 }
 
+/// Ends an association.
+///
+/// For administrators.
+#[utoipa::path(
+    delete, path = "/scientists-experiments/{experiment_id}/{user_id}", tag = "associations",
+    operation_id = "dissociate", params(AssociationPath),
+    responses((status = NO_CONTENT, description = "The scientist may no longer read the experiment's measures."))
+)]
 async fn dissociate(
     State(experiments): Experiments,
     Caller(caller): Caller,

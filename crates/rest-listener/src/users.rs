@@ -2,38 +2,45 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use http::StatusCode;
 use mymonit_model::User;
 use mymonit_services::{UserDraft, UserProfileDraft, UserService};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use crate::RestState;
 use crate::caller::Caller;
 use crate::created::Created;
 use crate::error::Problem;
 use crate::json::{self, present};
+use crate::openapi::{Conflict, EmailText, Endpoints, PersonNameText, RoleName, UserIdText, UsernameText};
 use crate::path::{UserPath, encoded};
 use crate::query::NoParameters;
 
 type Users = State<Arc<dyn UserService>>;
 
-pub(crate) fn router() -> Router<RestState> {
-    Router::new()
-        .route("/users", get(list).post(create))
-        .route("/users/me", get(me))
-        .route("/users/{user_id}", get(one).put(update).delete(erase))
+pub(crate) fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .guarded(routes!(list, create))
+        .guarded(routes!(me))
+        .guarded(routes!(one, update, erase))
 }
 
-/// `User` of specification §5, for a client that may see it.
-#[derive(Serialize)]
+/// Somebody who may sign in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
 pub(crate) struct UserShape {
+    #[schema(value_type = UserIdText)]
     user_id: String,
+    #[schema(value_type = PersonNameText)]
     name: String,
+    #[schema(value_type = UsernameText)]
     username: String,
+    #[schema(value_type = EmailText)]
     email: String,
+    #[schema(value_type = RoleName)]
     role: &'static str,
 }
 
@@ -50,12 +57,21 @@ impl From<User> for UserShape {
 }
 
 /// A user to be made.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewUser, example = json!({
+    "user_id": "S003", "name": "Lise Meitner", "username": "Vq3hJz0sT9cYw2LmK8nRb5XdPeG1",
+    "email": "lmeitner@home.cern", "role": "SCIENTIST"
+}))]
 struct NewUserShape {
+    #[schema(value_type = UserIdText)]
     user_id: String,
+    #[schema(value_type = PersonNameText)]
     name: String,
+    #[schema(value_type = UsernameText)]
     username: String,
+    #[schema(value_type = EmailText)]
     email: String,
+    #[schema(value_type = RoleName)]
     role: String,
 }
 
@@ -67,18 +83,34 @@ impl From<NewUserShape> for UserDraft {
     }
 }
 
-/// A user as it shall be from now on.
-#[derive(Deserialize)]
+/// A user as it shall be from now on. `user_id` and `role`, where given, must be the stored ones.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UserUpdate, example = json!({
+    "user_id": "S001", "name": "Peter W. Higg", "username": "uJayGH994iVa2TY5auSNYZoUpwk1",
+    "email": "phigg@home.cern", "role": "SCIENTIST"
+}))]
 struct UserUpdateShape {
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = UserIdText, required = false)]
     user_id: Option<String>,
+    #[schema(value_type = PersonNameText)]
     name: String,
+    #[schema(value_type = UsernameText)]
     username: String,
+    #[schema(value_type = EmailText)]
     email: String,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = RoleName, required = false)]
     role: Option<String>,
 }
 
+/// Lists all users.
+///
+/// For administrators.
+#[utoipa::path(
+    get, path = "/users/", tag = "users", operation_id = "listUsers",
+    responses((status = OK, description = "All users but the erased ones.", body = [UserShape]))
+)]
 async fn list(
     State(users): Users,
     Caller(caller): Caller,
@@ -88,6 +120,13 @@ async fn list(
     Ok(Json(users.into_iter().map(UserShape::from).collect()))
 }
 
+/// Adds a user.
+///
+/// For administrators. The id cannot be one that an erased user had.
+#[utoipa::path(
+    post, path = "/users/", tag = "users", operation_id = "createUser", request_body = NewUserShape,
+    responses(Created<UserShape>, Conflict)
+)]
 async fn create(
     State(users): Users,
     Caller(caller): Caller,
@@ -98,10 +137,22 @@ async fn create(
     Ok(Created { location: format!("/users/{}", encoded(user.user_id.as_str())), thing: user.into() })
 }
 
+/// Shows the caller's own record.
+#[utoipa::path(
+    get, path = "/users/me", tag = "users", operation_id = "getOwnUser",
+    responses((status = OK, description = "The user whom the token stands for.", body = UserShape))
+)]
 async fn me(Caller(caller): Caller, _: NoParameters) -> Json<UserShape> {
     Json(caller.into())
 }
 
+/// Shows a user.
+///
+/// For administrators and the user. To other scientists every id is forbidden, whether there is such a user or not.
+#[utoipa::path(
+    get, path = "/users/{user_id}", tag = "users", operation_id = "getUser", params(UserPath),
+    responses((status = OK, description = "The user.", body = UserShape))
+)]
 async fn one(
     State(users): Users,
     Caller(caller): Caller,
@@ -111,6 +162,14 @@ async fn one(
     Ok(Json(users.get(&caller, &user_id).await?.into()))
 }
 
+/// Replaces what can change of a user.
+///
+/// For administrators and the user; `username` is changed by administrators only. Takes what GET gave.
+#[utoipa::path(
+    put, path = "/users/{user_id}", tag = "users", operation_id = "updateUser", params(UserPath),
+    request_body = UserUpdateShape,
+    responses((status = OK, description = "The user as it is now.", body = UserShape), Conflict)
+)]
 async fn update(
     State(users): Users,
     Caller(caller): Caller,
@@ -123,6 +182,14 @@ async fn update(
     Ok(Json(users.update(&caller, &user_id, given_id, role, profile).await?.into()))
 }
 
+/// Erases a user for good.
+///
+/// For administrators and the user. Name, username, e-mail and associations are removed; the id stays, for audit, and
+/// cannot be used again. The last administrator cannot be erased.
+#[utoipa::path(
+    delete, path = "/users/{user_id}", tag = "users", operation_id = "eraseUser", params(UserPath),
+    responses((status = NO_CONTENT, description = "The personal data are gone."), Conflict)
+)]
 async fn erase(
     State(users): Users,
     Caller(caller): Caller,

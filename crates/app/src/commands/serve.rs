@@ -44,10 +44,11 @@ pub(crate) async fn serve(environment: &Environment, evaluation: bool) -> anyhow
         probes: Arc::from([storage.probe(), Arc::new(rabbit.probe())]),
     };
     let listener = bind(&configuration.rest).await?;
+    let router = mymonit_rest_listener::router(state, configuration.rest.cors_origins);
 
     let stop = CancellationToken::new();
     let mut parts = Parts::new(stop.clone());
-    parts.start("REST listener", answer(listener, mymonit_rest_listener::router(state), stop.clone()));
+    parts.start("REST listener", answer(listener, router, stop.clone()));
     parts.start("Rabbit listener", rabbit.run(stop.clone()));
     parts.start(
         "storage upkeep",
@@ -69,7 +70,7 @@ fn announce(configuration: &Configuration) {
 }
 
 async fn bind(configuration: &RestConfiguration) -> anyhow::Result<TcpListener> {
-    let RestConfiguration { host, port } = configuration;
+    let RestConfiguration { host, port, .. } = configuration;
     let listener = TcpListener::bind((host.as_str(), *port))
         .await
         .with_context(|| format!("cannot listen on REST_HOST `{host}`, REST_PORT {port}"))?;

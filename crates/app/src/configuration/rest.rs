@@ -1,14 +1,18 @@
 use std::net::IpAddr;
 
+use mymonit_rest_listener::AllowedOrigins;
+
 use super::{ConfigurationError, Environment};
 
-/// Where clients are answered: `REST_HOST`, `REST_PORT`.
+/// Where clients are answered, and pages of which origins among them: `REST_HOST`, `REST_PORT`, `REST_CORS_ORIGINS`.
 #[derive(Debug)]
 pub(crate) struct RestConfiguration {
     /// A host name or an address; every address unless configured, in evaluation mode only this machine.
     pub(crate) host: String,
     /// The TCP port; 0 lets the system choose one.
     pub(crate) port: u16,
+    /// The origins whose pages may read the answers; none unless configured.
+    pub(crate) cors_origins: AllowedOrigins,
 }
 
 impl RestConfiguration {
@@ -17,6 +21,7 @@ impl RestConfiguration {
         Ok(Self {
             host: environment.text("REST_HOST")?.unwrap_or_else(|| default.to_owned()),
             port: environment.number("REST_PORT", 5000, 0..=u16::MAX)?,
+            cors_origins: cors_origins(environment)?,
         })
     }
 
@@ -30,6 +35,16 @@ impl RestConfiguration {
         };
         format!("http://{host}:{}{path}", self.port)
     }
+}
+
+/// Origins with commas between them.
+fn cors_origins(environment: &Environment) -> Result<AllowedOrigins, ConfigurationError> {
+    const NAME: &str = "REST_CORS_ORIGINS";
+    let Some(text) = environment.text(NAME)? else { return Ok(AllowedOrigins::default()) };
+    AllowedOrigins::new(text.split(',').map(str::trim)).map_err(|refusal| {
+        let allowed = "a list of origins such as `https://monit.example.org`, with commas between them";
+        ConfigurationError::wrong(NAME, &text, format!("{allowed} ({refusal})"))
+    })
 }
 
 #[cfg(test)]
@@ -47,6 +62,22 @@ mod tests {
     }
 
     #[test]
+    fn origins_stand_in_a_list() {
+        let read = |held| cors_origins(&Environment::of(&[("REST_CORS_ORIGINS", held)]));
+        let origins = |list: &[&str]| AllowedOrigins::new(list.iter().copied()).unwrap();
+        assert_eq!(read("").unwrap(), AllowedOrigins::default());
+        assert_eq!(read("https://a.org").unwrap(), origins(&["https://a.org"]));
+        assert_eq!(
+            read("https://a.org, http://b.org:8080").unwrap(),
+            origins(&["https://a.org", "http://b.org:8080"])
+        );
+        for wrong in ["*", "https://a.org/", "https://a.org,", "a.org"] {
+            let message = read(wrong).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("REST_CORS_ORIGINS holds `{wrong}`")), "{message}");
+        }
+    }
+
+    #[test]
     fn the_health_check_finds_the_service_wherever_it_listens() {
         for (host, url) in [
             ("0.0.0.0", "http://127.0.0.1:5000/x"),
@@ -54,7 +85,8 @@ mod tests {
             ("10.0.0.7", "http://10.0.0.7:5000/x"),
             ("app", "http://app:5000/x"),
         ] {
-            assert_eq!(RestConfiguration { host: host.to_owned(), port: 5000 }.local_url("/x"), url);
+            let environment = Environment::of(&[("REST_HOST", host)]);
+            assert_eq!(RestConfiguration::read(&environment, false).unwrap().local_url("/x"), url);
         }
     }
 }

@@ -6,6 +6,9 @@ use crate::site::{Answer, Site, Who, finish};
 
 fn assert_headers(answer: &Answer) {
     assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+    assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     let id = answer.header("x-request-id");
     let is_uuid = id.len() == 36 && id.split('-').map(str::len).eq([8, 4, 4, 4, 12]);

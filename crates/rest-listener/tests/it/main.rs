@@ -7,6 +7,8 @@ mod associations;
 mod authentication;
 mod bad_bodies;
 mod bad_parameters;
+mod contract;
+mod cross_origin;
 mod descriptors;
 mod experiments;
 mod headers;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use mymonit_rest_listener::{Limits, RestState, router, serve};
+use mymonit_rest_listener::{AllowedOrigins, Limits, RestState, router, serve};
 use mymonit_services::{
     ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl, PartState, ReadinessProbe,
     RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, UserServiceImpl,
@@ -186,6 +186,10 @@ impl Site {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_for(limits, AllowedOrigins::default()).await
+    }
+
+    pub(crate) async fn start_for(limits: Limits, origins: AllowedOrigins) -> Self {
         let memory = Memory::with_example_data();
         let probe = |part| Arc::new(SwitchedProbe { part, is_ready: AtomicBool::new(true) });
         let (database, consumer) = (probe("database"), probe("consumer"));
@@ -193,7 +197,7 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, router(state), limits, shutdown.clone()));
+        let server = tokio::spawn(serve(listener, router(state, origins), limits, shutdown.clone()));
         let client = client();
         Self { memory, database, consumer, address, shutdown, server, client }
     }

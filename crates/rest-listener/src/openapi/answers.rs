@@ -1,0 +1,75 @@
+//! Answers that several operations give.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::{IntoResponses, ToSchema};
+
+use super::refusals;
+use crate::created::Created;
+use crate::error::Kind;
+
+type Answers = BTreeMap<String, RefOr<Response>>;
+
+fn answer(status: &str, response: impl Into<RefOr<Response>>) -> Answers {
+    BTreeMap::from([(status.to_owned(), response.into())])
+}
+
+/// The answer to what contradicts what is there.
+pub(crate) enum Conflict {}
+
+impl IntoResponses for Conflict {
+    fn responses() -> Answers {
+        answer("409", Ref::from_response_name(refusals::name(Kind::Conflict)))
+    }
+}
+
+/// The answer to what there is not.
+pub(crate) enum NotFound {}
+
+impl IntoResponses for NotFound {
+    fn responses() -> Answers {
+        answer("404", Ref::from_response_name(refusals::name(Kind::NotFound)))
+    }
+}
+
+impl<T: ToSchema> IntoResponses for Created<T> {
+    fn responses() -> Answers {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name())));
+        let response = ResponseBuilder::new()
+            .description("It is made; `Location` says where it is from now on.")
+            .header("Location", text("The path, percent-encoded."))
+            .content("application/json", content.build());
+        answer("201", response)
+    }
+}
+
+/// Things in an array, page by page or all at once.
+pub(crate) struct Paged<T>(PhantomData<T>);
+
+impl<T: ToSchema> IntoResponses for Paged<T> {
+    fn responses() -> Answers {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let response = ResponseBuilder::new()
+            .description("What was asked for.")
+            .header("Link", next_page())
+            .content("application/json", ContentBuilder::new().schema(Some(items)).build());
+        answer("200", response)
+    }
+}
+
+/// The header that names the next page.
+fn next_page() -> Header {
+    text("While there are more than `limit`, the next page: `<…>; rel=\"next\"`.")
+}
+
+fn text(description: &str) -> Header {
+    HeaderBuilder::new()
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
