@@ -9,6 +9,7 @@ mod measure;
 mod text;
 mod timestamp;
 mod user;
+mod window;
 
 pub use experiment::{Experiment, ExperimentId, ExperimentName};
 pub use faceted::Faceted;
@@ -16,3 +17,4 @@ pub use measure::{MeasureId, MeasureType, MeasureTypeId, MeasureTypeName, Measur
 pub use text::InvalidField;
 pub use timestamp::Timestamp;
 pub use user::{Email, PersonName, Role, User, UserId, Username};
+pub use window::Window;

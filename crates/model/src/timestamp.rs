@@ -18,6 +18,9 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z, the earliest.
+    pub const UNIX_EPOCH: Self = Self(0);
+
     /// Takes nanoseconds since the Unix epoch; `None` before 1970.
     pub const fn from_unix_nanos(nanos: i64) -> Option<Self> {
         if nanos >= 0 { Some(Self(nanos)) } else { None }

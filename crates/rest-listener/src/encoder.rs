@@ -1,8 +1,13 @@
 //! How things are written for a client, one after the other: a format of a thing is an [`Encoder`].
 
+mod csv;
 mod json;
+mod names;
+mod record;
 
-pub(crate) use json::JsonEncoder;
+pub(crate) use csv::CsvEncoder;
+pub(crate) use json::{JsonEncoder, NdjsonEncoder};
+pub(crate) use record::Record;
 
 /// Writes the things of one reading, one after the other, in one format.
 pub(crate) trait Encoder: Send + Unpin + 'static {
@@ -18,3 +23,6 @@ pub(crate) trait Encoder: Send + Unpin + 'static {
     /// Writes what stands after the last item; without it the document is not whole.
     fn end(&mut self, out: &mut Vec<u8>);
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod edge;
 mod encoder;
 mod error;
 mod experiments;
+mod format;
 mod health;
 mod json;
 mod measure_types;
@@ -25,6 +26,7 @@ mod server;
 mod state;
 mod streaming;
 mod users;
+mod weighted;
 
 pub use edge::{AllowedOrigins, InvalidOrigin};
 pub use openapi::openapi_yaml;

@@ -1,120 +1,108 @@
 //! `/measures/`: what was measured.
 
+mod contract;
+mod query;
+
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use http::header::{CONTENT_TYPE, LINK};
-use http::request::Parts;
-use mymonit_services::ports::Order;
-use mymonit_services::{MAX_LIMIT, MeasureService, ReadRequest};
-use utoipa::openapi::path::{Parameter, ParameterIn, ParameterStyle};
-use utoipa::openapi::schema::ArrayBuilder;
-use utoipa::openapi::{Ref, Schema};
-use utoipa::{IntoParams, ToSchema};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK, VARY};
+use http::{HeaderMap, HeaderName};
+use mymonit_model::{ExperimentId, ExperimentName, Window};
+use mymonit_services::{Content, MeasureService, Portions, ServiceError};
 use utoipa_axum::routes;
 
+use self::contract::{BinShape, MeasureShape, Readings};
+use self::query::ReadQuery;
 use crate::caller::Caller;
-use crate::encoder::{Encoder, JsonEncoder};
+use crate::encoder::{CsvEncoder, Encoder, JsonEncoder, NdjsonEncoder, Record};
 use crate::error::Problem;
-use crate::openapi::{
-    Endpoints, ExperimentNameText, MeasureTypeNameText, Paged, StoredTimestamp, cursor, in_query, limit,
-    moment, one_of,
-};
+use crate::format::Format;
+use crate::openapi::Endpoints;
 use crate::path::ExperimentPath;
 use crate::query::Parameters;
-use crate::streaming;
+use crate::streaming::{self, Coding};
+
+/// The width of the bins of a reduced answer; unreduced ones carry no such header.
+const MYMONIT_WINDOW: HeaderName = HeaderName::from_static("mymonit-window");
 
 pub(crate) fn endpoints() -> Endpoints {
-    Endpoints::default().guarded(routes!(read)).with_schema::<MeasureShape>()
-}
-
-/// A measure.
-#[derive(ToSchema)]
-#[schema(as = Measure)]
-#[expect(dead_code, reason = "the document's face of what the encoders write")]
-struct MeasureShape {
-    #[schema(value_type = ExperimentNameText)]
-    experiment: String,
-    #[schema(value_type = MeasureTypeNameText)]
-    measure_type: String,
-    #[schema(value_type = StoredTimestamp)]
-    timestamp: String,
-    /// The number, in the unit of its measure type.
-    #[schema(example = 120.0)]
-    value: f64,
+    Endpoints::default().guarded(routes!(read)).with_schema::<MeasureShape>().with_schema::<BinShape>()
 }
 
 /// Reads measures of an experiment.
 ///
-/// For the scientists who are associated with it. Newest first unless asked otherwise; ties in the order of arrival.
+/// For the scientists who are associated with it. Newest first unless asked otherwise; ties in the order of arrival,
+/// and bins of one moment in the order of `measure_type_id`. As JSON, NDJSON or CSV, compressed with `zstd` or `gzip` for
+/// those who accept it.
 #[utoipa::path(
-    get, path = "/measures/{experiment_id}", tag = "measures", operation_id = "readMeasures",
-    params(ExperimentPath, ReadQuery), responses(Paged<MeasureShape>)
+    get,
+    path = "/measures/{experiment_id}",
+    tag = "measures",
+    operation_id = "readMeasures",
+    params(ExperimentPath, ReadQuery),
+    responses(Readings)
 )]
 async fn read(
     State(measures): State<Arc<dyn MeasureService>>,
     Caller(caller): Caller,
     ExperimentPath(experiment_id): ExperimentPath,
     query: ReadQuery,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let shape = Shape::wanted(&query.0, &headers)?;
     let reading = measures.read(&caller, experiment_id, query.request()?).await?;
     let path = format!("/measures/{experiment_id}");
     let link = reading.next.map(|cursor| (LINK, query.0.link_to_next(&path, &cursor)));
-    let body = streaming::document(reading.pages, JsonEncoder::new(&reading.experiment.name)).await?;
-    Ok(([(CONTENT_TYPE, JsonEncoder::MEDIA_TYPE)], AppendHeaders(link), body).into_response())
+    let (window, document) = match reading.content {
+        Content::Measures(measures) => (None, shape.document(&reading.experiment.name, measures).await?),
+        Content::Bins { window, bins } => {
+            (Some(window), shape.document(&reading.experiment.name, bins).await?)
+        }
+    };
+    let window = window.map(|window: Window| (MYMONIT_WINDOW, window.to_string()));
+    let file = shape.file_name(experiment_id).map(|name| (CONTENT_DISPOSITION, name));
+    Ok((AppendHeaders(link), AppendHeaders(window), AppendHeaders(file), document).into_response())
 }
 
-/// Which measures the client wants (specification §5, "Reading measures").
-struct ReadQuery(Parameters);
+/// How the client wants to have it.
+struct Shape {
+    format: Format,
+    coding: Option<Coding>,
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for ReadQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        const KNOWN: [&str; 6] = ["from", "to", "type", "order", "limit", "cursor"];
-        Parameters::parse(parts.uri.query(), &KNOWN).map(Self)
+impl Shape {
+    fn wanted(parameters: &Parameters, headers: &HeaderMap) -> Result<Self, Problem> {
+        let format = Format::wanted(parameters.once("format")?, headers)?;
+        Ok(Self { format, coding: Coding::wanted(headers) })
     }
-}
 
-impl IntoParams for ReadQuery {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let types = ArrayBuilder::new().items(Ref::from_schema_name(MeasureTypeNameText::name()));
-        let mut of_type = in_query(
-            "type",
-            "Only measures of this type; may be repeated. A name that is no measure type's is refused.",
-            Schema::from(types.build()),
-        );
-        of_type.style = Some(ParameterStyle::Form);
-        of_type.explode = Some(true);
-        vec![
-            moment("from", "Only measures of this moment or later."),
-            moment("to", "Only measures before this moment."),
-            of_type,
-            in_query("order", "By timestamp; `desc` unless given.", one_of(["desc", "asc"])),
-            limit(MAX_LIMIT, "measures"),
-            cursor(),
-        ]
+    async fn document<R: Record>(
+        &self,
+        experiment: &ExperimentName,
+        records: Portions<R>,
+    ) -> Result<Response, ServiceError> {
+        match self.format {
+            Format::Json => self.encoded(records, JsonEncoder::new(experiment)).await,
+            Format::Ndjson => self.encoded(records, NdjsonEncoder::new(experiment)).await,
+            Format::Csv => self.encoded(records, CsvEncoder::new(experiment)).await,
+        }
     }
-}
 
-impl ReadQuery {
-    fn request(&self) -> Result<ReadRequest, Problem> {
-        Ok(ReadRequest {
-            from: self.0.time("from")?,
-            to: self.0.time("to")?,
-            types: self.0.every("type").map(str::to_owned).collect(),
-            order: self.0.once("order")?.map_or(Ok(Order::default()), order)?,
-            limit: self.0.limit(MAX_LIMIT)?,
-            cursor: self.0.once("cursor")?.map(str::to_owned),
-        })
+    async fn encoded<E: Encoder>(
+        &self,
+        records: Portions<E::Item>,
+        encoder: E,
+    ) -> Result<Response, ServiceError> {
+        let document = streaming::document(records, encoder, self.coding).await?;
+        Ok(([(CONTENT_TYPE, E::MEDIA_TYPE), (VARY, "accept, accept-encoding")], document).into_response())
     }
-}
 
-fn order(text: &str) -> Result<Order, Problem> {
-    match text {
-        "desc" => Ok(Order::Descending),
-        "asc" => Ok(Order::Ascending),
-        _ => Err(Problem::invalid("order", "must be `asc` or `desc`")),
+    /// Under which name to keep a table: that of the experiment could be anything, and a file's name may not.
+    fn file_name(&self, experiment_id: ExperimentId) -> Option<String> {
+        let name = self.format.name();
+        (self.format != Format::Json)
+            .then(|| format!("attachment; filename=\"measures-{experiment_id}.{name}\""))
     }
 }

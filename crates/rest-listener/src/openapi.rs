@@ -15,7 +15,7 @@ use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, SecurityRequirement,
 };
 
-pub(crate) use answers::{Conflict, NotFound, Paged};
+pub(crate) use answers::{Conflict, NotFound, Paged, next_page, text_header};
 pub(crate) use endpoints::Endpoints;
 pub(crate) use parameters::{
     EXPERIMENT_ID, PathParameter, REJECTED_MESSAGE_ID, USER_ID, cursor, in_path, in_query, limit, moment,

@@ -41,14 +41,15 @@ impl Parameters {
         moment.map(Some).map_err(|refusal| Problem::invalid(name, &refusal.message))
     }
 
-    /// The parameter `limit`, of which the service knows that it may be `greatest` at most.
-    pub(crate) fn limit(&self, greatest: u32) -> Result<Option<u32>, Problem> {
-        let Some(text) = self.once("limit")? else { return Ok(None) };
+    /// The number of a parameter that may be given once, of which the service knows that it may be `greatest` at
+    /// most.
+    pub(crate) fn count(&self, name: &str, greatest: u32) -> Result<Option<u32>, Problem> {
+        let Some(text) = self.once(name)? else { return Ok(None) };
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        let limit = is_plain.then(|| text.parse().ok()).flatten();
-        limit
+        let count = is_plain.then(|| text.parse().ok()).flatten();
+        count
             .map(Some)
-            .ok_or_else(|| Problem::invalid("limit", &format!("must be an integer from 1 to {greatest}")))
+            .ok_or_else(|| Problem::invalid(name, &format!("must be an integer from 1 to {greatest}")))
     }
 
     /// The `Link` header (RFC 8288) of the page after this one: the same request with the cursor set.

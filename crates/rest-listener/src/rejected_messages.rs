@@ -205,7 +205,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     let list = rejected.list(&caller, query.request()?).await?;
     let link = list.next.map(|cursor| (LINK, query.0.link_to_next("/rejected-messages/", &cursor)));
-    let body = streaming::document(list.pages, RejectedMessageEncoder { is_first: true }).await?;
+    let body = streaming::document(list.pages, RejectedMessageEncoder { is_first: true }, None).await?;
     Ok(([(CONTENT_TYPE, RejectedMessageEncoder::MEDIA_TYPE)], AppendHeaders(link), body).into_response())
 }
 
@@ -313,7 +313,7 @@ impl ListQuery {
     fn request(&self) -> Result<RejectedMessageRequest, Problem> {
         Ok(RejectedMessageRequest {
             filter: filter(&self.0)?,
-            limit: self.0.limit(MAX_REJECTED_MESSAGES)?,
+            limit: self.0.count("limit", MAX_REJECTED_MESSAGES)?,
             cursor: self.0.once("cursor")?.map(str::to_owned),
         })
     }

@@ -5,19 +5,25 @@
 //! away drops the body, which ends the reading, also while the database works on it. A failure on the way
 //! becomes an error of the body, so that the connection breaks instead of ending a document that is not whole.
 
+mod compression;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, Stream, StreamExt};
+use http::header::CONTENT_ENCODING;
 use mymonit_services::ServiceError;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{Instrument, Span};
 
 use crate::encoder::Encoder;
+pub(crate) use compression::Coding;
+use compression::{Compressed, Compressor};
 
 /// Bytes after which a piece of the document is handed on.
 const CHUNK: usize = 64 * 1024;
@@ -27,21 +33,39 @@ const CHUNK_CAPACITY: usize = CHUNK + 1024;
 /// Portions of a reading, read from the database as they are asked for.
 pub(crate) type Pages<T> = BoxStream<'static, Result<Vec<T>, ServiceError>>;
 
-/// The items of `pages` as a document.
+/// The items of `pages` as a document, compressed if that is worth while.
 ///
 /// # Errors
 /// What the first portion says, while there still is a status to say it with.
 pub(crate) async fn document<E: Encoder>(
     mut pages: Pages<E::Item>,
     encoder: E,
-) -> Result<Body, ServiceError> {
+    coding: Option<Coding>,
+) -> Result<Encoded, ServiceError> {
     let first = pages.next().await.transpose()?.unwrap_or_default();
     // Most readings have one portion. Nothing is waited for to learn that.
     let rest = match pages.next().now_or_never() {
         Some(None) => Rest::Nothing,
         second => Rest::Ahead(read_ahead(stream::iter(second.flatten()).chain(pages).boxed())),
     };
-    Ok(Document::new(encoder, first, rest).into_body())
+    Ok(Document::new(encoder, first, rest).into_body(coding))
+}
+
+/// A document as the body of an answer.
+pub(crate) struct Encoded {
+    body: Body,
+    /// How it is compressed.
+    coding: Option<Coding>,
+}
+
+impl IntoResponse for Encoded {
+    fn into_response(self) -> Response {
+        let mut response = self.body.into_response();
+        if let Some(coding) = self.coding {
+            response.headers_mut().insert(CONTENT_ENCODING, coding.header());
+        }
+        response
+    }
 }
 
 /// What the reading task hands on.
@@ -81,6 +105,8 @@ pub(crate) enum BrokenDocument {
     Failed(#[source] ServiceError),
     #[error("the task that read died")]
     Died,
+    #[error("it could not be compressed")]
+    NotCompressed(#[source] std::io::Error),
 }
 
 /// What comes after the portion in hand.
@@ -106,13 +132,22 @@ impl<E: Encoder> Document<E> {
     }
 
     /// A document that is whole in its first piece gets a `Content-Length` with it.
-    fn into_body(mut self) -> Body {
+    fn into_body(mut self, coding: Option<Coding>) -> Encoded {
         self.fill();
         if self.items.as_slice().is_empty() && matches!(self.rest, Rest::Nothing) {
             self.encoder.end(&mut self.out);
-            return Body::from(self.out);
+            let worthwhile = coding.filter(|_| self.out.len() >= compression::WORTHWHILE);
+            return match worthwhile.and_then(|coding| Some((coding, coding.compress(&self.out).ok()?))) {
+                Some((coding, compressed)) => Encoded { body: compressed.into(), coding: Some(coding) },
+                None => Encoded { body: self.out.into(), coding: None },
+            };
         }
-        Body::from_stream(self)
+        match coding.and_then(|coding| Some((coding, Compressor::new(coding).ok()?))) {
+            Some((coding, compressor)) => {
+                Encoded { body: Body::from_stream(Compressed::new(self, compressor)), coding: Some(coding) }
+            }
+            None => Encoded { body: Body::from_stream(self), coding: None },
+        }
     }
 
     /// Encodes what is in hand, up to one piece.

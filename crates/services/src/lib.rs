@@ -15,6 +15,8 @@ mod measure_types;
 pub mod message;
 mod names;
 pub mod ports;
+mod reading;
+mod reduction;
 mod rejected_message_service;
 mod user_service;
 
@@ -23,8 +25,8 @@ pub use experiment_service::{ExperimentService, ExperimentServiceImpl, Experimen
 pub use health::{PartState, ReadinessProbe};
 pub use ingest::{Delivery, IngestService, IngestServiceImpl, IngestServiceImplParameters};
 pub use measure_service::{
-    MAX_LIMIT, MeasurePages, MeasureReading, MeasureService, MeasureServiceImpl,
-    MeasureServiceImplParameters, NamedMeasure, ReadRequest,
+    Content, MAX_LIMIT, MAX_POINTS, MeasureReading, MeasureService, MeasureServiceImpl,
+    MeasureServiceImplParameters, NamedBin, NamedMeasure, Portions, ReadRequest,
 };
 pub use measure_types::{
     KnownMeasureTypes, MeasureTypeService, MeasureTypeServiceImpl, MeasureTypeServiceImplParameters,

@@ -1,26 +1,25 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::BoxStream;
 use mymonit_model::{
-    Experiment, ExperimentId, MeasureTypeId, MeasureTypeName, MeasureValue, Role, StoredMeasure, Timestamp,
-    User,
+    Experiment, ExperimentId, MeasureTypeId, MeasureTypeName, MeasureValue, Role, Timestamp, User, Window,
 };
 use shaku::{Component, Interface};
 
+use crate::cursor::Scope;
 use crate::experiment_service::NO_SUCH_EXPERIMENT;
-use crate::ports::{ExperimentStore, MeasurePosition, MeasureQuery, MeasureStore, Order};
-use crate::{MeasureTypeService, ServiceError, cursor};
+use crate::ports::{ExperimentStore, MeasureQuery, MeasureStore, Order};
+use crate::reading::Reader;
+use crate::reduction::Reduction;
+use crate::{MeasureTypeService, ServiceError};
 
 /// The greatest `limit` of a page. A page is held in memory, so it needs a bound; a reading without
 /// `limit` is streamed and has none.
 pub const MAX_LIMIT: u32 = 100_000;
 
-/// Rows of the first portion of a stream: few, so that a short answer and the first byte of a long one
-/// come soon.
-const FIRST_PORTION: u32 = 1_000;
-/// Rows of every further portion: enough that the cost of a query vanishes beside that of its rows.
-const PORTION: u32 = 10_000;
+/// The greatest `max_points`: more than any plot can show. Who wants narrower bins names their width.
+pub const MAX_POINTS: u32 = 100_000;
 
 /// What a client wants to read; nothing is checked yet but the types of the values.
 #[derive(Debug, Clone, Default)]
@@ -33,10 +32,14 @@ pub struct ReadRequest {
     pub types: Vec<String>,
     /// In which order.
     pub order: Order,
-    /// At most this many, 1 to [`MAX_LIMIT`]; `None` means all.
+    /// At most this many measures or bins, 1 to [`MAX_LIMIT`]; `None` means all.
     pub limit: Option<u32>,
     /// Only what comes after this cursor, which an earlier answer gave.
     pub cursor: Option<String>,
+    /// Reduced to bins of this width.
+    pub window: Option<Window>,
+    /// Reduced to at most this many bins of each measure type, 1 to [`MAX_POINTS`]. Not together with `window`.
+    pub max_points: Option<u32>,
 }
 
 /// A measure as a client sees it, but for the experiment's name, which all of a reading share.
@@ -50,9 +53,42 @@ pub struct NamedMeasure {
     pub value: MeasureValue,
 }
 
-/// Measures in portions, read from the database as the consumer asks for them. An error ends it; what came
-/// before is then not the whole answer.
-pub type MeasurePages = BoxStream<'static, Result<Vec<NamedMeasure>, ServiceError>>;
+/// The measures of one type within one bin of time, those outside of the reading's `from` and `to` left out.
+/// Mean and standard deviation are the doubles nearest to the true ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedBin {
+    /// The name of the measure type.
+    pub measure_type: MeasureTypeName,
+    /// The first moment of the bin, which is a multiple of its width since the Unix epoch.
+    pub timestamp: Timestamp,
+    /// How many measures there are; at least one.
+    pub count: u64,
+    /// The least of them; -0.0 is less than 0.0.
+    pub min: f64,
+    /// The greatest of them.
+    pub max: f64,
+    /// Their arithmetic mean.
+    pub mean: f64,
+    /// The standard deviation of just these measures (of a population, divided by `count`); zero for one measure.
+    pub std: f64,
+}
+
+/// Measures or bins in portions, read from the database as the consumer asks for them. An error ends it; what
+/// came before is then not the whole answer.
+pub type Portions<T> = BoxStream<'static, Result<Vec<T>, ServiceError>>;
+
+/// What a reading holds.
+pub enum Content {
+    /// Every measure.
+    Measures(Portions<NamedMeasure>),
+    /// Bins of measures.
+    Bins {
+        /// The width of each.
+        window: Window,
+        /// The bins in the order of time, those of one start in that of their types' ids. Portions may be empty.
+        bins: Portions<NamedBin>,
+    },
+}
 
 /// An answer to a [`ReadRequest`].
 pub struct MeasureReading {
@@ -60,8 +96,8 @@ pub struct MeasureReading {
     pub experiment: Experiment,
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
-    /// The measures.
-    pub pages: MeasurePages,
+    /// What was read.
+    pub content: Content,
 }
 
 /// Reading measures (specification §3, §5).
@@ -112,16 +148,33 @@ impl MeasureService for MeasureServiceImpl {
         if limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
             return Err(ServiceError::invalid("limit", format!("must be an integer from 1 to {MAX_LIMIT}")));
         }
-        let after = match &request.cursor {
-            Some(text) => Some(cursor::decode(text, experiment_id, request.order)?),
-            None => None,
+        let reduction = reduction(&request)?;
+        let query = self.query(experiment_id, &request).await?;
+        let scope = Scope::of(&query, reduction);
+        let reader = Reader {
+            measures: self.measures.clone(),
+            measure_types: self.measure_types.clone(),
+            query,
+            scope,
         };
-        let query = self.query(experiment_id, request).await?;
-        let reader =
-            Reader { measures: self.measures.clone(), measure_types: self.measure_types.clone(), query };
-        match limit {
-            Some(limit) => reader.page(experiment, after, limit).await,
-            None => reader.all(experiment, after).await,
+        let (next, content) = match reduction {
+            None => reader.measures(request.cursor.as_deref(), limit).await?,
+            Some(reduction) => reader.bins(reduction, request.cursor.as_deref(), limit).await?,
+        };
+        Ok(MeasureReading { experiment, next, content })
+    }
+}
+
+fn reduction(request: &ReadRequest) -> Result<Option<Reduction>, ServiceError> {
+    match (request.window, request.max_points) {
+        (None, None) => Ok(None),
+        (Some(window), None) => Ok(Some(Reduction::Window(window))),
+        (None, Some(points)) if (1..=MAX_POINTS).contains(&points) => Ok(Some(Reduction::MaxPoints(points))),
+        (None, Some(_)) => {
+            Err(ServiceError::invalid("max_points", format!("must be an integer from 1 to {MAX_POINTS}")))
+        }
+        (Some(_), Some(_)) => {
+            Err(ServiceError::invalid("max_points", "must not be given together with `window`"))
         }
     }
 }
@@ -130,9 +183,9 @@ impl MeasureServiceImpl {
     async fn query(
         &self,
         experiment_id: ExperimentId,
-        request: ReadRequest,
+        request: &ReadRequest,
     ) -> Result<MeasureQuery, ServiceError> {
-        let ReadRequest { from, to, order, .. } = request;
+        let ReadRequest { from, to, order, .. } = *request;
         let types = self.type_ids(&request.types).await?;
         Ok(MeasureQuery { experiment_id, from, to, types, order })
     }
@@ -154,96 +207,4 @@ impl MeasureServiceImpl {
         types.dedup();
         Ok(types)
     }
-}
-
-/// One reading under way.
-struct Reader {
-    measures: Arc<dyn MeasureStore>,
-    measure_types: Arc<dyn MeasureTypeService>,
-    query: MeasureQuery,
-}
-
-impl Reader {
-    /// At most `limit` measures, with the cursor of what follows.
-    async fn page(
-        self,
-        experiment: Experiment,
-        after: Option<MeasurePosition>,
-        limit: u32,
-    ) -> Result<MeasureReading, ServiceError> {
-        // One more than asked for tells whether anything follows.
-        let mut rows = self.measures.page(&self.query, after, limit + 1).await?;
-        let mut next = None;
-        if rows.len() > limit as usize {
-            rows.truncate(limit as usize);
-            let (id, order) = (experiment.experiment_id, self.query.order);
-            next = rows.last().map(|last| cursor::encode(id, order, position(last)));
-        }
-        let pages = stream::once(async move { self.name(rows).await }).boxed();
-        Ok(MeasureReading { experiment, next, pages })
-    }
-
-    /// All measures, portion by portion. The first one is read before the answer begins, so that a
-    /// database that is away is said with a status.
-    async fn all(
-        self,
-        experiment: Experiment,
-        after: Option<MeasurePosition>,
-    ) -> Result<MeasureReading, ServiceError> {
-        let first = self.portion(after, FIRST_PORTION).await?;
-        let pages = stream::try_unfold((self, Step::Give(first)), |(reader, step)| async move {
-            let Portion { measures, last, is_full } = match step {
-                Step::Give(portion) => portion,
-                Step::Read(last) => reader.portion(last, PORTION).await?,
-                Step::End => return Ok(None),
-            };
-            let next = if is_full { Step::Read(last) } else { Step::End };
-            Ok(Some((measures, (reader, next))))
-        });
-        Ok(MeasureReading { experiment, next: None, pages: pages.boxed() })
-    }
-
-    async fn portion(&self, after: Option<MeasurePosition>, size: u32) -> Result<Portion, ServiceError> {
-        let rows = self.measures.page(&self.query, after, size).await?;
-        let last = rows.last().map(position);
-        let is_full = rows.len() >= size as usize;
-        Ok(Portion { measures: self.name(rows).await?, last, is_full })
-    }
-
-    async fn name(&self, rows: Vec<StoredMeasure>) -> Result<Vec<NamedMeasure>, ServiceError> {
-        let mut ids: Vec<_> = rows.iter().map(|row| row.measure_type).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let names = self.measure_types.names_by_id(&ids).await?;
-        let name = |StoredMeasure { measure_type, timestamp, value, .. }: StoredMeasure| {
-            let measure_type = names.get(&measure_type).cloned().ok_or_else(|| {
-                let cause = format!("measure type {} has measures and no row", measure_type.get());
-                ServiceError::Internal(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(cause)))
-            })?;
-            Ok(NamedMeasure { measure_type, timestamp, value })
-        };
-        rows.into_iter().map(name).collect()
-    }
-}
-
-/// What a reading does next.
-enum Step {
-    /// Hands out what was read already.
-    Give(Portion),
-    /// Reads on from there.
-    Read(Option<MeasurePosition>),
-    /// Nothing: all has been read.
-    End,
-}
-
-/// What one query brought.
-struct Portion {
-    measures: Vec<NamedMeasure>,
-    last: Option<MeasurePosition>,
-    /// Whether there may be more.
-    is_full: bool,
-}
-
-fn position(row: &StoredMeasure) -> MeasurePosition {
-    MeasurePosition { timestamp: row.timestamp, id: row.id }
 }

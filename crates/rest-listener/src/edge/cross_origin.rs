@@ -19,7 +19,7 @@ use url::Url;
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, x-request-id");
 /// What a page may read beyond what any page may.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "allow, link, location, mymonit-window, retry-after, www-authenticate, x-request-id",
+    "allow, content-disposition, link, location, mymonit-window, retry-after, www-authenticate, x-request-id",
 );
 /// For how many seconds a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

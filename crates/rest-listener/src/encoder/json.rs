@@ -1,64 +1,37 @@
 use std::io::Write;
+use std::marker::PhantomData;
 
-use mymonit_model::{ExperimentName, MeasureTypeName};
-use mymonit_services::NamedMeasure;
-use serde::Serialize;
+use mymonit_model::ExperimentName;
 
-use super::Encoder;
+use super::names::Names;
+use super::{Encoder, Record};
 
-/// Measures as an array of objects. What all of them share, or all of one type, is escaped once.
-pub(crate) struct JsonEncoder {
-    /// `{"experiment":"…","measure_type":`
-    head: Vec<u8>,
-    /// The types met so far, each with its name as JSON; they are few. The last one used stands first.
-    types: Vec<(MeasureTypeName, Vec<u8>)>,
+/// Records as an array of objects.
+pub(crate) struct JsonEncoder<R> {
+    objects: Objects<R>,
     is_first: bool,
 }
 
-impl JsonEncoder {
-    /// Writes measures of that experiment.
+impl<R: Record> JsonEncoder<R> {
+    /// Writes records of that experiment.
     pub(crate) fn new(experiment: &ExperimentName) -> Self {
-        let mut head = b"{\"experiment\":".to_vec();
-        append(&mut head, experiment.as_str());
-        head.extend_from_slice(b",\"measure_type\":");
-        Self { head, types: Vec::new(), is_first: true }
-    }
-
-    /// The name of a measure type as JSON.
-    fn measure_type(&mut self, name: &MeasureTypeName) -> &[u8] {
-        match self.types.iter().position(|(known, _)| known == name) {
-            Some(0) => {}
-            Some(index) => self.types.swap(0, index),
-            None => {
-                let mut json = Vec::new();
-                append(&mut json, name.as_str());
-                self.types.insert(0, (name.clone(), json));
-            }
-        }
-        self.types.first().map_or(b"", |(_, json)| json)
+        Self { objects: Objects::new(experiment), is_first: true }
     }
 }
 
-impl Encoder for JsonEncoder {
-    type Item = NamedMeasure;
+impl<R: Record> Encoder for JsonEncoder<R> {
+    type Item = R;
     const MEDIA_TYPE: &'static str = "application/json";
 
     fn begin(&mut self, out: &mut Vec<u8>) {
         out.push(b'[');
     }
 
-    fn item(&mut self, measure: &NamedMeasure, out: &mut Vec<u8>) {
+    fn item(&mut self, record: &R, out: &mut Vec<u8>) {
         if !std::mem::take(&mut self.is_first) {
             out.push(b',');
         }
-        out.extend_from_slice(&self.head);
-        out.extend_from_slice(self.measure_type(&measure.measure_type));
-        out.extend_from_slice(b",\"timestamp\":\"");
-        // Neither this nor `append` can fail: memory takes whatever is written to it.
-        let _ = write!(out, "{}", measure.timestamp);
-        out.extend_from_slice(b"\",\"value\":");
-        append(out, &measure.value.get());
-        out.push(b'}');
+        self.objects.write(record, out);
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
@@ -66,78 +39,63 @@ impl Encoder for JsonEncoder {
     }
 }
 
-/// Appends text or a finite number as JSON; a number is written so that it reads back to the bit.
-fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    let _ = serde_json::to_writer(out, value);
+/// Records as objects, each on a line of its own.
+pub(crate) struct NdjsonEncoder<R>(Objects<R>);
+
+impl<R: Record> NdjsonEncoder<R> {
+    /// Writes records of that experiment.
+    pub(crate) fn new(experiment: &ExperimentName) -> Self {
+        Self(Objects::new(experiment))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use mymonit_model::{MeasureValue, Timestamp};
+impl<R: Record> Encoder for NdjsonEncoder<R> {
+    type Item = R;
+    const MEDIA_TYPE: &'static str = "application/x-ndjson";
 
-    use super::*;
+    fn begin(&mut self, _out: &mut Vec<u8>) {}
 
-    fn measure(measure_type: &str, nanos: i64, value: f64) -> NamedMeasure {
-        NamedMeasure {
-            measure_type: MeasureTypeName::new(measure_type).unwrap(),
-            timestamp: Timestamp::from_unix_nanos(nanos).unwrap(),
-            value: MeasureValue::new(value).unwrap(),
+    fn item(&mut self, record: &R, out: &mut Vec<u8>) {
+        self.0.write(record, out);
+        out.push(b'\n');
+    }
+
+    fn end(&mut self, _out: &mut Vec<u8>) {}
+}
+
+/// Writes records as objects. What all of them share, or all of one type, is escaped once.
+struct Objects<R> {
+    /// `{"experiment":"…","measure_type":`
+    head: Vec<u8>,
+    measure_types: Names,
+    /// `,"value":`, and so on for each number.
+    labels: Vec<Vec<u8>>,
+    record: PhantomData<fn() -> R>,
+}
+
+impl<R: Record> Objects<R> {
+    fn new(experiment: &ExperimentName) -> Self {
+        let mut head = b"{\"experiment\":".to_vec();
+        string(experiment.as_str(), &mut head);
+        head.extend_from_slice(b",\"measure_type\":");
+        let labels = R::NUMBERS.iter().map(|name| format!(",\"{name}\":").into_bytes()).collect();
+        Self { head, measure_types: Names::new(string), labels, record: PhantomData }
+    }
+
+    fn write(&mut self, record: &R, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(self.measure_types.written(record.measure_type()));
+        // Memory takes whatever is written to it.
+        let _ = write!(out, ",\"timestamp\":\"{}\"", record.timestamp());
+        for (index, label) in self.labels.iter().enumerate() {
+            out.extend_from_slice(label);
+            record.number(index, out);
         }
+        out.push(b'}');
     }
+}
 
-    fn encoded(experiment: &str, measures: &[NamedMeasure]) -> String {
-        let mut encoder = JsonEncoder::new(&ExperimentName::new(experiment).unwrap());
-        let mut out = Vec::new();
-        encoder.begin(&mut out);
-        measures.iter().for_each(|measure| encoder.item(measure, &mut out));
-        encoder.end(&mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn no_measures_are_an_empty_array() {
-        assert_eq!(encoded("e", &[]), "[]");
-    }
-
-    #[test]
-    fn each_field_stands_under_its_name() {
-        assert_eq!(
-            encoded("device-vibrations", &[measure("hertz", 1_649_228_940_000_000_000, 120.0)]),
-            r#"[{"experiment":"device-vibrations","measure_type":"hertz","timestamp":"2022-04-06T07:09:00Z","value":120.0}]"#
-        );
-    }
-
-    #[test]
-    fn names_of_any_kind_are_escaped() {
-        let experiment = "a \"quoted\" \\ name 黒穴";
-        let measures: Vec<_> =
-            ["µ\"1", "b", "µ\"1", "c", "b", "b"].map(|name| measure(name, 0, 1.0)).into_iter().collect();
-        let read: Vec<serde_json::Value> = serde_json::from_str(&encoded(experiment, &measures)).unwrap();
-        assert_eq!(read.len(), 6);
-        for (read, measure) in read.iter().zip(&measures) {
-            assert_eq!(read["experiment"], experiment);
-            assert_eq!(read["measure_type"], measure.measure_type.as_str());
-        }
-    }
-
-    #[test]
-    fn values_read_back_to_the_bit() {
-        let values = [
-            0.0,
-            -0.0,
-            0.1,
-            5e-324,
-            f64::MIN_POSITIVE,
-            f64::MAX,
-            f64::MIN,
-            1e21,
-            123_456_789_012_345_680.0,
-            0.300_000_000_000_000_04,
-        ];
-        let measures: Vec<_> = values.iter().map(|value| measure("hertz", 0, *value)).collect();
-        let read: Vec<serde_json::Value> = serde_json::from_str(&encoded("e", &measures)).unwrap();
-        for (read, value) in read.iter().zip(values) {
-            assert_eq!(read["value"].as_f64().unwrap().to_bits(), value.to_bits(), "{value:e}");
-        }
-    }
+/// Writes text as JSON.
+fn string(text: &str, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, text);
 }

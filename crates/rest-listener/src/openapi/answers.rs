@@ -42,7 +42,7 @@ impl<T: ToSchema> IntoResponses for Created<T> {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name())));
         let response = ResponseBuilder::new()
             .description("It is made; `Location` says where it is from now on.")
-            .header("Location", text("The path, percent-encoded."))
+            .header("Location", text_header("The path, percent-encoded."))
             .content("application/json", content.build());
         answer("201", response)
     }
@@ -63,11 +63,12 @@ impl<T: ToSchema> IntoResponses for Paged<T> {
 }
 
 /// The header that names the next page.
-fn next_page() -> Header {
-    text("While there are more than `limit`, the next page: `<…>; rel=\"next\"`.")
+pub(crate) fn next_page() -> Header {
+    text_header("While there are more than `limit`, the next page: `<…>; rel=\"next\"`.")
 }
 
-fn text(description: &str) -> Header {
+/// A header that is text.
+pub(crate) fn text_header(description: &str) -> Header {
     HeaderBuilder::new()
         .description(Some(description))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))

@@ -61,6 +61,21 @@ async fn each_parameter_of_a_reading_is_checked_by_name() {
         ("cursor", ""),
         ("cursor", "forged"),
         ("cursor", "%C3%A9"),
+        ("window", ""),
+        ("window", "0s"),
+        ("window", "10"),
+        ("window", "1.5s"),
+        ("window", "-1s"),
+        ("window", "1w"),
+        ("window", "100000d"),
+        ("max_points", ""),
+        ("max_points", "0"),
+        ("max_points", "-1"),
+        ("max_points", "ten"),
+        ("max_points", "100001"),
+        ("format", ""),
+        ("format", "xml"),
+        ("format", "CSV"),
         ("from", "%zz"),
         ("type", "%ff"),
         ("limit", "1%"),
@@ -70,12 +85,17 @@ async fn each_parameter_of_a_reading_is_checked_by_name() {
             site.get(&format!("/measures/1?{field}={wrong}&{field}={wrong}"), Who::Peter).await.names(field);
         }
     }
+    let detail = site.get("/measures/1?window=1m&max_points=10", Who::Peter).await.names("max_points");
+    assert!(detail.contains("`window`"), "{detail}");
     for twice in [
         "from=1&from=1",
         "to=1&to=1",
         "order=asc&order=asc",
         "limit=1&limit=1",
         "cursor=x&cursor=x",
+        "window=1s&window=1s",
+        "max_points=1&max_points=1",
+        "format=csv&format=csv",
         "limit&limit=1",
     ] {
         let detail =
@@ -88,7 +108,10 @@ async fn each_parameter_of_a_reading_is_checked_by_name() {
 async fn a_misspelt_parameter_does_not_silently_give_another_answer() {
     let site = Site::start().await;
     let detail = site.get("/measures/1?form=2022-04-06T07:05:00Z", Who::Peter).await.names("form");
-    assert!(detail.contains("`from`, `to`, `type`, `order`, `limit`, `cursor`"), "{detail}");
+    assert!(
+        detail.contains("`from`, `to`, `type`, `order`, `limit`, `cursor`, `max_points`, `window`, `format`"),
+        "{detail}"
+    );
     for query in ["From=1", "limit%20=1", "=1", "a%26b=1"] {
         site.get(&format!("/measures/1?{query}"), Who::Peter).await.problem(400, "invalid_argument");
     }

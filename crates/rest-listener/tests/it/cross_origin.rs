@@ -55,12 +55,12 @@ async fn a_page_of_a_configured_origin_may_read_answers_and_refusals_and_no_othe
         assert_eq!(answer.header("access-control-allow-origin"), PAGE);
         let exposed = answer.header("access-control-expose-headers");
         assert!(["link", "location", "x-request-id"].iter().all(|name| exposed.contains(name)), "{exposed}");
-        assert_eq!(answer.header("vary"), "origin");
+        assert!(answer.headers.get_all("vary").iter().any(|name| name == "origin"), "{answer:?}");
 
         for origin in [OTHER_PAGE, "null", "https://monit.example.org:8443", "http://monit.example.org"] {
             let answer = ask(&site, Method::GET, path, who, origin).await;
             assert_eq!((answer.status.as_u16(), leave(&answer).len()), (status, 0), "{origin}");
-            assert_eq!(answer.header("vary"), "origin");
+            assert!(answer.headers.get_all("vary").iter().any(|name| name == "origin"), "{answer:?}");
         }
         let answer = finish(site.request(Method::GET, path, who)).await;
         assert!(leave(&answer).is_empty());

@@ -7,6 +7,7 @@ use mymonit_services::ports::{
     AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
     RejectedMessageStore, StorageHealth, UserStore,
 };
+use mymonit_services::{MeasureService, MeasureServiceImpl, MeasureTypeServiceImpl};
 use mymonit_storage::{
     MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
     MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
@@ -66,6 +67,7 @@ pub(crate) struct Stores {
     pub(crate) rejected: Arc<dyn RejectedMessageStore>,
     pub(crate) example_data: Arc<dyn ExampleDataStore>,
     pub(crate) health: Arc<dyn StorageHealth>,
+    pub(crate) measure_service: Arc<dyn MeasureService>,
     handle: Handle,
 }
 
@@ -250,7 +252,8 @@ module! {
     MySqlModule {
         components = [
             MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
-            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlStorageHealth
+            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlStorageHealth,
+            MeasureServiceImpl, MeasureTypeServiceImpl
         ],
         providers = []
     }
@@ -260,7 +263,8 @@ module! {
     SqliteModule {
         components = [
             SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
-            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore, SqliteStorageHealth
+            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore, SqliteStorageHealth,
+            MeasureServiceImpl, MeasureTypeServiceImpl
         ],
         providers = []
     }
@@ -282,6 +286,7 @@ macro_rules! stores {
             rejected: module.resolve(),
             example_data: module.resolve(),
             health: module.resolve(),
+            measure_service: module.resolve(),
             handle: $handle($database),
         }
     }};

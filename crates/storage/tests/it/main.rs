@@ -14,6 +14,7 @@ mod measure_types;
 mod measures;
 mod mysql_outages;
 mod preparation;
+mod readings;
 mod rejected_messages;
 mod rejected_races;
 mod sqlite_files;
