@@ -10,6 +10,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::sleep;
 
+/// A database server as in production: each commit reaches the disk. (Servers for tests save themselves that.)
+pub(crate) const DURABLE: [&str; 3] =
+    ["--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=O_DIRECT", "--innodb-buffer-pool-size=2G"];
 const ROWS_PER_STATEMENT: u64 = 1_000;
 const STEP: usize = 1_000;
 /// Each look starts a client, so it is for the last moment of a run only.

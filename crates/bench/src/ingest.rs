@@ -9,16 +9,13 @@ use clap::Args;
 use mymonit_test_support::{MariaDb, RabbitMq};
 
 use crate::broker::Broker;
-use crate::database::Database;
+use crate::database::{DURABLE, Database};
 use crate::report::{line, median, per_second, to_f64};
 use crate::service::{self, Service};
 use crate::usage::Usage;
 
 const MEASURES_PER_ARRAY: u64 = 100;
 const LONE_MESSAGES: u64 = 200;
-/// A database server as in production: each commit reaches the disk. (Servers for tests save themselves that.)
-const DURABLE: [&str; 3] =
-    ["--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=O_DIRECT", "--innodb-buffer-pool-size=1G"];
 /// How many statements of a thousand rows the client commits at once: the better of two is the limit.
 const STATEMENTS_PER_TRANSACTION: [u64; 2] = [1, 20];
 

@@ -1,9 +1,12 @@
 //! The benchmarks of specification §15. Each starts private servers, measures the real binary, and prints its
 //! figures beside their limit taken in the same run, so that the ratio holds on any machine.
 
+mod bare;
 mod broker;
 mod database;
 mod ingest;
+mod load;
+mod read;
 mod report;
 mod service;
 mod usage;
@@ -24,11 +27,18 @@ struct Arguments {
 enum Benchmark {
     /// Messages from the queue into the database.
     Ingest(ingest::Options),
+    /// Measures out of the database to clients.
+    Read(read::Options),
+    /// The limit that `read` compares with; it starts this itself.
+    #[command(hide = true)]
+    BareHandler(bare::Options),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().benchmark {
         Benchmark::Ingest(options) => ingest::run(&options).await,
+        Benchmark::Read(options) => read::run(&options).await,
+        Benchmark::BareHandler(options) => bare::serve(&options).await,
     }
 }

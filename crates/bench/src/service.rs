@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use mymonit_test_support::tokens::FirebaseDouble;
 use mymonit_test_support::{Pid, ReservedPort, ServiceProcess, wait_until};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -20,7 +21,7 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     Ok(own.parent().context("the folder of this program")?.join("mymonit"))
 }
 
-/// A running service in evaluation mode: tokens of its own, but the database and the broker of the benchmark.
+/// A running service with the database and the broker of the benchmark.
 pub(crate) struct Service {
     process: ServiceProcess,
     port: ReservedPort,
@@ -30,17 +31,48 @@ pub(crate) struct Service {
 impl Service {
     /// Starts the service; it consumes at once.
     pub(crate) async fn start(binary: &Path, database_url: &str, broker_url: &str) -> anyhow::Result<Self> {
+        Self::start_with(binary, database_url, broker_url, &[("EVALUATION", "true")]).await
+    }
+
+    /// Starts the service as in production, with tokens that Firebase would sign.
+    pub(crate) async fn start_with_firebase(
+        binary: &Path,
+        database_url: &str,
+        broker_url: &str,
+        firebase: &FirebaseDouble,
+    ) -> anyhow::Result<Self> {
+        let tokens = [
+            ("REST_HOST", "127.0.0.1"),
+            ("FIREBASE_PROJECT_ID", FirebaseDouble::PROJECT_ID),
+            ("FIREBASE_CERTS_URL", &firebase.certs_url()),
+            ("EXAMPLE_DATA", "true"),
+        ];
+        Self::start_with(binary, database_url, broker_url, &tokens).await
+    }
+
+    async fn start_with(
+        binary: &Path,
+        database_url: &str,
+        broker_url: &str,
+        tokens: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let port = ReservedPort::reserve()?;
-        let process = ServiceProcess::builder(binary)
+        let mut builder = ServiceProcess::builder(binary)
             .arg("serve")
-            .env("EVALUATION", "true")
             .env("DATABASE_URL", database_url)
             .env("RABBIT_URL", broker_url)
             .env("REST_PORT", port.get().to_string())
-            .env("LOGSTASH_HOST", "")
-            .start()
-            .await?;
+            .env("LOGSTASH_HOST", "");
+        for (name, value) in tokens {
+            builder = builder.env(name, value);
+        }
+        let process = builder.start().await?;
         Ok(Self { process, port, http: reqwest::Client::builder().no_proxy().build()? })
+    }
+
+    /// The port of the REST listener.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.get()
     }
 
     /// Waits until database and consumer are ready.
