@@ -8,10 +8,11 @@ use futures::future::BoxFuture;
 use mymonit_model::Faceted;
 use mymonit_services::ports::StorageError;
 use sqlx::migrate::Migrator;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, MySqlPool, query_scalar};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, query_scalar};
 use tokio::time::timeout;
 
+use super::connections::{Connections, Lent, connect};
 use super::errors;
 use crate::error::{
     Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
@@ -25,10 +26,6 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrator
 });
 
-/// How long work waits for a connection of the pool, including the making of a new one.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may lie idle before it is asked whether it still works.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long a read may take. Portions are bounded, so only a server or a network that is gone without a
 /// word takes that long.
 const READ_LIMIT: Duration = Duration::from_secs(30);
@@ -40,13 +37,6 @@ const CHECK_LIMIT: Duration = Duration::from_secs(2);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the server lets one migrating process wait for another.
 const LOCK_WAIT_SECONDS: i64 = 60;
-
-/// What each session is told. Strict mode, because without it the server clips data and reports success;
-/// READ COMMITTED, because each statement has to see all that is committed, and because it takes fewer
-/// locks; five seconds of waiting for a lock, so that work fails while somebody still waits for it.
-pub(super) const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-    SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO', \
-    SESSION innodb_lock_wait_timeout = 5";
 
 /// Where a MySQL database is, and how to sign in.
 #[derive(Debug, Clone)]
@@ -69,7 +59,7 @@ pub struct MySqlDatabase(Arc<Inner>);
 
 struct Inner {
     options: MySqlConnectOptions,
-    pool: MySqlPool,
+    connections: Connections,
     prepared: AtomicBool,
 }
 
@@ -113,23 +103,8 @@ impl MySqlDatabase {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .disable_statement_logging();
-        let pool = MySqlPoolOptions::new()
-            .max_connections(pool_size.max(1))
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(|connection, _| Box::pin(set_session(connection)))
-            // Asking before each use would double the round trips of a read. A connection that was used a
-            // moment ago is trusted; if its server has gone away, the one caller gets "unavailable".
-            .test_before_acquire(false)
-            .before_acquire(|connection, used| {
-                Box::pin(async move {
-                    if used.idle_for > TRUSTED_IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options.clone());
-        Self(Arc::new(Inner { options, pool, prepared: AtomicBool::new(false) }))
+        let connections = Connections::new(options.clone(), pool_size);
+        Self(Arc::new(Inner { options, connections, prepared: AtomicBool::new(false) }))
     }
 
     /// Brings the schema up to date, creating the database if it is missing and the user may. Several
@@ -152,18 +127,28 @@ impl MySqlDatabase {
         .await
     }
 
-    /// Lets work in hand end and closes all connections.
-    pub async fn close(&self) {
-        self.0.pool.close().await;
+    /// Lets work in hand end, begins none any more, and closes all connections.
+    pub fn close(&self) {
+        self.0.connections.close();
     }
 
-    /// Reads on a connection of the pool. Each statement sees all that is committed when it begins.
+    /// Reads on a connection of the pool, without a transaction. Each statement sees all that is committed when it
+    /// begins.
     pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StorageError>
     where
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
     {
-        self.run(READ_LIMIT, work).await
+        let database = self.clone();
+        task::to_the_end(async move {
+            let (lent, outcome) = database.run(READ_LIMIT, work).await?;
+            match &outcome {
+                Ok(_) => lent.give_back(),
+                Err(_) => lent.give_back_cleared().await,
+            }
+            outcome
+        })
+        .await
     }
 
     /// Writes with one statement, or with statements that `work` puts into a transaction of its own.
@@ -172,29 +157,29 @@ impl MySqlDatabase {
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
     {
-        self.run(WRITE_LIMIT, work).await
-    }
-
-    async fn run<T, W>(&self, limit: Duration, work: W) -> Result<T, StorageError>
-    where
-        T: Send + 'static,
-        W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
-    {
         let database = self.clone();
         task::to_the_end(async move {
-            database.require_prepared()?;
-            let mut connection = database.0.pool.acquire().await.map_err(errors::storage_error)?;
-            match timeout(limit, work(&mut connection)).await {
-                Ok(outcome) => outcome.map_err(|fault| fault.explained(errors::storage_error)),
-                Err(_) => {
-                    // The answer may still come, so the connection cannot be used again. Closing it makes
-                    // the server roll back what it began.
-                    drop(connection.detach());
-                    Err(no_answer(limit))
-                }
-            }
+            let (lent, outcome) = database.run(WRITE_LIMIT, work).await?;
+            lent.give_back_cleared().await;
+            outcome
         })
         .await
+    }
+
+    /// Does the work, and hands out its outcome with the connection. If it takes too long, the answer may still come, so
+    /// the connection cannot be used again and is closed.
+    async fn run<T, W>(
+        &self,
+        limit: Duration,
+        work: W,
+    ) -> Result<(Lent, Result<T, StorageError>), StorageError>
+    where
+        W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
+    {
+        self.require_prepared()?;
+        let mut lent = self.0.connections.lend().await?;
+        let outcome = timeout(limit, work(lent.connection()?)).await.map_err(|_| no_answer(limit))?;
+        Ok((lent, outcome.map_err(|fault| fault.explained(errors::storage_error))))
     }
 
     /// Writes while no other process changes the schema or does what goes through this function.
@@ -239,20 +224,18 @@ impl MySqlDatabase {
     /// A connection outside of the pool, to the database, which is created if it is missing.
     async fn connect(&self) -> Result<MySqlConnection, PrepareError> {
         let connect = async {
-            match self.0.options.connect().await {
+            match connect(&self.0.options).await {
                 Err(error) if errors::is_unknown_database(&error) => {
                     self.create_database().await?;
-                    self.0.options.connect().await
+                    connect(&self.0.options).await
                 }
                 other => other,
             }
         };
-        let mut connection = timeout(CONNECT_LIMIT, connect)
+        timeout(CONNECT_LIMIT, connect)
             .await
             .map_err(|_| PrepareError::Unavailable(cause("the database server does not answer")))?
-            .map_err(errors::prepare_error)?;
-        set_session(&mut connection).await.map_err(errors::prepare_error)?;
-        Ok(connection)
+            .map_err(errors::prepare_error)
     }
 
     async fn create_database(&self) -> Result<(), sqlx::Error> {
@@ -268,11 +251,6 @@ impl MySqlDatabase {
 
 fn no_answer(limit: Duration) -> StorageError {
     StorageError::Unavailable(cause(format!("no answer from the database within {} s", limit.as_secs())))
-}
-
-async fn set_session(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    connection.execute(SESSION).await?;
-    Ok(())
 }
 
 /// Takes the lock under which the schema is changed, on this connection, until it is closed.

@@ -282,7 +282,7 @@ mod tests {
         let table = "CREATE TABLE T (A VARCHAR(20) CHARACTER SET ascii, D DATE, N INT, UNIQUE KEY UK_T (A)); \
             INSERT INTO T (A) VALUES ('canary')";
         sqlx::raw_sql(table).execute(&mut connection).await.unwrap();
-        sqlx::raw_sql(super::super::database::SESSION).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(crate::mysql::connections::SESSION).execute(&mut connection).await.unwrap();
         for statement in [
             "INSERT INTO T (A) VALUES ('canary')",
             "INSERT INTO T (A) VALUES (_utf8mb4'canary\u{1f600}')",

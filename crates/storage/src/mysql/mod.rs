@@ -1,6 +1,7 @@
 //! MySQL 8.4 and MariaDB 10.11 on: the production engine.
 
 mod associations;
+mod connections;
 mod database;
 mod errors;
 mod example_data;

@@ -168,7 +168,7 @@ impl Stores {
 
     pub(crate) async fn close(&self) {
         match &self.handle {
-            Handle::MySql(database) => database.close().await,
+            Handle::MySql(database) => database.close(),
             Handle::Sqlite(database) => database.close().await,
         }
     }

@@ -1,0 +1,218 @@
+//! The pool of connections.
+//!
+//! sqlx has a pool, too, which asks the server whether a connection still works each time that one is given back. That
+//! doubles the round trips of a read, and nearly all reads are one statement; see [`Lent`] for when it is needed here.
+
+use std::time::Duration;
+
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult};
+use mymonit_services::ports::StorageError;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
+use tokio::time::timeout;
+
+use super::errors;
+use crate::error::cause;
+
+/// How long work waits for a connection of the pool, and for a new one to be made.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may lie idle before it is asked whether it still works. One that was used a moment ago is
+/// trusted; if its server has gone away, the one caller gets "unavailable".
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How old a connection may become. New ones are made now and then, so that several servers behind one address all
+/// get their share again after one of them was away.
+const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// How long a connection may take to become clear of what was left on it.
+const CLEAR_LIMIT: Duration = Duration::from_secs(5);
+
+/// What each session is told. Strict mode, because without it the server clips data and reports success;
+/// READ COMMITTED, because each statement has to see all that is committed, and because it takes fewer
+/// locks; five seconds of waiting for a lock, so that work fails while somebody still waits for it.
+pub(super) const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+    SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO', \
+    SESSION innodb_lock_wait_timeout = 5";
+
+/// Connects, and tells the session what it has to be told.
+pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    connection.execute(SESSION).await?;
+    Ok(connection)
+}
+
+/// The connections that work takes turns on.
+pub(super) struct Connections(Pool<Maker>);
+
+impl Connections {
+    /// At most so many connections. Touches no network yet.
+    pub(super) fn new(options: MySqlConnectOptions, size: u32) -> Self {
+        let builder = Pool::builder(Maker(options))
+            .max_size(usize::try_from(size).unwrap_or(usize::MAX).max(1))
+            // The one used last knows most prepared statements, and needs no asking.
+            .queue_mode(QueueMode::Lifo);
+        #[expect(clippy::expect_used, reason = "only a pool with time limits of its own can lack anything")]
+        let pool = builder.build().expect("a pool");
+        Self(pool)
+    }
+
+    /// Lends a connection.
+    ///
+    /// # Errors
+    /// Where none is free or can be made in time, and where the server lets nobody in.
+    pub(super) async fn lend(&self) -> Result<Lent, StorageError> {
+        let none_in_time =
+            || StorageError::Unavailable(cause("no database connection was to be had in time"));
+        match timeout(ACQUIRE_TIMEOUT, self.0.get()).await {
+            Ok(Ok(connection)) => Ok(Lent(Some(connection))),
+            Ok(Err(PoolError::Backend(error))) => Err(errors::storage_error(error)),
+            Ok(Err(error)) => Err(StorageError::Unavailable(cause(error.to_string()))),
+            Err(_) => Err(none_in_time()),
+        }
+    }
+
+    /// Lends no more. What is lent is closed when it comes back.
+    pub(super) fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// A connection out of the pool, for work that is not cut off. It goes back to the pool only by
+/// [`Lent::give_back`]: one that is dropped for whatever other reason, a panic among them, may be in the middle of
+/// something, and is closed, at which the server rolls back what was begun.
+pub(super) struct Lent(Option<Object<Maker>>);
+
+impl Lent {
+    /// The connection.
+    ///
+    /// # Errors
+    /// None: it is there until it is given back.
+    pub(super) fn connection(&mut self) -> Result<&mut MySqlConnection, StorageError> {
+        self.0.as_deref_mut().ok_or_else(|| StorageError::Internal(cause("the connection was given back")))
+    }
+
+    /// Gives it back as it is, after one statement that has succeeded.
+    pub(super) fn give_back(mut self) {
+        self.0.take();
+    }
+
+    /// Gives it back after work that may have left a transaction, which sqlx rolls back only when the connection is
+    /// used again, and that must not be when others have waited for its locks.
+    pub(super) async fn give_back_cleared(mut self) {
+        if let Some(mut connection) = self.0.take() {
+            match timeout(CLEAR_LIMIT, connection.ping()).await {
+                Ok(Ok(())) => drop(connection),
+                Ok(Err(_)) | Err(_) => drop(Object::take(connection)),
+            }
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        drop(self.0.take().map(Object::take));
+    }
+}
+
+/// Makes connections, and tells whether one can be lent once more.
+struct Maker(MySqlConnectOptions);
+
+impl Manager for Maker {
+    type Type = MySqlConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
+        connect(&self.0).await
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut MySqlConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if metrics.age() > LONGEST_LIFE {
+            return Err(RecycleError::message("it is old"));
+        }
+        if metrics.last_used() > TRUSTED_IDLE {
+            connection.ping().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use mymonit_model::Faceted;
+    use mymonit_test_support::MariaDb;
+    use sqlx::{query, query_scalar};
+
+    use crate::mysql::MySqlDatabase;
+
+    /// A database with one connection, and the address of it.
+    async fn database() -> (MySqlDatabase, String) {
+        let url = MariaDb::shared().await.unwrap().create_database().await.unwrap();
+        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
+        database.prepare().await.unwrap();
+        (database, url)
+    }
+
+    /// The number of the session of the connection that is lent.
+    async fn session(database: &MySqlDatabase) -> u64 {
+        database
+            .read(|connection| {
+                async { Ok(query_scalar("SELECT CONNECTION_ID()").fetch_one(connection).await?) }.boxed()
+            })
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_read_is_one_question_to_the_server() {
+        const PINGS: &str = "SELECT CAST(VARIABLE_VALUE AS UNSIGNED) FROM information_schema.SESSION_STATUS \
+            WHERE VARIABLE_NAME = 'COM_ADMIN_COMMANDS'";
+        let (database, _) = database().await;
+        let pings = async || {
+            database
+                .read(|connection| {
+                    async { Ok(query_scalar::<_, u64>(PINGS).fetch_one(connection).await?) }.boxed()
+                })
+                .await
+                .unwrap()
+        };
+        assert_eq!(pings().await, pings().await);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_transaction_that_is_left_is_rolled_back_before_the_connection_is_lent_again() {
+        let (database, url) = database().await;
+        let leave = database.write(|connection| {
+            async {
+                let mut transaction = sqlx::Connection::begin(connection).await?;
+                query("INSERT INTO EXPERIMENTS (NAME) VALUES ('left')").execute(&mut *transaction).await?;
+                Ok(())
+            }
+            .boxed()
+        });
+        leave.await.unwrap();
+        // It would wait for the first one's lock in vain.
+        let other = MySqlDatabase::from_url(&Faceted::new(url), 1).unwrap();
+        other.prepare().await.unwrap();
+        let insert = other.write(|connection| {
+            async {
+                query("INSERT INTO EXPERIMENTS (NAME) VALUES ('left')").execute(connection).await?;
+                Ok(())
+            }
+            .boxed()
+        });
+        insert.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_connection_whose_work_panicked_is_not_lent_again() {
+        let (database, _) = database().await;
+        let before = session(&database).await;
+        assert_eq!(session(&database).await, before);
+        database.read::<(), _>(|_| async { panic!("a defect") }.boxed()).await.unwrap_err();
+        assert_ne!(session(&database).await, before);
+    }
+}
