@@ -20,6 +20,8 @@ need_cargo
 need_cargo_component rustfmt fmt
 need_cargo_component clippy clippy
 need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server python3-pika shellcheck
+# What the readers of docs/reading-measures.md use.
+need_packages curl python3-pandas python3-matplotlib
 
 say "checking the scripts"
 shellcheck --external-sources ./*.sh .ci/run

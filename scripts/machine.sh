@@ -17,10 +17,13 @@ fail() {
 # Debian packages that the scripts may need, each with what tells that it is not needed any more: the
 # name of a program, or a file. That way a MariaDB or a compiler from elsewhere will do, too.
 declare -A sign_of_package=(
+    [curl]=curl
     [gcc]=cc
     [libc6-dev]=/usr/include/stdio.h
     [mariadb-client-core]=mariadb
     [mariadb-server-core]=mariadbd
+    [python3-matplotlib]=/usr/lib/python3/dist-packages/matplotlib/__init__.py
+    [python3-pandas]=/usr/lib/python3/dist-packages/pandas/__init__.py
     [python3-pika]=/usr/lib/python3/dist-packages/pika/__init__.py
     [rabbitmq-server]=rabbitmq-server
     [shellcheck]=shellcheck

@@ -5,6 +5,7 @@
 mod concurrency;
 mod configuration;
 mod evaluation;
+mod guide;
 mod house;
 mod kill;
 mod main_job;
