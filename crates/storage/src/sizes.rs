@@ -21,6 +21,26 @@ pub(crate) fn statement_sizes(count: usize) -> impl Iterator<Item = usize> {
     })
 }
 
+/// The bytes that the rows of one statement of [`portions`] may have, unless one row alone has more; together with
+/// what stands around them, below any sensible `max_allowed_packet`.
+const STATEMENT_BYTES: usize = BODY_CHUNK;
+
+/// The rows in portions that fit into one statement each, where rows can be long: `bytes` tells how long one is.
+pub(crate) fn portions<T>(mut rows: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    iter::from_fn(move || {
+        let mut total = 0;
+        let fits = |row: &&T| {
+            total += bytes(row);
+            total <= STATEMENT_BYTES
+        };
+        let fitting = rows.iter().take(MAX_ROWS).take_while(fits).count();
+        let size = 1 << fitting.max(1).ilog2();
+        let (portion, rest) = rows.split_at_checked(size)?;
+        rows = rest;
+        Some(portion)
+    })
+}
+
 /// `group` as often as there are rows, with commas between: `(?, ?), (?, ?)`.
 pub(crate) fn repeated(group: &str, rows: usize) -> String {
     let mut text = String::with_capacity((group.len() + 2) * rows);
@@ -52,6 +72,23 @@ mod tests {
             assert!(sizes.iter().all(|size| size.is_power_of_two() && *size <= MAX_ROWS));
             assert!(sizes.len() <= count / MAX_ROWS + 10, "{count}");
         }
+    }
+
+    #[test]
+    fn portions_hold_every_row_once_and_few_bytes_unless_one_row_has_many() {
+        let large = STATEMENT_BYTES + 1;
+        let rows: Vec<_> = (0..3_000).map(|row| if row % 700 == 0 { large } else { row }).collect();
+        let portions: Vec<_> = portions(&rows, |row| *row).collect();
+        assert_eq!(portions.concat(), rows);
+        for portion in portions {
+            assert!(portion.len().is_power_of_two() && portion.len() <= MAX_ROWS);
+            assert!(portion.len() == 1 || portion.iter().sum::<usize>() <= STATEMENT_BYTES);
+        }
+        assert_eq!(
+            super::portions(&[0; 1_500], |row| *row).map(<[_]>::len).collect::<Vec<_>>(),
+            [1_024, 256, 128, 64, 16, 8, 4]
+        );
+        assert_eq!(super::portions::<usize>(&[], |row| *row).count(), 0);
     }
 
     #[test]

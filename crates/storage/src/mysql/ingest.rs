@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,13 +9,13 @@ use mymonit_services::ports::{
     IngestMessage, IngestOutcome, IngestStore, NewMeasure, NewRejectedMessage, StorageError,
 };
 use shaku::Component;
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, query, query_as};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, query, query_as, query_scalar};
 use tokio::time::sleep;
 
 use super::{MySqlDatabase, errors};
 use crate::error::{Fault, cause};
 use crate::ingest_plan::{KnownIds, Plan, kept_detail};
-use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, statement_sizes};
+use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, portions, repeated, statement_sizes};
 
 /// How often a batch is tried that meets other processes: each time one of them has committed or given way,
 /// so this many in a row are no chance any more.
@@ -99,9 +100,7 @@ async fn attempt_commit(
         }
     }
     insert_measures(&mut transaction, decision.measure_count(), decision.measures()).await?;
-    for (id, message) in &decision.rejected {
-        insert_rejected(&mut transaction, *id, message).await?;
-    }
+    insert_rejected(&mut transaction, &decision.rejected).await?;
     transaction.commit().await?;
     Ok(Some(decision.outcomes))
 }
@@ -253,27 +252,87 @@ async fn insert_marked(connection: &mut MySqlConnection, rows: &[&NewMeasure]) -
     Ok(())
 }
 
+/// Writes rejected messages and their bodies, many with one statement: a publisher that sends nothing else is not to
+/// hold up the others.
 async fn insert_rejected(
     connection: &mut MySqlConnection,
-    id: Option<&MessageId>,
-    message: &NewRejectedMessage,
+    rejected: &[(Option<&MessageId>, &NewRejectedMessage)],
 ) -> Result<(), Fault> {
-    const INSERT: &str = "INSERT INTO REJECTED_MESSAGES \
-        (REASON, DETAIL, RECEIVED_AT, MESSAGE_ID, PROPERTIES, SIZE) VALUES (?, ?, ?, ?, ?, ?)";
-    const INSERT_BODY: &str =
-        "INSERT INTO REJECTED_MESSAGE_BODIES (REJECTED_MESSAGE_ID, CHUNK, BODY) VALUES (?, ?, ?)";
-    let number = query(INSERT)
-        .bind(message.rejection.reason.code())
-        .bind(kept_detail(&message.rejection.detail))
-        .bind(message.received_at.unix_nanos())
-        .bind(id.map(MessageId::as_bytes))
-        .bind(message.properties.to_string())
-        .bind(message.body.len() as u64)
-        .execute(&mut *connection)
-        .await?
-        .last_insert_id();
-    for (chunk, body) in (0_u32..).zip(message.body.chunks(BODY_CHUNK)) {
-        query(INSERT_BODY).bind(number).bind(chunk).bind(body).execute(&mut *connection).await?;
+    if rejected.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = rejected.iter().map(|(id, message)| RejectedRow::new(*id, message)).collect();
+    let step = query_scalar("SELECT @@SESSION.auto_increment_increment").fetch_one(&mut *connection).await?;
+    let mut bodies = Vec::with_capacity(rows.len());
+    for portion in portions(&rows, RejectedRow::bytes) {
+        let numbers = insert_rows(connection, portion, step).await?;
+        for (number, row) in numbers.zip(portion) {
+            let chunks = (0_u32..).zip(row.message.body.chunks(BODY_CHUNK));
+            bodies.extend(chunks.map(|(chunk, body)| (number, chunk, body)));
+        }
+    }
+    insert_bodies(connection, &bodies).await
+}
+
+/// A rejected message as it stands in its table.
+struct RejectedRow<'a> {
+    id: Option<&'a MessageId>,
+    message: &'a NewRejectedMessage,
+    detail: Cow<'a, str>,
+    properties: String,
+}
+
+impl<'a> RejectedRow<'a> {
+    fn new(id: Option<&'a MessageId>, message: &'a NewRejectedMessage) -> Self {
+        let detail = kept_detail(&message.rejection.detail);
+        Self { id, message, detail, properties: message.properties.to_string() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.detail.len() + self.properties.len()
+    }
+}
+
+/// Writes the rows with one statement and gives their numbers.
+///
+/// InnoDB numbers the rows of an insert whose number of rows is known beforehand without gaps, in each of its lock modes
+/// (<https://dev.mysql.com/doc/refman/8.4/en/innodb-auto-increment-handling.html>), in steps of
+/// `auto_increment_increment`, which a cluster sets to the number of its nodes.
+async fn insert_rows(
+    connection: &mut MySqlConnection,
+    rows: &[RejectedRow<'_>],
+    step: u64,
+) -> Result<impl Iterator<Item = u64> + use<>, Fault> {
+    let statement = format!(
+        "INSERT INTO REJECTED_MESSAGES (REASON, DETAIL, RECEIVED_AT, MESSAGE_ID, PROPERTIES, SIZE) VALUES {}",
+        repeated("(?, ?, ?, ?, ?, ?)", rows.len())
+    );
+    let mut insert = query(AssertSqlSafe(statement));
+    for RejectedRow { id, message, detail, properties } in rows {
+        insert = insert
+            .bind(message.rejection.reason.code())
+            .bind(detail.as_ref())
+            .bind(message.received_at.unix_nanos())
+            .bind(id.map(MessageId::as_bytes))
+            .bind(properties)
+            .bind(message.body.len() as u64);
+    }
+    let first = insert.execute(connection).await?.last_insert_id();
+    Ok((0..).map(move |row| first + row * step))
+}
+
+/// Writes the pieces of bodies: the number of each one's message, its place, and its bytes.
+async fn insert_bodies(connection: &mut MySqlConnection, bodies: &[(u64, u32, &[u8])]) -> Result<(), Fault> {
+    for portion in portions(bodies, |(_, _, body)| body.len()) {
+        let statement = format!(
+            "INSERT INTO REJECTED_MESSAGE_BODIES (REJECTED_MESSAGE_ID, CHUNK, BODY) VALUES {}",
+            repeated("(?, ?, ?)", portion.len())
+        );
+        let mut insert = query(AssertSqlSafe(statement));
+        for (number, chunk, body) in portion {
+            insert = insert.bind(number).bind(chunk).bind(body);
+        }
+        insert.execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -197,6 +197,22 @@ on_every_engine! {
         assert_eq!(usize::try_from(kept[0].size).unwrap(), body.len());
     }
 
+    async fn each_of_very_many_rejected_messages_is_kept_with_its_own_body(database: Database) {
+        let body = |number: usize| match number {
+            7 | 1_900 => vec![7; 1_200_000],
+            number if number % 100 == 50 => Vec::new(),
+            number => format!("body {number}").into_bytes(),
+        };
+        let batch: Vec<_> = (0..2_500).map(|number| rejected(&format!("id {number}"), body(number))).collect();
+        assert_eq!(database.ingest.commit(&batch).await.unwrap(), vec![Rejected; 2_500]);
+        let kept = database.probe().await.rejected_messages().await;
+        assert_eq!(kept.len(), 2_500);
+        for (number, kept) in kept.into_iter().enumerate() {
+            assert_eq!(kept.message_id.unwrap(), format!("id {number}").into_bytes());
+            assert!(kept.body == body(number), "{number}");
+        }
+    }
+
     async fn a_rejected_message_is_kept_once_if_it_has_an_id(database: Database) {
         let batch = [rejected("a", "first"), rejected("", "none"), rejected("a", "second")];
         assert_eq!(database.ingest.commit(&batch).await.unwrap(), [Rejected, Rejected, Duplicate]);

@@ -1,5 +1,6 @@
 //! A MySQL server that is away, silent, read-only or busy: the stores say that they are unavailable, and work
-//! again when it does, without being made anew. And one that takes small packets only, which is no trouble.
+//! again when it does, without being made anew. And some that take small packets only or number rows in steps, which is no
+//! trouble.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio::join;
 
 use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
 use crate::fixtures::{add_user, measure, message, profile, read, rejected, user, user_id};
+use crate::rejected_messages::all;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -134,6 +136,22 @@ async fn a_server_that_takes_small_packets_only_takes_large_messages_and_batches
     let batch = [message("a", many(0)), rejected("b", vec![7; 5 * 1024 * 1024]), message("c", many(10_000))];
     stores.ingest.commit(&batch).await.unwrap();
     assert_eq!(read(&stores, 1, Order::Ascending).await.len(), 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rejected_messages_keep_their_bodies_on_a_server_of_a_cluster_which_numbers_rows_in_steps() {
+    let options = ["--auto-increment-increment=3", "--auto-increment-offset=2"];
+    let server = MariaDb::start_with(&options).await.unwrap();
+    let stores = mysql_stores(&server.create_database().await.unwrap(), POOL_SIZE);
+    stores.prepare().await.unwrap();
+    let batch: Vec<_> = (0..100).map(|number| rejected(&number.to_string(), number.to_string())).collect();
+    stores.ingest.commit(&batch).await.unwrap();
+    let messages = all(&stores).await;
+    assert_eq!(messages.len(), 100);
+    for message in messages {
+        let (message, body) = stores.rejected.find(message.id).await.unwrap().unwrap();
+        assert_eq!(message.message_id.unwrap().as_bytes(), body);
+    }
 }
 
 #[tokio::test]
