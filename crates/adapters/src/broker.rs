@@ -1,0 +1,124 @@
+//! Where the broker is and who asks: the environment variables that the service has, too (specification §7).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use lapin::uri::AMQPUri;
+use mymonit_model::Faceted;
+use mymonit_rabbit_listener::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, compose_uri};
+use thiserror::Error;
+use url::{Host, Url};
+
+/// A variable cannot be used.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct BrokerConfigurationError(String);
+
+/// What is known of the broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Broker {
+    uri: Faceted<String>,
+    pub(crate) exchange: String,
+    pub(crate) routing_key: String,
+    /// The authorities to trust, instead of the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The certificate and the key to show.
+    pub(crate) client_identity_file: Option<PathBuf>,
+}
+
+impl Broker {
+    /// What the process's environment says.
+    ///
+    /// # Errors
+    /// Names the variable that cannot be used.
+    pub(crate) fn from_environment() -> Result<Self, BrokerConfigurationError> {
+        Self::from_variables(&std::env::vars().collect())
+    }
+
+    fn from_variables(variables: &HashMap<String, String>) -> Result<Self, BrokerConfigurationError> {
+        let text =
+            |name: &str, default: &str| Ok(read(variables, name)?.unwrap_or_else(|| default.to_owned()));
+        let file = |name: &str| -> Result<Option<PathBuf>, BrokerConfigurationError> {
+            Ok(read(variables, name)?.map(PathBuf::from))
+        };
+        let password = Faceted::new(text("RABBIT_PASSWORD", "guest")?);
+        let uri = compose_uri(&text("RABBIT_URL", "localhost")?, &text("RABBIT_USER", "guest")?, &password)
+            .map_err(|error| BrokerConfigurationError(error.to_string()))?;
+        Ok(Self {
+            uri,
+            exchange: text("RABBIT_EXCHANGE", DEFAULT_EXCHANGE)?,
+            routing_key: text("RABBIT_ROUTING", DEFAULT_ROUTING_KEY)?,
+            ca_file: file("RABBIT_CA_FILE")?,
+            client_identity_file: file("RABBIT_CLIENT_IDENTITY_FILE")?,
+        })
+    }
+
+    /// The address as lapin wants it, which takes an IPv6 address in brackets for no host at all.
+    pub(crate) fn uri(&self) -> Result<AMQPUri, String> {
+        let mut uri: AMQPUri = self.uri.reveal().parse()?;
+        if let Ok(url) = Url::parse(self.uri.reveal())
+            && let Some(Host::Ipv6(address)) = url.host()
+        {
+            uri.authority.host = address.to_string();
+        }
+        Ok(uri)
+    }
+}
+
+/// The value of `NAME`, or of the file that `NAME_FILE` names, without its final line break.
+fn read(variables: &HashMap<String, String>, name: &str) -> Result<Option<String>, BrokerConfigurationError> {
+    let variable = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+    let file_name = format!("{name}_FILE");
+    match (variable(name), variable(&file_name)) {
+        (Some(_), Some(_)) => {
+            Err(BrokerConfigurationError(format!("{name} and {file_name} are both set; set one of them")))
+        }
+        (Some(value), None) => Ok(Some(value.clone())),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(content) => Ok(Some(content.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(error) => {
+                Err(BrokerConfigurationError(format!("{file_name} ({path}) cannot be read: {error}")))
+            }
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(set: &[(&str, &str)]) -> HashMap<String, String> {
+        set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn credentials_come_from_variables_or_files_and_are_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let password = folder.path().join("password");
+        std::fs::write(&password, "canary\n").unwrap();
+        let set = variables(&[
+            ("RABBIT_URL", "amqps://rabbit/lab"),
+            ("RABBIT_USER", "station"),
+            ("RABBIT_PASSWORD_FILE", password.to_str().unwrap()),
+        ]);
+        let broker = Broker::from_variables(&set).unwrap();
+        let uri = broker.uri().unwrap();
+        assert_eq!(
+            (uri.authority.userinfo.username.as_str(), uri.authority.userinfo.password.as_str()),
+            ("station", "canary")
+        );
+        assert_eq!((uri.authority.port, uri.vhost.as_str()), (5671, "lab"));
+        assert!(!format!("{broker:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (name, value) in [("RABBIT_URL", "http://rabbit"), ("RABBIT_PASSWORD_FILE", "/no/such/file")] {
+            let error = Broker::from_variables(&variables(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        let both = variables(&[("RABBIT_USER", "a"), ("RABBIT_USER_FILE", "/b")]);
+        assert!(Broker::from_variables(&both).unwrap_err().to_string().contains("RABBIT_USER_FILE"));
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::source::SourceFlags;
+
+const EXAMPLES: &str = "\
+Examples:
+  A number in each line, measured now:
+    tail -f values.txt | mymonit-adapter run --experiment device-vibrations --measure hertz
+  The same, without losing a line to a restart or a rotation:
+    mymonit-adapter run --experiment device-vibrations --measure hertz --follow values.txt
+  Two columns of a CSV file:
+    mymonit-adapter run --experiment device-vibrations --measure hertz \\
+      --format csv --timestamp time --value frequency run-17.csv
+  Anything else, described in a file (see docs/adapters.md):
+    mymonit-adapter check --source station.toml
+    mymonit-adapter run --source station.toml
+
+The broker is named by the environment, as for the service: RABBIT_URL (localhost), RABBIT_USER,
+RABBIT_PASSWORD (guest), RABBIT_EXCHANGE, RABBIT_ROUTING, RABBIT_CA_FILE, RABBIT_CLIENT_IDENTITY_FILE.
+Each of them also works as NAME_FILE, with the path of a file that holds the value.
+
+Exit codes:
+  0  all records were read, and every message is with the broker
+  1  something failed: a file, a folder, the disk
+  2  the options, the description or the environment are wrong
+  3  all is done, but some records could not be read; they are in the file for those
+  4  the broker refuses, or was away for longer than --give-up-after; all is kept for the next run
+  5  stopped before everything was read and confirmed; the next run goes on from there";
+
+/// Publishes to MyMONIT what instruments write: text, CSV, JSON or XML, from files, standard input, files that grow,
+/// and folders; each record exactly once, however often this is killed.
+#[derive(Debug, Parser)]
+#[command(name = "mymonit-adapter", version, about, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// The arguments that the process was started with; wrong ones end it with what is allowed.
+    pub(crate) fn of_process() -> Self {
+        Self::parse()
+    }
+
+    /// Prints what a shell needs to complete the command line.
+    pub(crate) fn print_completions(shell: Shell) {
+        clap_complete::generate(shell, &mut Self::command(), "mymonit-adapter", &mut std::io::stdout());
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Reads a source and publishes its measures.
+    #[command(after_help = EXAMPLES)]
+    Run(Run),
+    /// Shows what the first records become, and what does not parse.
+    #[command(after_help = EXAMPLES)]
+    Check(Check),
+    /// Prints completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    /// Where to keep what is needed to go on after a kill; else a folder named after the source in $STATE_DIRECTORY
+    /// (systemd), $XDG_STATE_HOME/mymonit-adapter or ~/.local/state/mymonit-adapter.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+    /// The file for records that cannot be read; else unparsable.ndjson in the state folder.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unparsable: Option<PathBuf>,
+    /// Reads everything and publishes nothing; changes nothing either.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Ends with code 4 when the broker has been away for so long; else it is waited for.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) give_up_after: Option<Duration>,
+    /// Says nothing but troubles.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    /// How many records of each file to show.
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) first: u64,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "must be a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

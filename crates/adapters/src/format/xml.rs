@@ -1,0 +1,308 @@
+//! XML: a document whose records are elements, read one by one. Entities of its own are not expanded.
+
+mod path;
+mod window;
+
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
+
+use super::{From, Limits, ReadError, Step, original_of, too_long};
+use crate::input::Input;
+use crate::input::encoding::SourceEncoding;
+use crate::record::{Complaint, Original, Place, Record};
+use crate::source::{Field, XmlFormat};
+use path::XmlPath;
+use window::Window;
+
+/// Elements within each other.
+const MAX_DEPTH: usize = 256;
+
+pub(super) struct Parser {
+    reader: Reader<Window>,
+    event: Vec<u8>,
+    limit: usize,
+    /// Where the records are.
+    records: XmlPath,
+    fields: Vec<XmlPath>,
+    /// The local names of the elements that are open.
+    open: Vec<String>,
+    /// How many elements are open around the fields of a record, with its own, while one is.
+    record_depth: Option<usize>,
+    found: Vec<Option<Found>>,
+    complaint: Option<Complaint>,
+    start: (u64, Place),
+    skip_to: u64,
+    has_root: bool,
+}
+
+/// The text of a field, as far as it has been read.
+#[derive(Debug, Clone)]
+struct Found {
+    text: String,
+    place: Place,
+}
+
+/// What the XML declaration says of the encoding. (It is in ASCII, whatever follows.)
+pub(super) fn encoding_hint(head: &[u8]) -> Option<Result<SourceEncoding, String>> {
+    let head = std::str::from_utf8(head.get(..head.len().min(200))?).ok().or_else(|| {
+        let ascii = head.iter().take_while(|byte| byte.is_ascii()).count();
+        std::str::from_utf8(&head[..ascii]).ok()
+    })?;
+    let declaration = head.strip_prefix("<?xml")?.split_once("?>")?.0;
+    let value = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    Some(SourceEncoding::named(value[1..].split_once(quote)?.0))
+}
+
+impl Parser {
+    pub(super) fn open(
+        input: Input,
+        format: &XmlFormat,
+        fields: &[Field],
+        limits: &Limits,
+        from: From,
+    ) -> Result<Self, ReadError> {
+        let broken = |reason| ReadError::broken(input.place(), reason);
+        let records = XmlPath::of_records(&format.records).map_err(broken)?;
+        let fields = fields.iter().map(XmlPath::of_field).collect::<Result<Vec<_>, _>>().map_err(broken)?;
+        let start = (input.offset(), input.place());
+        Ok(Self {
+            reader: Reader::from_reader(Window::new(input, limits.record_bytes)),
+            event: Vec::new(),
+            limit: limits.record_bytes,
+            records,
+            found: vec![None; fields.len()],
+            fields,
+            open: Vec::new(),
+            record_depth: None,
+            complaint: None,
+            start,
+            skip_to: from.offset,
+            has_root: false,
+        })
+    }
+
+    /// Reads on to the end of the next record; says whether there is one.
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        let mut buffer = std::mem::take(&mut self.event);
+        let found = loop {
+            buffer.clear();
+            self.reader.get_mut().begin_event(self.record_depth.is_some());
+            let place = self.reader.get_ref().input.place();
+            let event = match self.reader.read_event_into(&mut buffer) {
+                Ok(event) => event,
+                Err(error) => break Err(self.reader.get_mut().broken(&error)),
+            };
+            match self.take(event, place) {
+                Ok(None) => {}
+                Ok(Some(found)) => break Ok(found),
+                Err(error) => break Err(error),
+            }
+        };
+        self.event = buffer;
+        found
+    }
+
+    /// Takes in an event; says whether it ended a record (true) or the document (false).
+    fn take(&mut self, event: Event<'_>, place: Place) -> Result<Option<bool>, ReadError> {
+        match event {
+            Event::Start(element) => self.start(&element, place).map(|()| None),
+            Event::Empty(element) => {
+                self.start(&element, place)?;
+                Ok(self.end())
+            }
+            Event::End(_) => Ok(self.end()),
+            Event::Text(text) => {
+                self.append(&text.xml10_content());
+                Ok(None)
+            }
+            Event::CData(text) => {
+                self.append(&text.xml10_content());
+                Ok(None)
+            }
+            Event::GeneralRef(reference) => {
+                match resolved(&reference) {
+                    Some(character) => self.append(character.encode_utf8(&mut [0; 4])),
+                    None => self.complain(
+                        place,
+                        format!("the entity `&{};` is not expanded", reference.into_inner()),
+                    ),
+                }
+                Ok(None)
+            }
+            Event::Eof => match self.open.last() {
+                Some(name) => {
+                    Err(ReadError::broken(place, format!("the document ends inside of the element `{name}`")))
+                }
+                None => Ok(Some(false)),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn start(&mut self, element: &BytesStart<'_>, place: Place) -> Result<(), ReadError> {
+        if self.open.is_empty() && self.has_root {
+            return Err(ReadError::broken(place, "a second root element begins here"));
+        }
+        if self.open.len() == MAX_DEPTH {
+            return Err(ReadError::broken(
+                place,
+                format!("elements lie deeper than {MAX_DEPTH} within each other"),
+            ));
+        }
+        self.has_root = true;
+        self.open.push(element.local_name().as_ref().to_owned());
+        if self.record_depth.is_none() && self.records.is_at(&self.open) {
+            self.record_depth = Some(self.open.len());
+            self.start = (self.reader.get_ref().event_offset(), place);
+            self.complaint = None;
+        }
+        for slot in 0..self.fields.len() {
+            if self.begins(slot) {
+                self.begin(slot, element, place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a field has its value from the element that has just been opened.
+    fn begins(&mut self, slot: usize) -> bool {
+        let field = &self.fields[slot];
+        match (field.is_absolute, self.record_depth) {
+            (true, None) => {
+                // What was said of another element of that name does not count below this one.
+                if field.is_below(&self.open) {
+                    self.found[slot] = None;
+                }
+                field.is_at(&self.open)
+            }
+            (true, Some(depth)) => self.open.len() == depth && field.is_at(&self.open),
+            (false, Some(depth)) => field.is_at(&self.open[depth..]),
+            (false, None) => false,
+        }
+    }
+
+    fn begin(&mut self, slot: usize, element: &BytesStart<'_>, place: Place) {
+        let text = match &self.fields[slot].attribute {
+            None => String::new(),
+            Some(wanted) => {
+                let mut attributes = element.attributes();
+                let found = attributes.find(|attribute| {
+                    attribute
+                        .as_ref()
+                        .map_or(true, |attribute| attribute.key.local_name().as_ref() == wanted.as_str())
+                });
+                match found {
+                    None => return,
+                    Some(Err(error)) => return self.complain(place, error.to_string()),
+                    Some(Ok(attribute)) => match attribute.normalized_value(XmlVersion::Implicit1_0) {
+                        Ok(value) => value.into_owned(),
+                        Err(error) => return self.complain(place, error.to_string()),
+                    },
+                }
+            }
+        };
+        // Of two values for one field nobody can say which one was meant.
+        if self.found[slot].is_some() && !self.fields[slot].is_absolute {
+            return self.complain(place, format!("the field `{}` is there twice", self.fields[slot]));
+        }
+        self.found[slot] = Some(Found { text, place });
+    }
+
+    fn append(&mut self, text: &str) {
+        for slot in 0..self.fields.len() {
+            let field = &self.fields[slot];
+            let is_here = field.attribute.is_none()
+                && match (field.is_absolute, self.record_depth) {
+                    (true, _) => field.is_at(&self.open),
+                    (false, Some(depth)) => self.open.len() >= depth && field.is_at(&self.open[depth..]),
+                    (false, None) => false,
+                };
+            if is_here && let Some(found) = &mut self.found[slot] {
+                found.text.push_str(text);
+            }
+        }
+    }
+
+    /// Closes an element; says whether a record ended with it.
+    fn end(&mut self) -> Option<bool> {
+        let is_record = self.record_depth == Some(self.open.len());
+        self.open.pop();
+        if is_record {
+            self.record_depth = None;
+        }
+        is_record.then_some(true)
+    }
+
+    fn complain(&mut self, place: Place, reason: String) {
+        self.complaint.get_or_insert(Complaint { place, reason });
+    }
+
+    fn fill_in(&mut self, record: &mut Record) -> Step {
+        let window = self.reader.get_ref();
+        if window.is_overlong() {
+            let reason = too_long(window.kept_length(), self.limit);
+            return Step::Complaint(Complaint { place: self.start.1, reason });
+        }
+        for (slot, found) in self.found.iter().enumerate() {
+            let Some(found) = found else { continue };
+            if found.text.contains('\u{fffd}') {
+                let reason = "the text does not fit the encoding of the document".to_owned();
+                return Step::Complaint(Complaint { place: found.place, reason });
+            }
+            record.set(slot, &found.text);
+        }
+        self.complaint.take().map_or(Step::Record, Step::Complaint)
+    }
+}
+
+/// The character that a reference stands for, if it is one of the five that are always there, or a number.
+fn resolved(reference: &quick_xml::events::BytesRef<'_>) -> Option<char> {
+    if reference.is_char_ref() {
+        return reference.resolve_char_ref().ok().flatten();
+    }
+    match reference.xml10_content().as_ref() {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "apos" => Some('\''),
+        "quot" => Some('"'),
+        _ => None,
+    }
+}
+
+impl super::Parser for Parser {
+    fn next(&mut self, record: &mut Record) -> Result<Step, ReadError> {
+        loop {
+            for (found, field) in self.found.iter_mut().zip(&self.fields) {
+                if !field.is_absolute {
+                    *found = None;
+                }
+            }
+            let is_record = self.advance()?;
+            let window = self.reader.get_ref();
+            if !is_record {
+                record.span = window.input.offset()..window.input.offset();
+                record.end_line = window.input.place().line;
+                return Ok(Step::End);
+            }
+            record.span = self.start.0..window.input.offset();
+            if record.span.end <= self.skip_to {
+                continue;
+            }
+            record.clear(self.fields.len());
+            (record.line, record.end_line) = (self.start.1.line, window.input.place().line);
+            return Ok(self.fill_in(record));
+        }
+    }
+
+    fn place(&self, _: &Record, slot: usize) -> Place {
+        self.found.get(slot).and_then(Option::as_ref).map_or(self.start.1, |found| found.place)
+    }
+
+    fn original(&self) -> Original {
+        let window = self.reader.get_ref();
+        original_of(window.kept(), window.kept_length())
+    }
+}

@@ -1,0 +1,195 @@
+//! How a field's text becomes the value of a measure.
+
+use rust_decimal::Decimal;
+
+/// How numbers are written in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NumberFormat {
+    /// The decimal sign.
+    pub(crate) decimal: char,
+    /// The sign between groups of thousands, if the source has one.
+    pub(crate) thousands: Option<char>,
+}
+
+impl Default for NumberFormat {
+    fn default() -> Self {
+        Self { decimal: '.', thousands: None }
+    }
+}
+
+/// From the unit of a source to the unit of the measure: `value × scale + offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Conversion {
+    pub(crate) scale: Decimal,
+    pub(crate) offset: Decimal,
+}
+
+impl Conversion {
+    fn is_identity(self) -> bool {
+        self.scale == Decimal::ONE && self.offset.is_zero()
+    }
+
+    /// Decimal arithmetic gives the double that is nearest to the true result: 0.1 × 3 is 0.3, which it is not in
+    /// binary. What has too many digits for that is calculated in binary.
+    fn apply(self, text: &str, number: f64) -> f64 {
+        self.exact(text).unwrap_or_else(|| {
+            let float = |decimal: Decimal| decimal.to_string().parse().unwrap_or(f64::NAN);
+            number.mul_add(float(self.scale), float(self.offset))
+        })
+    }
+
+    fn exact(self, text: &str) -> Option<f64> {
+        let number = decimal(text)?;
+        // A product with more digits than fit would be rounded, twice in the end.
+        if number.scale() + self.scale.scale() > Decimal::MAX_SCALE {
+            return None;
+        }
+        let converted = number.checked_mul(self.scale)?.checked_add(self.offset)?;
+        converted.to_string().parse().ok()
+    }
+}
+
+/// A decimal number with all of its digits, or nothing if it has too many.
+pub(crate) fn decimal(text: &str) -> Option<Decimal> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    match text.split_once(['e', 'E']) {
+        None => Decimal::from_str_exact(text).ok(),
+        Some((digits, _)) => {
+            Decimal::from_str_exact(digits).ok()?;
+            let number = Decimal::from_scientific(text).ok()?;
+            // A number below the smallest one that a decimal holds would have become zero.
+            (!number.is_zero() || Decimal::from_str_exact(digits).ok()?.is_zero()).then_some(number)
+        }
+    }
+}
+
+/// Reads a number and converts its unit. Without a conversion the double is the one nearest to the text, to the bit.
+///
+/// # Errors
+/// Says why the text is no number that a measure can have.
+pub(crate) fn value(text: &str, format: NumberFormat, conversion: Conversion) -> Result<f64, String> {
+    let plain = plain(text.trim(), format).ok_or_else(|| no_number(text, format))?;
+    let number: f64 = plain.parse().map_err(|_| no_number(text, format))?;
+    let number = if conversion.is_identity() { number } else { conversion.apply(&plain, number) };
+    if number.is_finite() { Ok(number) } else { Err(format!("{} is too large a number", quoted(text))) }
+}
+
+/// The number as programs write it. Words such as `inf`, which the standard library takes for numbers, are none.
+fn plain(text: &str, format: NumberFormat) -> Option<std::borrow::Cow<'_, str>> {
+    let is_plain =
+        |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'+' | b'-' | b'e' | b'E'));
+    if format == NumberFormat::default() {
+        return is_plain(text).then_some(text.into());
+    }
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            _ if Some(character) == format.thousands => {}
+            _ if character == format.decimal => plain.push('.'),
+            '.' => return None,
+            _ => plain.push(character),
+        }
+    }
+    is_plain(&plain).then_some(plain.into())
+}
+
+fn no_number(text: &str, format: NumberFormat) -> String {
+    let hint = match format.decimal {
+        '.' if text.contains(',') => " (is it a decimal comma? then set `decimal = \",\"`)",
+        _ => "",
+    };
+    format!("{} is not a number{hint}", quoted(text))
+}
+
+/// A text in quotation marks for a message, cut if it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        None => format!("{text:?}"),
+        Some((cut, _)) => format!("{:?}…", &text[..cut]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn conversion(scale: &str, offset: &str) -> Conversion {
+        Conversion { scale: scale.parse().unwrap(), offset: offset.parse().unwrap() }
+    }
+
+    fn read(text: &str, scale: &str, offset: &str) -> Result<f64, String> {
+        value(text, NumberFormat::default(), conversion(scale, offset))
+    }
+
+    #[test]
+    fn a_number_without_a_conversion_arrives_to_the_bit() {
+        for (text, expected) in [
+            ("0.1", 0.1),
+            (" -2.5\t", -2.5),
+            ("+7", 7.0),
+            ("1e-320", 1e-320),
+            ("-0.0", -0.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("1.7976931348623157E308", f64::MAX),
+            ("0.1000000000000000055511151231257827021181583404541015625", 0.1),
+        ] {
+            assert_eq!(read(text, "1", "0").unwrap().to_bits(), f64::to_bits(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused_in_words() {
+        for text in
+            ["", " ", "x", "inf", "-infinity", "NaN", "0x10", "1 000", "1_000", "1,5", "--1", "1e", "٣"]
+        {
+            assert!(read(text, "1", "0").unwrap_err().contains("is not a number"), "{text}");
+        }
+        assert!(read("1e999", "1", "0").unwrap_err().contains("too large"));
+        assert!(read("1,5", "1", "0").unwrap_err().contains("decimal comma"));
+    }
+
+    #[test]
+    fn conversions_are_exact_in_decimal() {
+        for (text, scale, offset, expected) in [
+            ("0.1", "3", "0", 0.3),
+            ("1.1", "1.1", "0", 1.21),
+            ("25.5", "1", "273.15", 298.65),
+            ("100", "0.001", "0", 0.1),
+            ("1.1e1", "0.1", "0", 1.1),
+            ("212", "0.5555555555555555555555555556", "-17.777777777777777777777777778", 100.0),
+        ] {
+            assert_eq!(read(text, scale, offset), Ok(expected), "{text} × {scale} + {offset}");
+        }
+    }
+
+    #[test]
+    fn what_decimals_cannot_hold_is_converted_in_binary() {
+        assert_eq!(read("1e300", "2", "0"), Ok(2e300));
+        assert_eq!(read("1e-300", "2", "0"), Ok(2e-300));
+        assert!(read("1e308", "10", "0").unwrap_err().contains("too large"));
+    }
+
+    #[test]
+    fn signs_of_other_countries_are_read() {
+        let german = NumberFormat { decimal: ',', thousands: Some('.') };
+        let swiss = NumberFormat { decimal: '.', thousands: Some('\'') };
+        let comma = NumberFormat { decimal: ',', thousands: None };
+        let one = conversion("1", "0");
+        assert_eq!(value("1.234,5", german, one), Ok(1234.5));
+        assert_eq!(value("1'234.5", swiss, one), Ok(1234.5));
+        assert_eq!(value("0,1", comma, one), Ok(0.1));
+        assert!(value("0.1", comma, one).is_err(), "nobody can say what a point means here");
+    }
+
+    proptest! {
+        #[test]
+        fn every_double_survives_its_text(number in proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO) {
+            prop_assert_eq!(read(&format!("{number}"), "1", "0").unwrap().to_bits(), number.to_bits());
+            prop_assert_eq!(read(&format!("{number:e}"), "1", "0").unwrap().to_bits(), number.to_bits());
+        }
+    }
+}

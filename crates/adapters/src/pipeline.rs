@@ -1,0 +1,290 @@
+//! The way of a group: it is assembled, made safe on the disk, published, confirmed, and done with. Each step works
+//! while the others do, and waits where the next one has no room: memory is bounded by the groups that are on the way.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{fs, panic};
+
+use tokio::sync::mpsc::{self, Sender, channel};
+use tokio_util::sync::CancellationToken;
+
+use crate::assemble::{Assembler, Outlet};
+use crate::broker::Broker;
+use crate::mapping::Mapping;
+use crate::message::{After, Counts, Group};
+use crate::publish::{Ended, Publisher};
+use crate::read::{Reading, ReadingError, begin, stopped};
+use crate::say::Say;
+use crate::source::Source;
+use crate::state::{Checkpoint, FileKey, Spool, State, UnparsableFile};
+
+/// Groups that may wait for the checkpoint, without their messages.
+const CONFIRMED_GROUPS: usize = 16;
+
+/// What a pipeline needs.
+pub(crate) struct Pipeline {
+    pub(crate) source: Arc<Source>,
+    pub(crate) broker: Broker,
+    pub(crate) state: State,
+    pub(crate) patience: Option<Duration>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) say: Say,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What has been sent and confirmed.
+    pub(crate) counts: Counts,
+    /// Messages that were on the disk from an earlier run, and have been sent now.
+    pub(crate) caught_up: u64,
+    /// Streams that could not be read to their end.
+    pub(crate) broken: u64,
+    /// Whether everything there was has been read.
+    pub(crate) is_complete: bool,
+    pub(crate) ended: Ended,
+    pub(crate) unparsable: PathBuf,
+}
+
+impl Pipeline {
+    /// Runs until everything is done, somebody stops it, or it cannot go on.
+    ///
+    /// # Errors
+    /// Where the source or the state folder does not let itself be used.
+    pub(crate) async fn run(self) -> io::Result<Outcome> {
+        let checkpoint_path = self.state.checkpoint();
+        let mut checkpoint = Checkpoint::read(&checkpoint_path)?;
+        begin(&self.source, &mut checkpoint)?;
+        checkpoint.write(&checkpoint_path)?;
+        let spool = Spool::new(self.state.spool());
+        let left = spool.left(checkpoint.next_group)?;
+        let (known, caught_up) = catch_up(&spool, &left, &checkpoint)?;
+
+        let (assembled, to_spool) = sync_channel(1);
+        let (spooled, groups) = channel(1);
+        let (confirmed, to_commit) = channel(CONFIRMED_GROUPS);
+        let unparsable = self.source.unparsable.clone().unwrap_or_else(|| self.state.unparsable());
+
+        let reader = self.start_reader(known, assembled);
+        let spooler = start("spooler", &self.stop, {
+            let spool = spool.clone();
+            move || spool_groups(&spool, &left, &to_spool, &spooled)
+        })?;
+        let committer = start("committer", &self.stop, {
+            let committer = Committer {
+                spool,
+                checkpoint,
+                path: checkpoint_path,
+                unparsable: UnparsableFile::new(unparsable.clone()),
+                say: self.say.clone(),
+            };
+            move || committer.run(to_commit)
+        })?;
+        let publisher = Publisher {
+            broker: self.broker.clone(),
+            groups,
+            confirmed,
+            stop: self.stop.clone(),
+            patience: self.patience,
+            say: self.say.clone(),
+        };
+        let ended = publisher.run().await;
+        if ended != Ended::Done {
+            self.stop.cancel();
+        }
+        let joined = tokio::task::spawn_blocking(move || {
+            (join(reader?), join(spooler), join(committer)).into_result()
+        });
+        let (read, (), counts) = joined.await.map_err(io::Error::other)??;
+        Ok(Outcome {
+            counts,
+            caught_up,
+            broken: read.broken,
+            is_complete: read.is_complete,
+            ended,
+            unparsable,
+        })
+    }
+
+    fn start_reader(
+        &self,
+        known: Checkpoint,
+        assembled: SyncSender<Group>,
+    ) -> io::Result<JoinHandle<io::Result<Read>>> {
+        let (source, stop, say) = (Arc::clone(&self.source), self.stop.clone(), self.say.clone());
+        start("reader", &self.stop, move || {
+            let mapping = Mapping::new(&source);
+            let next_group = known.next_group;
+            let assembler =
+                Assembler::new(&source.name, source.limits, next_group, Box::new(ToSpool(assembled)));
+            let mut reading = Reading::new(&source, &mapping, known, assembler, stop, say);
+            let read = reading.run();
+            let broken = reading.broken;
+            match read {
+                Ok(()) => Ok(Read { broken, is_complete: true }),
+                Err(ReadingError::Stopped) => Ok(Read { broken, is_complete: false }),
+                Err(ReadingError::Io(error)) => Err(error),
+            }
+        })
+    }
+}
+
+struct Read {
+    broken: u64,
+    is_complete: bool,
+}
+
+/// Starts a step in a thread of its own. Where it fails, everything stops.
+fn start<T: Send + 'static>(
+    name: &str,
+    stop: &CancellationToken,
+    step: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<JoinHandle<io::Result<T>>> {
+    let stop = stop.clone();
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let guard = stop.drop_guard();
+        let result = step();
+        if result.is_ok() {
+            guard.disarm();
+        }
+        result
+    })
+}
+
+fn join<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
+    thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
+}
+
+/// The failure that matters where several steps have failed: the first one that is no consequence of another.
+trait IntoResult<T> {
+    fn into_result(self) -> io::Result<T>;
+}
+
+impl<A, B, C> IntoResult<(A, B, C)> for (io::Result<A>, io::Result<B>, io::Result<C>) {
+    fn into_result(self) -> io::Result<(A, B, C)> {
+        Ok((self.0?, self.1?, self.2?))
+    }
+}
+
+/// What earlier runs have left on the disk, as if it had been done; and how many messages that are.
+fn catch_up(spool: &Spool, left: &[u64], checkpoint: &Checkpoint) -> io::Result<(Checkpoint, u64)> {
+    let (mut known, mut messages) = (checkpoint.clone(), 0);
+    for number in left {
+        let group = spool.read(*number)?;
+        messages += group.messages.len() as u64;
+        known.apply(&group);
+        for after in &group.after {
+            // A file that is to be moved is still in its place; it has to be known there.
+            if let After::Forget(key) = after {
+                known.forget(key);
+            }
+        }
+    }
+    Ok((known, messages))
+}
+
+/// Hands groups to the spooler.
+struct ToSpool(SyncSender<Group>);
+
+impl Outlet for ToSpool {
+    fn send(&mut self, group: Group) -> io::Result<()> {
+        // The spooler has ended: what follows it has stopped.
+        self.0.send(group).map_err(|_| stopped())
+    }
+}
+
+/// Hands on what earlier runs have left, and then what is assembled, once it is safe.
+fn spool_groups(
+    spool: &Spool,
+    left: &[u64],
+    assembled: &Receiver<Group>,
+    spooled: &Sender<Group>,
+) -> io::Result<()> {
+    for number in left {
+        if spooled.blocking_send(spool.read(*number)?).is_err() {
+            return Ok(());
+        }
+    }
+    while let Ok(group) = assembled.recv() {
+        spool.write(&group)?;
+        // What is on the disk will be sent by the next run, where this one has stopped.
+        if spooled.blocking_send(group).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Does what is left to do with groups that are confirmed.
+struct Committer {
+    spool: Spool,
+    checkpoint: Checkpoint,
+    path: PathBuf,
+    unparsable: UnparsableFile,
+    say: Say,
+}
+
+impl Committer {
+    /// Gives what was done in this run.
+    fn run(mut self, mut confirmed: mpsc::Receiver<Group>) -> io::Result<Counts> {
+        let mut counts = Counts::default();
+        while let Some(first) = confirmed.blocking_recv() {
+            let mut groups = vec![first];
+            // One checkpoint for all that are there.
+            while let Ok(group) = confirmed.try_recv() {
+                groups.push(group);
+            }
+            for group in &groups {
+                self.finish(group)?;
+                counts += group.counts;
+            }
+            self.checkpoint.write(&self.path)?;
+            for group in &groups {
+                self.spool.remove(group.number)?;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Each of these may be repeated without harm, should the process be killed before the checkpoint.
+    fn finish(&mut self, group: &Group) -> io::Result<()> {
+        self.checkpoint.unparsable_bytes =
+            self.unparsable.append(self.checkpoint.unparsable_bytes, &group.unparsable)?;
+        self.checkpoint.apply(group);
+        for after in &group.after {
+            match after {
+                After::Move { key, from, to } => {
+                    move_into(key, from, to, &self.say)?;
+                    self.checkpoint.forget(key);
+                }
+                After::Forget(key) => self.checkpoint.forget(key),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Moves a file into a folder, under a name that is free there.
+fn move_into(key: &FileKey, from: &Path, folder: &Path, say: &Say) -> io::Result<()> {
+    let is_there = fs::metadata(from).is_ok_and(|metadata| FileKey::of(&metadata).is_same_file(key));
+    if !is_there {
+        // It has been moved already, and another one may have come in its place.
+        return Ok(());
+    }
+    let name = from.file_name().unwrap_or_default();
+    let mut to = folder.join(name);
+    for number in 1.. {
+        if !to.exists() {
+            break;
+        }
+        let mut name = name.to_owned();
+        name.push(format!(".{number}"));
+        to = folder.join(name);
+    }
+    fs::rename(from, &to)
+        .inspect_err(|_| say.note(&format!("{} cannot be moved to {}", from.display(), to.display())))
+}

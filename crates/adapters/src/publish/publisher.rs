@@ -1,0 +1,269 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Confirmation};
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{Link, Trouble};
+use crate::broker::Broker;
+use crate::message::{Group, Message};
+use crate::say::Say;
+
+/// Groups that may be on their way to the broker: with the size of a group this bounds memory.
+const GROUPS_IN_FLIGHT: usize = 8;
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// How long a stop waits for confirms. What is not confirmed by then is on the disk.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why nothing will be published any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The broker says no.
+    Refused(String),
+    /// The broker has been away for longer than allowed.
+    GaveUp(String),
+}
+
+/// How publishing ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Everything has been confirmed.
+    Done,
+    /// It was stopped, and so many messages have not been confirmed. They are on the disk.
+    Stopped(usize),
+    /// It cannot go on. Everything that has not been confirmed is on the disk.
+    Refused(Refusal),
+}
+
+/// Publishes groups and hands them on once all their messages are confirmed.
+pub(crate) struct Publisher {
+    pub(crate) broker: Broker,
+    pub(crate) groups: Receiver<Group>,
+    /// Where they go, without their messages.
+    pub(crate) confirmed: Sender<Group>,
+    pub(crate) stop: CancellationToken,
+    /// How long the broker may be away.
+    pub(crate) patience: Option<Duration>,
+    pub(crate) say: Say,
+}
+
+/// A group on its way.
+struct InFlight {
+    group: Group,
+    confirmed: Vec<bool>,
+    open: usize,
+}
+
+/// Why a connection is of no use any more.
+enum Broken {
+    Connection(String),
+    /// The broker did not take a message: it is not to be had at the moment.
+    NotTaken(String),
+}
+
+impl Publisher {
+    /// Publishes until there are no more groups.
+    pub(crate) async fn run(mut self) -> Ended {
+        let mut in_flight = VecDeque::new();
+        let mut delay = FIRST_DELAY;
+        let mut away_since = None;
+        let mut was_connected = false;
+        loop {
+            // Nothing to send needs no broker.
+            if in_flight.is_empty() && !self.next_group(&mut in_flight).await {
+                return Ended::Done;
+            }
+            let trouble = match self.connect().await {
+                Some(Ok(link)) => {
+                    if away_since.is_some() {
+                        self.say.note("connected to the broker again");
+                    }
+                    was_connected = true;
+                    match self.session(&link, &mut in_flight, &mut away_since, &mut delay).await {
+                        Ok(ended) => {
+                            link.close().await;
+                            return ended;
+                        }
+                        Err(Broken::Connection(why) | Broken::NotTaken(why)) => why,
+                    }
+                }
+                // Where it was let in once, a refusal is a matter of time, too: a broker that starts, say.
+                Some(Err(Trouble::Refused(why))) if !was_connected => {
+                    return Ended::Refused(Refusal::Refused(why));
+                }
+                Some(Err(Trouble::Away(why) | Trouble::Refused(why))) => why,
+                None => return Ended::Stopped(open_messages(&in_flight)),
+            };
+            let since = *away_since.get_or_insert_with(Instant::now);
+            self.say.trouble(&format!("{trouble}; trying again"));
+            if self.patience.is_some_and(|patience| since.elapsed() >= patience) {
+                return Ended::Refused(Refusal::GaveUp(trouble));
+            }
+            let next = Instant::now() + delay.mul_f64(rand::random_range(0.5..=1.0));
+            delay = (delay * 2).min(LONGEST_DELAY);
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.stop.cancelled() => return Ended::Stopped(open_messages(&in_flight)),
+            }
+        }
+    }
+
+    async fn connect(&self) -> Option<Result<Link, Trouble>> {
+        tokio::select! {
+            link = Link::connect(&self.broker) => Some(link),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    async fn next_group(&mut self, in_flight: &mut VecDeque<InFlight>) -> bool {
+        while let Some(group) = self.groups.recv().await {
+            in_flight.push_back(InFlight::new(group));
+            self.hand_on(in_flight).await;
+            if !in_flight.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Hands on the groups at the front that are confirmed in full.
+    async fn hand_on(&self, in_flight: &mut VecDeque<InFlight>) {
+        while in_flight.front().is_some_and(|first| first.open == 0) {
+            if let Some(mut done) = in_flight.pop_front() {
+                done.group.messages.clear();
+                // Nobody listens any more only where the process ends.
+                let _ = self.confirmed.send(done.group).await;
+            }
+        }
+    }
+
+    /// Publishes on one connection, first of all what has not been confirmed on another one.
+    async fn session(
+        &mut self,
+        link: &Link,
+        in_flight: &mut VecDeque<InFlight>,
+        away_since: &mut Option<Instant>,
+        delay: &mut Duration,
+    ) -> Result<Ended, Broken> {
+        let mut confirms = FuturesUnordered::new();
+        for flight in &*in_flight {
+            for index in flight.unconfirmed() {
+                confirms.push(self.publish(link, flight, index).await?);
+            }
+        }
+        let mut is_open = true;
+        let mut deadline = None;
+        loop {
+            if in_flight.is_empty() && !is_open {
+                return Ok(Ended::Done);
+            }
+            if deadline.is_none() && self.stop.is_cancelled() {
+                deadline = Some(Instant::now() + STOP_LIMIT);
+            }
+            tokio::select! {
+                Some(confirmed) = confirms.next(), if !confirms.is_empty() => {
+                    let (number, index, confirmation) = confirmed;
+                    taken(confirmation)?;
+                    // The broker is back only when it takes messages.
+                    (*away_since, *delay) = (None, FIRST_DELAY);
+                    if let Some(flight) = in_flight.iter_mut().find(|flight| flight.group.number == number) {
+                        flight.confirm(index);
+                    }
+                    self.hand_on(in_flight).await;
+                }
+                group = self.groups.recv(), if is_open && in_flight.len() < GROUPS_IN_FLIGHT => match group {
+                    Some(group) => {
+                        let flight = InFlight::new(group);
+                        for index in flight.unconfirmed() {
+                            confirms.push(self.publish(link, &flight, index).await?);
+                        }
+                        in_flight.push_back(flight);
+                        self.hand_on(in_flight).await;
+                    }
+                    None => is_open = false,
+                },
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    return Ok(Ended::Stopped(open_messages(in_flight)));
+                }
+                () = self.stop.cancelled(), if deadline.is_none() => {}
+            }
+        }
+    }
+
+    async fn publish(
+        &self,
+        link: &Link,
+        flight: &InFlight,
+        index: usize,
+    ) -> Result<impl Future<Output = (u64, usize, lapin::Result<Confirmation>)> + use<>, Broken> {
+        let message = &flight.group.messages[index];
+        let number = flight.group.number;
+        // Returned where no queue would get it: without that flag such a message would be confirmed and gone.
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let (exchange, key) = (self.broker.exchange.as_str().into(), self.broker.routing_key.as_str().into());
+        let confirm =
+            link.channel.basic_publish(exchange, key, options, &message.body, properties(message)).await;
+        let confirm = confirm.map_err(|error| Broken::Connection(explained(&error)))?;
+        Ok(async move { (number, index, confirm.await) })
+    }
+}
+
+fn properties(message: &Message) -> BasicProperties {
+    BasicProperties::default()
+        .with_content_type("application/json".into())
+        // Outlasts a restart of the broker.
+        .with_delivery_mode(2)
+        .with_message_id(ShortString::from(message.id.clone()))
+}
+
+fn explained(error: &lapin::Error) -> String {
+    let said = error.to_string();
+    if said.contains("NOT_FOUND") || said.contains("NOT-FOUND") {
+        format!("the broker has no such exchange: is MyMONIT running? It declares what it needs ({said})")
+    } else {
+        format!("the broker is away: {said}")
+    }
+}
+
+/// Makes sure that the broker has taken responsibility for a message, and that a queue has it.
+fn taken(confirmation: lapin::Result<Confirmation>) -> Result<(), Broken> {
+    match confirmation {
+        Ok(Confirmation::Ack(None)) => Ok(()),
+        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Err(Broken::NotTaken(
+            "no queue is bound for the messages: is MyMONIT running, and are RABBIT_EXCHANGE and RABBIT_ROUTING the same there?".to_owned(),
+        )),
+        Ok(Confirmation::Nack(None)) => Err(Broken::NotTaken("the broker refuses a message: its queue may be full".to_owned())),
+        Ok(Confirmation::NotRequested) => Err(Broken::Connection("the broker confirms nothing".to_owned())),
+        Err(error) => Err(Broken::Connection(explained(&error))),
+    }
+}
+
+fn open_messages(in_flight: &VecDeque<InFlight>) -> usize {
+    in_flight.iter().map(|flight| flight.open).sum()
+}
+
+impl InFlight {
+    fn new(group: Group) -> Self {
+        let open = group.messages.len();
+        Self { confirmed: vec![false; open], open, group }
+    }
+
+    fn unconfirmed(&self) -> impl Iterator<Item = usize> + use<> {
+        let open: Vec<_> =
+            self.confirmed.iter().enumerate().filter(|(_, is)| !**is).map(|(index, _)| index).collect();
+        open.into_iter()
+    }
+
+    fn confirm(&mut self, index: usize) {
+        if !std::mem::replace(&mut self.confirmed[index], true) {
+            self.open -= 1;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Files from their start to their end.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::{OpenFile, Reading, ReadingError, StreamEnd};
+use crate::format::From;
+use crate::message::After;
+use crate::record::{Complaint, Original, Place, Record};
+use crate::state::FileKey;
+
+/// So much of the rest of a line is kept to be shown.
+const SHOWN_BYTES: usize = 4 << 10;
+
+pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), ReadingError> {
+    for path in files {
+        read_file(reading, path, &|_| Vec::new())?;
+    }
+    Ok(())
+}
+
+/// Reads what is new of a file, and has done then what `after` says. Gives whether it has been read to its end.
+pub(super) fn read_file(
+    reading: &mut Reading<'_>,
+    path: &Path,
+    after: &dyn Fn(&FileKey) -> Vec<After>,
+) -> Result<bool, ReadingError> {
+    let file = File::open(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    let (file, from) = open(reading, path, file)?;
+    let from = pass_rest_of_line(reading, &file, from)?;
+    let end = reading.read_file(&file, Box::new(file.bytes()?), from)?;
+    reading.passed_bytes += file.file.metadata()?.len();
+    match end {
+        StreamEnd::Whole(offset, line) => {
+            reading.end_file(offset, line, after(&file.key))?;
+            Ok(true)
+        }
+        StreamEnd::Broken => Ok(false),
+    }
+}
+
+/// Where to go on in a file.
+fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, From), ReadingError> {
+    let metadata = file.metadata()?;
+    let key = FileKey::of(&metadata);
+    let Some(entry) = reading.known.newest(&key) else {
+        return Ok((OpenFile::new(key, path, file, None), From::START));
+    };
+    if !entry.is_continued_by(&file)? {
+        reading.say.note(&format!("{} has been written anew; it is read from its start", path.display()));
+        return Ok((OpenFile::new(entry.key.emptied(), path, file, None), From::START));
+    }
+    if entry.offset == metadata.len() && entry.offset > 0 {
+        reading.say.note(&format!("{} has been read before; nothing is new in it", path.display()));
+    }
+    let from = From { offset: entry.offset, line: entry.line };
+    Ok((OpenFile::new(entry.key.clone(), path, file, Some(entry)), from))
+}
+
+/// The rest of a line whose start was taken for all of it, since the file ended there. It may be the half of a
+/// number, so it is put aside.
+pub(super) fn pass_rest_of_line(
+    reading: &mut Reading<'_>,
+    file: &OpenFile,
+    from: From,
+) -> Result<From, ReadingError> {
+    if !reading.is_by_lines() || !ends_within_a_line(&file.file, from.offset)? {
+        return Ok(from);
+    }
+    let (mut end, mut original, mut found) = (from.offset, Original::default(), false);
+    let mut buffer = vec![0; 64 << 10];
+    while !found {
+        let count = file.file.read_at(&mut buffer, end)?;
+        let bytes = &buffer[..count];
+        let length = memchr::memchr(b'\n', bytes).map_or(count, |at| {
+            found = true;
+            at + 1
+        });
+        let room = SHOWN_BYTES.saturating_sub(original.bytes.len()).min(length);
+        original.bytes.extend_from_slice(&bytes[..room]);
+        end += length as u64;
+        if count == 0 {
+            break;
+        }
+    }
+    if end == from.offset {
+        return Ok(from);
+    }
+    original.length = end - from.offset;
+    let line = from.line + u64::from(found);
+    let mut record = Record::default();
+    record.span = from.offset..end;
+    (record.line, record.end_line) = (from.line, line);
+    let reason =
+        "the file ended before this when it was read, and what stood there was taken for the whole line"
+            .to_owned();
+    let complaint = Complaint { place: Place { line: from.line, column: 1 }, reason };
+    let stream = file.stream(&reading.known.state_id);
+    reading.assembler.borrow_mut().begin(stream, from.offset, from.line)?;
+    reading.reject(&record, &complaint, &original)?;
+    Ok(From { offset: end, line })
+}
+
+fn ends_within_a_line(file: &File, offset: u64) -> io::Result<bool> {
+    let Some(before) = offset.checked_sub(1) else { return Ok(false) };
+    let mut last = [0];
+    file.read_exact_at(&mut last, before)?;
+    // The second byte of a line end in UTF-16 is 0.
+    Ok(!matches!(last[0], b'\n' | b'\r' | 0))
+}

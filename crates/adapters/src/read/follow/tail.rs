@@ -1,0 +1,149 @@
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::candidates::rotated_paths;
+use crate::assemble::Assembler;
+use crate::input::Bytes;
+use crate::read::watch::Watch;
+use crate::read::{FileBytes, OpenFile, Reading, stopped};
+use crate::source::Follow;
+use crate::state::{FileEntry, FileKey, Seen};
+
+/// How often to look where nothing tells of changes.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a file that has been rotated is read on: whoever writes it may not know yet.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Marks that another file has to be read now, and this one later.
+#[derive(Debug, Error)]
+#[error("another file has to be read first")]
+struct Switch;
+
+/// Whether reading ended because another file has to be read now.
+pub(super) fn is_switch(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Switch>())
+}
+
+/// The bytes of a file that may grow. They end when the file has been rotated away and nothing comes any more.
+pub(super) struct Tail {
+    bytes: FileBytes,
+    file: File,
+    key: FileKey,
+    seen: Rc<RefCell<Seen>>,
+    is_live: bool,
+    follow: Follow,
+    /// Files that have been read, which should not grow any more.
+    others: Vec<FileEntry>,
+    /// Since when nothing has come although the file has been rotated away.
+    quiet_since: Option<Instant>,
+    watch: Rc<Watch>,
+    stop: CancellationToken,
+    assembler: Rc<RefCell<Assembler>>,
+}
+
+impl Tail {
+    pub(super) fn new(
+        reading: &Reading<'_>,
+        follow: &Follow,
+        watch: Rc<Watch>,
+        open: &OpenFile,
+        is_live: bool,
+    ) -> io::Result<Self> {
+        let others = reading.known.files.iter().filter(|entry| !entry.key.is_same_file(&open.key));
+        Ok(Self {
+            bytes: open.bytes()?,
+            file: open.file.try_clone()?,
+            key: open.key.clone(),
+            seen: Rc::clone(&open.seen),
+            is_live,
+            follow: follow.clone(),
+            others: others.cloned().collect(),
+            quiet_since: None,
+            watch,
+            stop: reading.stop.clone(),
+            assembler: Rc::clone(&reading.assembler),
+        })
+    }
+
+    /// At the end of the file, looks around and waits. Says whether it is the end for good.
+    fn wait(&mut self) -> io::Result<bool> {
+        if self.stop.is_cancelled() {
+            return Err(stopped());
+        }
+        if self.was_emptied()? || (self.is_live && self.another_has_grown()?) {
+            return Err(io::Error::other(Switch));
+        }
+        if self.was_rotated()? {
+            let since = *self.quiet_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= GRACE {
+                return Ok(true);
+            }
+        } else {
+            self.quiet_since = None;
+        }
+        let due = self.assembler.borrow_mut().flush_if_due()?;
+        self.watch.wait(due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
+        Ok(false)
+    }
+
+    /// Whether the file holds something else now where we have read.
+    fn was_emptied(&self) -> io::Result<bool> {
+        Ok(!self.seen.borrow().fits(&self.file)?)
+    }
+
+    /// Whether another file has the name. As long as there is none, this may be the one still.
+    fn was_rotated(&self) -> io::Result<bool> {
+        if !self.is_live {
+            return Ok(true);
+        }
+        match fs::metadata(&self.follow.path) {
+            Ok(metadata) => Ok(!FileKey::of(&metadata).is_same_file(&self.key)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether somebody has written to a file after its rotation.
+    fn another_has_grown(&self) -> io::Result<bool> {
+        if self.others.is_empty() {
+            return Ok(false);
+        }
+        for path in rotated_paths(&self.follow)? {
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let key = FileKey::of(&metadata);
+            let known = self.others.iter().filter(|entry| entry.key.is_same_file(&key));
+            if known
+                .max_by_key(|entry| entry.key.generation)
+                .is_some_and(|entry| entry.offset < metadata.len())
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Bytes for Tail {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.bytes.read(buffer)?;
+            if count > 0 {
+                self.quiet_since = None;
+                return Ok(count);
+            }
+            if self.wait()? {
+                return Ok(0);
+            }
+        }
+    }
+
+    fn seek(&mut self, offset: u64) -> io::Result<()> {
+        self.bytes.seek(offset)
+    }
+}

@@ -1,0 +1,101 @@
+//! Standard input.
+
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Reading, ReadingError, StreamEnd, stopped};
+use crate::assemble::{Assembler, Stream};
+use crate::format::From;
+use crate::input::Bytes;
+
+const READ: usize = 64 << 10;
+/// How often to look whether somebody wants us to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+pub(super) fn read(reading: &mut Reading<'_>) -> Result<(), ReadingError> {
+    // Nothing tells two streams of standard input apart but that they are two: each run is one of its own.
+    let stream = Stream {
+        id: format!("stdin-{:016x}", rand::random::<u64>()),
+        name: "standard input".to_owned(),
+        file: None,
+    };
+    let bytes = Pipe::open(reading.stop.clone(), Rc::clone(&reading.assembler));
+    match reading.read_stream(stream, Box::new(bytes), From::START)? {
+        StreamEnd::Whole(offset, line) => {
+            drop(reading.assembler.borrow_mut().end(offset, line, Vec::new())?)
+        }
+        StreamEnd::Broken => {}
+    }
+    Ok(())
+}
+
+/// Standard input, read by a thread that may wait for it for ever.
+struct Pipe {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    rest: Vec<u8>,
+    given: usize,
+    stop: CancellationToken,
+    assembler: Rc<RefCell<Assembler>>,
+}
+
+impl Pipe {
+    fn open(stop: CancellationToken, assembler: Rc<RefCell<Assembler>>) -> Self {
+        let (sender, pieces) = sync_channel(2);
+        // It ends with the process: nothing else ends a read of a pipe.
+        let is_stopped = stop.clone();
+        thread::spawn(move || {
+            while !is_stopped.is_cancelled() {
+                let mut piece = vec![0; READ];
+                let read = match io::stdin().lock().read(&mut piece) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    other => other,
+                };
+                let is_last = !matches!(read, Ok(1..));
+                let piece = read.map(|count| {
+                    piece.truncate(count);
+                    piece
+                });
+                if sender.send(piece).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Self { pieces, rest: Vec::new(), given: 0, stop, assembler }
+    }
+
+    /// Waits for the next piece, and meanwhile sends on what has waited long enough.
+    fn wait(&self) -> io::Result<Vec<u8>> {
+        loop {
+            let due = self.assembler.borrow_mut().flush_if_due()?;
+            match self.pieces.recv_timeout(due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)) {
+                Ok(piece) => return piece,
+                Err(_) if self.stop.is_cancelled() => return Err(stopped()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(Vec::new()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+impl Bytes for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.rest.len() {
+            self.rest = self.wait()?;
+            self.given = 0;
+        }
+        let count = (self.rest.len() - self.given).min(buffer.len());
+        buffer[..count].copy_from_slice(&self.rest[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+
+    fn seek(&mut self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

@@ -1,0 +1,74 @@
+//! What a parser hands to the mapping: one record with the fields that the mapping has asked for.
+
+use std::ops::Range;
+
+/// A place in a source, for people: both from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+}
+
+/// One record. The texts of its fields lie one behind the other, so that reading a record allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    text: String,
+    slots: Vec<Option<Range<usize>>>,
+    /// Where the fields begin, counted from the start of the record, as far as a parser notes it.
+    starts: Vec<usize>,
+    /// Where it lies in its source, in bytes.
+    pub(crate) span: Range<u64>,
+    /// The line that it begins in, from 1.
+    pub(crate) line: u64,
+    /// The line that its end lies in.
+    pub(crate) end_line: u64,
+}
+
+impl Record {
+    /// Forgets the fields, of which there will be so many.
+    pub(crate) fn clear(&mut self, slots: usize) {
+        self.text.clear();
+        self.slots.clear();
+        self.slots.resize(slots, None);
+        self.starts.clear();
+        self.starts.resize(slots, 0);
+    }
+
+    /// Gives a field its text.
+    pub(crate) fn set(&mut self, slot: usize, text: &str) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.slots[slot] = Some(start..self.text.len());
+    }
+
+    /// Gives a field its text, which begins so many bytes behind the start of the record.
+    pub(crate) fn set_at(&mut self, slot: usize, text: &str, start: usize) {
+        self.set(slot, text);
+        self.starts[slot] = start;
+    }
+
+    /// Where a field begins, counted from the start of the record.
+    pub(crate) fn start_of(&self, slot: usize) -> usize {
+        self.starts.get(slot).copied().unwrap_or(0)
+    }
+
+    /// The text of a field, if the record has it.
+    pub(crate) fn get(&self, slot: usize) -> Option<&str> {
+        self.slots[slot].clone().map(|range| &self.text[range])
+    }
+}
+
+/// A record that cannot be read, or cannot become measures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    pub(crate) place: Place,
+    pub(crate) reason: String,
+}
+
+/// The original bytes of a record, as far as they are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Original {
+    pub(crate) bytes: Vec<u8>,
+    /// How many bytes the record has, which may be more.
+    pub(crate) length: u64,
+}

@@ -1,0 +1,103 @@
+//! What is said to the person at the terminal, or to the log of the system.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Says things on standard error, above the progress bar where there is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Say(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    bar: Option<ProgressBar>,
+    last_trouble: Mutex<String>,
+}
+
+impl Say {
+    /// Says things in lines.
+    pub(crate) fn in_lines() -> Self {
+        Self(Arc::new(Inner { bar: None, last_trouble: Mutex::default() }))
+    }
+
+    /// Shows, on a terminal, how much of so many bytes has been read.
+    pub(crate) fn with_progress(bytes: Option<u64>) -> Self {
+        let Some(bytes) = bytes.filter(|bytes| *bytes > 0 && stderr().is_terminal()) else {
+            return Self::in_lines();
+        };
+        let bar = ProgressBar::new(bytes);
+        let style = "{wide_bar} {percent:>3} %  {bytes_per_sec}  {msg}  {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(Arc::new(Inner { bar: Some(bar), last_trouble: Mutex::default() }))
+    }
+
+    /// Moves the bar.
+    pub(crate) fn progress(&self, bytes: u64, measures: u64) {
+        if let Some(bar) = &self.0.bar {
+            bar.set_position(bytes);
+            bar.set_message(format!("{} measures", grouped(measures)));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.0.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Says something.
+    #[expect(clippy::print_stderr, reason = "this is what people see")]
+    pub(crate) fn note(&self, text: &str) {
+        let print = || eprintln!("mymonit-adapter: {text}");
+        match &self.0.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+        if let Ok(mut last) = self.0.last_trouble.lock() {
+            last.clear();
+        }
+    }
+
+    /// Says something that may go on for long, once.
+    pub(crate) fn trouble(&self, text: &str) {
+        let is_new = {
+            let mut last = self.0.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = *last != text;
+            text.clone_into(&mut last);
+            is_new
+        };
+        if is_new {
+            self.note(text);
+            text.clone_into(&mut self.0.last_trouble.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+/// A number with commas between its thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_readable() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint::Seen;
+use super::replace;
+use crate::message::{Counts, Group};
+
+const VERSION: u32 = 1;
+
+/// How far everything has been sent and confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    version: u32,
+    /// Tells this state from one that was there before it and was removed.
+    pub(crate) state_id: String,
+    /// The first group that is not done.
+    pub(crate) next_group: u64,
+    /// The files that are known.
+    pub(crate) files: Vec<FileEntry>,
+    /// The length of the file of unparsable records.
+    pub(crate) unparsable_bytes: u64,
+    /// Whether files that were there before the first start have been noted.
+    pub(crate) has_begun: bool,
+    pub(crate) counts: Counts,
+}
+
+/// What a file is known by, whatever its name: the device, the number on it, and when it was made, since numbers are
+/// used again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct FileKey {
+    device: u64,
+    inode: u64,
+    /// Nanoseconds since 1970, where the file system knows it.
+    born: Option<u64>,
+    /// Counted up when a file is emptied and written anew.
+    pub(crate) generation: u32,
+}
+
+/// How far a file has been read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileEntry {
+    pub(crate) key: FileKey,
+    /// Where it was when it was read last.
+    pub(crate) path: PathBuf,
+    /// The next byte to read, which is the first one of a record.
+    pub(crate) offset: u64,
+    /// Its line.
+    pub(crate) line: u64,
+    pub(crate) seen: Seen,
+    /// That it was read to its end, as far as one could know.
+    pub(crate) is_done: bool,
+}
+
+impl FileKey {
+    /// The key of a file, as it is when nothing else is known of it.
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
+        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            born: born.and_then(|born| u64::try_from(born.as_nanos()).ok()),
+            generation: 0,
+        }
+    }
+
+    /// Whether both are the same file, whatever was written to it since.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode, self.born) == (other.device, other.inode, other.born)
+    }
+
+    /// The file after it was emptied.
+    pub(crate) fn emptied(&self) -> Self {
+        Self { generation: self.generation + 1, ..self.clone() }
+    }
+
+    /// The file's part in message ids. What the file system alone does not tell apart is told apart by the state: ids
+    /// repeat after the state is lost only where they surely mean the same bytes.
+    pub(crate) fn name(&self, state_id: &str) -> String {
+        let name = format!("{:x}-{:x}", self.device, self.inode);
+        match (self.born, self.generation) {
+            (Some(born), 0) => format!("{name}-{born:x}"),
+            (born, generation) => format!("{name}-{:x}-{generation}-{state_id}", born.unwrap_or_default()),
+        }
+    }
+}
+
+impl FileEntry {
+    /// Whether a file goes on from where this one has been read to.
+    pub(crate) fn is_continued_by(&self, file: &File) -> io::Result<bool> {
+        Ok(file.metadata()?.len() >= self.offset && self.seen.fits(file)?)
+    }
+}
+
+impl Checkpoint {
+    /// A checkpoint before anything has been read.
+    pub(crate) fn new() -> Self {
+        Self {
+            version: VERSION,
+            state_id: format!("{:016x}", rand::random::<u64>()),
+            next_group: 0,
+            files: Vec::new(),
+            unparsable_bytes: 0,
+            has_begun: false,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Reads the checkpoint, or begins one.
+    ///
+    /// # Errors
+    /// Where there is one that cannot be read: to begin anew would send everything twice.
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        let wrong =
+            |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
+        match fs::read(path) {
+            Ok(text) => {
+                let read: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+                if read.version == VERSION {
+                    Ok(read)
+                } else {
+                    Err(wrong(format!("version {} is not known", read.version)))
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let new = Self::new();
+                // Before anything is sent, since the id of the state is a part of some message ids.
+                new.write(path)?;
+                Ok(new)
+            }
+            Err(error) => Err(wrong(error.to_string())),
+        }
+    }
+
+    /// Replaces the checkpoint on disk.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        replace(path, &[&serde_json::to_vec_pretty(self)?])
+    }
+
+    /// Counts a group as done.
+    pub(crate) fn apply(&mut self, group: &Group) {
+        self.next_group = group.number + 1;
+        self.counts += group.counts;
+        if let Some(entry) = &group.file {
+            self.note(entry.clone());
+        }
+    }
+
+    /// The newest entry for a file, which may have been emptied and written anew.
+    pub(crate) fn newest(&self, key: &FileKey) -> Option<&FileEntry> {
+        let same = self.files.iter().filter(|entry| entry.key.is_same_file(key));
+        same.max_by_key(|entry| entry.key.generation)
+    }
+
+    /// Forgets a file.
+    pub(crate) fn forget(&mut self, key: &FileKey) {
+        self.files.retain(|entry| !entry.key.is_same_file(key));
+    }
+
+    /// Notes how far a file has been read.
+    pub(crate) fn note(&mut self, entry: FileEntry) {
+        let is_older = |known: &FileEntry| {
+            known.key.is_same_file(&entry.key) && known.key.generation < entry.key.generation
+        };
+        self.files.retain(|known| !is_older(known));
+        match self.files.iter_mut().find(|known| known.key == entry.key) {
+            Some(known) => *known = entry,
+            None => self.files.push(entry),
+        }
+    }
+}

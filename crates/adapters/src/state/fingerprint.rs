@@ -1,0 +1,83 @@
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+/// So much of the start of a file is looked at to know it again.
+const HEAD_BYTES: usize = 1_024;
+/// So much of what was read last.
+const TAIL_BYTES: usize = 256;
+
+/// Some bytes of a file, by which to know it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fingerprint {
+    start: u64,
+    length: u64,
+    sha256: String,
+}
+
+impl Fingerprint {
+    fn of(start: u64, bytes: &[u8]) -> Self {
+        let hash = digest(&SHA256, bytes);
+        let sha256 = hash.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        Self { start, length: bytes.len() as u64, sha256 }
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.length
+    }
+
+    /// Whether a file has the same bytes at the same place.
+    fn fits(&self, file: &File) -> io::Result<bool> {
+        let mut bytes = vec![0; usize::try_from(self.length).map_err(io::Error::other)?];
+        match file.read_exact_at(&mut bytes, self.start) {
+            Ok(()) => Ok(self.length == 0 || Self::of(self.start, &bytes) == *self),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What has been seen of a file, to know it again under another name, and to notice that it was written anew. It is
+/// taken from what was read, and not from the file later on, when that may be another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// The start of the file.
+    head: Fingerprint,
+    /// The last bytes that were read.
+    tail: Fingerprint,
+}
+
+impl Seen {
+    /// Notes bytes that have been read from there.
+    pub(crate) fn note(&mut self, start: u64, bytes: &[u8]) {
+        if start == 0 && bytes.len() as u64 > self.head.length {
+            self.head = Fingerprint::of(0, &bytes[..bytes.len().min(HEAD_BYTES)]);
+        }
+        let end = start + bytes.len() as u64;
+        if end > self.tail.end() {
+            let last = &bytes[bytes.len().saturating_sub(TAIL_BYTES)..];
+            self.tail = Fingerprint::of(end - last.len() as u64, last);
+        }
+    }
+
+    /// Whether a file begins with what was seen.
+    pub(crate) fn fits(&self, file: &File) -> io::Result<bool> {
+        Ok(self.head.fits(file)? && self.tail.fits(file)?)
+    }
+
+    /// What there is to be seen of the first bytes of a file.
+    pub(crate) fn of(file: &File, length: u64) -> io::Result<Self> {
+        let mut this = Self::default();
+        let mut bytes = vec![0; HEAD_BYTES.min(usize::try_from(length).unwrap_or(HEAD_BYTES))];
+        file.read_exact_at(&mut bytes, 0)?;
+        this.note(0, &bytes);
+        let mut bytes = vec![0; TAIL_BYTES.min(usize::try_from(length).unwrap_or(TAIL_BYTES))];
+        let start = length - bytes.len() as u64;
+        file.read_exact_at(&mut bytes, start)?;
+        this.note(start, &bytes);
+        Ok(this)
+    }
+}

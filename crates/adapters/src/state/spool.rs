@@ -1,0 +1,128 @@
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::FileEntry;
+use super::replace;
+use crate::message::{After, Counts, Group, Message};
+
+/// The groups that are not done, each in a file of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+}
+
+/// The first line of a group's file. The bodies of the messages follow it, one behind the other.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    number: u64,
+    messages: Vec<Envelope>,
+    unparsable: Vec<String>,
+    file: Option<FileEntry>,
+    after: Vec<After>,
+    counts: Counts,
+    /// Of the bodies.
+    sha256: Vec<u8>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Envelope {
+    id: String,
+    bytes: usize,
+    measures: u64,
+}
+
+impl Spool {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:020}.group"))
+    }
+
+    /// Writes a group so that it outlasts a crash.
+    pub(crate) fn write(&self, group: &Group) -> io::Result<()> {
+        let bodies: Vec<u8> = group.messages.iter().flat_map(|message| &message.body).copied().collect();
+        let envelope = |message: &Message| Envelope {
+            id: message.id.clone(),
+            bytes: message.body.len(),
+            measures: message.measures,
+        };
+        let header = Header {
+            number: group.number,
+            messages: group.messages.iter().map(envelope).collect(),
+            unparsable: group.unparsable.clone(),
+            file: group.file.clone(),
+            after: group.after.clone(),
+            counts: group.counts,
+            sha256: digest(&SHA256, &bodies).as_ref().to_vec(),
+        };
+        replace(&self.path(group.number), &[&serde_json::to_vec(&header)?, b"\n", &bodies])
+    }
+
+    /// Forgets a group that is done.
+    pub(crate) fn remove(&self, number: u64) -> io::Result<()> {
+        match fs::remove_file(self.path(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The groups that are there from `first` on, in their order. Older ones are done, and are removed.
+    ///
+    /// # Errors
+    /// Where a group cannot be read; without it something would be lost.
+    pub(crate) fn left(&self, first: u64) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let number =
+                path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".group"));
+            match number.and_then(|number| number.parse().ok()) {
+                Some(number) if number >= first => numbers.push(number),
+                // Done, or never finished: nothing of what it was to hold has been sent.
+                _ => fs::remove_file(&path)?,
+            }
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Reads a group.
+    pub(crate) fn read(&self, number: u64) -> io::Result<Group> {
+        let path = self.path(number);
+        read(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+}
+
+fn read(path: &Path) -> io::Result<Group> {
+    let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let mut content = Vec::new();
+    File::open(path)?.read_to_end(&mut content)?;
+    let end = memchr::memchr(b'\n', &content).ok_or_else(|| wrong("it has no header".to_owned()))?;
+    let header: Header = serde_json::from_slice(&content[..end])?;
+    let bodies = &content[end + 1..];
+    if digest(&SHA256, bodies).as_ref() != header.sha256 {
+        return Err(wrong("its content is damaged".to_owned()));
+    }
+    let mut rest = bodies;
+    let mut messages = Vec::with_capacity(header.messages.len());
+    for envelope in header.messages {
+        let (body, others) =
+            rest.split_at_checked(envelope.bytes).ok_or_else(|| wrong("it is too short".to_owned()))?;
+        rest = others;
+        messages.push(Message { id: envelope.id, body: body.to_vec(), measures: envelope.measures });
+    }
+    Ok(Group {
+        number: header.number,
+        messages,
+        unparsable: header.unparsable,
+        file: header.file,
+        after: header.after,
+        counts: header.counts,
+    })
+}

@@ -1,0 +1,102 @@
+use std::fs::OpenOptions;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::record::{Complaint, Original};
+
+/// The file of the records that cannot be read: a JSON object in each line.
+#[derive(Debug)]
+pub(crate) struct UnparsableFile {
+    path: PathBuf,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    source: &'a str,
+    file: &'a str,
+    line: u64,
+    column: u64,
+    reason: &'a str,
+    bytes: u64,
+    /// The record itself, if it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'a str>,
+    /// The record itself otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_base64: Option<String>,
+    /// That only the start of the record is here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_cut_off: bool,
+}
+
+/// The line for a record that cannot be read.
+pub(crate) fn line(source: &str, file: &str, complaint: &Complaint, original: &Original) -> String {
+    let text = std::str::from_utf8(&original.bytes);
+    let entry = Entry {
+        source,
+        file,
+        line: complaint.place.line,
+        column: complaint.place.column,
+        reason: &complaint.reason,
+        bytes: original.length,
+        record: text.ok(),
+        record_base64: text.is_err().then(|| STANDARD.encode(&original.bytes)),
+        is_cut_off: (original.bytes.len() as u64) < original.length,
+    };
+    // Text and numbers cannot fail to be written as JSON.
+    let mut line = serde_json::to_string(&entry).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+impl UnparsableFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Appends lines behind the first `before` bytes, and gives the new length. Lines that an adapter wrote there before
+    /// it was killed are not written again. Somebody may have taken the file away or cut it meanwhile.
+    pub(crate) fn append(&self, before: u64, lines: &[String]) -> io::Result<u64> {
+        if lines.is_empty() {
+            return Ok(before);
+        }
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .map_err(named)?;
+        let length = file.metadata().map_err(named)?.len();
+        let text = lines.concat();
+        let written = already_written(&mut file, before, length, text.as_bytes()).map_err(named)?;
+        if written == text.len() {
+            return Ok(before + text.len() as u64);
+        }
+        file.seek(SeekFrom::End(0)).map_err(named)?;
+        file.write_all(&text.as_bytes()[written..]).map_err(named)?;
+        file.sync_all().map_err(named)?;
+        file.stream_position().map_err(named)
+    }
+}
+
+/// How many bytes of the text stand in the file already, behind the first `before` ones.
+fn already_written(
+    file: &mut (impl Read + Seek),
+    before: u64,
+    length: u64,
+    text: &[u8],
+) -> io::Result<usize> {
+    let behind = usize::try_from(length.saturating_sub(before)).map_err(io::Error::other)?;
+    let mut there = vec![0; behind.min(text.len())];
+    file.seek(SeekFrom::Start(before))?;
+    file.read_exact(&mut there)?;
+    Ok(if text.starts_with(&there) { there.len() } else { 0 })
+}

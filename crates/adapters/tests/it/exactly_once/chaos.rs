@@ -1,0 +1,271 @@
+//! What disturbs the adapter.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use mymonit_test_support::{RabbitMq, ServiceProcess, wait_until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::sync::Mutex;
+
+use super::records::{Format, number_of, value};
+use crate::house::{House, SOON};
+
+/// Long enough for a million records, on a machine that does other things as well.
+const LONG: Duration = Duration::from_secs(1_800);
+
+/// One at a time: each has a broker of its own to restart.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// How much of everything.
+pub(super) struct Scale {
+    records: u64,
+    kills: u64,
+    rotations: u64,
+    restarts: u64,
+}
+
+impl Scale {
+    /// A little, or a lot where the environment asks for it.
+    pub(super) fn chosen() -> Self {
+        match std::env::var("MYMONIT_LONG_TESTS").as_deref() {
+            Ok("1") => Self { records: 1_000_000, kills: 50, rotations: 20, restarts: 10 },
+            _ => Self { records: 6_000, kills: 6, rotations: 3, restarts: 1 },
+        }
+    }
+
+    /// What happens after each portion of the records, and how many of them that is.
+    fn steps(&self) -> (Vec<Event>, u64) {
+        let events =
+            [(Event::Kill, self.kills), (Event::Rotate, self.rotations), (Event::Restart, self.restarts)];
+        let mut steps: Vec<(u64, Event)> = Vec::new();
+        for (event, count) in events {
+            // Spread evenly, in thousandths of the whole.
+            steps.extend((1..=count).map(|number| (number * 1_000 / (count + 1), event)));
+        }
+        steps.sort_by_key(|(at, _)| *at);
+        let count = steps.len() as u64 + 1;
+        (steps.into_iter().map(|(_, event)| event).collect(), self.records.div_ceil(count))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Kill,
+    Rotate,
+    Restart,
+}
+
+struct Chaos {
+    house: House,
+    broker: RabbitMq,
+    adapter: ServiceProcess,
+    random: StdRng,
+    kills: u64,
+    restarts: u64,
+}
+
+impl Chaos {
+    async fn start(description: &str) -> anyhow::Result<Self> {
+        let broker = RabbitMq::start().await?;
+        let house = House::with_broker(broker.url()).await?;
+        fs::write(house.path("chaos.toml"), description)?;
+        fs::create_dir_all(house.path("in"))?;
+        let adapter = house.adapter(&["run", "--source", "chaos.toml"]).start().await?;
+        Ok(Self { house, broker, adapter, random: StdRng::seed_from_u64(7), kills: 0, restarts: 0 })
+    }
+
+    /// Kills the adapter while it is at work: as soon as messages are on the disk that are not confirmed, or their
+    /// checkpoint has been written, or at any moment.
+    async fn kill(&mut self) -> anyhow::Result<()> {
+        let state = self.house.path("state/mymonit-adapter/chaos");
+        let before = fs::read(state.join("checkpoint.json")).unwrap_or_default();
+        match self.kills % 3 {
+            0 => {
+                let look = async || match fs::read_dir(state.join("spool")) {
+                    Ok(mut groups) => groups.next().map(drop).ok_or("nothing is on its way"),
+                    Err(_) => Err("there is no spool"),
+                };
+                // All may have been sent and confirmed already.
+                let _ = wait_until("a group is on its way", Duration::from_millis(500), look).await;
+            }
+            1 => {
+                let look = async || match fs::read(state.join("checkpoint.json")) {
+                    Ok(now) if now != before => Ok(()),
+                    _ => Err("no checkpoint has been written"),
+                };
+                let _ = wait_until("a checkpoint", Duration::from_millis(500), look).await;
+            }
+            _ => tokio::time::sleep(Duration::from_millis(self.random.random_range(0..300))).await,
+        }
+        self.adapter.kill9().await?;
+        self.kills += 1;
+        self.adapter.start_again().await
+    }
+
+    async fn restart_broker(&mut self) -> anyhow::Result<()> {
+        self.restarts += 1;
+        match self.restarts % 2 {
+            0 => self.broker.stop().await?,
+            _ => self.broker.kill().await?,
+        };
+        self.broker.start_again().await
+    }
+
+    async fn verify(&self, scale: &Scale) -> anyhow::Result<()> {
+        ensure!((self.kills, self.restarts) == (scale.kills, scale.restarts), "not all has happened");
+        let count = usize::try_from(scale.records)?;
+        self.house.measures_when(count, LONG).await.with_context(|| {
+            self.adapter.lines().iter().rev().take(20).map(|line| format!("{line}\n")).collect::<String>()
+        })?;
+        ensure!(self.adapter.terminate(SOON).await?.success(), "{:?}", self.adapter.lines());
+        // Everything has been confirmed; a message that was sent twice would have been stored by now or is in the
+        // queue before this one.
+        self.house.run(&["run", "--experiment", "device-vibrations", "--measure", "lux", "last.txt"]).await?;
+        let last = wait_until("the last measure has arrived", LONG, async || {
+            let measures = self.house.measures().await.map_err(|error| format!("{error:#}"))?;
+            let is_last = |measure: &&crate::house::Measure| measure.measure_type == "lux";
+            if measures.iter().any(|measure| is_last(&measure)) {
+                Ok(measures)
+            } else {
+                Err("it has not".to_owned())
+            }
+        });
+        let mut measures = last.await?;
+        measures.retain(|measure| measure.measure_type == "hertz");
+        ensure!(measures.len() == count, "{} measures instead of {count}", measures.len());
+        for (number, measure) in (0..).zip(&measures) {
+            let nanos = measure.timestamp.parse::<mymonit_model::Timestamp>()?.unix_nanos();
+            ensure!(number_of(nanos) == Some(number), "{measure:?} instead of record {number}");
+            ensure!(
+                measure.value.to_bits() == value(number).to_bits(),
+                "{measure:?} instead of {}",
+                value(number)
+            );
+        }
+        ensure!(
+            !self.house.path("state/mymonit-adapter/chaos/unparsable.ndjson").exists(),
+            "something was not read"
+        );
+        Ok(())
+    }
+}
+
+/// A file grows and is rotated, in both ways, at the same time.
+pub(super) async fn follow(format: Format, scale: &Scale) -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let mut chaos = Chaos::start(&format.description(&format!("follow = \"in/{}\"", format.file()))).await?;
+    fs::write(chaos.house.path("last.txt"), "1\n")?;
+    let mut growing = Growing { format, path: chaos.house.path("in").join(format.file()), rotations: 0 };
+    growing.create()?;
+    let (events, portion) = scale.steps();
+    for (step, event) in (0..).zip(events.into_iter().map(Some).chain([None])) {
+        growing.write(step * portion..((step + 1) * portion).min(scale.records))?;
+        match event {
+            Some(Event::Kill) => chaos.kill().await?,
+            Some(Event::Rotate) => growing.rotate()?,
+            Some(Event::Restart) => chaos.restart_broker().await?,
+            None => {}
+        }
+    }
+    ensure!(growing.rotations == scale.rotations, "not rotated often enough");
+    chaos.verify(scale).await
+}
+
+/// A file that grows.
+struct Growing {
+    format: Format,
+    path: PathBuf,
+    rotations: u64,
+}
+
+impl Growing {
+    fn create(&self) -> anyhow::Result<()> {
+        fs::write(&self.path, self.format.head()).context("a new file")
+    }
+
+    /// Writes records in pieces that end anywhere, also within a character.
+    fn write(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
+        let mut file = OpenOptions::new().append(true).open(&self.path)?;
+        let mut text = String::new();
+        for number in numbers {
+            self.format.append(number, false, &mut text);
+        }
+        for piece in text.as_bytes().chunks(4_999) {
+            file.write_all(piece)?;
+        }
+        Ok(())
+    }
+
+    /// By renaming, and every other time by copying and emptying.
+    fn rotate(&mut self) -> anyhow::Result<()> {
+        self.rotations += 1;
+        let rotated = self.path.with_extension(format!(
+            "{}.{}",
+            self.format.file().rsplit('.').next().unwrap(),
+            self.rotations
+        ));
+        if self.rotations.is_multiple_of(2) {
+            fs::copy(&self.path, &rotated)?;
+            let file = File::options().write(true).open(&self.path)?;
+            file.set_len(0)?;
+            drop(file);
+            OpenOptions::new().append(true).open(&self.path)?.write_all(self.format.head().as_bytes())?;
+        } else {
+            fs::rename(&self.path, &rotated)?;
+            self.create()?;
+        }
+        Ok(())
+    }
+}
+
+/// Documents are dropped into a folder, one for each rotation.
+pub(super) async fn drop_files(format: Format, scale: &Scale) -> anyhow::Result<()> {
+    let _turn = TURN.lock().await;
+    let mut chaos =
+        Chaos::start(&format.description("folder = \"in\"\ndone = \"done\"\nsettle_seconds = 0.1")).await?;
+    fs::write(chaos.house.path("last.txt"), "1\n")?;
+    let folder = chaos.house.path("in");
+    let (events, portion) = scale.steps();
+    let (mut from, mut files) = (0, 0);
+    for (step, event) in (1..).zip(events.into_iter().map(Some).chain([None])) {
+        let to = (step * portion).min(scale.records);
+        if matches!(event, Some(Event::Rotate) | None) {
+            drop_file(&folder, format, files, from..to)?;
+            (from, files) = (to, files + 1);
+        }
+        match event {
+            Some(Event::Kill) => chaos.kill().await?,
+            Some(Event::Restart) => chaos.restart_broker().await?,
+            Some(Event::Rotate) | None => {}
+        }
+    }
+    ensure!(files == scale.rotations + 1, "not enough files");
+    chaos.verify(scale).await?;
+    let left = fs::read_dir(&folder)?.count();
+    let done = fs::read_dir(chaos.house.path("done"))?.count() as u64;
+    ensure!((left, done) == (0, files), "{left} files are left, {done} are done");
+    Ok(())
+}
+
+/// Writes a file under another name and renames it, as a careful program does.
+fn drop_file(
+    folder: &Path,
+    format: Format,
+    number: u64,
+    numbers: std::ops::Range<u64>,
+) -> anyhow::Result<()> {
+    let mut text = format.head().to_owned();
+    let first = numbers.start;
+    for number in numbers {
+        format.append(number, number == first, &mut text);
+    }
+    text.push_str(format.end());
+    let unfinished = folder.join("unfinished.tmp");
+    fs::write(&unfinished, text)?;
+    fs::rename(&unfinished, folder.join(format!("{number:03}-{}", format.file())))?;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What the tests start: a broker, the service in evaluation mode, and the adapter.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use mymonit_test_support::{RabbitMq, ReservedPort, ServiceProcess, ServiceProcessBuilder, wait_until};
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::sync::OnceCell;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit-adapter");
+/// Long enough for anything that should happen soon, on a machine that does other things as well.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+static SERVICE: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// The binary of the service, which a test of the whole workspace has built beside the adapter's.
+async fn service_binary() -> anyhow::Result<&'static PathBuf> {
+    SERVICE
+        .get_or_try_init(|| async {
+            let path = Path::new(BINARY).with_file_name("mymonit");
+            if !path.exists() {
+                let cargo = Command::new(env!("CARGO"))
+                    .args(["build", "--locked", "-p", "mymonit-app"])
+                    .status()
+                    .await?;
+                ensure!(cargo.success(), "the build of mymonit ended with {cargo}");
+            }
+            Ok(path)
+        })
+        .await
+}
+
+/// A measure as the service gives it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Measure {
+    pub(crate) measure_type: String,
+    pub(crate) timestamp: String,
+    pub(crate) value: f64,
+}
+
+/// The service in evaluation mode, and a folder for everything else.
+pub(crate) struct House {
+    pub(crate) broker_url: String,
+    pub(crate) folder: TempDir,
+    service: ServiceProcess,
+    port: ReservedPort,
+    token: String,
+}
+
+impl House {
+    /// With a virtual host of its own on the broker that all tests share.
+    pub(crate) async fn new() -> anyhow::Result<Self> {
+        Self::with_broker(RabbitMq::shared().await?.create_vhost().await?).await
+    }
+
+    pub(crate) async fn with_broker(broker_url: String) -> anyhow::Result<Self> {
+        let (folder, port, binary) =
+            (tempfile::tempdir()?, ReservedPort::reserve()?, service_binary().await?);
+        let database = format!("sqlite://{}", folder.path().join("mymonit.db").display());
+        let service = ServiceProcess::builder(binary)
+            .arg("serve")
+            .env("EVALUATION", "true")
+            .env("DATABASE_URL", &database)
+            .env("RABBIT_URL", &broker_url)
+            .env("REST_PORT", port.get().to_string())
+            .env("LOGSTASH_HOST", "")
+            .start()
+            .await?;
+        let ready = format!("http://127.0.0.1:{}/health/ready", port.get());
+        wait_until("the service is ready", SOON, async || {
+            let response = reqwest::get(&ready).await.map_err(|error| error.to_string())?;
+            if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
+        })
+        .await?;
+        let mut token = Command::new(binary);
+        token.args(["token", "S001"]).env("DATABASE_URL", &database).current_dir(service.folder());
+        let token = said(token.output().await?)?.trim().to_owned();
+        Ok(Self { broker_url, folder, service, port, token })
+    }
+
+    /// The path of a file in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The measures of `device-vibrations`, in the order of their time.
+    pub(crate) async fn all_measures(&self) -> anyhow::Result<Vec<Measure>> {
+        let url = format!("http://127.0.0.1:{}/measures/1?order=asc", self.port.get());
+        let response =
+            reqwest::Client::new().get(url).bearer_auth(&self.token).send().await?.error_for_status()?;
+        Ok(serde_json::from_slice(&response.bytes().await?)?)
+    }
+
+    /// The same without those of the example data, of which there are ten.
+    pub(crate) async fn measures(&self) -> anyhow::Result<Vec<Measure>> {
+        let mut measures = self.all_measures().await?;
+        measures.retain(|measure| !measure.timestamp.starts_with("2022-04-06T07:0"));
+        Ok(measures)
+    }
+
+    /// Waits until there are so many measures, or more, with those of the example data.
+    pub(crate) async fn all_measures_when(
+        &self,
+        count: usize,
+        within: Duration,
+    ) -> anyhow::Result<Vec<Measure>> {
+        wait_until("all measures have arrived", within, async || {
+            let measures = self.all_measures().await.map_err(|error| format!("{error:#}"))?;
+            if measures.len() >= count { Ok(measures) } else { Err(format!("{} measures", measures.len())) }
+        })
+        .await
+    }
+
+    /// Waits until there are so many measures, or more.
+    pub(crate) async fn measures_when(&self, count: usize, within: Duration) -> anyhow::Result<Vec<Measure>> {
+        wait_until("all measures have arrived", within, async || {
+            let measures = self.measures().await.map_err(|error| format!("{error:#}"))?;
+            if measures.len() >= count { Ok(measures) } else { Err(format!("{} measures", measures.len())) }
+        })
+        .await
+        .with_context(|| {
+            self.service.lines().iter().rev().take(5).map(|line| format!("{line}\n")).collect::<String>()
+        })
+    }
+
+    /// The adapter, in the folder, for the broker of this house.
+    pub(crate) fn adapter(&self, arguments: &[&str]) -> ServiceProcessBuilder {
+        ServiceProcess::builder(BINARY)
+            .args(arguments)
+            .env("RABBIT_URL", &self.broker_url)
+            .env("XDG_STATE_HOME", self.path("state"))
+            .working_folder(self.folder.path())
+    }
+
+    /// Runs the adapter to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
+        self.run_with(arguments, &[]).await
+    }
+
+    /// Runs the adapter to its end, with more in its environment.
+    pub(crate) async fn run_with(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Finished> {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).current_dir(self.folder.path()).kill_on_drop(true).env_clear();
+        command.env("RABBIT_URL", &self.broker_url).env("XDG_STATE_HOME", self.path("state"));
+        command.envs(environment.iter().copied());
+        let output =
+            tokio::time::timeout(SOON, command.output()).await.context("it does not end by itself")??;
+        Finished::of(output)
+    }
+}
+
+/// How a command ended, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    fn of(output: Output) -> anyhow::Result<Self> {
+        Ok(Self {
+            code: output.status.code().context("it was killed")?,
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        })
+    }
+}
+
+fn said(output: Output) -> anyhow::Result<String> {
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}

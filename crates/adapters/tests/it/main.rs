@@ -1,0 +1,8 @@
+//! The adapter as its users meet it: the real binary beside a real broker and the real service.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod exactly_once;
+mod examples;
+mod house;
