@@ -1,0 +1,156 @@
+//! Readings that clients break off half-way: no later request is answered with another's rows, and nothing is left
+//! behind. `MYMONIT_CANCELLED_READINGS=10000` runs the long form.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use mymonit_test_support::wait_until;
+use rand::RngExt;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::house::{ADMIN, Client, Engine, House, SOON, Service, Session, on_every_engine};
+
+on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind);
+
+/// How many readings are broken off, unless the environment says otherwise.
+const CANCELLED: usize = 160;
+const READERS: usize = 4;
+/// Enough for several portions, each.
+const MEASURES: u32 = 12_000;
+/// What lies between the values of two experiments.
+const DISTANCE: f64 = 1e6;
+/// The default of `DB_POOL_SIZE`, and one writer.
+const CONNECTIONS: i64 = 11;
+/// A connection to a SQLite file has up to three files open.
+const FILES: usize = 3 * 11;
+
+/// Ways to ask for measures; all but the last are long.
+const QUERIES: [&str; 6] = [
+    "",
+    "?order=asc&format=csv",
+    "?window=1s&format=ndjson",
+    "?max_points=5000&type=hertz",
+    "?limit=2000",
+    "?window=1h&limit=3",
+];
+
+/// A scientist with an experiment whose values are no other's.
+#[derive(Clone)]
+struct Reader {
+    client: Client,
+    experiment: u64,
+}
+
+impl Reader {
+    fn values(&self) -> Range<f64> {
+        let first = self.experiment as f64 * DISTANCE;
+        first..first + DISTANCE
+    }
+
+    /// Asks and goes away before the answer, or amid it. Tells whether it was broken off.
+    async fn break_off(&self, query: &str) -> anyhow::Result<bool> {
+        let request = self.client.request(Method::GET, &format!("/measures/{}{query}", self.experiment));
+        let request =
+            request.header("accept-encoding", ["identity", "gzip", "zstd"][rand::rng().random_range(0..3)]);
+        if rand::rng().random_range(0..4) == 0 {
+            let patience = Duration::from_micros(rand::rng().random_range(0..20_000));
+            return Ok(timeout(patience, request.send()).await.is_err());
+        }
+        let mut response = request.send().await?;
+        ensure!(response.status() == 200, "{query}: {}", response.status());
+        let mut wanted = rand::rng().random_range(1..100_000_usize);
+        while let Some(piece) = response.chunk().await? {
+            wanted = wanted.saturating_sub(piece.len());
+            if wanted == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads a few measures, which all have to be the own ones.
+    async fn read_own(&self) -> anyhow::Result<()> {
+        for query in ["?limit=5", "?limit=5&order=asc", "?window=1h&limit=2"] {
+            let rows = self.client.measures(&format!("/measures/{}{query}", self.experiment)).await?;
+            ensure!(!rows.is_empty(), "{query}: nothing");
+            let is_own = |number: &Value| number.as_f64().is_none_or(|value| self.values().contains(&value));
+            let all_own =
+                rows.iter().all(|row| ["value", "min", "max", "mean"].iter().all(|name| is_own(&row[*name])));
+            ensure!(all_own, "{query} of experiment {}: {rows:?}", self.experiment);
+        }
+        Ok(())
+    }
+
+    /// Breaks readings off, and reads a little between them. Gives how many were broken off indeed.
+    async fn work(self, count: usize) -> anyhow::Result<usize> {
+        let mut broken_off = 0;
+        for number in 0..count {
+            broken_off += usize::from(self.break_off(QUERIES[number % QUERIES.len()]).await?);
+            if number % 5 == 0 {
+                self.read_own().await?;
+            }
+        }
+        Ok(broken_off)
+    }
+}
+
+async fn readers(house: &House, service: &Service, database: &mut Session) -> anyhow::Result<Vec<Reader>> {
+    let administrator = house.client(service, ADMIN);
+    let mut readers = Vec::new();
+    for number in 0..READERS {
+        let user_id = format!("R{number}");
+        administrator.add_scientist(&user_id).await?;
+        let experiment = administrator.add_experiment(&format!("experiment of {user_id}")).await?;
+        administrator.associate(experiment, &user_id).await?;
+        database.add_measures(u32::try_from(experiment)?, MEASURES).await?;
+        readers.push(Reader { client: house.client(service, &format!("uid-{user_id}")), experiment });
+    }
+    let apart = format!(
+        "UPDATE MEASURES SET MEASURE_VALUE = MEASURE_VALUE + EXPERIMENT_ID * {DISTANCE:.1} WHERE EXPERIMENT_ID > 2"
+    );
+    database.rows(&apart).await?;
+    Ok(readers)
+}
+
+fn open_files(service: &Service) -> anyhow::Result<usize> {
+    let folder = format!("/proc/{}/fd", service.process.pid()?.as_raw_nonzero());
+    Ok(std::fs::read_dir(folder)?.count())
+}
+
+async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind(engine: Engine) {
+    let count = std::env::var("MYMONIT_CANCELLED_READINGS").map_or(CANCELLED, |count| count.parse().unwrap());
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let mut database = house.session().await.unwrap();
+    let before = open_files(&service).unwrap();
+    let readers = readers(&house, &service, &mut database).await.unwrap();
+
+    let mut work = JoinSet::new();
+    for reader in readers.iter().cloned() {
+        work.spawn(reader.work(count.div_ceil(READERS)));
+    }
+    let broken_off: anyhow::Result<Vec<usize>> = work.join_all().await.into_iter().collect();
+    let broken_off: usize = broken_off.unwrap().into_iter().sum();
+    assert!(broken_off * 2 > count, "only {broken_off} of {count} readings were broken off");
+
+    // Everybody gets the own measures, whole.
+    for reader in &readers {
+        reader.read_own().await.unwrap();
+        let all = reader.client.measures(&format!("/measures/{}", reader.experiment)).await.unwrap();
+        assert_eq!(all.len(), MEASURES as usize);
+        assert!(all.iter().all(|measure| reader.values().contains(&measure["value"].as_f64().unwrap())));
+    }
+    let connections = database.others_connected().await.unwrap();
+    assert!(connections <= CONNECTIONS, "{connections} connections to the database");
+    drop(readers);
+    wait_until("the files of the connections are closed", SOON, async || {
+        let now = open_files(&service).context("its files").map_err(|error| format!("{error:#}"))?;
+        if now <= before + FILES { Ok(()) } else { Err(format!("{now} files are open, {before} were")) }
+    })
+    .await
+    .unwrap();
+}
