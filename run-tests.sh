@@ -4,14 +4,27 @@
 # Needed: a Rust toolchain (https://rustup.rs) and, unless the packages are there, Debian or Ubuntu with the right to
 # install them (root or sudo). The tests start servers of their own and leave none behind; the services that
 # come with the packages are not started.
+#
+# FUZZ_REQUESTS=20000 ./run-tests.sh makes at least so many requests at random to the REST API instead of the few
+# thousand that are the same each time.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
 # shellcheck source=scripts/machine.sh
 source scripts/machine.sh
+# shellcheck source=scripts/private-servers.sh
+source scripts/private-servers.sh
+# shellcheck source=scripts/contract.sh
+source scripts/contract.sh
 
 (($# == 0)) || fail "takes no arguments; it runs all tests"
 
-trap allow_service_starts EXIT
+clean_up() {
+    set +e
+    allow_service_starts
+    stop_private_servers
+}
+
+trap clean_up EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -22,6 +35,8 @@ need_cargo_component clippy clippy
 need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server python3-pika shellcheck
 # What the readers of docs/reading-measures.md use.
 need_packages curl python3-pandas python3-matplotlib
+# What tries the REST contract from outside.
+need_packages nodejs npm python3-venv
 
 say "checking the scripts"
 shellcheck --external-sources ./*.sh .ci/run
@@ -33,4 +48,5 @@ say "checking the documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 say "testing"
 cargo test --workspace --locked
+test_contract
 say "everything passed"

@@ -15,16 +15,19 @@ fail() {
 }
 
 # Debian packages that the scripts may need, each with what tells that it is not needed any more: the
-# name of a program, or a file. That way a MariaDB or a compiler from elsewhere will do, too.
+# name of a program, or a file, whose path may be a pattern. That way a MariaDB or a compiler from elsewhere will do, too.
 declare -A sign_of_package=(
     [curl]=curl
     [gcc]=cc
     [libc6-dev]=/usr/include/stdio.h
     [mariadb-client-core]=mariadb
     [mariadb-server-core]=mariadbd
+    [nodejs]=node
+    [npm]=npm
     [python3-matplotlib]=/usr/lib/python3/dist-packages/matplotlib/__init__.py
     [python3-pandas]=/usr/lib/python3/dist-packages/pandas/__init__.py
     [python3-pika]=/usr/lib/python3/dist-packages/pika/__init__.py
+    [python3-venv]='/usr/lib/python3.*/ensurepip/__init__.py'
     [rabbitmq-server]=rabbitmq-server
     [shellcheck]=shellcheck
 )
@@ -36,7 +39,7 @@ program() {
 
 has_package() {
     local sign=${sign_of_package[$1]}
-    [[ -e $sign ]] || program "$sign" >/dev/null
+    compgen -G "$sign" >/dev/null || program "$sign" >/dev/null
 }
 
 # How to run a command as root. Without a terminal nobody is there to type a password.

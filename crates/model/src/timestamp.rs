@@ -21,6 +21,9 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z, the earliest.
     pub const UNIX_EPOCH: Self = Self(0);
 
+    /// The greatest number of whole Unix seconds.
+    pub const MAX_UNIX_SECONDS: i64 = i64::MAX / NANOS_PER_SECOND;
+
     /// Takes nanoseconds since the Unix epoch; `None` before 1970.
     pub const fn from_unix_nanos(nanos: i64) -> Option<Self> {
         if nanos >= 0 { Some(Self(nanos)) } else { None }
@@ -50,11 +53,11 @@ impl Timestamp {
                 .and_then(Self::from_unix_nanos)
                 .ok_or_else(Self::out_of_range);
         }
-        let seconds = match text.contains(['e', 'E']) {
-            true => Decimal::from_scientific(text),
-            false => text.parse(),
+        let seconds = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => scientific(text, mantissa, exponent),
+            None => text.parse().ok(),
         }
-        .map_err(|_| Self::not_a_time())?;
+        .ok_or_else(Self::not_a_time)?;
         seconds
             .checked_mul(Decimal::from(NANOS_PER_SECOND))
             .and_then(|nanos| nanos.trunc().to_i64())
@@ -86,6 +89,23 @@ impl Timestamp {
     fn out_of_range() -> InvalidField {
         InvalidField::new("timestamp", "must lie between 1970-01-01T00:00:00Z and 2262-04-11T23:47:16Z")
     }
+}
+
+/// The number in scientific notation, also one with more fractional digits than a decimal has: those are cut off.
+fn scientific(text: &str, mantissa: &str, exponent: &str) -> Option<Decimal> {
+    const DIGITS: i32 = 28;
+    if let Ok(number) = Decimal::from_scientific(text) {
+        return Some(number);
+    }
+    let mut number: Decimal = mantissa.parse().ok()?;
+    let mut exponent: i32 = exponent.parse().ok().filter(|exponent| *exponent < 0)?;
+    // A negative number stays one, however small it is.
+    while exponent < 0 && number > Decimal::ZERO {
+        let step = exponent.max(-DIGITS);
+        number *= Decimal::try_new(1, step.unsigned_abs()).ok()?;
+        exponent -= step;
+    }
+    Some(number)
 }
 
 /// Takes Unix seconds or RFC 3339, whichever the text is.
@@ -121,7 +141,11 @@ mod tests {
         assert_eq!(nanos("1650000000.1234567899"), 1_650_000_000_123_456_789);
         assert_eq!(nanos("1.65e9"), 1_650_000_000_000_000_000);
         assert_eq!(nanos("16500000001E-1"), 1_650_000_000_100_000_000);
+        assert_eq!(nanos("12345678901234567890123456789e-27"), 12_345_678_901);
         assert_eq!(nanos("0"), 0);
+        for tiny in ["5e-324", "1e-29", "0.1E-28", "1e-1000000", "0e-99"] {
+            assert_eq!(nanos(tiny), 0, "{tiny}");
+        }
         assert_eq!(nanos("-0"), 0);
         assert_eq!(nanos("9223372036.854775807"), i64::MAX);
     }
@@ -153,6 +177,11 @@ mod tests {
             "inf",
             "-1",
             "-0.000000001",
+            "-5e-324",
+            "1e",
+            "e-30",
+            "1e-x",
+            "1e-99999999999",
             "9223372036.854775808",
             "9223372037",
             "1e99",

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::caller::Caller;
 use crate::created::Created;
 use crate::error::Problem;
-use crate::json::{self, present};
+use crate::json::{self, present_whole_number};
 use crate::openapi::{Conflict, Endpoints, ExperimentIdNumber, ExperimentNameText};
 use crate::path::ExperimentPath;
 use crate::query::NoParameters;
@@ -52,7 +52,7 @@ struct NewExperimentShape {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ExperimentUpdate, example = json!({"experiment_id": 1, "name": "device-vibrations"}))]
 struct ExperimentUpdateShape {
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_whole_number")]
     #[schema(value_type = ExperimentIdNumber, required = false)]
     experiment_id: Option<u32>,
     #[schema(value_type = ExperimentNameText)]

@@ -1,12 +1,14 @@
 //! The body of a request as JSON, and what to tell a client whose body is none.
 
+use std::fmt;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Unexpected, Visitor};
 use serde_json::error::Category;
 
 use crate::Limits;
@@ -111,7 +113,7 @@ fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
         Problem::invalid(name, "stands twice in the body")
     } else {
         let expected = message.rsplit_once(", expected ").map_or("of another type", |(_, expected)| expected);
-        Problem::invalid(field, &format!("must be {}", in_words(expected)))
+        Problem::invalid(field, &format!("must be {}", expected))
     }
 }
 
@@ -119,11 +121,32 @@ fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
     message.strip_prefix(before)?.strip_suffix('`')
 }
 
-fn in_words(expected: &str) -> &str {
-    match expected {
-        "u32" => "an integer from 0 to 4294967295",
-        expected => expected,
+const WHOLE_NUMBER: &str = "an integer from 0 to 4294967295";
+
+/// For whole numbers that may be left out but not be `null`. To JSON `1.0` is one as much as `1` is.
+pub(crate) fn present_whole_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u32>, D::Error> {
+    struct WholeNumber;
+
+    impl Visitor<'_> for WholeNumber {
+        type Value = u32;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(WHOLE_NUMBER)
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<u32, E> {
+            u32::try_from(number).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+        }
+
+        fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<u32, E> {
+            // Written out, a whole number has no point.
+            number.to_string().parse().map_err(|_| E::invalid_value(Unexpected::Float(number), &self))
+        }
     }
+
+    deserializer.deserialize_any(WholeNumber).map(Some)
 }
 
 /// For `Option` fields that may be left out but not be `null`.

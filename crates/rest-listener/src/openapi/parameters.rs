@@ -1,5 +1,6 @@
 //! Parameters of requests.
 
+use mymonit_model::Timestamp;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, SchemaFormat};
@@ -75,10 +76,11 @@ pub(crate) fn moment(name: &str, description: &str) -> Parameter {
         ))
         .examples(["2022-04-06T07:05:00Z"]);
     let unix_seconds = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(r"^([0-9]{1,9}|[1-8][0-9]{9}|9[01][0-9]{8})(\.[0-9]{1,9})?$"))
-        .description(Some("Unix seconds."))
-        .examples(["1649228700"]);
+        .schema_type(Type::Number)
+        .minimum(Some(0))
+        .maximum(Some(Timestamp::MAX_UNIX_SECONDS))
+        .description(Some("Unix seconds, with or without a fraction, of which nine digits count."))
+        .examples([1_649_228_700]);
     in_query(name, description, Schema::from(AnyOfBuilder::new().item(rfc3339).item(unix_seconds).build()))
 }
 

@@ -108,6 +108,9 @@ async fn a_field_of_a_wrong_type_is_named_and_null_is_one_too() {
             experiment.send(&site, experiment.with("experiment_id", wrong)).await.names("experiment_id");
         assert_eq!(detail, "`experiment_id` must be an integer from 0 to 4294967295");
     }
+    // To JSON that is the same number.
+    let answer = experiment.send(&site, experiment.with("experiment_id", json!(1.0))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,37 @@
+#!/usr/bin/python3
+"""Publishes what the Postman collection is about: a measure that can be stored, a message about an experiment that there is
+not yet, and one that never can be stored.
+
+Usage: publish.py [HOST:PORT] (Debian package python3-pika)
+"""
+
+import json
+import sys
+import time
+import uuid
+
+import pika
+
+host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:5672").partition(":")
+connection = pika.BlockingConnection(pika.ConnectionParameters(host, int(port or 5672)))
+channel = connection.channel()
+channel.confirm_delivery()
+
+
+def publish(body):
+    properties = pika.BasicProperties(
+        delivery_mode=2, content_type="application/json", message_id=str(uuid.uuid4())
+    )
+    channel.basic_publish("mymonit", "measures", body, properties, mandatory=True)
+
+
+def measures(experiment):
+    now = time.time()
+    one = {"experiment": experiment, "measure": "hertz"}
+    return json.dumps([{**one, "value": value, "timestamp": now + value} for value in (1.5, 2.5)])
+
+
+publish(measures("device-vibrations"))
+publish(measures(f"neutrino-flux {uuid.uuid4()}"))
+publish("{no JSON")
+connection.close()
