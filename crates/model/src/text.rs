@@ -33,12 +33,13 @@ pub(crate) fn checked(field: &'static str, raw: &str, max: usize) -> Result<Stri
     Ok(text.to_owned())
 }
 
-/// Defines a text type that holds only what [`checked`] lets through.
+/// Defines a text type that holds only what [`checked`] lets through. Clones share the text, since each of a million
+/// measures carries the name of its type.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The greatest number of characters.
@@ -49,7 +50,7 @@ macro_rules! text_type {
             /// # Errors
             /// Names the field where the text is blank, too long or holds a control character.
             pub fn new(raw: &str) -> Result<Self, $crate::InvalidField> {
-                $crate::text::checked($field, raw, Self::MAX_CHARS).map(Self)
+                $crate::text::checked($field, raw, Self::MAX_CHARS).map(|text| Self(text.into()))
             }
 
             /// The text.
