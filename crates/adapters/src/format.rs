@@ -61,14 +61,14 @@ pub(crate) trait Parser {
 
 /// Where to go on in a source that was read before: behind a record, at the line there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct From {
+pub(crate) struct Start {
     pub(crate) offset: u64,
     pub(crate) line: u64,
 }
 
-impl From {
+impl Start {
     /// The start of a source.
-    pub(crate) const START: Self = Self { offset: 0, line: 1 };
+    pub(crate) const BEGINNING: Self = Self { offset: 0, line: 1 };
 }
 
 /// What is the same for all formats.
@@ -88,7 +88,7 @@ pub(crate) fn open(
     encoding: Option<SourceEncoding>,
     fields: &[Field],
     limits: &Limits,
-    from: From,
+    from: Start,
 ) -> Result<Box<dyn Parser>, ReadError> {
     let hint = if matches!(format, Format::Xml(_)) { xml::encoding_hint } else { no_hint };
     let input = Input::open(bytes, encoding, hint)?;

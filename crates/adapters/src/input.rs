@@ -38,11 +38,11 @@ pub(crate) struct Input {
 
 impl Input {
     /// Begins at the start of a source. The encoding is the given one, or else what a byte order mark says, or else
-    /// what `sniff` makes of the first bytes, or else UTF-8.
+    /// what `hint` makes of the first bytes, or else UTF-8.
     pub(crate) fn open(
         bytes: Box<dyn Bytes>,
         encoding: Option<SourceEncoding>,
-        sniff: fn(&[u8]) -> Option<Result<SourceEncoding, String>>,
+        hint: fn(&[u8]) -> Hint,
     ) -> io::Result<Self> {
         let mut this = Self {
             bytes,
@@ -56,16 +56,21 @@ impl Input {
             line: 1,
             column: 1,
         };
-        // As long as the longest mark, and enough for what an XML document says of itself.
-        while this.buffer.len() < 4 && this.fill()? > 0 {}
+        while may_be_mark(&this.buffer) || (encoding.is_none() && matches!(hint(&this.buffer), Hint::More)) {
+            // What is there already has to be read however long the rest may take.
+            if this.fill()? == 0 {
+                break;
+            }
+        }
         let head = std::mem::take(&mut this.buffer);
         let mark = SourceEncoding::of_mark(&head);
         this.encoding = match (encoding, mark) {
             (Some(encoding), _) => encoding,
             (None, Some((encoding, _))) => encoding,
-            (None, None) => match sniff(&head) {
-                Some(found) => found.map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?,
-                None => SourceEncoding::UTF_8,
+            (None, None) => match hint(&head) {
+                Hint::Encoding(encoding) => encoding,
+                Hint::Wrong(why) => return Err(io::Error::new(io::ErrorKind::InvalidData, why)),
+                Hint::More | Hint::Nothing => SourceEncoding::UTF_8,
             },
         };
         let length = match mark {
@@ -182,7 +187,24 @@ impl Input {
     }
 }
 
-/// What most formats know of their encoding: nothing.
-pub(crate) fn no_hint(_: &[u8]) -> Option<Result<SourceEncoding, String>> {
-    None
+/// What the first bytes of a source say of its encoding.
+pub(crate) enum Hint {
+    /// It cannot be told yet.
+    More,
+    Nothing,
+    Encoding(SourceEncoding),
+    /// One that cannot be read.
+    Wrong(String),
+}
+
+/// What most formats know of their encoding.
+pub(crate) fn no_hint(_: &[u8]) -> Hint {
+    Hint::Nothing
+}
+
+/// Whether this is nothing yet, or the beginning of a byte order mark.
+fn may_be_mark(head: &[u8]) -> bool {
+    [&b"\xef\xbb\xbf"[..], b"\xfe\xff", b"\xff\xfe"]
+        .iter()
+        .any(|mark| head.len() < mark.len() && mark.starts_with(head))
 }

@@ -252,6 +252,12 @@ impl Committer {
 
     /// Each of these may be repeated without harm, should the process be killed before the checkpoint.
     fn finish(&mut self, group: &Group) -> io::Result<()> {
+        // The checkpoint would claim that everything before this group has been sent.
+        if group.number != self.checkpoint.next_group {
+            let why =
+                format!("group {} was confirmed before group {}", group.number, self.checkpoint.next_group);
+            return Err(io::Error::other(why));
+        }
         self.checkpoint.unparsable_bytes =
             self.unparsable.append(self.checkpoint.unparsable_bytes, &group.unparsable)?;
         self.checkpoint.apply(group);

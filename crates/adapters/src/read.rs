@@ -18,7 +18,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembler, Stream, StreamFile};
-use crate::format::{From, Limits, Parser, ReadError, Step, open};
+use crate::format::{Limits, Parser, ReadError, Start, Step, open};
 use crate::input::Bytes;
 use crate::mapping::Mapping;
 use crate::message::After;
@@ -99,14 +99,20 @@ impl<'a> Reading<'a> {
             Where::Follow(follow) => follow::read(self, follow),
             Where::Folder(folder) => folder::read(self, folder),
         };
-        match read {
-            Ok(()) | Err(ReadingError::Stopped) => self.assembler.borrow_mut().flush()?,
-            Err(ReadingError::Io(_)) => {}
-        }
-        match read {
-            Err(ReadingError::Io(error)) if is_stopped(&error) => Err(ReadingError::Stopped),
+        let read = match read {
+            Err(ReadingError::Io(error)) if interruption(&error) == Some(Interruption::Stop) => {
+                Err(ReadingError::Stopped)
+            }
             other => other,
+        };
+        if !matches!(read, Err(ReadingError::Io(_))) {
+            match self.assembler.borrow_mut().flush() {
+                // Nothing is taken any more; it will be read again.
+                Err(error) if interruption(&error).is_some() => return Err(ReadingError::Stopped),
+                flushed => flushed?,
+            }
         }
+        read
     }
 
     /// Reads a stream from there on.
@@ -114,7 +120,7 @@ impl<'a> Reading<'a> {
         &mut self,
         stream: Stream,
         bytes: Box<dyn Bytes>,
-        from: From,
+        from: Start,
     ) -> Result<StreamEnd, ReadingError> {
         let name = stream.name.clone();
         self.assembler.borrow_mut().begin(stream, from.offset, from.line)?;
@@ -133,7 +139,7 @@ impl<'a> Reading<'a> {
                 ));
                 Ok(StreamEnd::Broken)
             }
-            Err(ReadError::Io(error)) if is_stopped(&error) => Err(ReadingError::Stopped),
+            Err(ReadError::Io(error)) if interruption(&error).is_some() => Err(error.into()),
             Err(ReadError::Io(error)) => Err(io::Error::new(error.kind(), format!("{name}: {error}")).into()),
         }
     }
@@ -168,7 +174,7 @@ impl<'a> Reading<'a> {
         let assembler = self.assembler.borrow();
         let Some(name) = assembler.stream_name() else { return };
         if end.span.end == 0 && !matches!(self.source.place, Where::Follow(_)) {
-            self.say.note(&format!("{name} is empty"));
+            self.say.info(&format!("{name} is empty"));
         }
     }
 
@@ -195,7 +201,7 @@ impl<'a> Reading<'a> {
         &mut self,
         file: &OpenFile,
         bytes: Box<dyn Bytes>,
-        from: From,
+        from: Start,
     ) -> Result<StreamEnd, ReadingError> {
         let stream = file.stream(&self.known.state_id);
         self.read_stream(stream, bytes, from)
@@ -247,13 +253,23 @@ struct FileBytes {
     seen: Rc<RefCell<Seen>>,
 }
 
+impl FileBytes {
+    /// Reads without going on.
+    fn read_unseen(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(buffer, self.offset)
+    }
+
+    /// Goes on behind bytes that have been read.
+    fn see(&mut self, bytes: &[u8]) {
+        self.seen.borrow_mut().note(self.offset, bytes);
+        self.offset += bytes.len() as u64;
+    }
+}
+
 impl Bytes for FileBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        if count > 0 {
-            self.seen.borrow_mut().note(self.offset, &buffer[..count]);
-        }
-        self.offset += count as u64;
+        let count = self.read_unseen(buffer)?;
+        self.see(&buffer[..count]);
         Ok(count)
     }
 
@@ -271,16 +287,29 @@ pub(crate) fn begin(source: &Source, checkpoint: &mut Checkpoint) -> io::Result<
     }
 }
 
-/// Marks the end of reading that somebody has asked for.
-#[derive(Debug, Error)]
-#[error("stopped")]
-struct Stopped;
-
-/// The error with which waiting for more ends, where somebody has asked for it.
-pub(crate) fn stopped() -> io::Error {
-    io::Error::other(Stopped)
+/// Why a stream is not read any further for now; it travels through the parsers as an error of their input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+enum Interruption {
+    /// Somebody has asked for it.
+    #[error("stopped")]
+    Stop,
+    /// Another file has to be read first.
+    #[error("another file has to be read first")]
+    Switch,
 }
 
-fn is_stopped(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
+impl From<Interruption> for io::Error {
+    fn from(interruption: Interruption) -> Self {
+        Self::other(interruption)
+    }
+}
+
+/// The interruption that an error stands for, if it does.
+fn interruption(error: &io::Error) -> Option<Interruption> {
+    error.get_ref().and_then(|inner| inner.downcast_ref()).copied()
+}
+
+/// The error with which waiting ends, where somebody has asked for it.
+pub(crate) fn stopped() -> io::Error {
+    Interruption::Stop.into()
 }

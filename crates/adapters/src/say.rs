@@ -12,26 +12,31 @@ pub(crate) struct Say(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    is_quiet: bool,
     bar: Option<ProgressBar>,
     last_trouble: Mutex<String>,
 }
 
 impl Say {
-    /// Says things in lines.
-    pub(crate) fn in_lines() -> Self {
-        Self(Arc::new(Inner { bar: None, last_trouble: Mutex::default() }))
+    fn new(is_quiet: bool, bar: Option<ProgressBar>) -> Self {
+        Self(Arc::new(Inner { is_quiet, bar, last_trouble: Mutex::default() }))
+    }
+
+    /// Says nothing but troubles.
+    pub(crate) fn quietly() -> Self {
+        Self::new(true, None)
     }
 
     /// Shows, on a terminal, how much of so many bytes has been read.
     pub(crate) fn with_progress(bytes: Option<u64>) -> Self {
         let Some(bytes) = bytes.filter(|bytes| *bytes > 0 && stderr().is_terminal()) else {
-            return Self::in_lines();
+            return Self::new(false, None);
         };
         let bar = ProgressBar::new(bytes);
         let style = "{wide_bar} {percent:>3} %  {bytes_per_sec}  {msg}  {eta} left";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self(Arc::new(Inner { bar: Some(bar), last_trouble: Mutex::default() }))
+        Self::new(false, Some(bar))
     }
 
     /// Moves the bar.
@@ -46,6 +51,13 @@ impl Say {
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.0.bar {
             bar.finish_and_clear();
+        }
+    }
+
+    /// Says something that nobody has to know.
+    pub(crate) fn info(&self, text: &str) {
+        if !self.0.is_quiet {
+            self.note(text);
         }
     }
 

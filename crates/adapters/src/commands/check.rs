@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{FAILED, Failure, UNPARSABLE};
 use crate::cli::Check;
-use crate::format::{From, Limits, Parser, ReadError, Step, open};
+use crate::format::{Limits, Parser, ReadError, Start, Step, open};
 use crate::input::Bytes;
 use crate::mapping::Mapping;
 use crate::record::{Complaint, Record};
@@ -98,7 +98,7 @@ impl Checking<'_> {
             self.source.encoding,
             self.mapping.fields(),
             &limits,
-            From::START,
+            Start::BEGINNING,
         );
         match parser.and_then(|mut parser| self.show_records(&mut *parser, &mut out)) {
             Ok(bad) => Ok(bad),

@@ -41,7 +41,7 @@ pub(super) fn run(run: Run) -> Result<u8, Failure> {
         None => state_folder(&source.name)?,
     };
     let state = State::open(&state)?;
-    let say = if run.quiet { Say::in_lines() } else { Say::with_progress(length(&source)) };
+    let say = if run.quiet { Say::quietly() } else { Say::with_progress(length(&source)) };
     let stop = CancellationToken::new();
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let start = Instant::now();

@@ -2,7 +2,7 @@
 
 use csv_core::{ReadFieldResult, ReadRecordResult};
 
-use super::{From, Limits, ReadError, SHOWN_BYTES, Step, original_of, too_long};
+use super::{Limits, ReadError, SHOWN_BYTES, Start, Step, original_of, too_long};
 use crate::input::Input;
 use crate::number::quoted;
 use crate::record::{Complaint, Original, Place, Record};
@@ -41,7 +41,7 @@ impl Parser {
         format: &CsvFormat,
         fields: &[Field],
         limits: &Limits,
-        from: From,
+        from: Start,
     ) -> Result<Self, ReadError> {
         let start = (input.offset(), input.place());
         let mut this = Self {
@@ -59,7 +59,7 @@ impl Parser {
         };
         this.skip_lines()?;
         this.columns = if format.header { this.read_header(fields)? } else { numbers(fields, start.1)? };
-        if from != From::START {
+        if from != Start::BEGINNING {
             this.held = 0;
             this.reader = reader(format);
             this.input.seek(from.offset, from.line)?;

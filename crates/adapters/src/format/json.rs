@@ -5,7 +5,7 @@
 
 mod fields;
 
-use super::{From, Limits, ReadError, SHOWN_BYTES, Step, original_of, too_long};
+use super::{Limits, ReadError, SHOWN_BYTES, Start, Step, original_of, too_long};
 use crate::input::Input;
 use crate::record::{Complaint, Original, Place, Record};
 use crate::source::{Field, JsonFormat};
@@ -66,7 +66,7 @@ impl Parser {
         format: &JsonFormat,
         fields: &[Field],
         limits: &Limits,
-        from: From,
+        from: Start,
     ) -> Result<Self, ReadError> {
         let fields = Fields::new(fields).map_err(|reason| ReadError::broken(input.place(), reason))?;
         let start = (input.offset(), input.place());

@@ -2,7 +2,7 @@
 
 use super::json::{Fields, fill_in};
 use super::lines::{Line, Lines};
-use super::{From, Limits, ReadError, Step};
+use super::{Limits, ReadError, Start, Step};
 use crate::input::Input;
 use crate::record::{Complaint, Original, Place, Record};
 use crate::source::Field;
@@ -17,7 +17,7 @@ impl Parser {
         input: Input,
         fields: &[Field],
         limits: &Limits,
-        from: From,
+        from: Start,
     ) -> Result<Self, ReadError> {
         let fields = Fields::new(fields).map_err(|reason| ReadError::broken(input.place(), reason))?;
         if !fields.of_document.is_empty() {
@@ -25,7 +25,7 @@ impl Parser {
             return Err(ReadError::broken(input.place(), reason));
         }
         let mut lines = Lines::new(input, limits.record_bytes);
-        if from != From::START {
+        if from != Start::BEGINNING {
             lines.input.seek(from.offset, from.line)?;
         }
         Ok(Self { lines, fields })

@@ -1,7 +1,7 @@
 //! Plain text: a number in each line, or what a pattern finds in it.
 
 use super::lines::{Line, Lines};
-use super::{From, Limits, ReadError, Step};
+use super::{Limits, ReadError, Start, Step};
 use crate::input::Input;
 use crate::record::{Complaint, Original, Place, Record};
 use crate::source::{Field, TextFormat};
@@ -20,13 +20,13 @@ impl Parser {
         format: &TextFormat,
         fields: &[Field],
         limits: &Limits,
-        from: From,
+        from: Start,
     ) -> Result<Self, ReadError> {
         let groups = fields.iter().map(|field| group(format, field)).collect::<Result<Vec<_>, _>>();
         let groups = groups.map_err(|reason| ReadError::broken(input.place(), reason))?;
         let mut lines = Lines::new(input, limits.record_bytes);
         let mut to_skip = format.skip_lines;
-        if from != From::START {
+        if from != Start::BEGINNING {
             lines.input.seek(from.offset, from.line)?;
             to_skip = to_skip.saturating_sub(from.line - 1);
         }

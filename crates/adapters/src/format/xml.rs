@@ -7,9 +7,9 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::{From, Limits, ReadError, Step, original_of, too_long};
-use crate::input::Input;
+use super::{Limits, ReadError, Start, Step, original_of, too_long};
 use crate::input::encoding::SourceEncoding;
+use crate::input::{Hint, Input};
 use crate::record::{Complaint, Original, Place, Record};
 use crate::source::{Field, XmlFormat};
 use path::XmlPath;
@@ -44,15 +44,25 @@ struct Found {
 }
 
 /// What the XML declaration says of the encoding. (It is in ASCII, whatever follows.)
-pub(super) fn encoding_hint(head: &[u8]) -> Option<Result<SourceEncoding, String>> {
-    let head = std::str::from_utf8(head.get(..head.len().min(200))?).ok().or_else(|| {
-        let ascii = head.iter().take_while(|byte| byte.is_ascii()).count();
-        std::str::from_utf8(&head[..ascii]).ok()
-    })?;
-    let declaration = head.strip_prefix("<?xml")?.split_once("?>")?.0;
-    let value = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    Some(SourceEncoding::named(value[1..].split_once(quote)?.0))
+pub(super) fn encoding_hint(head: &[u8]) -> Hint {
+    const LONGEST: usize = 1_024;
+    let begins = head.starts_with(b"<?xml") || (head.len() < 5 && b"<?xml".starts_with(head));
+    let ascii = head.iter().take_while(|byte| byte.is_ascii()).count();
+    let text = std::str::from_utf8(&head[..ascii]).unwrap_or_default();
+    let Some((declaration, _)) = text.split_once("?>").filter(|_| begins) else {
+        let may_come = begins && ascii == head.len() && head.len() < LONGEST;
+        return if may_come { Hint::More } else { Hint::Nothing };
+    };
+    let named = declaration.split_once("encoding").and_then(|(_, rest)| {
+        let value = rest.trim_start().strip_prefix('=')?.trim_start();
+        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        Some(value[1..].split_once(quote)?.0)
+    });
+    match named.map(SourceEncoding::named) {
+        None => Hint::Nothing,
+        Some(Ok(encoding)) => Hint::Encoding(encoding),
+        Some(Err(why)) => Hint::Wrong(why),
+    }
 }
 
 impl Parser {
@@ -61,7 +71,7 @@ impl Parser {
         format: &XmlFormat,
         fields: &[Field],
         limits: &Limits,
-        from: From,
+        from: Start,
     ) -> Result<Self, ReadError> {
         let broken = |reason| ReadError::broken(input.place(), reason);
         let records = XmlPath::of_records(&format.records).map_err(broken)?;

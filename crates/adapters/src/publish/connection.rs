@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_rs::Runtime;
 use async_rs::traits::Reactor;
 use lapin::options::ConfirmSelectOptions;
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::tcp::{AsyncTcpStream, RustlsConnector, RustlsConnectorConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
@@ -82,7 +82,11 @@ impl Trouble {
     fn of(error: &lapin::Error) -> Self {
         let refused = matches!(
             error.kind(),
-            ErrorKind::ProtocolError(error) if matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED))
+            ErrorKind::ProtocolError(error) if matches!(
+                error.kind(),
+                // The second one says that there is no such virtual host.
+                AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
+            )
         );
         if refused || matches!(error.kind(), ErrorKind::AuthProviderError(_)) {
             let check = "check RABBIT_USER, RABBIT_PASSWORD and the virtual host in RABBIT_URL";

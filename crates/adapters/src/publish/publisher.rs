@@ -181,10 +181,14 @@ impl Publisher {
                 group = self.groups.recv(), if is_open && in_flight.len() < GROUPS_IN_FLIGHT => match group {
                     Some(group) => {
                         let flight = InFlight::new(group);
-                        for index in flight.unconfirmed() {
-                            confirms.push(self.publish(link, &flight, index).await?);
-                        }
+                        let unconfirmed = flight.unconfirmed();
+                        // Noted before anything is sent: a connection that breaks on the way must not lose it.
                         in_flight.push_back(flight);
+                        if let Some(flight) = in_flight.back() {
+                            for index in unconfirmed {
+                                confirms.push(self.publish(link, flight, index).await?);
+                            }
+                        }
                         self.hand_on(in_flight).await;
                     }
                     None => is_open = false,

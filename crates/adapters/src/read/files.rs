@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::{OpenFile, Reading, ReadingError, StreamEnd};
-use crate::format::From;
+use crate::format::Start;
 use crate::message::After;
 use crate::record::{Complaint, Original, Place, Record};
 use crate::state::FileKey;
@@ -43,20 +43,20 @@ pub(super) fn read_file(
 }
 
 /// Where to go on in a file.
-fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, From), ReadingError> {
+fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Start), ReadingError> {
     let metadata = file.metadata()?;
     let key = FileKey::of(&metadata);
     let Some(entry) = reading.known.newest(&key) else {
-        return Ok((OpenFile::new(key, path, file, None), From::START));
+        return Ok((OpenFile::new(key, path, file, None), Start::BEGINNING));
     };
     if !entry.is_continued_by(&file)? {
         reading.say.note(&format!("{} has been written anew; it is read from its start", path.display()));
-        return Ok((OpenFile::new(entry.key.emptied(), path, file, None), From::START));
+        return Ok((OpenFile::new(entry.key.emptied(), path, file, None), Start::BEGINNING));
     }
     if entry.offset == metadata.len() && entry.offset > 0 {
-        reading.say.note(&format!("{} has been read before; nothing is new in it", path.display()));
+        reading.say.info(&format!("{} has been read before; nothing is new in it", path.display()));
     }
-    let from = From { offset: entry.offset, line: entry.line };
+    let from = Start { offset: entry.offset, line: entry.line };
     Ok((OpenFile::new(entry.key.clone(), path, file, Some(entry)), from))
 }
 
@@ -65,8 +65,8 @@ fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Fro
 pub(super) fn pass_rest_of_line(
     reading: &mut Reading<'_>,
     file: &OpenFile,
-    from: From,
-) -> Result<From, ReadingError> {
+    from: Start,
+) -> Result<Start, ReadingError> {
     if !reading.is_by_lines() || !ends_within_a_line(&file.file, from.offset)? {
         return Ok(from);
     }
@@ -101,7 +101,7 @@ pub(super) fn pass_rest_of_line(
     let stream = file.stream(&reading.known.state_id);
     reading.assembler.borrow_mut().begin(stream, from.offset, from.line)?;
     reading.reject(&record, &complaint, &original)?;
-    Ok(From { offset: end, line })
+    Ok(Start { offset: end, line })
 }
 
 fn ends_within_a_line(file: &File, offset: u64) -> io::Result<bool> {

@@ -35,8 +35,8 @@ struct Drop {
 struct Memory {
     /// Since when a file has not changed.
     unchanged: HashMap<PathBuf, (Drop, Instant)>,
-    /// Files that could not be read to their end, as they were then.
-    broken: Vec<Drop>,
+    /// Files that have been read, or could not be, as they were then.
+    tried: Vec<Drop>,
 }
 
 pub(super) fn read(reading: &mut Reading<'_>, folder: &Folder) -> Result<(), ReadingError> {
@@ -49,12 +49,13 @@ pub(super) fn read(reading: &mut Reading<'_>, folder: &Folder) -> Result<(), Rea
     loop {
         let drops = list(&folder.path, &pattern)?;
         forget_gone(reading, &drops)?;
+        memory.tried.retain(|tried| drops.contains(tried));
         let mut waits = false;
         for drop in drops {
             if reading.stop.is_cancelled() {
                 return Err(ReadingError::Stopped);
             }
-            if memory.broken.contains(&drop) || is_known(reading, &drop) {
+            if memory.tried.contains(&drop) || is_known(reading, &drop) {
                 continue;
             }
             if memory.is_whole(&drop, folder.settle) {
@@ -86,8 +87,8 @@ fn read_drop(
         None => Vec::new(),
     };
     match read_file(reading, &drop.path, &after) {
-        Ok(true) => reading.say.note(&format!("{} has been read", drop.path.display())),
-        Ok(false) => memory.broken.push(drop.clone()),
+        Ok(true) => reading.say.info(&format!("{} has been read", drop.path.display())),
+        Ok(false) => {}
         Err(ReadingError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
         // One file that cannot be read must not keep the others waiting.
         Err(ReadingError::Io(error))
@@ -95,10 +96,10 @@ fn read_drop(
         {
             reading.broken += 1;
             reading.say.note(&error.to_string());
-            memory.broken.push(drop.clone());
         }
         Err(error) => return Err(error),
     }
+    memory.tried.push(drop.clone());
     Ok(())
 }
 

@@ -16,13 +16,13 @@ use std::rc::Rc;
 
 use super::files::pass_rest_of_line;
 use super::watch::Watch;
-use super::{OpenFile, Reading, ReadingError, StreamEnd};
-use crate::format::From;
+use super::{Interruption, OpenFile, Reading, ReadingError, StreamEnd, interruption};
+use crate::format::Start;
 use crate::message::After;
 use crate::source::Follow;
 use crate::state::{Checkpoint, FileEntry, FileKey, Seen};
 use candidates::{Candidate, end_of_last_line, folder_of, live, rotated};
-use tail::{LOOK_EVERY, Tail, is_switch};
+use tail::{LOOK_EVERY, Tail};
 
 /// Notes, on the first start, what is not to be read: files that were rotated before, and, where only what is new is
 /// wanted, what stands in the file.
@@ -54,7 +54,7 @@ impl Candidate {
 /// What to read next.
 struct Pick {
     file: OpenFile,
-    from: From,
+    from: Start,
     is_live: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn read(reading: &mut Reading<'_>, follow: &Follow) -> Result<(), Rea
             }
             None => {
                 if !std::mem::replace(&mut is_said, true) {
-                    reading.say.note(&format!("{} is not there yet; waiting for it", follow.path.display()));
+                    reading.say.info(&format!("{} is not there yet; waiting for it", follow.path.display()));
                 }
                 watch.wait(LOOK_EVERY);
             }
@@ -95,7 +95,7 @@ fn read_pick(
             let why = format!("{} cannot be followed", pick.file.path.display());
             Err(io::Error::new(io::ErrorKind::InvalidData, why).into())
         }
-        Err(ReadingError::Io(error)) if is_switch(&error) => {
+        Err(ReadingError::Io(error)) if interruption(&error) == Some(Interruption::Switch) => {
             let entry = reading.assembler.borrow_mut().break_off()?;
             if let Some(entry) = entry {
                 reading.known.note(entry);
@@ -136,7 +136,7 @@ fn go_on(
     unknown: &mut Vec<Candidate>,
     is_live: bool,
 ) -> Result<Pick, ReadingError> {
-    let from = From { offset: entry.offset, line: entry.line };
+    let from = Start { offset: entry.offset, line: entry.line };
     if entry.is_continued_by(&candidate.file)? {
         // A file with a rotated name that is not known may be the copy that precedes the emptying. It has to wait.
         let file = OpenFile::new(entry.key.clone(), &candidate.path, candidate.file, Some(entry));
@@ -163,14 +163,15 @@ fn go_on(
 
 /// Files that came and went unseen are older than the one that is there now.
 fn oldest_or(key: FileKey, candidate: Candidate, unknown: &mut Vec<Candidate>, is_live: bool) -> Pick {
-    let (key, candidate, is_live) = if unknown.is_empty() {
-        (key, candidate, is_live)
-    } else {
+    let is_older = |other: &Candidate| is_live || other.modified < candidate.modified;
+    let (key, candidate, is_live) = if unknown.first().is_some_and(is_older) {
         let oldest = unknown.remove(0);
         (oldest.key.clone(), oldest, false)
+    } else {
+        (key, candidate, is_live)
     };
     let file = OpenFile::new(key, &candidate.path, candidate.file, None);
-    Pick { file, from: From::START, is_live }
+    Pick { file, from: Start::BEGINNING, is_live }
 }
 
 /// Forgets files that are gone, and says so where they had not been read to their end.

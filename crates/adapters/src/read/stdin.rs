@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Reading, ReadingError, StreamEnd, stopped};
 use crate::assemble::{Assembler, Stream};
-use crate::format::From;
+use crate::format::Start;
 use crate::input::Bytes;
 
 const READ: usize = 64 << 10;
@@ -26,7 +26,7 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Result<(), ReadingError> {
         file: None,
     };
     let bytes = Pipe::open(reading.stop.clone(), Rc::clone(&reading.assembler));
-    match reading.read_stream(stream, Box::new(bytes), From::START)? {
+    match reading.read_stream(stream, Box::new(bytes), Start::BEGINNING)? {
         StreamEnd::Whole(offset, line) => {
             drop(reading.assembler.borrow_mut().end(offset, line, Vec::new())?)
         }

@@ -38,7 +38,7 @@ pub(crate) struct SourceFlags {
     /// The time zone of timestamps that name none, such as Europe/Zurich.
     #[arg(long, value_name = "ZONE", requires = "time_format")]
     zone: Option<String>,
-    /// For text: a regular expression with named groups, such as "T=(?<value>[0-9.]+)".
+    /// For text: a regular expression with named groups, such as `T=(?<value>[0-9.]+)`.
     #[arg(long, value_name = "REGEX", conflicts_with = "source")]
     pattern: Option<String>,
     /// For CSV: what stands between the columns.

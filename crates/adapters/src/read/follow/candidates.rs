@@ -19,7 +19,7 @@ pub(super) struct Candidate {
     pub(super) file: File,
     pub(super) key: FileKey,
     pub(super) length: u64,
-    modified: SystemTime,
+    pub(super) modified: SystemTime,
 }
 
 impl Candidate {

@@ -4,14 +4,13 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::candidates::rotated_paths;
 use crate::assemble::Assembler;
 use crate::input::Bytes;
 use crate::read::watch::Watch;
-use crate::read::{FileBytes, OpenFile, Reading, stopped};
+use crate::read::{FileBytes, Interruption, OpenFile, Reading, stopped};
 use crate::source::Follow;
 use crate::state::{FileEntry, FileKey, Seen};
 
@@ -19,16 +18,6 @@ use crate::state::{FileEntry, FileKey, Seen};
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a file that has been rotated is read on: whoever writes it may not know yet.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// Marks that another file has to be read now, and this one later.
-#[derive(Debug, Error)]
-#[error("another file has to be read first")]
-struct Switch;
-
-/// Whether reading ended because another file has to be read now.
-pub(super) fn is_switch(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Switch>())
-}
 
 /// The bytes of a file that may grow. They end when the file has been rotated away and nothing comes any more.
 pub(super) struct Tail {
@@ -77,7 +66,7 @@ impl Tail {
             return Err(stopped());
         }
         if self.was_emptied()? || (self.is_live && self.another_has_grown()?) {
-            return Err(io::Error::other(Switch));
+            return Err(Interruption::Switch.into());
         }
         if self.was_rotated()? {
             let since = *self.quiet_since.get_or_insert_with(Instant::now);
@@ -132,8 +121,13 @@ impl Tail {
 impl Bytes for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let count = self.bytes.read(buffer)?;
+            let count = self.bytes.read_unseen(buffer)?;
             if count > 0 {
+                // It may have been emptied and written anew beyond where we were, so that these are other bytes.
+                if self.was_emptied()? {
+                    return Err(Interruption::Switch.into());
+                }
+                self.bytes.see(&buffer[..count]);
                 self.quiet_since = None;
                 return Ok(count);
             }

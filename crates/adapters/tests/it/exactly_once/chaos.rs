@@ -101,9 +101,14 @@ impl Chaos {
             }
             _ => tokio::time::sleep(Duration::from_millis(self.random.random_range(0..300))).await,
         }
-        self.adapter.kill9().await?;
+        self.adapter.kill9().await.with_context(|| self.last_lines())?;
         self.kills += 1;
         self.adapter.start_again().await
+    }
+
+    fn last_lines(&self) -> String {
+        let lines = self.adapter.lines();
+        lines.iter().rev().take(20).rev().map(|line| format!("{line}\n")).collect()
     }
 
     async fn restart_broker(&mut self) -> anyhow::Result<()> {
@@ -115,13 +120,30 @@ impl Chaos {
         self.broker.start_again().await
     }
 
+    /// Waits until the checkpoint says that everything has been confirmed, which is cheaper to ask than the service.
+    async fn wait_until_sent(&self, records: u64) -> anyhow::Result<()> {
+        let path = self.house.path("state/mymonit-adapter/chaos/checkpoint.json");
+        let sent = wait_until("everything has been confirmed", LONG, async || {
+            let text = fs::read(&path).map_err(|error| error.to_string())?;
+            let checkpoint: serde_json::Value =
+                serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+            match checkpoint["counts"]["measures"].as_u64() {
+                Some(measures) if measures >= records => Ok(true),
+                _ if !self.adapter.is_running() => Ok(false),
+                measures => Err(format!("{measures:?} measures")),
+            }
+        });
+        ensure!(sent.await?, "the adapter has ended");
+        Ok(())
+    }
+
     async fn verify(&self, scale: &Scale) -> anyhow::Result<()> {
         ensure!((self.kills, self.restarts) == (scale.kills, scale.restarts), "not all has happened");
         let count = usize::try_from(scale.records)?;
-        self.house.measures_when(count, LONG).await.with_context(|| {
-            self.adapter.lines().iter().rev().take(20).map(|line| format!("{line}\n")).collect::<String>()
-        })?;
-        ensure!(self.adapter.terminate(SOON).await?.success(), "{:?}", self.adapter.lines());
+        self.wait_until_sent(scale.records).await.with_context(|| self.last_lines())?;
+        self.house.measures_when(count, LONG).await.with_context(|| self.last_lines())?;
+        let exit = self.adapter.terminate(SOON).await.with_context(|| self.last_lines())?;
+        ensure!(exit.success(), "{}", self.last_lines());
         // Everything has been confirmed; a message that was sent twice would have been stored by now or is in the
         // queue before this one.
         self.house.run(&["run", "--experiment", "device-vibrations", "--measure", "lux", "last.txt"]).await?;
