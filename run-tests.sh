@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests need, where it is missing, and runs them all.
 #
+#     ./run-tests.sh                       all tests
+#     ./run-tests.sh --chaos [SCENARIO…]   the long form of the chaos scenarios alone, which takes an hour and a half; see
+#                                          docs/chaos.md
+#
 # Needed: a Rust toolchain (https://rustup.rs) and, unless the packages are there, Debian or Ubuntu with the right to
 # install them (root or sudo). The tests start servers of their own and leave none behind; the services that
 # come with the packages are not started.
@@ -16,7 +20,12 @@ source scripts/private-servers.sh
 # shellcheck source=scripts/contract.sh
 source scripts/contract.sh
 
-(($# == 0)) || fail "takes no arguments; it runs all tests"
+chaos=
+if [[ ${1-} == --chaos ]]; then
+    chaos=yes
+    shift
+fi
+[[ -n $chaos ]] || (($# == 0)) || fail "takes no arguments, or --chaos [SCENARIO…]; without any it runs all tests"
 
 clean_up() {
     set +e
@@ -37,6 +46,13 @@ need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-ser
 need_packages curl python3-pandas python3-matplotlib
 # What tries the REST contract from outside.
 need_packages nodejs npm python3-venv
+
+if [[ -n $chaos ]]; then
+    say "breaking everything, for long"
+    cargo run --release --locked -p mymonit-chaos -- "$@"
+    say "everything held"
+    exit
+fi
 
 say "checking the scripts"
 shellcheck --external-sources ./*.sh .ci/run

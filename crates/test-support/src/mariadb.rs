@@ -1,6 +1,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::ports::ReservedPort;
 use crate::program;
 use crate::supervised::{Exit, Program, Supervised, environment};
 
+mod small_disk;
 mod template;
 
 pub(crate) const SERVER_PACKAGE: &str = "mariadb-server-core";
@@ -55,10 +57,53 @@ impl MariaDb {
         let options = options.iter().map(OsString::from).collect::<Vec<_>>();
         let number = port.get();
         // Copying the data folder blocks for some hundredths of a second, making the template for longer.
-        let server = tokio::task::spawn_blocking(move || set_up(number, options)).await??;
+        let server = tokio::task::spawn_blocking(move || set_up(number, Vec::new(), options)).await??;
         let this = Self { server, port };
         this.start_again().await?;
         Ok(this)
+    }
+
+    /// Starts a server whose data lie on a disk of so many MiB, to be filled by [`MariaDb::fill_disk`]. Nobody else sees
+    /// that disk, and it goes with the server's process, so that such a server cannot be started again.
+    ///
+    /// Gives nothing where this account may not mount anything, as most may not.
+    ///
+    /// # Errors
+    /// As for [`MariaDb::start`].
+    pub async fn start_on_small_disk(mebibytes: u32) -> anyhow::Result<Option<Self>> {
+        let port = ReservedPort::reserve()?;
+        let number = port.get();
+        let server = tokio::task::spawn_blocking(move || {
+            small_disk::is_possible()
+                .then(|| set_up(number, small_disk::command(mebibytes), Vec::new()))
+                .transpose()
+        });
+        let Some(server) = server.await?? else { return Ok(None) };
+        let this = Self { server, port };
+        this.start_again().await?;
+        Ok(Some(this))
+    }
+
+    /// Fills the small disk to its last byte.
+    ///
+    /// # Errors
+    /// Where the server has none, or is not running.
+    pub async fn fill_disk(&self) -> anyhow::Result<()> {
+        let ballast = small_disk::ballast(self.pid()?, &self.data());
+        tokio::task::spawn_blocking(move || small_disk::fill(&ballast)).await?
+    }
+
+    /// Gives back what [`MariaDb::fill_disk`] has taken.
+    ///
+    /// # Errors
+    /// Where nothing was taken, or the server is not running.
+    pub async fn free_disk(&self) -> anyhow::Result<()> {
+        let ballast = small_disk::ballast(self.pid()?, &self.data());
+        tokio::fs::remove_file(&ballast).await.context("cannot free the disk")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.server.folder().join(DATA)
     }
 
     /// The server that all tests of this process share, started when the first of them asks for it. Let
@@ -168,16 +213,19 @@ impl MariaDb {
 }
 
 const SOCKET: &str = "mariadb.sock";
+const DATA: &str = "data";
 
-fn set_up(port: u16, further_options: Vec<OsString>) -> anyhow::Result<Supervised> {
+/// Prepares a server; `wrapper` is a command that runs the one which follows it.
+fn set_up(port: u16, wrapper: Vec<OsString>, further_options: Vec<OsString>) -> anyhow::Result<Supervised> {
     let mariadbd = program::find("mariadbd", SERVER_PACKAGE)?;
     let folder = tempfile::Builder::new().prefix("mymonit-test-mariadb-").tempdir()?;
     let path = program::text(folder.path())?;
-    let mut command: Vec<OsString> = vec![mariadbd.clone().into(), "--no-defaults".into()];
+    let mut command = wrapper;
+    command.extend([mariadbd.clone().into(), "--no-defaults".into()]);
     command.extend(template::account_option().map(OsString::from));
     command.extend(
         [
-            &format!("--datadir={path}/data"),
+            &format!("--datadir={path}/{DATA}"),
             &format!("--tmpdir={path}/tmp"),
             &format!("--socket={path}/{SOCKET}"),
             &format!("--pid-file={path}/mariadb.pid"),
@@ -210,7 +258,7 @@ fn set_up(port: u16, further_options: Vec<OsString>) -> anyhow::Result<Supervise
     };
     // From here on the folder goes with the server, whatever happens; so it is filled only now.
     let server = Supervised::new(program, folder)?;
-    template::copy_to(&mariadbd, &server.folder().join("data"))?;
+    template::copy_to(&mariadbd, &server.folder().join(DATA))?;
     fs::create_dir(server.folder().join("tmp")).context("cannot make a folder for temporary files")?;
     Ok(server)
 }

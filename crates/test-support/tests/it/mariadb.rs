@@ -1,3 +1,5 @@
+use std::io::Write as _;
+
 use mymonit_test_support::MariaDb;
 
 /// Runs SQL in the database that a connection string ends with.
@@ -85,4 +87,23 @@ async fn root_signs_in_over_tcp_with_the_password_of_the_connection_string_only(
             .output();
         assert_eq!(client.await.unwrap().status.success(), welcome, "{password}");
     }
+}
+
+#[tokio::test]
+async fn a_small_disk_is_full_until_it_is_freed_and_nobody_else_sees_it() {
+    let Some(server) = MariaDb::start_on_small_disk(256).await.unwrap() else {
+        // Past the test harness, which would keep it.
+        let _ = writeln!(std::io::stderr(), "NOT RUN: this account may not mount a small disk");
+        return;
+    };
+    let fill = "USE test_disk; INSERT INTO T SELECT REPEAT('x', 10000) FROM seq_1_to_500";
+    server.execute("CREATE DATABASE test_disk; CREATE TABLE test_disk.T (TEXT LONGTEXT)").await.unwrap();
+    server.execute(fill).await.unwrap();
+    server.fill_disk().await.unwrap();
+    let full = server.execute(&format!("{fill}; {fill}; {fill}")).await.unwrap_err().to_string();
+    assert!(full.contains("1114"), "{full}");
+    server.free_disk().await.unwrap();
+    server.execute(fill).await.unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains("mymonit-test-mariadb"), "{mounts}");
 }

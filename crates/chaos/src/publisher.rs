@@ -1,0 +1,253 @@
+//! An adapter that knows exactly what it sent: it waits for the broker's confirm of each message, and publishes
+//! again, under the same id, what was not confirmed when its connection broke.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use lapin::options::{
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::message::Source;
+
+/// How many messages may be on their way to the broker.
+const UNCONFIRMED: usize = 2_000;
+/// How long the broker may take for an answer before the connection counts as broken.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long nothing may be confirmed before the publisher gives up. A broker is away for less in any scenario.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// So many connections are broken by no scenario; by a message that the broker cannot stand, perhaps.
+const MOST_CONNECTIONS: u32 = 500;
+const RETRY: Duration = Duration::from_millis(100);
+
+pub(crate) const EXCHANGE: &str = "mymonit";
+pub(crate) const QUEUE: &str = "measures";
+
+/// A connection to the broker as adapters make it, with exchange, queue and binding declared as specification §4
+/// has them.
+pub(crate) struct Line {
+    _connection: Connection,
+    pub(crate) channel: Channel,
+}
+
+impl Line {
+    /// Connects and declares.
+    pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
+        let open = async {
+            let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            let line = Self { _connection: connection, channel };
+            line.declare().await?;
+            anyhow::Ok(line)
+        };
+        timeout(ANSWER, open).await.context("the broker does not answer")?
+    }
+
+    /// Declares exchange, queue and binding; a broker that finds them otherwise answers with 406.
+    pub(crate) async fn declare(&self) -> anyhow::Result<()> {
+        let table = FieldTable::default;
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        self.channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, durable, table()).await?;
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        self.channel.queue_declare(QUEUE.into(), durable, table()).await?;
+        let bind = QueueBindOptions::default();
+        self.channel.queue_bind(QUEUE.into(), EXCHANGE.into(), QUEUE.into(), bind, table()).await?;
+        Ok(())
+    }
+
+    /// How many messages wait in the queue; those that a consumer holds are not counted.
+    pub(crate) async fn waiting(&self) -> anyhow::Result<u32> {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = self.channel.queue_declare(QUEUE.into(), passive, FieldTable::default());
+        Ok(timeout(ANSWER, declared).await.context("the broker does not answer")??.message_count())
+    }
+}
+
+/// How far a publisher has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// Numbers below this one have been published at least once.
+    pub(crate) begun: u32,
+    /// The broker has taken responsibility for so many.
+    pub(crate) confirmed: u32,
+    /// So many were published once more, because their confirms had not come when the connection broke.
+    pub(crate) repeated: u32,
+}
+
+/// A publisher at work, in a task of its own.
+pub(crate) struct Publisher {
+    allowed: watch::Sender<u32>,
+    progress: watch::Receiver<Progress>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Publisher {
+    /// Starts to publish the messages from 0 up to `allowed`, as fast as the broker takes them.
+    pub(crate) fn start(url: &str, source: Arc<dyn Source>, allowed: u32) -> Self {
+        let (allowed, allowance) = watch::channel(allowed);
+        let (sender, progress) = watch::channel(Progress::default());
+        let work = Work {
+            url: url.to_owned(),
+            source,
+            allowance,
+            progress: sender,
+            again: VecDeque::new(),
+            unconfirmed: BTreeSet::new(),
+            last_confirm: Instant::now(),
+            connections: 0,
+        };
+        Self { allowed, progress, task: tokio::spawn(work.run()) }
+    }
+
+    /// Lets it publish the messages up to that number.
+    pub(crate) fn allow(&self, up_to: u32) {
+        self.allowed.send_replace(up_to);
+    }
+
+    /// Up to which number it may publish.
+    pub(crate) fn allowed(&self) -> u32 {
+        *self.allowed.borrow()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// Whether the publisher has given up, so that there is nothing more to wait for.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Waits until the broker has confirmed that many.
+    pub(crate) async fn wait_until_confirmed(&mut self, count: u32) -> anyhow::Result<()> {
+        let mut progress = self.progress.clone();
+        tokio::select! {
+            reached = progress.wait_for(|progress| progress.confirmed >= count) => {
+                reached.map(drop).context("the publisher has ended")
+            }
+            ended = &mut self.task => {
+                ended??;
+                bail!("the publisher has ended before it had published {count}")
+            }
+        }
+    }
+
+    /// Lets it begin nothing new, waits until all that it had begun is confirmed, and ends it.
+    pub(crate) async fn finish(self) -> anyhow::Result<Progress> {
+        let Self { allowed, progress, task } = self;
+        drop(allowed);
+        task.await?.context("the publisher failed")?;
+        let progress = *progress.borrow();
+        ensure!(progress.begun == progress.confirmed, "the publisher has lost count: {progress:?}");
+        Ok(progress)
+    }
+}
+
+struct Work {
+    url: String,
+    source: Arc<dyn Source>,
+    allowance: watch::Receiver<u32>,
+    progress: watch::Sender<Progress>,
+    /// To be published once more.
+    again: VecDeque<u32>,
+    unconfirmed: BTreeSet<u32>,
+    last_confirm: Instant,
+    connections: u32,
+}
+
+impl Work {
+    async fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            let Err(error) = self.publish().await else { return Ok(()) };
+            let text = format!("{error:#}");
+            ensure!(!text.contains("PRECONDITION"), "the broker answered 406 to a declaration: {text}");
+            ensure!(
+                self.connections < MOST_CONNECTIONS,
+                "connections break again and again, at last by: {text}"
+            );
+            if self.last_confirm.elapsed() > PATIENCE {
+                let (progress, unconfirmed) = (*self.progress.borrow(), self.unconfirmed.len());
+                return Err(error.context(format!(
+                    "nothing was confirmed for {PATIENCE:?}; {progress:?}, {unconfirmed} on their way"
+                )));
+            }
+            self.progress.send_modify(|progress| {
+                progress.repeated += u32::try_from(self.unconfirmed.len()).unwrap_or(u32::MAX);
+            });
+            self.again.extend(std::mem::take(&mut self.unconfirmed));
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Publishes on one connection until there is nothing more to do, or until the connection breaks.
+    async fn publish(&mut self) -> anyhow::Result<()> {
+        let line = Line::open(&self.url).await?;
+        self.connections += 1;
+        line.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let mut confirms = FuturesUnordered::new();
+        loop {
+            while confirms.len() < UNCONFIRMED
+                && let Some(number) = self.next()
+            {
+                let message = self.source.message(number);
+                let properties = match message.properties.delivery_mode() {
+                    None => message.properties.with_delivery_mode(2),
+                    Some(_) => message.properties,
+                };
+                // A message that no queue takes would come back instead of being lost without a word.
+                let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+                self.unconfirmed.insert(number);
+                let sent = line.channel.basic_publish(
+                    EXCHANGE.into(),
+                    QUEUE.into(),
+                    options,
+                    &message.body,
+                    properties,
+                );
+                let confirm = timeout(ANSWER, sent).await.context("the broker takes nothing")??;
+                confirms.push(async move { (number, confirm.await) });
+            }
+            if confirms.is_empty() {
+                // Nothing is left to publish for now; for good, once nobody can allow more.
+                self.last_confirm = Instant::now();
+                if self.allowance.changed().await.is_err() {
+                    return Ok(());
+                }
+                self.last_confirm = Instant::now();
+                continue;
+            }
+            let next = timeout(ANSWER, confirms.next()).await.context("the broker confirms nothing")?;
+            let (number, confirm) = next.context("a confirm")?;
+            let confirm = confirm?;
+            ensure!(confirm.is_ack(), "the broker refused message {number}");
+            ensure!(confirm.take_message().is_none(), "the broker had no queue for message {number}");
+            self.unconfirmed.remove(&number);
+            self.last_confirm = Instant::now();
+            self.progress.send_modify(|progress| progress.confirmed += 1);
+        }
+    }
+
+    fn next(&mut self) -> Option<u32> {
+        if let Some(number) = self.again.pop_front() {
+            return Some(number);
+        }
+        // Once nobody can allow more, what was begun is all there is.
+        if self.allowance.has_changed().is_err() {
+            return None;
+        }
+        let number = self.progress.borrow().begun;
+        (number < *self.allowance.borrow()).then(|| {
+            self.progress.send_modify(|progress| progress.begun += 1);
+            number
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! What a scenario has shown.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::check::Verdict;
+use crate::service::Notes;
+
+/// The figures of a scenario that has held.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Messages that were published, each counted once.
+    pub messages: u64,
+    /// How often something was broken.
+    pub faults: u64,
+    /// Messages that are not there.
+    pub lost: u64,
+    /// Copies of messages beyond the first.
+    pub doubled: u64,
+    /// Messages that are kept among the rejected ones, as they should.
+    pub rejected: u64,
+    /// The longest that the service took to become ready after a fault.
+    pub slowest_ready: Duration,
+    /// The service's greatest resident memory, in MiB.
+    pub peak_mib: u64,
+    /// What else is worth knowing.
+    pub remarks: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn new(messages: u32, faults: u32, verdict: Verdict, notes: Notes) -> Self {
+        Self {
+            messages: messages.into(),
+            faults: faults.into(),
+            lost: verdict.lost,
+            doubled: verdict.doubled,
+            rejected: verdict.rejected,
+            slowest_ready: notes.slowest_ready,
+            peak_mib: notes.peak_mib,
+            remarks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn remark(mut self, remark: impl Into<String>) -> Self {
+        self.remarks.push(remark.into());
+        self
+    }
+}
+
+/// A table, in Markdown, of scenarios by name; for one that has failed, the words say why.
+pub fn table(results: &[(String, Result<Report, String>)]) -> String {
+    let mut text = String::from(
+        "| scenario | messages | faults | lost | doubled | rejected | ready again within | peak memory |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    for (name, result) in results {
+        // Writing into a string cannot fail.
+        let _ = match result {
+            Ok(report) => writeln!(
+                text,
+                "| {name} | {} | {} | {} | {} | {} | {:.1} s | {} MiB |",
+                report.messages,
+                report.faults,
+                report.lost,
+                report.doubled,
+                report.rejected,
+                report.slowest_ready.as_secs_f64(),
+                report.peak_mib
+            ),
+            Err(why) => writeln!(text, "| {name} | **failed**: {} |", why.lines().next().unwrap_or_default()),
+        };
+    }
+    for (name, result) in results {
+        for remark in result.iter().flat_map(|report| &report.remarks) {
+            let _ = writeln!(text, "\n{name}: {remark}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_what_failed_beside_what_held() {
+        let held = Report { messages: 5, ..Report::default() }.remark("a remark");
+        let results =
+            [("one".to_owned(), Ok(held)), ("two".to_owned(), Err("it broke\nat length".to_owned()))];
+        let text = table(&results);
+        assert!(text.contains("| one | 5 | 0 | 0 | 0 | 0 | 0.0 s | 0 MiB |"), "{text}");
+        assert!(text.contains("| two | **failed**: it broke |"), "{text}");
+        assert!(text.ends_with("\none: a remark\n"), "{text}");
+    }
+}

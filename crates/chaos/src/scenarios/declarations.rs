@@ -1,0 +1,48 @@
+//! Publishers that declare exchange, queue and binding as specification §4 has them, before the service, after it, and
+//! at the same moment: neither ever meets a 406, which would close its channel.
+
+use super::Size;
+use crate::Setting;
+use crate::publisher::Line;
+use crate::report::Report;
+use crate::service::Notes;
+use crate::site::Site;
+
+const MESSAGES: u32 = 20;
+
+pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
+    let size = Size::of(setting, (0, 15), (0, 3));
+    let mut notes = Notes::default();
+    let mut rejected = 0;
+    for round in 0..size.faults {
+        // An empty virtual host each time.
+        let site = Site::shared(setting).await?;
+        let service = match round % 3 {
+            0 => {
+                Line::open(&site.broker_url).await?;
+                site.ready_service().await?
+            }
+            1 => {
+                let service = site.ready_service().await?;
+                Line::open(&site.broker_url).await?;
+                service
+            }
+            _ => tokio::try_join!(site.ready_service(), Line::open(&site.broker_url))?.0,
+        };
+        // Again, on one channel and on others, while the service consumes.
+        let line = Line::open(&site.broker_url).await?;
+        line.declare().await?;
+        let catalogue = site.catalogue(true);
+        let mut publisher = site.publisher(catalogue, MESSAGES);
+        publisher.wait_until_confirmed(MESSAGES).await?;
+        publisher.finish().await?;
+        site.wait_until_drained().await?;
+        // The channel is still open, so nothing was refused on it.
+        line.declare().await?;
+        notes = notes.and(service.finish().await?);
+        rejected += site.compare(catalogue, MESSAGES).await?.exactly_once()?.rejected;
+    }
+    let verdict = crate::check::Verdict { rejected, ..Default::default() };
+    Ok(Report::new(size.faults * MESSAGES, 0, verdict, notes)
+        .remark(format!("{} virtual hosts; no declaration was refused", size.faults)))
+}

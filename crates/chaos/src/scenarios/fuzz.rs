@@ -1,0 +1,270 @@
+//! A million messages of every wrong kind, with good ones in between that must not have to wait for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use lapin::BasicProperties;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::Size;
+use crate::check::{each_row, unhex};
+use crate::fuzzed::{Expected, Fuzz};
+use crate::publisher::{EXCHANGE, Line, Publisher, QUEUE};
+use crate::report::Report;
+use crate::service::Service;
+use crate::site::Site;
+use crate::{Form, Setting};
+
+/// How many messages may wait when more are let in: a good one is to be delayed by what is wrong with the others, not by
+/// their number.
+const WAITING: u32 = 200;
+const AT_ONCE: u32 = 500;
+/// The prefetch and the bytes that the service lets in at once bound its memory; this is what they come to, in MiB.
+const MEMORY_MIB: u64 = 384;
+/// Between two good messages.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Within which a good message has to be readable.
+const READABLE: Duration = Duration::from_secs(1);
+const GIVE_UP: Duration = Duration::from_secs(60);
+/// The time of the first good message, in Unix seconds: after all others.
+const FIRST: u64 = 5_000_000_000;
+
+pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
+    let size = Size::of(setting, (1_000_000, 0), (6_000, 0));
+    let fuzz = Fuzz { seed: setting.seed, seldom: if setting.form == Form::Long { 20_000 } else { 1_500 } };
+    let site = Site::shared(setting).await?;
+    let mut service = site.ready_service().await?;
+    let mut publisher = Publisher::start(&site.broker_url, Arc::new(fuzz), 0);
+    let is_fed = AtomicBool::new(false);
+    let feeding = async {
+        let fed = feed(&site, &mut publisher, size.messages).await;
+        is_fed.store(true, Ordering::Relaxed);
+        fed
+    };
+    let probing = async {
+        let mut probes = Probes::open(&site).await?;
+        while !is_fed.load(Ordering::Relaxed) {
+            probes.probe(&service).await?;
+        }
+        Ok(probes)
+    };
+    let ((), probes) = tokio::try_join!(feeding, probing)?;
+    publisher.finish().await?;
+    site.wait_until_drained().await?;
+    service.note_memory()?;
+    service.check_log()?;
+    let books = Books::read(&site, size.messages).await?;
+    let stored = books.compare(&site, &fuzz, probes.sent()).await?;
+    let notes = service.finish().await?;
+    ensure!(notes.peak_mib <= MEMORY_MIB, "the service took {} MiB of memory", notes.peak_mib);
+    let (usual, slowest) = probes.latencies()?;
+    if setting.form == Form::Long {
+        // In the short form other tests have the machine as well.
+        ensure!(slowest <= READABLE, "a good message was readable only after {slowest:?}");
+    }
+    Ok(Report {
+        messages: u64::from(size.messages) + probes.sent(),
+        rejected: books.rejected,
+        slowest_ready: notes.slowest_ready,
+        peak_mib: notes.peak_mib,
+        ..Report::default()
+    }
+    .remark(format!(
+        "of {} fuzzed messages {stored} were accepted and {} rejected; {} good ones in between were readable after {} ms \
+         (median) and at most {} ms",
+        size.messages,
+        books.rejected,
+        probes.sent(),
+        usual.as_millis(),
+        slowest.as_millis()
+    )))
+}
+
+/// Lets messages into the queue as fast as they are consumed.
+async fn feed(site: &Site, publisher: &mut Publisher, messages: u32) -> anyhow::Result<()> {
+    let mut allowed = 0;
+    while allowed < messages {
+        allowed = messages.min(allowed + AT_ONCE);
+        publisher.allow(allowed);
+        publisher.wait_until_confirmed(allowed).await?;
+        site.wait_until_consumed(allowed.saturating_sub(WAITING), publisher).await?;
+    }
+    Ok(())
+}
+
+/// Good messages, each followed until a scientist can read it.
+struct Probes {
+    line: Line,
+    /// How long each was on its way.
+    took: Vec<Duration>,
+}
+
+impl Probes {
+    async fn open(site: &Site) -> anyhow::Result<Self> {
+        let line = Line::open(&site.broker_url).await?;
+        line.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { line, took: Vec::new() })
+    }
+
+    fn sent(&self) -> u64 {
+        self.took.len() as u64
+    }
+
+    async fn probe(&mut self, service: &Service) -> anyhow::Result<()> {
+        sleep(PAUSE).await;
+        let second = FIRST + self.sent();
+        let body = format!(
+            r#"{{"experiment":"device-vibrations","measure":"hertz","value":{second},"timestamp":{second}}}"#
+        );
+        let began = Instant::now();
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let options = BasicPublishOptions::default();
+        let sent = self.line.channel.basic_publish(
+            EXCHANGE.into(),
+            QUEUE.into(),
+            options,
+            body.as_bytes(),
+            properties,
+        );
+        ensure!(sent.await?.await?.is_ack(), "the broker refused a good message");
+        let range = format!("from={second}&to={}", second + 1);
+        while service.read(&range).await? != 1 {
+            ensure!(began.elapsed() < GIVE_UP, "a good message is not readable after {GIVE_UP:?}");
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.took.push(began.elapsed());
+        Ok(())
+    }
+
+    /// The median and the greatest.
+    fn latencies(&self) -> anyhow::Result<(Duration, Duration)> {
+        let mut took = self.took.clone();
+        took.sort_unstable();
+        let slowest = took.last().context("no good message came through")?;
+        Ok((took[took.len() / 2], *slowest))
+    }
+}
+
+/// What the database holds of the fuzzed messages.
+struct Books {
+    /// The numbers of the rejected ones; each once.
+    is_rejected: Vec<bool>,
+    rejected: u64,
+}
+
+impl Books {
+    /// Reads the rejected messages, whose number stands in a property.
+    async fn read(site: &Site, messages: u32) -> anyhow::Result<Self> {
+        let mut is_rejected = vec![false; usize::try_from(messages)?];
+        let mut rejected = 0;
+        let query = "SELECT HEX(PROPERTIES) FROM REJECTED_MESSAGES";
+        each_row(&site.database, &site.database_name, query, |columns| {
+            let properties = unhex(columns.first().context("a column")?)?;
+            let number = number(&properties)?;
+            let is_rejected = is_rejected.get_mut(usize::try_from(number)?).context("an unknown number")?;
+            ensure!(!std::mem::replace(is_rejected, true), "message {number} is rejected twice");
+            rejected += 1;
+            Ok(())
+        })
+        .await?;
+        Ok(Self { is_rejected, rejected })
+    }
+
+    /// Fails unless each message is stored or rejected, as it has to be, and whole. Gives how many are stored.
+    async fn compare(&self, site: &Site, fuzz: &Fuzz, probes: u64) -> anyhow::Result<u64> {
+        self.compare_bodies(site, fuzz).await?;
+        let mut stored = 0;
+        let mut measures = 10 + probes;
+        let (mut ids_stored, mut ids_rejected) = (0, 0);
+        for (number, is_rejected) in (0..).zip(&self.is_rejected) {
+            let (body, expected) = fuzz.body(number);
+            let held = match expected {
+                Expected::Rejected => None,
+                Expected::Stored(measures) => Some(measures),
+                Expected::Either if *is_rejected => None,
+                Expected::Either => Some(1),
+            };
+            ensure!(
+                held.is_none() == *is_rejected,
+                "message {number} is {}: {}",
+                if *is_rejected { "rejected" } else { "not rejected" },
+                String::from_utf8_lossy(&body[..body.len().min(300)])
+            );
+            let has_id = u64::from(fuzz.id(number).is_some());
+            match held {
+                None => ids_rejected += has_id,
+                Some(held) => {
+                    stored += 1;
+                    measures += held as u64;
+                    ids_stored += has_id;
+                }
+            }
+        }
+        for (what, query, expected) in [
+            ("measures", "SELECT COUNT(*) FROM MEASURES", measures),
+            (
+                "ids of stored messages",
+                "SELECT COUNT(*) FROM MESSAGE_IDS WHERE SEEN_AT IS NOT NULL",
+                ids_stored,
+            ),
+            (
+                "ids of rejected messages",
+                "SELECT COUNT(*) FROM MESSAGE_IDS WHERE SEEN_AT IS NULL",
+                ids_rejected,
+            ),
+        ] {
+            let there = site.number(query).await?;
+            ensure!(there == expected, "{there} {what}, and there should be {expected}");
+        }
+        Ok(stored)
+    }
+
+    /// Fails unless each rejected message is kept byte for byte.
+    async fn compare_bodies(&self, site: &Site, fuzz: &Fuzz) -> anyhow::Result<()> {
+        let mut current: Option<(String, u32, Vec<u8>)> = None;
+        let check = |current: Option<(String, u32, Vec<u8>)>| match current {
+            Some((_, number, body)) => {
+                ensure!(fuzz.body(number).0 == body, "message {number} is not kept as it was");
+                Ok(())
+            }
+            None => Ok(()),
+        };
+        let mut with_bodies = 0_u64;
+        // In the order of the primary key of the bodies.
+        let query = "SELECT REJECTED_MESSAGE_ID, IF(CHUNK = 0, HEX(PROPERTIES), ''), HEX(BODY) \
+            FROM REJECTED_MESSAGE_BODIES JOIN REJECTED_MESSAGES ON ID = REJECTED_MESSAGE_ID \
+            ORDER BY REJECTED_MESSAGE_ID, CHUNK";
+        each_row(&site.database, &site.database_name, query, |columns| {
+            let [id, properties, chunk] = columns else { anyhow::bail!("{columns:?}") };
+            let chunk = unhex(chunk)?;
+            match &mut current {
+                Some((of, _, body)) if of == id => body.extend(chunk),
+                _ => {
+                    with_bodies += 1;
+                    let next = ((*id).to_owned(), number(&unhex(properties)?)?, chunk);
+                    check(current.replace(next))?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        check(current)?;
+        // An empty body has no pieces.
+        let empty =
+            (0..).zip(&self.is_rejected).filter(|(number, is)| **is && fuzz.body(*number).0.is_empty());
+        let expected = self.rejected - empty.count() as u64;
+        ensure!(with_bodies == expected, "{with_bodies} bodies are kept, and there should be {expected}");
+        Ok(())
+    }
+}
+
+/// The number of a rejected message, from its properties.
+fn number(properties: &[u8]) -> anyhow::Result<u32> {
+    let properties: Value = serde_json::from_slice(properties)?;
+    let number = properties["correlation_id"].as_str().and_then(Fuzz::number);
+    number.with_context(|| format!("no number in {properties}"))
+}

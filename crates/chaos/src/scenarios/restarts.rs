@@ -1,0 +1,77 @@
+//! Servers that are restarted and killed.
+
+use rand::RngExt;
+use tokio::time::sleep;
+
+use super::{Size, up_to_ms};
+use crate::Setting;
+use crate::message::random;
+use crate::report::Report;
+use crate::site::Site;
+use mymonit_test_support::MariaDb;
+
+/// The longest that a server stays away, in milliseconds.
+const AWAY_MS: u64 = 1_500;
+
+pub(super) async fn database(setting: &Setting) -> anyhow::Result<Report> {
+    let size = Size::of(setting, (300_000, 50), (8_000, 3));
+    let site = Site::own_database(setting, MariaDb::start().await?).await?;
+    let mut random = random(setting.seed, 5);
+    let catalogue = site.catalogue(true);
+    let mut publisher = site.publisher(catalogue, size.messages);
+    let mut service = site.ready_service().await?;
+    let mut kills = 0;
+    for fault in 0..size.faults {
+        site.wait_until_consumed(size.place(fault, &mut random), &publisher).await?;
+        sleep(up_to_ms(&mut random, 20)).await;
+        if random.random_bool(0.5) {
+            site.database.stop().await?;
+        } else {
+            site.database.kill().await?;
+            kills += 1;
+        }
+        sleep(up_to_ms(&mut random, AWAY_MS)).await;
+        site.database.start_again().await?;
+        service.wait_until_ready().await?;
+    }
+    publisher.wait_until_confirmed(size.messages).await?;
+    publisher.finish().await?;
+    site.wait_until_drained().await?;
+    let notes = service.finish().await?;
+    let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
+    Ok(Report::new(size.messages, size.faults, verdict, notes)
+        .remark(format!("{kills} of the {} restarts were kills", size.faults)))
+}
+
+pub(super) async fn broker(setting: &Setting) -> anyhow::Result<Report> {
+    let size = Size::of(setting, (300_000, 50), (4_000, 2));
+    let site = Site::own_broker(setting).await?;
+    let mut random = random(setting.seed, 6);
+    let catalogue = site.catalogue(true);
+    let mut publisher = site.publisher(catalogue, size.messages);
+    let mut service = site.ready_service().await?;
+    let mut kills = 0;
+    for fault in 0..size.faults {
+        site.wait_until_consumed(size.place(fault, &mut random), &publisher).await?;
+        sleep(up_to_ms(&mut random, 20)).await;
+        // The short form has one of each.
+        if fault % 2 == 0 {
+            site.broker.kill().await?;
+            kills += 1;
+        } else {
+            site.broker.stop().await?;
+        }
+        sleep(up_to_ms(&mut random, AWAY_MS)).await;
+        site.broker.start_again().await?;
+        service.wait_until_ready().await?;
+    }
+    publisher.wait_until_confirmed(size.messages).await?;
+    let progress = publisher.finish().await?;
+    site.wait_until_drained().await?;
+    let notes = service.finish().await?;
+    let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
+    Ok(Report::new(size.messages, size.faults, verdict, notes).remark(format!(
+        "{kills} of the {} restarts were kills; the publisher sent {} messages once more, under the same ids",
+        size.faults, progress.repeated
+    )))
+}

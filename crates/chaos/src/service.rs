@@ -1,0 +1,182 @@
+//! The service under test, and what is noted about it over all its lives.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use mymonit_test_support::{ReservedPort, ServiceProcess, wait_until};
+use procfs::process::Process;
+use serde_json::Value;
+
+use crate::site::Site;
+
+/// How long the service may take to become ready again, on a machine that does other things as well.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+/// How long it may take to stop (specification §1).
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// An answer that takes longer is none.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// The default of `RABBIT_PREFETCH`.
+pub(crate) const PREFETCH: u64 = 3_000;
+
+/// A username of the example data: a scientist who may read the experiment `device-vibrations`.
+const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
+
+/// What is noted of a service.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Notes {
+    /// The longest that it took to become ready (again).
+    pub(crate) slowest_ready: Duration,
+    /// The greatest resident memory, in MiB.
+    pub(crate) peak_mib: u64,
+}
+
+impl Notes {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            slowest_ready: self.slowest_ready.max(other.slowest_ready),
+            peak_mib: self.peak_mib.max(other.peak_mib),
+        }
+    }
+}
+
+/// A running service.
+pub(crate) struct Service {
+    pub(crate) process: ServiceProcess,
+    port: ReservedPort,
+    _metrics_port: ReservedPort,
+    http: reqwest::Client,
+    token: String,
+    notes: Notes,
+}
+
+impl Service {
+    /// Starts it and waits for nothing.
+    pub(crate) async fn start(site: &Site, database_url: &str, broker_url: &str) -> anyhow::Result<Self> {
+        let (port, metrics_port) = (ReservedPort::reserve()?, ReservedPort::reserve()?);
+        let process = ServiceProcess::builder(&site.setting.binary)
+            .arg("serve")
+            .env("DATABASE_URL", database_url)
+            .env("RABBIT_URL", broker_url)
+            .env("REST_HOST", "127.0.0.1")
+            .env("REST_PORT", port.get().to_string())
+            .env("METRICS_PORT", metrics_port.get().to_string())
+            .env("FIREBASE_PROJECT_ID", mymonit_test_support::tokens::FirebaseDouble::PROJECT_ID)
+            .env("FIREBASE_CERTS_URL", site.firebase.certs_url())
+            .env("LOGSTASH_HOST", "")
+            .env("EXAMPLE_DATA", "true")
+            .start()
+            .await?;
+        let http = reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?;
+        let token = site.firebase.token_for(SCIENTIST);
+        Ok(Self { process, port, _metrics_port: metrics_port, http, token, notes: Notes::default() })
+    }
+
+    /// Waits until it is ready, and notes how long that took.
+    pub(crate) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let ready = wait_until("the service is ready", READY_WITHIN, async || match self.readiness().await {
+            Ok((true, _)) => Ok(()),
+            Ok((false, body)) => Err(body.to_string()),
+            Err(error) => Err(format!("{error:#}")),
+        });
+        let ready = async {
+            tokio::select! {
+                ready = ready => ready,
+                ended = self.process.wait_for_exit(READY_WITHIN) => bail!("the service has ended with {}", ended?),
+            }
+        };
+        ready.await.with_context(|| self.last_lines())?;
+        self.notes.slowest_ready = self.notes.slowest_ready.max(began.elapsed());
+        Ok(())
+    }
+
+    /// Waits until it says that it is not ready.
+    pub(crate) async fn wait_until_not_ready(&self) -> anyhow::Result<()> {
+        wait_until("the service is not ready", READY_WITHIN, async || match self.readiness().await {
+            Ok((true, _)) => Err("it is ready".to_owned()),
+            Ok((false, _)) => Ok(()),
+            Err(error) => Err(format!("{error:#}")),
+        })
+        .await
+        .with_context(|| self.last_lines())
+    }
+
+    async fn readiness(&self) -> anyhow::Result<(bool, Value)> {
+        let url = format!("http://127.0.0.1:{}/health/ready", self.port.get());
+        let response = self.http.get(url).send().await?;
+        let ready = response.status().is_success();
+        Ok((ready, serde_json::from_str(&response.text().await?)?))
+    }
+
+    /// How many measures of the experiment `device-vibrations` a scientist reads with that query.
+    pub(crate) async fn read(&self, query: &str) -> anyhow::Result<usize> {
+        let url = format!("http://127.0.0.1:{}/measures/1?{query}", self.port.get());
+        let answer = self.http.get(url).bearer_auth(&self.token).send().await?.error_for_status()?;
+        Ok(serde_json::from_str::<Vec<Value>>(&answer.text().await?)?.len())
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        self.note_memory()?;
+        self.process.kill9().await.map(drop)
+    }
+
+    /// Starts it again after its end, and waits for nothing.
+    pub(crate) async fn start_again(&self) -> anyhow::Result<()> {
+        self.process.start_again().await
+    }
+
+    /// Sends SIGTERM; it has to end with status 0, and in time.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<Duration> {
+        self.note_memory()?;
+        let began = Instant::now();
+        let exit = self.process.terminate(STOP_LIMIT).await?;
+        ensure!(exit.success(), "after SIGTERM the service ended with {exit}:\n{}", self.last_lines());
+        Ok(began.elapsed())
+    }
+
+    /// The resident memory now, in MiB.
+    pub(crate) fn memory_mib(&self) -> anyhow::Result<u64> {
+        let status = self.status()?;
+        Ok(status.vmrss.context("the resident memory")? / 1024)
+    }
+
+    /// Notes the greatest resident memory of this life.
+    pub(crate) fn note_memory(&mut self) -> anyhow::Result<()> {
+        let peak = self.status()?.vmhwm.context("the peak of the memory")? / 1024;
+        self.notes.peak_mib = self.notes.peak_mib.max(peak);
+        Ok(())
+    }
+
+    fn status(&self) -> anyhow::Result<procfs::process::Status> {
+        let pid = self.process.pid()?.as_raw_nonzero().get();
+        Ok(Process::new(pid).with_context(|| format!("process {pid}"))?.status()?)
+    }
+
+    /// Ends the scenario: the service stops in good order, and its log is looked through.
+    pub(crate) async fn finish(mut self) -> anyhow::Result<Notes> {
+        self.stop().await?;
+        self.check_log()?;
+        Ok(self.notes)
+    }
+
+    /// Fails if anything has panicked.
+    pub(crate) fn check_log(&self) -> anyhow::Result<()> {
+        match self.process.lines().iter().find(|line| line.text.contains("panic")) {
+            Some(line) => bail!("the service's log tells of a panic: {line}"),
+            None => Ok(()),
+        }
+    }
+
+    /// What it has printed last, for an error.
+    pub(crate) fn last_lines(&self) -> String {
+        let lines = self.process.lines();
+        // Not those about the looks at its readiness.
+        let telling = lines.iter().rev().filter(|line| !line.text.contains("/health/ready"));
+        let mut last: Vec<_> = telling.take(20).map(|line| line.text.as_str()).collect();
+        last.reverse();
+        format!("the service's last lines:\n{}", last.join("\n"))
+    }
+}

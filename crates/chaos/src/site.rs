@@ -1,0 +1,292 @@
+//! The surroundings of a scenario: a broker, a database, and what can be seen of both.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use mymonit_test_support::tokens::FirebaseDouble;
+use mymonit_test_support::{MariaDb, RabbitMq};
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use crate::check::{Verdict, compare};
+use crate::message::Catalogue;
+use crate::publisher::{Line, Publisher, QUEUE};
+use crate::service::Service;
+use crate::{Form, Setting};
+
+/// How long nothing may move before a scenario gives up and says what it sees.
+const STUCK: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const PASSWORD: &str = "password";
+
+/// A server of the scenario's own, which it may break, or the one that all share.
+pub(crate) enum Server<T: 'static> {
+    Own(Box<T>),
+    Shared(&'static T),
+}
+
+impl<T> Deref for Server<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::Own(server) => server,
+            Self::Shared(server) => server,
+        }
+    }
+}
+
+/// How many messages the queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QueueState {
+    pub(crate) ready: u64,
+    pub(crate) unacknowledged: u64,
+    pub(crate) consumers: u64,
+}
+
+/// An empty database, an empty virtual host, and a signer of tokens.
+pub(crate) struct Site {
+    pub(crate) setting: Setting,
+    pub(crate) broker: Server<RabbitMq>,
+    pub(crate) database: Server<MariaDb>,
+    pub(crate) database_name: String,
+    /// The address of the virtual host, past any proxy.
+    pub(crate) broker_url: String,
+    pub(crate) firebase: FirebaseDouble,
+    look: Mutex<Option<Line>>,
+}
+
+impl Site {
+    /// On the servers that all scenarios share.
+    pub(crate) async fn shared(setting: &Setting) -> anyhow::Result<Self> {
+        let broker = Server::Shared(RabbitMq::shared().await?);
+        let database = Server::Shared(MariaDb::shared().await?);
+        Self::new(setting, broker, database).await
+    }
+
+    /// With a database server of its own.
+    pub(crate) async fn own_database(setting: &Setting, database: MariaDb) -> anyhow::Result<Self> {
+        let broker = Server::Shared(RabbitMq::shared().await?);
+        Self::new(setting, broker, Server::Own(Box::new(database))).await
+    }
+
+    /// With a broker of its own.
+    pub(crate) async fn own_broker(setting: &Setting) -> anyhow::Result<Self> {
+        let database = Server::Shared(MariaDb::shared().await?);
+        Self::new(setting, Server::Own(Box::new(RabbitMq::start().await?)), database).await
+    }
+
+    async fn new(
+        setting: &Setting,
+        broker: Server<RabbitMq>,
+        database: Server<MariaDb>,
+    ) -> anyhow::Result<Self> {
+        let url = database.create_database().await?;
+        let (_, database_name) = url.rsplit_once('/').context("the name of the database")?;
+        let database_name = database_name.to_owned();
+        // The service is no superuser, in production neither: a read-only server is read-only to it.
+        database
+            .execute(&format!(
+                "CREATE USER {database_name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; \
+                 GRANT ALL ON {database_name}.* TO {database_name}@'127.0.0.1'"
+            ))
+            .await?;
+        let broker_url = broker.create_vhost().await?;
+        let firebase = FirebaseDouble::start().await?;
+        Ok(Self {
+            setting: setting.clone(),
+            broker,
+            database,
+            database_name,
+            broker_url,
+            firebase,
+            look: Mutex::default(),
+        })
+    }
+
+    /// The address of the database for the service, on the server's port or on a proxy's.
+    pub(crate) fn database_url(&self, port: u16) -> String {
+        let name = &self.database_name;
+        format!("mysql://{name}:{PASSWORD}@127.0.0.1:{port}/{name}")
+    }
+
+    /// The address of the virtual host, on another port than the broker's own.
+    pub(crate) fn broker_url_on(&self, port: u16) -> String {
+        self.broker_url.replace(&format!(":{}/", self.broker.port()), &format!(":{port}/"))
+    }
+
+    /// A service on these servers, ready.
+    pub(crate) async fn ready_service(&self) -> anyhow::Result<Service> {
+        self.ready_service_on(&self.database_url(self.database.port()), &self.broker_url).await
+    }
+
+    /// A service on these addresses, ready.
+    pub(crate) async fn ready_service_on(
+        &self,
+        database_url: &str,
+        broker_url: &str,
+    ) -> anyhow::Result<Service> {
+        let mut service = Service::start(self, database_url, broker_url).await?;
+        service.wait_until_ready().await?;
+        Ok(service)
+    }
+
+    /// The messages of this scenario.
+    pub(crate) fn catalogue(&self, with_ids: bool) -> Catalogue {
+        Catalogue { seed: self.setting.seed, with_ids }
+    }
+
+    /// Starts to publish the messages of a catalogue, up to that number.
+    pub(crate) fn publisher(&self, catalogue: Catalogue, allowed: u32) -> Publisher {
+        Publisher::start(&self.broker_url, Arc::new(catalogue), allowed)
+    }
+
+    /// How many messages wait in the queue, quickly. Those that a consumer holds are not counted.
+    pub(crate) async fn waiting(&self) -> anyhow::Result<u32> {
+        let mut look = self.look.lock().await;
+        let line = match look.take() {
+            Some(line) => line,
+            None => Line::open(&self.broker_url).await?,
+        };
+        let waiting = line.waiting().await?;
+        *look = Some(line);
+        Ok(waiting)
+    }
+
+    /// All about the queue. Only the broker's own tool tells what is unacknowledged: when a service has been killed, its
+    /// consumer is gone at once, and what it held comes back to the queue a moment later.
+    pub(crate) async fn queue(&self) -> anyhow::Result<QueueState> {
+        let (_, vhost) = self.broker_url.rsplit_once('/').context("a virtual host")?;
+        let columns = ["name", "messages_ready", "messages_unacknowledged", "consumers"];
+        let list = ["list_queues", "--no-table-headers", "-p", vhost];
+        let listed = self.broker.ctl(&[list.as_slice(), columns.as_slice()].concat()).await?;
+        let numbers = listed.lines().find_map(|line| line.strip_prefix(QUEUE)?.strip_prefix('\t'));
+        let numbers: Vec<u64> = numbers
+            .with_context(|| format!("no queue {QUEUE} in: {listed}"))?
+            .split('\t')
+            .map(|number| number.parse().with_context(|| listed.clone()))
+            .collect::<anyhow::Result<_>>()?;
+        let [ready, unacknowledged, consumers] = numbers[..] else { bail!("{listed}") };
+        Ok(QueueState { ready, unacknowledged, consumers })
+    }
+
+    /// Waits until the service has taken about that many messages out of the queue, and tells whether there are more for
+    /// it to take.
+    pub(crate) async fn wait_until_consumed(
+        &self,
+        count: u32,
+        publisher: &Publisher,
+    ) -> anyhow::Result<bool> {
+        let mut stuck = Stuck::new();
+        loop {
+            let confirmed = publisher.progress().confirmed;
+            // Nobody answers while the broker is away; that is part of the game.
+            let waiting = self.waiting().await.ok();
+            if let Some(waiting) = waiting
+                && confirmed.saturating_sub(waiting) >= count
+            {
+                return Ok(waiting > 0 || confirmed < publisher.allowed());
+            }
+            ensure!(!publisher.has_ended(), "the publisher has ended");
+            stuck.look(&(confirmed, waiting)).with_context(|| {
+                format!(
+                    "only {confirmed} are published and {waiting:?} waiting, and {count} should be consumed"
+                )
+            })?;
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until no message waits in the queue; the last ones may still be with the service.
+    pub(crate) async fn wait_until_none_waits(&self) -> anyhow::Result<()> {
+        let mut stuck = Stuck::new();
+        loop {
+            let waiting = self.waiting().await.ok();
+            if waiting == Some(0) {
+                return Ok(());
+            }
+            stuck.look(&waiting).context("the queue does not become empty")?;
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until the queue is empty and everything that was taken out of it is acknowledged.
+    pub(crate) async fn wait_until_drained(&self) -> anyhow::Result<()> {
+        let mut stuck = Stuck::new();
+        loop {
+            self.wait_until_none_waits().await?;
+            let queue = self.queue().await?;
+            if queue.ready == 0 && queue.unacknowledged == 0 {
+                return Ok(());
+            }
+            stuck.look(&queue).context("the last messages are not acknowledged")?;
+        }
+    }
+
+    /// Waits, after the end of all services, until broker and database have seen it: everything that was not
+    /// acknowledged waits again, and no transaction is under way any more.
+    pub(crate) async fn wait_until_settled(&self) -> anyhow::Result<QueueState> {
+        let mut stuck = Stuck::new();
+        loop {
+            let queue = self.queue().await?;
+            let sessions = self
+                .number("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = DATABASE()")
+                .await?;
+            if queue.unacknowledged == 0 && queue.consumers == 0 && sessions == 0 {
+                return Ok(queue);
+            }
+            stuck.look(&(queue, sessions)).context("the end of the service does not come to be seen")?;
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// How many messages of a catalogue are in the database, each counted as often as it is there.
+    pub(crate) async fn kept(&self) -> anyhow::Result<u64> {
+        // The first measure of each message has a time that is a multiple of the slot; see `message`.
+        let measures = format!(
+            "SELECT COUNT(*) FROM MEASURES WHERE TIMESTAMP MOD {slot} = 0 AND TIMESTAMP >= {epoch} AND ID > 10",
+            slot = crate::message::SLOT,
+            epoch = crate::message::EPOCH,
+        );
+        Ok(self.number(&measures).await? + self.number("SELECT COUNT(*) FROM REJECTED_MESSAGES").await?)
+    }
+
+    /// The one number that a query gives.
+    pub(crate) async fn number(&self, query: &str) -> anyhow::Result<u64> {
+        let text = self.database.execute(&format!("USE {}; {query}", self.database_name)).await?;
+        text.trim().parse().with_context(|| format!("{query}: {text}"))
+    }
+
+    /// Compares what is stored with the messages 0 to `published` of a catalogue.
+    pub(crate) async fn compare(&self, catalogue: Catalogue, published: u32) -> anyhow::Result<Verdict> {
+        compare(&self.database, &self.database_name, catalogue, published).await
+    }
+
+    /// Whether this is the short form.
+    pub(crate) fn is_short(&self) -> bool {
+        self.setting.form == Form::Short
+    }
+}
+
+/// Notices that nothing moves any more.
+struct Stuck {
+    seen: String,
+    since: Instant,
+}
+
+impl Stuck {
+    fn new() -> Self {
+        Self { seen: String::new(), since: Instant::now() }
+    }
+
+    fn look(&mut self, now: &impl std::fmt::Debug) -> anyhow::Result<()> {
+        let now = format!("{now:?}");
+        if now != self.seen {
+            *self = Self { seen: now, since: Instant::now() };
+        }
+        ensure!(self.since.elapsed() < STUCK, "nothing has moved for {STUCK:?}; last seen: {}", self.seen);
+        Ok(())
+    }
+}
