@@ -61,10 +61,20 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let stored = books.compare(&site, &fuzz, probes.sent()).await?;
     let notes = service.finish().await?;
     ensure!(notes.peak_mib <= MEMORY_MIB, "the service took {} MiB of memory", notes.peak_mib);
-    let (usual, slowest) = probes.latencies()?;
+    let (usual, nearly_all, slowest) = probes.latencies()?;
+    let figures = format!(
+        "of {} fuzzed messages {stored} were accepted and {} rejected; {} good ones in between were readable after {} ms \
+         (median), {} ms (99 of 100), and at most {} ms",
+        size.messages,
+        books.rejected,
+        probes.sent(),
+        usual.as_millis(),
+        nearly_all.as_millis(),
+        slowest.as_millis()
+    );
     if setting.form == Form::Long {
         // In the short form other tests have the machine as well.
-        ensure!(slowest <= READABLE, "a good message was readable only after {slowest:?}");
+        ensure!(slowest <= READABLE, "a good message had to wait for longer than {READABLE:?}: {figures}");
     }
     Ok(Report {
         messages: u64::from(size.messages) + probes.sent(),
@@ -73,15 +83,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         peak_mib: notes.peak_mib,
         ..Report::default()
     }
-    .remark(format!(
-        "of {} fuzzed messages {stored} were accepted and {} rejected; {} good ones in between were readable after {} ms \
-         (median) and at most {} ms",
-        size.messages,
-        books.rejected,
-        probes.sent(),
-        usual.as_millis(),
-        slowest.as_millis()
-    )))
+    .remark(figures))
 }
 
 /// Lets messages into the queue as fast as they are consumed.
@@ -140,12 +142,12 @@ impl Probes {
         Ok(())
     }
 
-    /// The median and the greatest.
-    fn latencies(&self) -> anyhow::Result<(Duration, Duration)> {
+    /// The median, what 99 of 100 stay below, and the greatest.
+    fn latencies(&self) -> anyhow::Result<(Duration, Duration, Duration)> {
         let mut took = self.took.clone();
         took.sort_unstable();
         let slowest = took.last().context("no good message came through")?;
-        Ok((took[took.len() / 2], *slowest))
+        Ok((took[took.len() / 2], took[took.len() * 99 / 100], *slowest))
     }
 }
 
