@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod container;
+mod descriptors;
 mod preparation;
 mod upkeep;
 

@@ -4,11 +4,14 @@ mod connection;
 mod phase;
 mod timed_stream;
 
+use std::future::pending;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 /// time or the end of another connection brings back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a client may take. Nothing here cuts an answer that the client goes on reading.
+/// How long a client may take, and how many there may be. Nothing here cuts an answer that the client goes on reading.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// From the first byte of a request (or from the connection) to the end of its headers.
@@ -27,8 +30,12 @@ pub struct Limits {
     pub body_read: Duration,
     /// From the end of the request's headers to the beginning of the answer.
     pub request: Duration,
-    /// How long a client may take no byte of an answer that is waiting for it.
+    /// How long a client may take no byte of an answer that is waiting for it. The system counts for many at once: it
+    /// tells of bytes that were taken when a third of its buffer is free again, so that a client cannot hold a
+    /// connection by taking one from time to time.
     pub write_stall: Duration,
+    /// How many connections there may be at a time. Further clients wait until one ends, outside of this process.
+    pub connections: usize,
 }
 
 impl Default for Limits {
@@ -40,6 +47,7 @@ impl Default for Limits {
             body_read: Duration::from_secs(20),
             request: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
+            connections: 4096,
         }
     }
 }
@@ -58,20 +66,33 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
+    let places = Arc::new(Semaphore::new(limits.connections));
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            stream = accept(&listener) => {
+            (place, stream) = next(&listener, &places) => {
                 let connection = connection::serve(stream, router.clone(), limits, shutdown.clone());
-                connections.spawn(connection);
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
             }
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
     Ok(())
+}
+
+/// The next connection, once there is a place for it.
+async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (OwnedSemaphorePermit, TcpStream) {
+    match places.clone().acquire_owned().await {
+        Ok(place) => (place, accept(listener).await),
+        // Nobody closes the semaphore.
+        Err(_) => pending().await,
+    }
 }
 
 /// The next connection, whatever goes wrong with others.

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::configuration::{AuthConfiguration, Configuration, Environment, RestConfiguration};
 use crate::container::{Services, Storage, auth_module};
+use crate::descriptors::room_for_clients;
 use crate::upkeep;
 
 /// How long everything may take to end once it has been asked to (specification §1).
@@ -85,8 +86,10 @@ async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) 
         stop.cancelled().await;
         sleep(FINISH_WITHIN).await;
     };
+    let limits = Limits::default();
+    let limits = Limits { connections: limits.connections.min(room_for_clients()), ..limits };
     tokio::select! {
-        ended = mymonit_rest_listener::serve(listener, router, Limits::default(), stop.clone()) => ended,
+        ended = mymonit_rest_listener::serve(listener, router, limits, stop.clone()) => ended,
         () = overdue => {
             warn!("requests that were still open were broken off");
             Ok(())

@@ -1,6 +1,9 @@
 use std::time::{Duration, Instant};
 
 use mymonit_rest_listener::Limits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::memory::Turn;
@@ -20,6 +23,7 @@ fn limits() -> Limits {
         body_read: LONG * 6,
         request: LONG * 6,
         write_stall: LONG * 6,
+        connections: 4096,
     }
 }
 
@@ -160,15 +164,113 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
     assert!(timeout(LONG, raw.read_to_end()).await.expect("the connection stays open").is_err());
 }
 
+/// A client into whose receive buffer next to nothing fits, so that the server sees how little it takes.
+async fn narrow_client(site: &Site) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(site.address).await.unwrap()
+}
+
 #[tokio::test]
-async fn many_slow_clients_leave_others_alone() {
-    let site = Site::start_with(Limits { header_read: LONG, ..limits() }).await;
-    let mut slow = Vec::new();
-    for _ in 0..300 {
-        let mut raw = RawClient::connect(&site).await;
-        raw.send("GET /health/live HTTP/1.1\r\nHo").await;
-        slow.push(raw);
+async fn a_client_that_takes_an_answer_drop_by_drop_is_cut_off() {
+    let stall = Duration::from_secs(1);
+    let site = Site::start_with(Limits { write_stall: stall, ..limits() }).await;
+    *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
+    let mut stream = narrow_client(&site).await;
+    let peter = Who::Peter.token().unwrap();
+    let request = format!("GET /measures/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {peter}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // Much more often than it would have to, if any byte would do.
+    let mut drip = tokio::time::interval(Duration::from_millis(20));
+    let mut space = [0; 100];
+    let started = Instant::now();
+    let cut = loop {
+        drip.tick().await;
+        assert!(started.elapsed() < LONG * 6, "the connection stays open");
+        match stream.read(&mut space).await {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error),
+        }
+    };
+    // Reset, since a closed connection could be taken for the end of the answer.
+    assert_eq!(cut.map(|error| error.kind()), Some(std::io::ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
+async fn there_are_no_more_connections_than_allowed_and_the_next_client_waits_for_a_place() {
+    let site = Site::start_with(Limits { connections: 3, ..limits() }).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(idle(&site).await);
     }
-    let answer = timeout(Duration::from_secs(2), site.get("/users/me", Who::Peter)).await;
-    assert_eq!(answer.expect("others wait for the slow").status, 200);
+    let mut next = RawClient::connect(&site).await;
+    next.send(&head("GET", "/health/live", "")).await;
+    assert!(timeout(ENOUGH, next.stream.readable()).await.is_err(), "a fourth client is served");
+    drop(held.pop());
+    timeout(LONG, next.read_until("\"live\"")).await.expect("nobody else is served any more");
+}
+
+/// Whether the slow client of that number has asked for a long answer; the system buffers some megabytes for each that does.
+fn is_reader(number: usize) -> bool {
+    number % 100 == 99
+}
+
+/// Half a head, half a body, or next to nothing read of a long answer.
+async fn slow_client(site: &Site, number: usize) -> TcpStream {
+    let mut stream = narrow_client(site).await;
+    let request = match number % 2 {
+        _ if is_reader(number) => {
+            head("GET", "/measures/1", "").replace(Who::Admin.token().unwrap(), Who::Peter.token().unwrap())
+        }
+        0 => "GET /health/live HTTP/1.1\r\nHo".to_owned(),
+        _ => head("POST", "/experiments/", "Content-Type: application/json\r\nContent-Length: 20\r\n") + "{",
+    };
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_thousand_slow_clients_leave_others_alone_and_are_cut_off() {
+    // Both ends of each connection are in this process.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let slow = LONG / 2;
+    let limits = Limits { header_read: slow, body_read: slow, write_stall: slow, ..limits() };
+    let site = Site::start_with(limits).await;
+    *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
+    let mut clients = Vec::new();
+    for number in 0..1_000 {
+        clients.push(slow_client(&site, number).await);
+        if number % 100 == 0 {
+            let answer = timeout(LONG, site.get("/users/me", Who::Katie)).await;
+            assert_eq!(answer.expect("others wait for the slow").status, 200);
+        }
+    }
+    for (number, client) in clients.into_iter().enumerate() {
+        let end = timeout(LONG * 3, end_of(&client)).await;
+        let end = end.unwrap_or_else(|_| panic!("client {number} is kept"));
+        // Whoever has had a part of an answer finds out that the rest is missing.
+        assert!(end.is_err() || !is_reader(number), "client {number}: {end:?}");
+    }
+}
+
+/// How the server ends the connection of a client that goes on reading nothing.
+async fn end_of(client: &TcpStream) -> std::io::Result<()> {
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    let mut space = vec![0; 4096];
+    let mut seen = 0;
+    loop {
+        look.tick().await;
+        // What was sent before a reset can still be read, so a look at that does not tell.
+        if let Some(error) = client.take_error()? {
+            return Err(error);
+        }
+        // A short answer may be read to its end; what is left of a long one stays unread.
+        match client.peek(&mut space).await? {
+            0 => return Ok(()),
+            bytes if bytes < 1_000 && bytes == seen => seen = client.try_read(&mut space)?,
+            bytes => seen = bytes,
+        }
+    }
 }
