@@ -18,8 +18,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-# Requests for each operation, method and kind of data; enough for the short run to be over within half a minute for each role.
-SHORT, LONG = 15, 100
+# Requests for each operation, method and kind of data; enough for the short run to take less than half a minute for each role.
+SHORT, LONG = 30, 100
 SEED = 2022
 USERS = {"ADMIN": "FUZZ-A", "SCIENTIST": "FUZZ-S"}
 
