@@ -41,7 +41,7 @@ trap 'exit 143' TERM
 need_cargo
 need_cargo_component rustfmt fmt
 need_cargo_component clippy clippy
-need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server python3-pika shellcheck
+need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server prometheus python3-pika shellcheck
 # What the readers of docs/reading-measures.md use.
 need_packages curl python3-pandas python3-matplotlib
 # What tries the REST contract from outside.
@@ -56,6 +56,9 @@ fi
 
 say "checking the scripts"
 shellcheck --external-sources ./*.sh .ci/run
+say "checking the alert rules"
+promtool check config containers/prometheus/prometheus.yml
+promtool test rules containers/prometheus/tests/*.yml
 say "checking the format"
 cargo fmt --all --check
 say "checking the code"

@@ -24,6 +24,7 @@ declare -A sign_of_package=(
     [mariadb-server-core]=mariadbd
     [nodejs]=node
     [npm]=npm
+    [prometheus]=promtool
     [python3-matplotlib]=/usr/lib/python3/dist-packages/matplotlib/__init__.py
     [python3-pandas]=/usr/lib/python3/dist-packages/pandas/__init__.py
     [python3-pika]=/usr/lib/python3/dist-packages/pika/__init__.py
@@ -81,9 +82,15 @@ allow_service_starts() {
 
 # The services that would come up at the next start of the machine, and take the ports of the private ones.
 disable_services_of() {
-    if [[ $1 == rabbitmq-server && -d /run/systemd/system ]]; then
-        as_root systemctl disable --quiet rabbitmq-server.service epmd.socket epmd.service 2>/dev/null || true
-    fi
+    [[ -d /run/systemd/system ]] || return 0
+    case $1 in
+        rabbitmq-server)
+            as_root systemctl disable --quiet rabbitmq-server.service epmd.socket epmd.service 2>/dev/null || true
+            ;;
+        prometheus)
+            as_root systemctl disable --quiet prometheus.service 2>/dev/null || true
+            ;;
+    esac
 }
 
 # Installs those of the named Debian packages that are missing.

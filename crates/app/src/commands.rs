@@ -9,10 +9,17 @@ mod token;
 use std::process::ExitCode;
 
 use crate::cli::{Arguments, Command};
-use crate::configuration::{ConfigurationError, Environment, log_level};
+use std::time::Duration;
+
+use mymonit_logging::{Logging, LoggingError};
+
+use crate::configuration::{Configuration, ConfigurationError, Environment, LoggingConfiguration};
 
 /// The exit status for a configuration that cannot be used, as for wrong arguments.
 const WRONG_CONFIGURATION: u8 = 2;
+
+/// How long the last lines may take to Logstash: a part of the 10 s that the service has to stop.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Runs the command, and says on standard error, in one line, why it could not be done.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
@@ -29,12 +36,16 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 async fn execute(command: Command, environment: &Environment) -> anyhow::Result<()> {
     match command {
         Command::Serve(arguments) => {
-            start_logging(environment)?;
-            serve::serve(environment, arguments.evaluation).await
+            let logging = start_logging(environment, arguments.evaluation)?;
+            let ended = serve::serve(environment, arguments.evaluation, logging.logstash()).await;
+            logging.finish(LAST_LINES);
+            ended
         }
         Command::Migrate => {
-            start_logging(environment)?;
-            migrate::migrate(environment).await
+            let logging = start_logging(environment, false)?;
+            let ended = migrate::migrate(environment).await;
+            logging.finish(LAST_LINES);
+            ended
         }
         Command::Token { user_id } => token::token(environment, &user_id).await,
         Command::Openapi => openapi::openapi(),
@@ -42,9 +53,13 @@ async fn execute(command: Command, environment: &Environment) -> anyhow::Result<
     }
 }
 
-fn start_logging(environment: &Environment) -> Result<(), ConfigurationError> {
-    let filter = log_level(environment)?;
-    mymonit_logging::start(&filter).map_err(|error| ConfigurationError::wrong("LOG_LEVEL", &filter, error))
+fn start_logging(environment: &Environment, evaluation: bool) -> anyhow::Result<Logging> {
+    let evaluation = Configuration::is_evaluation(environment, evaluation)?;
+    let LoggingConfiguration { filter, logstash } = LoggingConfiguration::read(environment, evaluation)?;
+    Logging::start(&filter, logstash).map_err(|error| match error {
+        LoggingError::Filter(_) => ConfigurationError::wrong("LOG_LEVEL", &filter, error).into(),
+        other => other.into(),
+    })
 }
 
 /// Writes a line to standard error, for who started the command; there may be no log yet.

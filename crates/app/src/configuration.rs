@@ -5,6 +5,8 @@
 mod auth;
 mod database;
 mod environment;
+mod logging;
+mod metrics;
 mod rabbit;
 mod rest;
 
@@ -14,6 +16,8 @@ use std::time::Duration;
 pub(crate) use auth::AuthConfiguration;
 pub(crate) use database::{DatabaseConfiguration, DatabaseLocation};
 pub(crate) use environment::{ConfigurationError, Environment};
+pub(crate) use logging::LoggingConfiguration;
+pub(crate) use metrics::MetricsConfiguration;
 pub(crate) use rest::RestConfiguration;
 
 use mymonit_rabbit_listener::RabbitConfiguration;
@@ -32,6 +36,8 @@ pub(crate) struct Configuration {
     pub(crate) rabbit: RabbitConfiguration,
     /// Where clients are answered.
     pub(crate) rest: RestConfiguration,
+    /// Where Prometheus is answered.
+    pub(crate) metrics: MetricsConfiguration,
     /// Whose tokens are accepted.
     pub(crate) auth: AuthConfiguration,
     /// How long a `message-id` is remembered: `RABBIT_DEDUP_WINDOW_HOURS`.
@@ -49,6 +55,7 @@ impl Configuration {
             database: DatabaseConfiguration::read(environment, evaluation)?,
             rabbit: rabbit::read(environment)?,
             rest: RestConfiguration::read(environment, evaluation)?,
+            metrics: MetricsConfiguration::read(environment)?,
             auth: AuthConfiguration::read(environment, evaluation)?,
             dedup_window: dedup_window(environment)?,
             example_data: evaluation || environment.flag("EXAMPLE_DATA")?,
@@ -73,9 +80,4 @@ fn dedup_window(environment: &Environment) -> Result<Duration, ConfigurationErro
     const HOURS_OF_TEN_YEARS: u64 = 24 * 366 * 10;
     let hours = environment.number("RABBIT_DEDUP_WINDOW_HOURS", 24, 1..=HOURS_OF_TEN_YEARS)?;
     Ok(Duration::from_secs(hours * 60 * 60))
-}
-
-/// The tracing filter: `LOG_LEVEL`.
-pub(crate) fn log_level(environment: &Environment) -> Result<String, ConfigurationError> {
-    Ok(environment.text("LOG_LEVEL")?.unwrap_or_else(|| "info".to_owned()))
 }

@@ -1,6 +1,7 @@
 //! Dependency injection: which component stands behind which trait. shaku's modules stay in this file; the rest
 //! of the program is handed the resolved services.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use mymonit_auth::{
     EmulatorTokenVerifier, EmulatorTokenVerifierParameters, EvaluationKey, EvaluationTokenVerifier,
     EvaluationTokenVerifierParameters, FirebaseTokenVerifier, FirebaseTokenVerifierParameters, SigningKeys,
 };
+use mymonit_logging::TracingAuditLog;
+use mymonit_services::audit::AuditLog;
 use mymonit_services::ports::{
     AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
     RejectedMessageStore, StorageHealth, TokenVerifier, UserStore,
@@ -26,16 +29,18 @@ use mymonit_storage::{
     MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
     MySqlMeasureTypeStoreParameters, MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters,
     MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
-    MySqlUserStoreParameters, PrepareError, SqliteAssociationStore, SqliteAssociationStoreParameters,
-    SqliteDatabase, SqliteExampleDataStore, SqliteExampleDataStoreParameters, SqliteExperimentStore,
-    SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore,
-    SqliteMeasureStoreParameters, SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters,
-    SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters, SqliteStorageHealth,
-    SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
+    MySqlUserStoreParameters, PoolUse, PrepareError, SqliteAssociationStore,
+    SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
+    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
+    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
+    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore,
+    SqliteRejectedMessageStoreParameters, SqliteStorageHealth, SqliteStorageHealthParameters,
+    SqliteUserStore, SqliteUserStoreParameters,
 };
 use shaku::{HasComponent, module};
 
 use crate::configuration::{AuthConfiguration, ConfigurationError, DatabaseConfiguration, DatabaseLocation};
+use crate::metrics::{ExperimentActivity, WatchingIngestObserver, WatchingIngestObserverParameters};
 use crate::preparation::Preparation;
 
 /// Everything that keeps data, on one engine.
@@ -121,6 +126,7 @@ pub(crate) struct Storage {
     preparation: Preparation,
 }
 
+#[derive(Clone)]
 enum Engine {
     MySql(MySqlDatabase),
     Sqlite(SqliteDatabase),
@@ -186,9 +192,33 @@ impl Storage {
         self.module.resolve()
     }
 
+    /// How the connections to the database are used.
+    pub(crate) fn pool(&self) -> PoolWatch {
+        PoolWatch(self.engine.clone())
+    }
+
     /// Tells whether the database answers.
     pub(crate) fn probe(&self) -> Arc<dyn ReadinessProbe> {
         Arc::new(DatabaseProbe { health: self.module.resolve(), preparation: self.preparation.clone() })
+    }
+}
+
+/// Tells how the connections to the database are used.
+#[derive(Clone)]
+pub(crate) struct PoolWatch(Engine);
+
+impl PoolWatch {
+    pub(crate) fn now(&self) -> PoolUse {
+        match &self.0 {
+            Engine::MySql(database) => database.pool_use(),
+            Engine::Sqlite(database) => database.pool_use(),
+        }
+    }
+}
+
+impl fmt::Debug for PoolWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.now().fmt(f)
     }
 }
 
@@ -234,7 +264,7 @@ module! {
     ServiceModule {
         components = [
             UserServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl, IngestServiceImpl,
-            RejectedMessageServiceImpl
+            RejectedMessageServiceImpl, TracingAuditLog, WatchingIngestObserver
         ],
         providers = [],
 
@@ -293,6 +323,8 @@ pub(crate) struct Services {
     pub(crate) measure_types: Arc<dyn MeasureTypeService>,
     pub(crate) ingest: Arc<dyn IngestService>,
     pub(crate) rejected_messages: Arc<dyn RejectedMessageService>,
+    pub(crate) audit: Arc<dyn AuditLog>,
+    pub(crate) activity: Arc<ExperimentActivity>,
 }
 
 impl Services {
@@ -300,7 +332,10 @@ impl Services {
     /// stored.
     pub(crate) fn build(storage: &Storage, auth: Arc<dyn AuthModule>, max_message_bytes: usize) -> Self {
         let parameters = RejectedMessageServiceImplParameters { max_message_bytes };
+        let activity = Arc::<ExperimentActivity>::default();
+        let observer = WatchingIngestObserverParameters { activity: activity.clone() };
         let module = ServiceModule::builder(storage.module.clone(), auth)
+            .with_component_parameters::<WatchingIngestObserver>(observer)
             .with_component_parameters::<RejectedMessageServiceImpl>(parameters)
             .build();
         Self {
@@ -310,6 +345,8 @@ impl Services {
             measure_types: module.resolve(),
             ingest: storage.preparation.clone().guard(module.resolve()),
             rejected_messages: module.resolve(),
+            audit: module.resolve(),
+            activity,
         }
     }
 }

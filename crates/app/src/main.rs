@@ -5,6 +5,7 @@ mod commands;
 mod configuration;
 mod container;
 mod descriptors;
+mod metrics;
 mod preparation;
 mod upkeep;
 

@@ -48,7 +48,8 @@ fn measure(number: u64) -> String {
     )
 }
 
-fn singles(count: u64) -> impl Iterator<Item = Vec<u8>> {
+/// So many messages of one measure each.
+pub(crate) fn singles(count: u64) -> impl Iterator<Item = Vec<u8>> {
     (0..count).map(|number| measure(number).into_bytes())
 }
 

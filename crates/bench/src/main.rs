@@ -6,6 +6,7 @@ mod broker;
 mod database;
 mod ingest;
 mod load;
+mod logging;
 mod read;
 mod report;
 mod service;
@@ -27,6 +28,8 @@ struct Arguments {
 enum Benchmark {
     /// Messages from the queue into the database.
     Ingest(ingest::Options),
+    /// What it costs to say what is done.
+    Logging(logging::Options),
     /// Measures out of the database to clients.
     Read(read::Options),
     /// The limit that `read` compares with; it starts this itself.
@@ -38,6 +41,7 @@ enum Benchmark {
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().benchmark {
         Benchmark::Ingest(options) => ingest::run(&options).await,
+        Benchmark::Logging(options) => logging::run(&options).await,
         Benchmark::Read(options) => read::run(&options).await,
         Benchmark::BareHandler(options) => bare::serve(&options).await,
     }

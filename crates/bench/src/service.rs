@@ -41,13 +41,25 @@ impl Service {
         broker_url: &str,
         firebase: &FirebaseDouble,
     ) -> anyhow::Result<Self> {
+        Self::start_with_firebase_and(binary, database_url, broker_url, firebase, &[]).await
+    }
+
+    /// As [`Self::start_with_firebase`], with further variables.
+    pub(crate) async fn start_with_firebase_and(
+        binary: &Path,
+        database_url: &str,
+        broker_url: &str,
+        firebase: &FirebaseDouble,
+        further: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let certs_url = firebase.certs_url();
         let tokens = [
             ("REST_HOST", "127.0.0.1"),
             ("FIREBASE_PROJECT_ID", FirebaseDouble::PROJECT_ID),
-            ("FIREBASE_CERTS_URL", &firebase.certs_url()),
+            ("FIREBASE_CERTS_URL", &certs_url),
             ("EXAMPLE_DATA", "true"),
         ];
-        Self::start_with(binary, database_url, broker_url, &tokens).await
+        Self::start_with(binary, database_url, broker_url, &[&tokens, further].concat()).await
     }
 
     async fn start_with(

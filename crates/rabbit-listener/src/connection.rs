@@ -40,12 +40,13 @@ pub(crate) async fn connect(configuration: &RabbitConfiguration) -> Result<Link,
         .unwrap_or_else(|_| Err(Trouble::Unreachable("no answer".to_owned())))
         .map_err(|trouble| at(&address, trouble))?;
     let (gate, blanked) = (transport.gate(), transport.blanked());
+    let account = uri.authority.userinfo.clone();
     let connection = timeout(HANDSHAKE_LIMIT, sign_in(uri, transport))
         .await
         .unwrap_or_else(|_| {
             Err(Trouble::Unreachable("it accepts the connection and says nothing".to_owned()))
         })
-        .map_err(|trouble| at(&address, trouble))?;
+        .map_err(|trouble| at(&address, trouble.without(&account.username).without(&account.password)))?;
     Ok(Link { connection, gate, blanked, _lifeline: lifeline })
 }
 

@@ -24,6 +24,7 @@ mod receive;
 mod session;
 mod settle;
 mod state;
+mod throughput;
 mod tls;
 mod topology;
 mod transport;
@@ -40,6 +41,7 @@ pub use configuration::{
 pub use counters::IngestCounters;
 pub use listener::RabbitListener;
 pub use state::{ConsumerProbe, ConsumerState};
+pub use throughput::tell_throughput;
 pub use uri::{DEFAULT_HEARTBEAT_SECONDS, InvalidRabbitUrl, compose_uri};
 
 /// How long the listener takes to end at most, from the moment it is asked to: with some room below the 10 s

@@ -57,7 +57,7 @@ impl RabbitListener {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RabbitListenerError> {
         self.configuration.check().inspect_err(|_| self.state.broker(ConsumerState::Stopped))?;
         let supervisor = Supervisor {
-            writer: Arc::new(Writer::new(self.ingest, self.state.clone())),
+            writer: Arc::new(Writer::new(self.ingest, self.state.clone(), self.counters.clone())),
             configuration: self.configuration,
             state: self.state.clone(),
             counters: self.counters,

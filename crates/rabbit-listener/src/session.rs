@@ -201,7 +201,7 @@ impl Consuming {
     }
 
     async fn settle(&self, written: Result<Written, tokio::task::JoinError>) -> Result<(), Trouble> {
-        settle(written.map_err(|_| Trouble::Panicked)?, &self.counters, &self.session.link.gate).await
+        settle(written.map_err(|_| Trouble::Panicked)?, &self.session.link.gate).await
     }
 
     /// Stops in good order: what is in the batch is written and acknowledged; what waits in the backlog goes back to

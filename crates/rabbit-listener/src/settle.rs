@@ -5,7 +5,6 @@ use lapin::options::BasicAckOptions;
 use mymonit_services::ports::IngestOutcome;
 use tokio::time::timeout;
 
-use crate::IngestCounters;
 use crate::gate::Gate;
 use crate::trouble::Trouble;
 
@@ -32,9 +31,8 @@ pub(crate) enum Written {
 ///
 /// Batches are settled in the order of their deliveries, so that one acknowledgement can stand for a whole batch:
 /// it says "this one and all before it".
-pub(crate) async fn settle(written: Written, counters: &IngestCounters, gate: &Gate) -> Result<(), Trouble> {
+pub(crate) async fn settle(written: Written, gate: &Gate) -> Result<(), Trouble> {
     let Written::Committed { outcomes, bytes, last } = written else { return Ok(()) };
-    counters.count(&outcomes);
     gate.release(bytes);
     if !outcomes.iter().all(is_kept) {
         return Err(Trouble::NotAcknowledged);
@@ -51,6 +49,6 @@ pub(crate) async fn settle(written: Written, counters: &IngestCounters, gate: &G
 /// outcome yet for which it may not; a new one has to say here what it means.
 const fn is_kept(outcome: &IngestOutcome) -> bool {
     match outcome {
-        IngestOutcome::Stored | IngestOutcome::Rejected | IngestOutcome::Duplicate => true,
+        IngestOutcome::Stored | IngestOutcome::Rejected(_) | IngestOutcome::Duplicate => true,
     }
 }

@@ -20,6 +20,10 @@ pub enum ConsumerState {
 }
 
 impl ConsumerState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Connecting, Self::Refused, Self::Consuming, Self::WaitingForDatabase, Self::Stopped];
+
     /// Whether measures are being taken in.
     pub const fn is_ready(self) -> bool {
         matches!(self, Self::Consuming)

@@ -42,6 +42,16 @@ impl Trouble {
         }
     }
 
+    /// The same, but for a part of the connection string, which the broker may repeat in what it says.
+    pub(crate) fn without(self, secret: &str) -> Self {
+        match self {
+            Self::Refused { what, reply, advice } if !secret.is_empty() => {
+                Self::Refused { what, reply: reply.replace(secret, "***"), advice }
+            }
+            other => other,
+        }
+    }
+
     /// Whether waiting alone will not help.
     pub(crate) const fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
@@ -81,6 +91,13 @@ mod tests {
         let refused = trouble(AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED));
         assert!(refused.is_refusal());
         assert_eq!(refused.to_string(), "the broker refuses the queue: 406 SAID BY THE BROKER; mend it");
+    }
+
+    #[test]
+    fn what_the_broker_repeats_of_the_account_is_masked() {
+        let refused =
+            trouble(AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)).without("BROKER").without("");
+        assert_eq!(refused.to_string(), "the broker refuses the queue: 406 SAID BY THE ***; mend it");
     }
 
     #[test]

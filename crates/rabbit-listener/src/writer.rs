@@ -7,8 +7,9 @@ use mymonit_services::ports::{IngestOutcome, StorageError};
 use mymonit_services::{Delivery, IngestService, with_sources};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
+use crate::IngestCounters;
 use crate::backoff::Backoff;
 use crate::batch::Batch;
 use crate::complaint::Complaint;
@@ -26,23 +27,39 @@ const STALLED: Duration = Duration::from_secs(10);
 pub(crate) struct Writer {
     ingest: Arc<dyn IngestService>,
     state: Arc<StateBoard>,
+    counters: Arc<IngestCounters>,
     complaint: Mutex<Complaint>,
     poison: Mutex<Complaint>,
 }
 
 impl Writer {
-    pub(crate) fn new(ingest: Arc<dyn IngestService>, state: Arc<StateBoard>) -> Self {
-        Self { ingest, state, complaint: Mutex::default(), poison: Mutex::default() }
+    pub(crate) fn new(
+        ingest: Arc<dyn IngestService>,
+        state: Arc<StateBoard>,
+        counters: Arc<IngestCounters>,
+    ) -> Self {
+        Self { ingest, state, counters, complaint: Mutex::default(), poison: Mutex::default() }
     }
 
     /// Writes a batch. While the database cannot take it, it is tried again, until `give_up` is cancelled.
     ///
     /// Let this run to its end: a database call that is dropped half-way can leave its connection out of step.
     pub(crate) async fn write(&self, mut batch: Batch, give_up: CancellationToken) -> Written {
-        match self.write_in_parts(&mut batch.deliveries, &give_up).await {
-            Some(outcomes) => Written::Committed { outcomes, bytes: batch.bytes, last: batch.last },
-            None => Written::GivenUp,
+        let span = info_span!("batch", messages = batch.deliveries.len(), bytes = batch.bytes);
+        async {
+            let began = Instant::now();
+            let outcomes = self.write_in_parts(&mut batch.deliveries, &give_up).await;
+            let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
+            let Some(outcomes) = outcomes else {
+                debug!(outcome = "failure", duration_ms, "the writing of a batch was given up");
+                return Written::GivenUp;
+            };
+            self.counters.count_committed(&batch.deliveries, &outcomes, began);
+            debug!(outcome = "success", duration_ms, "a batch was written");
+            Written::Committed { outcomes, bytes: batch.bytes, last: batch.last }
         }
+        .instrument(span)
+        .await
     }
 
     /// Where the database refuses the data, halves the batch until the message that it refuses stands alone, and
@@ -95,6 +112,7 @@ impl Writer {
                 }
                 Err(error @ StorageError::Conflict(_)) => error.to_string(),
             };
+            self.counters.count_failure();
             self.away(&why);
             if give_up.is_cancelled() {
                 return None;
@@ -190,7 +208,7 @@ mod tests {
         let (ingest, board) = (Arc::new(Hanging::default()), Arc::new(StateBoard::new()));
         board.broker(ConsumerState::Consuming);
         let mut state = board.watch();
-        let writer = Writer::new(ingest.clone(), board);
+        let writer = Writer::new(ingest.clone(), board, Arc::default());
         let writing = tokio::spawn(async move { writer.write(batch(), CancellationToken::new()).await });
         // The clock runs by itself as soon as everything waits.
         state.wait_for(|state| *state == ConsumerState::WaitingForDatabase).await.unwrap();

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use mymonit_model::User;
-use mymonit_services::{ServiceError, UserService};
+use mymonit_services::{Credentials, UserService};
 use tracing::Span;
 
 use crate::error::Problem;
@@ -22,9 +22,11 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let token =
-            bearer_token(&parts.headers).map_err(|reason| ServiceError::Unauthenticated { reason })?;
-        let user = <Arc<dyn UserService>>::from_ref(state).authenticate(token).await?;
+        let credentials = match bearer_token(&parts.headers) {
+            Ok(token) => Credentials::Token(token),
+            Err(reason) => Credentials::Unusable(reason),
+        };
+        let user = <Arc<dyn UserService>>::from_ref(state).authenticate(credentials).await?;
         Span::current().record("user_id", user.user_id.as_str());
         Ok(Self(user))
     }

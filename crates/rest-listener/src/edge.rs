@@ -20,13 +20,14 @@ use http::header::{
 use http::{HeaderValue, Method, StatusCode};
 use tracing::{Instrument, Span, field};
 
-use crate::Limits;
 use crate::error::{Kind, Problem};
 use crate::path::normalised;
+use crate::source::{Peer, TrustedProxies};
+use crate::{Limits, RequestMetrics};
 use cross_origin::CrossOrigin;
 pub use cross_origin::{AllowedOrigins, InvalidOrigin};
 use request_id::{RequestId, X_REQUEST_ID};
-use request_line::RequestLine;
+use request_line::{RequestLine, Route};
 
 /// Headers that every answer carries unless its handler gave it others. An answer of this API is data for the program
 /// that asked: no page may load anything with it, show it in a frame or include it, and none may keep it.
@@ -38,30 +39,39 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
+/// What the edge needs to know.
+#[derive(Clone)]
+pub(crate) struct EdgeState {
+    /// The origins whose pages may read the answers.
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) metrics: RequestMetrics,
+    pub(crate) trusted_proxies: TrustedProxies,
+}
+
 /// Around everything else.
-pub(crate) async fn edge(
-    State(origins): State<AllowedOrigins>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn edge(State(state): State<EdgeState>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
+    let peer = request.extensions().get::<Peer>();
+    let source = peer.map(|Peer(peer)| state.trusted_proxies.source(*peer, request.headers()));
     let span = tracing::error_span!(
         "request",
         request_id = id.as_str(),
         method = methods::name(&method),
+        source_ip = source.map(field::display),
         route = field::Empty,
         user_id = field::Empty
     );
     let cross_origin = CrossOrigin::of(&request);
-    let mut line = RequestLine::new(&request, span.clone());
+    let mut line = RequestLine::new(&request, span.clone(), state.metrics);
+    request.extensions_mut().insert(line.noted());
     if let Some(uri) = normalised(request.uri()) {
         *request.uri_mut() = uri;
     }
     let response = answer(request, next).instrument(span).await;
     let mut response = methods::complete(&method, response);
     set_headers(&mut response, id);
-    origins.share(cross_origin, &mut response);
+    state.origins.share(cross_origin, &mut response);
     line.answered(&response);
     line.follow(response)
 }
@@ -70,6 +80,9 @@ pub(crate) async fn edge(
 pub(crate) async fn note_route(request: Request) -> Request {
     if let Some(route) = request.extensions().get::<MatchedPath>() {
         Span::current().record("route", route.as_str());
+        if let Some(noted) = request.extensions().get::<Route>() {
+            noted.note(route.as_str());
+        }
     }
     request
 }

@@ -10,7 +10,9 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK, VARY};
 use http::{HeaderMap, HeaderName};
 use mymonit_model::{ExperimentId, ExperimentName, Window};
-use mymonit_services::{Content, MeasureService, Portions, ServiceError};
+use mymonit_services::{
+    Content, MeasureService, Portions, Receipt, SentMeasures, ServiceError, StandsForMeasures,
+};
 use utoipa_axum::routes;
 
 use self::contract::{BinShape, MeasureShape, Readings};
@@ -55,15 +57,38 @@ async fn read(
     let reading = measures.read(&caller, experiment_id, query.request()?).await?;
     let path = format!("/measures/{experiment_id}");
     let link = reading.next.map(|cursor| (LINK, query.0.link_to_next(&path, &cursor)));
+    let (name, receipt) = (&reading.experiment.name, reading.receipt);
     let (window, document) = match reading.content {
-        Content::Measures(measures) => (None, shape.document(&reading.experiment.name, measures).await?),
-        Content::Bins { window, bins } => {
-            (Some(window), shape.document(&reading.experiment.name, bins).await?)
-        }
+        Content::Measures(measures) => (None, shape.document(name, measures, receipt).await?),
+        Content::Bins { window, bins } => (Some(window), shape.document(name, bins, receipt).await?),
     };
     let window = window.map(|window: Window| (MYMONIT_WINDOW, window.to_string()));
     let file = shape.file_name(experiment_id).map(|name| (CONTENT_DISPOSITION, name));
     Ok((AppendHeaders(link), AppendHeaders(window), AppendHeaders(file), document).into_response())
+}
+
+/// Tells the auditor how many measures have been written for the client.
+struct Counted<E> {
+    encoder: E,
+    sent: SentMeasures,
+}
+
+impl<E: Encoder<Item: StandsForMeasures>> Encoder for Counted<E> {
+    type Item = E::Item;
+    const MEDIA_TYPE: &'static str = E::MEDIA_TYPE;
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        self.encoder.begin(out);
+    }
+
+    fn item(&mut self, item: &E::Item, out: &mut Vec<u8>) {
+        self.encoder.item(item, out);
+        self.sent.add(item.measures());
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.encoder.end(out);
+    }
 }
 
 /// How the client wants to have it.
@@ -78,23 +103,26 @@ impl Shape {
         Ok(Self { format, coding: Coding::wanted(headers) })
     }
 
-    async fn document<R: Record>(
+    async fn document<R: Record + StandsForMeasures>(
         &self,
         experiment: &ExperimentName,
         records: Portions<R>,
+        receipt: Receipt,
     ) -> Result<Response, ServiceError> {
         match self.format {
-            Format::Json => self.encoded(records, JsonEncoder::new(experiment)).await,
-            Format::Ndjson => self.encoded(records, NdjsonEncoder::new(experiment)).await,
-            Format::Csv => self.encoded(records, CsvEncoder::new(experiment)).await,
+            Format::Json => self.encoded(records, JsonEncoder::new(experiment), receipt).await,
+            Format::Ndjson => self.encoded(records, NdjsonEncoder::new(experiment), receipt).await,
+            Format::Csv => self.encoded(records, CsvEncoder::new(experiment), receipt).await,
         }
     }
 
-    async fn encoded<E: Encoder>(
+    async fn encoded<E: Encoder<Item: StandsForMeasures>>(
         &self,
         records: Portions<E::Item>,
         encoder: E,
+        receipt: Receipt,
     ) -> Result<Response, ServiceError> {
+        let encoder = Counted { encoder, sent: receipt.follow() };
         let document = streaming::document(records, encoder, self.coding).await?;
         Ok(([(CONTENT_TYPE, E::MEDIA_TYPE), (VARY, "accept, accept-encoding")], document).into_response())
     }

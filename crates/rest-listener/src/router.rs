@@ -11,13 +11,15 @@ use crate::{
 /// slash; with one, a path reaches the same route.
 /// Pages of the given origins may read the answers.
 pub fn router(state: RestState, origins: AllowedOrigins) -> Router {
+    let (metrics, trusted_proxies) = (state.metrics.clone(), state.trusted_proxies.clone());
+    let edge_state = edge::EdgeState { origins, metrics, trusted_proxies };
     let routes = endpoints()
         .into_router()
         .fallback(edge::no_such_path)
         .layer(map_request(edge::note_route))
         .with_state(state);
     // Around the routes instead of in them, because it changes the path before they are looked for.
-    Router::new().fallback_service(routes).layer(from_fn_with_state(origins, edge::edge))
+    Router::new().fallback_service(routes).layer(from_fn_with_state(edge_state, edge::edge))
 }
 
 /// All endpoints, in the order in which the document lists them.

@@ -6,6 +6,7 @@ mod timed_stream;
 
 use std::future::pending;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,8 +73,8 @@ pub async fn serve(
             biased;
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            (place, stream) = next(&listener, &places) => {
-                let connection = connection::serve(stream, router.clone(), limits, shutdown.clone());
+            (place, stream, peer) = next(&listener, &places) => {
+                let connection = connection::serve(stream, peer, router.clone(), limits, shutdown.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -87,19 +88,25 @@ pub async fn serve(
 }
 
 /// The next connection, once there is a place for it.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (OwnedSemaphorePermit, TcpStream) {
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
     match places.clone().acquire_owned().await {
-        Ok(place) => (place, accept(listener).await),
+        Ok(place) => {
+            let (stream, peer) = accept(listener).await;
+            (place, stream, peer)
+        }
         // Nobody closes the semaphore.
         Err(_) => pending().await,
     }
 }
 
 /// The next connection, whatever goes wrong with others.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(error = %error, "cannot accept connections for now");

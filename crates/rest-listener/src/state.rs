@@ -6,6 +6,8 @@ use mymonit_services::{
     UserService,
 };
 
+use crate::{RequestMetrics, TrustedProxies};
+
 /// What the handlers need. Each takes the part it uses as an argument.
 #[derive(Clone, FromRef)]
 pub struct RestState {
@@ -21,4 +23,8 @@ pub struct RestState {
     pub rejected_messages: Arc<dyn RejectedMessageService>,
     /// The parts that must be ready for `/health/ready` to answer 200.
     pub probes: Arc<[Arc<dyn ReadinessProbe>]>,
+    /// Counts the requests.
+    pub metrics: RequestMetrics,
+    /// Who may say on whose behalf a request comes.
+    pub trusted_proxies: TrustedProxies,
 }

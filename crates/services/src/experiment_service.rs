@@ -5,6 +5,7 @@ use mymonit_model::{Experiment, ExperimentId, ExperimentName, Role, User, UserId
 use shaku::{Component, Interface};
 
 use crate::ServiceError;
+use crate::audit::{Attempt, AuditLog, Operation, Resource};
 use crate::ports::{AssociationStore, ExperimentStore, UserStore};
 use crate::user_service::require_admin;
 
@@ -56,31 +57,31 @@ pub struct ExperimentServiceImpl {
     associations: Arc<dyn AssociationStore>,
     #[shaku(inject)]
     users: Arc<dyn UserStore>,
+    #[shaku(inject)]
+    audit: Arc<dyn AuditLog>,
 }
 
-#[async_trait]
-impl ExperimentService for ExperimentServiceImpl {
-    async fn list(&self, caller: &User) -> Result<Vec<Experiment>, ServiceError> {
-        Ok(match caller.role {
-            Role::Admin => self.experiments.list().await?,
-            Role::Scientist => self.experiments.list_of(&caller.user_id).await?,
-        })
+/// What the auditor is told where a scientist is told that there is no such experiment.
+pub(crate) const NOT_ASSOCIATED: &str = "not associated with the experiment, or there is none";
+
+impl ExperimentServiceImpl {
+    fn attempt<'a>(&'a self, caller: &'a User, operation: Operation) -> Attempt<'a> {
+        Attempt::new(&*self.audit, caller, operation)
     }
 
-    async fn get(&self, caller: &User, experiment_id: ExperimentId) -> Result<Experiment, ServiceError> {
-        match caller.role {
-            Role::Admin => self.experiments.find(experiment_id).await?,
-            Role::Scientist => self.experiments.find_of(&caller.user_id, experiment_id).await?,
-        }
-        .ok_or(NO_SUCH_EXPERIMENT)
-    }
-
-    async fn create(&self, caller: &User, name: &str) -> Result<Experiment, ServiceError> {
+    async fn try_create(
+        &self,
+        attempt: &mut Attempt<'_>,
+        caller: &User,
+        name: &str,
+    ) -> Result<Experiment, ServiceError> {
         require_admin(caller)?;
-        Ok(self.experiments.insert(&ExperimentName::new(name)?).await?)
+        let experiment = self.experiments.insert(&ExperimentName::new(name)?).await?;
+        attempt.concerns(Resource::Experiment(experiment.experiment_id));
+        Ok(experiment)
     }
 
-    async fn rename(
+    async fn try_rename(
         &self,
         caller: &User,
         experiment_id: ExperimentId,
@@ -95,13 +96,9 @@ impl ExperimentService for ExperimentServiceImpl {
         if self.experiments.rename(&renamed).await? { Ok(renamed) } else { Err(NO_SUCH_EXPERIMENT) }
     }
 
-    async fn associations(&self, caller: &User) -> Result<Vec<(ExperimentId, User)>, ServiceError> {
-        require_admin(caller)?;
-        Ok(self.associations.list().await?)
-    }
-
-    async fn associate(
+    async fn try_associate(
         &self,
+        attempt: &mut Attempt<'_>,
         caller: &User,
         experiment_id: ExperimentId,
         user_id: &str,
@@ -110,6 +107,7 @@ impl ExperimentService for ExperimentServiceImpl {
         let experiment = self.experiments.find(experiment_id).await?.ok_or(NO_SUCH_EXPERIMENT)?;
         let user_id = UserId::new(user_id).map_err(|_| NO_SUCH_USER)?;
         let user = self.users.find(&user_id).await?.ok_or(NO_SUCH_USER)?;
+        attempt.concerns(Resource::Association(experiment_id, user_id.clone()));
         if user.role != Role::Scientist {
             return Err(ServiceError::invalid("user_id", "must be a scientist's"));
         }
@@ -120,8 +118,9 @@ impl ExperimentService for ExperimentServiceImpl {
         Ok((experiment, user))
     }
 
-    async fn dissociate(
+    async fn try_dissociate(
         &self,
+        attempt: &mut Attempt<'_>,
         caller: &User,
         experiment_id: ExperimentId,
         user_id: &str,
@@ -130,10 +129,79 @@ impl ExperimentService for ExperimentServiceImpl {
             ServiceError::NotFound("the user is not associated with the experiment");
         require_admin(caller)?;
         let user_id = UserId::new(user_id).map_err(|_| NO_SUCH_ASSOCIATION)?;
-        if self.associations.delete(experiment_id, &user_id).await? {
-            Ok(())
-        } else {
-            Err(NO_SUCH_ASSOCIATION)
+        if !self.associations.delete(experiment_id, &user_id).await? {
+            return Err(NO_SUCH_ASSOCIATION);
         }
+        attempt.concerns(Resource::Association(experiment_id, user_id));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ExperimentService for ExperimentServiceImpl {
+    async fn list(&self, caller: &User) -> Result<Vec<Experiment>, ServiceError> {
+        Ok(match caller.role {
+            Role::Admin => self.experiments.list().await?,
+            Role::Scientist => self.experiments.list_of(&caller.user_id).await?,
+        })
+    }
+
+    async fn get(&self, caller: &User, experiment_id: ExperimentId) -> Result<Experiment, ServiceError> {
+        let found = match caller.role {
+            Role::Admin => self.experiments.find(experiment_id).await?,
+            Role::Scientist => self.experiments.find_of(&caller.user_id, experiment_id).await?,
+        };
+        if found.is_none() && caller.role == Role::Scientist {
+            let attempt = self.attempt(caller, Operation::ReadExperiment);
+            attempt.on(Resource::Experiment(experiment_id)).refuse(NOT_ASSOCIATED);
+        }
+        found.ok_or(NO_SUCH_EXPERIMENT)
+    }
+
+    async fn create(&self, caller: &User, name: &str) -> Result<Experiment, ServiceError> {
+        let mut attempt = self.attempt(caller, Operation::CreateExperiment);
+        let created = self.try_create(&mut attempt, caller, name).await;
+        attempt.conclude(created)
+    }
+
+    async fn rename(
+        &self,
+        caller: &User,
+        experiment_id: ExperimentId,
+        given_id: Option<u32>,
+        name: &str,
+    ) -> Result<Experiment, ServiceError> {
+        let attempt = self.attempt(caller, Operation::RenameExperiment);
+        let attempt = attempt.on(Resource::Experiment(experiment_id));
+        attempt.conclude(self.try_rename(caller, experiment_id, given_id, name).await)
+    }
+
+    async fn associations(&self, caller: &User) -> Result<Vec<(ExperimentId, User)>, ServiceError> {
+        self.attempt(caller, Operation::ListAssociations).conclude(require_admin(caller))?;
+        Ok(self.associations.list().await?)
+    }
+
+    async fn associate(
+        &self,
+        caller: &User,
+        experiment_id: ExperimentId,
+        user_id: &str,
+    ) -> Result<(Experiment, User), ServiceError> {
+        let attempt = self.attempt(caller, Operation::Associate);
+        let mut attempt = attempt.on(Resource::Experiment(experiment_id));
+        let associated = self.try_associate(&mut attempt, caller, experiment_id, user_id).await;
+        attempt.conclude(associated)
+    }
+
+    async fn dissociate(
+        &self,
+        caller: &User,
+        experiment_id: ExperimentId,
+        user_id: &str,
+    ) -> Result<(), ServiceError> {
+        let attempt = self.attempt(caller, Operation::Dissociate);
+        let mut attempt = attempt.on(Resource::Experiment(experiment_id));
+        let dissociated = self.try_dissociate(&mut attempt, caller, experiment_id, user_id).await;
+        attempt.conclude(dissociated)
     }
 }

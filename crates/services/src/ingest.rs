@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,8 +10,8 @@ use crate::MeasureTypeService;
 use crate::message::{IncomingMessage, MessageId, Rejection};
 use crate::names::Names;
 use crate::ports::{
-    ExperimentStore, IngestContent, IngestMessage, IngestOutcome, IngestStore, NewRejectedMessage,
-    StorageError,
+    ExperimentStore, IngestContent, IngestMessage, IngestObserver, IngestOutcome, IngestStore,
+    NewRejectedMessage, StorageError,
 };
 
 /// A message as the broker delivered it, decoded as far as that goes without the database.
@@ -51,6 +52,25 @@ pub struct IngestServiceImpl {
     experiments: Arc<dyn ExperimentStore>,
     #[shaku(inject)]
     measure_types: Arc<dyn MeasureTypeService>,
+    #[shaku(inject)]
+    observer: Arc<dyn IngestObserver>,
+}
+
+impl IngestServiceImpl {
+    /// Tells of what was stored, by experiment.
+    fn observe(&self, batch: &[IngestMessage], outcomes: &[IngestOutcome]) {
+        let mut stored = BTreeMap::<_, u64>::new();
+        for (message, outcome) in batch.iter().zip(outcomes) {
+            if let (IngestContent::Measures(measures), IngestOutcome::Stored) = (&message.content, outcome) {
+                for measure in measures {
+                    *stored.entry(measure.experiment_id).or_default() += 1;
+                }
+            }
+        }
+        for (experiment_id, measures) in stored {
+            self.observer.stored(experiment_id, measures);
+        }
+    }
 }
 
 #[async_trait]
@@ -59,7 +79,9 @@ impl IngestService for IngestServiceImpl {
         let decoded = || deliveries.iter().filter_map(|each| each.decoded.as_ref().ok());
         let names = Names::look_up(&*self.experiments, &*self.measure_types, decoded).await?;
         let batch: Vec<_> = deliveries.iter().map(|delivery| to_message(delivery, &names)).collect();
-        self.store.commit(&batch).await
+        let outcomes = self.store.commit(&batch).await?;
+        self.observe(&batch, &outcomes);
+        Ok(outcomes)
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! What the services need from outside (a database, a judge of tokens) stands in [`ports`] as traits.
 
+pub mod audit;
 mod cursor;
 mod error;
 pub mod example_data;
@@ -16,6 +17,7 @@ pub mod message;
 mod names;
 pub mod ports;
 mod reading;
+mod reading_record;
 mod reduction;
 mod rejected_message_service;
 mod user_service;
@@ -26,16 +28,17 @@ pub use health::{PartState, ReadinessProbe};
 pub use ingest::{Delivery, IngestService, IngestServiceImpl, IngestServiceImplParameters};
 pub use measure_service::{
     Content, MAX_LIMIT, MAX_POINTS, MeasureReading, MeasureService, MeasureServiceImpl,
-    MeasureServiceImplParameters, NamedBin, NamedMeasure, Portions, ReadRequest,
+    MeasureServiceImplParameters, NamedBin, NamedMeasure, Portions, ReadRequest, StandsForMeasures,
 };
 pub use measure_types::{
     KnownMeasureTypes, MeasureTypeService, MeasureTypeServiceImpl, MeasureTypeServiceImplParameters,
 };
+pub use reading_record::{Receipt, SentMeasures};
 pub use rejected_message_service::{
     MAX_REJECTED_MESSAGES, RejectedMessageList, RejectedMessagePages, RejectedMessageRequest,
     RejectedMessageService, RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, Replay,
     ReplaySummary,
 };
 pub use user_service::{
-    UserDraft, UserProfileDraft, UserService, UserServiceImpl, UserServiceImplParameters,
+    Credentials, UserDraft, UserProfileDraft, UserService, UserServiceImpl, UserServiceImplParameters,
 };

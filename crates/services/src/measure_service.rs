@@ -7,12 +7,14 @@ use mymonit_model::{
 };
 use shaku::{Component, Interface};
 
+use crate::audit::{Attempt, AuditLog, Operation, Resource};
 use crate::cursor::Scope;
-use crate::experiment_service::NO_SUCH_EXPERIMENT;
+use crate::experiment_service::{NO_SUCH_EXPERIMENT, NOT_ASSOCIATED};
 use crate::ports::{ExperimentStore, MeasureQuery, MeasureStore, Order};
 use crate::reading::Reader;
+use crate::reading_record::ReadingRecord;
 use crate::reduction::Reduction;
-use crate::{MeasureTypeService, ServiceError};
+use crate::{MeasureTypeService, Receipt, ServiceError};
 
 /// The greatest `limit` of a page. A page is held in memory, so it needs a bound; a reading without
 /// `limit` is streamed and has none.
@@ -73,6 +75,24 @@ pub struct NamedBin {
     pub std: f64,
 }
 
+/// What stands for measures: one of them, or a bin.
+pub trait StandsForMeasures {
+    /// For how many.
+    fn measures(&self) -> u64;
+}
+
+impl StandsForMeasures for NamedMeasure {
+    fn measures(&self) -> u64 {
+        1
+    }
+}
+
+impl StandsForMeasures for NamedBin {
+    fn measures(&self) -> u64 {
+        self.count
+    }
+}
+
 /// Measures or bins in portions, read from the database as the consumer asks for them. An error ends it; what
 /// came before is then not the whole answer.
 pub type Portions<T> = BoxStream<'static, Result<Vec<T>, ServiceError>>;
@@ -96,8 +116,10 @@ pub struct MeasureReading {
     pub experiment: Experiment,
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
-    /// What was read.
+    /// What was read. The auditor is told of it when it has been read to the end or given up.
     pub content: Content,
+    /// For a door that knows how much of it was passed on.
+    pub receipt: Receipt,
 }
 
 /// Reading measures (specification §3, §5).
@@ -129,6 +151,8 @@ pub struct MeasureServiceImpl {
     experiments: Arc<dyn ExperimentStore>,
     #[shaku(inject)]
     measure_types: Arc<dyn MeasureTypeService>,
+    #[shaku(inject)]
+    audit: Arc<dyn AuditLog>,
 }
 
 #[async_trait]
@@ -139,11 +163,7 @@ impl MeasureService for MeasureServiceImpl {
         experiment_id: ExperimentId,
         request: ReadRequest,
     ) -> Result<MeasureReading, ServiceError> {
-        if caller.role != Role::Scientist {
-            return Err(ServiceError::Forbidden("only scientists may read measures"));
-        }
-        let experiment =
-            self.experiments.find_of(&caller.user_id, experiment_id).await?.ok_or(NO_SUCH_EXPERIMENT)?;
+        let experiment = self.readable(caller, experiment_id).await?;
         let limit = request.limit;
         if limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
             return Err(ServiceError::invalid("limit", format!("must be an integer from 1 to {MAX_LIMIT}")));
@@ -161,7 +181,12 @@ impl MeasureService for MeasureServiceImpl {
             None => reader.measures(request.cursor.as_deref(), limit).await?,
             Some(reduction) => reader.bins(reduction, request.cursor.as_deref(), limit).await?,
         };
-        Ok(MeasureReading { experiment, next, content })
+        let record = ReadingRecord::begin(self.audit.clone(), caller.user_id.clone(), experiment_id);
+        let content = match content {
+            Content::Measures(measures) => Content::Measures(record.follow(measures)),
+            Content::Bins { window, bins } => Content::Bins { window, bins: record.follow(bins) },
+        };
+        Ok(MeasureReading { experiment, next, content, receipt: Receipt::of(record) })
     }
 }
 
@@ -180,6 +205,20 @@ fn reduction(request: &ReadRequest) -> Result<Option<Reduction>, ServiceError> {
 }
 
 impl MeasureServiceImpl {
+    /// The experiment, if its measures are for the caller.
+    async fn readable(&self, caller: &User, experiment_id: ExperimentId) -> Result<Experiment, ServiceError> {
+        let attempt = Attempt::new(&*self.audit, caller, Operation::ReadMeasures);
+        let mut attempt = attempt.on(Resource::Experiment(experiment_id));
+        if caller.role != Role::Scientist {
+            return attempt.conclude(Err(ServiceError::Forbidden("only scientists may read measures")));
+        }
+        let experiment = self.experiments.find_of(&caller.user_id, experiment_id).await?;
+        if experiment.is_none() {
+            attempt.refuse(NOT_ASSOCIATED);
+        }
+        experiment.ok_or(NO_SUCH_EXPERIMENT)
+    }
+
     async fn query(
         &self,
         experiment_id: ExperimentId,

@@ -244,8 +244,8 @@ pub enum IngestContent {
 pub enum IngestOutcome {
     /// Its measures are committed.
     Stored,
-    /// It is kept among the rejected messages, committed.
-    Rejected,
+    /// It is kept among the rejected messages, committed, for this reason.
+    Rejected(RejectionReason),
     /// Its `message-id` is known: the message was kept before, nothing was written now.
     Duplicate,
 }
@@ -267,6 +267,12 @@ pub trait IngestStore: Interface {
     /// Forgets up to `limit` `message-id`s that were seen before that moment; returns how many.
     /// Ids of messages that are still among the rejected ones are kept.
     async fn forget_message_ids(&self, seen_before: Timestamp, limit: u32) -> Result<u64, StorageError>;
+}
+
+/// Is told what has been stored of deliveries, for those who watch that each experiment goes on sending.
+pub trait IngestObserver: Interface {
+    /// So many measures of an experiment have just been committed.
+    fn stored(&self, experiment_id: ExperimentId, measures: u64);
 }
 
 /// The number under which a rejected message is kept; it grows in the order of arrival.

@@ -9,8 +9,9 @@ use mymonit_model::User;
 use shaku::{Component, Interface};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
+use crate::audit::{Attempt, AuditLog, Operation, Resource};
 use crate::message::{IncomingMessage, Rejection, decode};
 use crate::names::Names;
 use crate::ports::{
@@ -122,20 +123,46 @@ pub struct RejectedMessageServiceImpl {
     experiments: Arc<dyn ExperimentStore>,
     #[shaku(inject)]
     measure_types: Arc<dyn MeasureTypeService>,
+    #[shaku(inject)]
+    audit: Arc<dyn AuditLog>,
     /// The largest body that is stored, as for deliveries.
     max_message_bytes: usize,
 }
 
 impl RejectedMessageServiceImpl {
+    fn attempt<'a>(&'a self, caller: &'a User, operation: Operation) -> Attempt<'a> {
+        Attempt::new(&*self.audit, caller, operation)
+    }
+
+    fn require_admin(&self, caller: &User, operation: Operation) -> Result<(), ServiceError> {
+        match require_admin(caller) {
+            Ok(()) => Ok(()),
+            refused => self.attempt(caller, operation).conclude(refused),
+        }
+    }
+
+    /// Tries one message again and tells the auditor how that ended.
     async fn try_again(&self, caller: &User, id: RejectedMessageId) -> Result<Replay, ServiceError> {
+        let attempt = self.attempt(caller, Operation::ReplayRejectedMessage);
+        let mut attempt = attempt.on(Resource::RejectedMessage(id));
+        match self.store_at_last(id).await {
+            Ok(Replay::StillRejected(rejection)) => {
+                attempt.fail(rejection.reason.code());
+                Ok(Replay::StillRejected(rejection))
+            }
+            Ok(Replay::Stored { measures }) => {
+                attempt.stored(measures);
+                attempt.conclude(Ok(Replay::Stored { measures }))
+            }
+            failed => attempt.conclude(failed),
+        }
+    }
+
+    async fn store_at_last(&self, id: RejectedMessageId) -> Result<Replay, ServiceError> {
         let (message, body) = self.rejected.find(id).await?.ok_or(NO_SUCH_MESSAGE)?;
         let rejection = match self.measures_of(body).await? {
             Ok(measures) => match self.rejected.replay(id, &measures).await {
-                Ok(true) => {
-                    let (id, user_id, measures) = (id.get(), caller.user_id.as_str(), measures.len());
-                    info!(user_id, id, measures, "a rejected message was replayed and is stored");
-                    return Ok(Replay::Stored { measures });
-                }
+                Ok(true) => return Ok(Replay::Stored { measures: measures.len() }),
                 // Somebody else replayed or discarded it, or it was delivered again, since it was found.
                 Ok(false) => return Err(NO_SUCH_MESSAGE),
                 // As for a delivery: one message that the database refuses does not stand in the way of others.
@@ -148,8 +175,6 @@ impl RejectedMessageServiceImpl {
         if !is_there {
             return Err(NO_SUCH_MESSAGE);
         }
-        let (id, user_id, reason) = (id.get(), caller.user_id.as_str(), rejection.reason.code());
-        info!(user_id, id, reason, "a rejected message was replayed and is still rejected");
         Ok(Replay::StillRejected(rejection))
     }
 
@@ -210,7 +235,7 @@ impl RejectedMessageService for RejectedMessageServiceImpl {
         caller: &User,
         request: RejectedMessageRequest,
     ) -> Result<RejectedMessageList, ServiceError> {
-        require_admin(caller)?;
+        self.require_admin(caller, Operation::ListRejectedMessages)?;
         let RejectedMessageRequest { filter, limit, cursor } = request;
         let after = cursor.as_deref().map(cursor::decode_rejected).transpose()?;
         match limit {
@@ -224,12 +249,12 @@ impl RejectedMessageService for RejectedMessageServiceImpl {
         caller: &User,
         id: RejectedMessageId,
     ) -> Result<(RejectedMessage, Bytes), ServiceError> {
-        require_admin(caller)?;
+        self.require_admin(caller, Operation::ReadRejectedMessage)?;
         self.rejected.find(id).await?.ok_or(NO_SUCH_MESSAGE)
     }
 
     async fn replay(&self, caller: &User, id: RejectedMessageId) -> Result<Replay, ServiceError> {
-        require_admin(caller)?;
+        self.require_admin(caller, Operation::ReplayRejectedMessage)?;
         self.try_again(caller, id).await
     }
 
@@ -240,7 +265,7 @@ impl RejectedMessageService for RejectedMessageServiceImpl {
         cursor: Option<String>,
         within: Duration,
     ) -> Result<ReplaySummary, ServiceError> {
-        require_admin(caller)?;
+        self.require_admin(caller, Operation::ReplayRejectedMessage)?;
         let deadline = Instant::now() + within;
         let beginning = cursor.as_deref().map(cursor::decode_rejected).transpose()?;
         let mut position = beginning;
@@ -260,12 +285,15 @@ impl RejectedMessageService for RejectedMessageServiceImpl {
     }
 
     async fn discard(&self, caller: &User, id: RejectedMessageId) -> Result<(), ServiceError> {
-        require_admin(caller)?;
-        if !self.rejected.discard(id).await? {
-            return Err(NO_SUCH_MESSAGE);
-        }
-        info!(user_id = caller.user_id.as_str(), id = id.get(), "a rejected message was discarded");
-        Ok(())
+        self.require_admin(caller, Operation::DiscardRejectedMessage)?;
+        let attempt = self.attempt(caller, Operation::DiscardRejectedMessage);
+        let attempt = attempt.on(Resource::RejectedMessage(id));
+        let discarded = match self.rejected.discard(id).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NO_SUCH_MESSAGE),
+            Err(error) => Err(error.into()),
+        };
+        attempt.conclude(discarded)
     }
 }
 

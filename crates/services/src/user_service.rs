@@ -5,6 +5,7 @@ use mymonit_model::{Email, Faceted, PersonName, Role, User, UserId, Username};
 use shaku::{Component, Interface};
 
 use crate::ServiceError;
+use crate::audit::{Action, Attempt, AuditEvent, AuditLog, Operation, Outcome, Resource};
 use crate::ports::{Erasure, TokenVerifier, UserProfile, UserStore};
 
 const ONLY_ADMINISTRATORS: ServiceError = ServiceError::Forbidden("only an administrator may do this");
@@ -49,15 +50,24 @@ impl UserProfileDraft {
     }
 }
 
+/// What somebody shows to be let in.
+#[derive(Debug, Clone, Copy)]
+pub enum Credentials<'a> {
+    /// An ID token, whatever it is worth.
+    Token(&'a str),
+    /// Nothing that could be a token, for this reason.
+    Unusable(&'static str),
+}
+
 /// Who may sign in, and what may be done to their records (specification §2, §3).
 #[async_trait]
 pub trait UserService: Interface {
     /// The user whom an ID token stands for.
     ///
     /// # Errors
-    /// [`ServiceError::Unauthenticated`] if the token does not verify, [`ServiceError::Forbidden`] if
+    /// [`ServiceError::Unauthenticated`] if there is no token or it does not verify, [`ServiceError::Forbidden`] if
     /// it does and its user is not known here or was erased.
-    async fn authenticate(&self, token: &str) -> Result<User, ServiceError>;
+    async fn authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError>;
     /// All users; for administrators.
     async fn list(&self, caller: &User) -> Result<Vec<User>, ServiceError>;
     /// One user; for administrators and the user. A scientist cannot tell other ids from absent ones.
@@ -87,47 +97,133 @@ pub struct UserServiceImpl {
     users: Arc<dyn UserStore>,
     #[shaku(inject)]
     tokens: Arc<dyn TokenVerifier>,
+    #[shaku(inject)]
+    audit: Arc<dyn AuditLog>,
 }
 
 impl UserServiceImpl {
-    /// Lets administrators through to any user and everybody to their own record.
-    async fn accessible(&self, caller: &User, user_id: &str) -> Result<User, ServiceError> {
-        if caller.role == Role::Admin {
-            // A text that can be no id names no user.
-            let user_id = UserId::new(user_id).map_err(|_| NO_SUCH_USER)?;
-            return self.users.find(&user_id).await?.ok_or(NO_SUCH_USER);
-        }
-        if caller.user_id.as_str() == user_id { Ok(caller.clone()) } else { Err(ONLY_THEMSELVES) }
+    fn attempt<'a>(&'a self, caller: &'a User, operation: Operation) -> Attempt<'a> {
+        Attempt::new(&*self.audit, caller, operation)
     }
-}
 
-#[async_trait]
-impl UserService for UserServiceImpl {
-    async fn authenticate(&self, token: &str) -> Result<User, ServiceError> {
+    async fn try_authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError> {
+        let token = match credentials {
+            Credentials::Token(token) => token,
+            Credentials::Unusable(reason) => return Err(ServiceError::Unauthenticated { reason }),
+        };
         let username = self.tokens.verify(token).await?;
-        self.users
-            .find_by_username(&username)
-            .await?
-            .ok_or(ServiceError::Forbidden("the token's user is not known here"))
+        let user = self.users.find_by_username(&username).await?;
+        user.ok_or(ServiceError::Forbidden("the token's user is not known here"))
     }
 
-    async fn list(&self, caller: &User) -> Result<Vec<User>, ServiceError> {
-        require_admin(caller)?;
-        Ok(self.users.list().await?)
+    /// Lets administrators through to any user and everybody to their own record.
+    async fn accessible(&self, attempt: &mut Attempt<'_>, user_id: &str) -> Result<User, ServiceError> {
+        let caller = attempt.caller();
+        if caller.role == Role::Scientist && caller.user_id.as_str() == user_id {
+            attempt.concerns(Resource::User(caller.user_id.clone()));
+            return Ok(caller.clone());
+        }
+        // A text that can be no id names no user. For a scientist this is looked up, too: the auditor wants to
+        // know whose record it was, and only of a user that exists may the log tell.
+        let found = match UserId::new(user_id) {
+            Ok(user_id) => self.users.find(&user_id).await,
+            Err(_) => Ok(None),
+        };
+        if let Ok(Some(user)) = &found {
+            attempt.concerns(Resource::User(user.user_id.clone()));
+        }
+        if caller.role == Role::Admin { found?.ok_or(NO_SUCH_USER) } else { Err(ONLY_THEMSELVES) }
     }
 
-    async fn get(&self, caller: &User, user_id: &str) -> Result<User, ServiceError> {
-        self.accessible(caller, user_id).await
-    }
-
-    async fn create(&self, caller: &User, draft: UserDraft) -> Result<User, ServiceError> {
+    async fn try_create(
+        &self,
+        attempt: &mut Attempt<'_>,
+        caller: &User,
+        draft: UserDraft,
+    ) -> Result<User, ServiceError> {
         require_admin(caller)?;
         let user_id = UserId::new(&draft.user_id)?;
         let role: Role = draft.role.parse()?;
         let UserProfile { name, username, email } = draft.profile.check()?;
         let user = User { user_id, name, username, email, role };
         self.users.insert(&user).await?;
+        attempt.concerns(Resource::User(user.user_id.clone()));
         Ok(user)
+    }
+
+    async fn try_update(
+        &self,
+        attempt: &mut Attempt<'_>,
+        user_id: &str,
+        (given_id, given_role): (Option<String>, Option<String>),
+        profile: UserProfileDraft,
+    ) -> Result<User, ServiceError> {
+        let stored = self.accessible(attempt, user_id).await?;
+        if given_id.is_some_and(|id| id != stored.user_id.as_str()) {
+            return Err(ServiceError::invalid("user_id", "cannot be changed"));
+        }
+        if given_role.is_some_and(|role| role != stored.role.as_str()) {
+            return Err(ServiceError::invalid("role", "cannot be changed"));
+        }
+        let profile = profile.check()?;
+        if attempt.caller().role != Role::Admin && profile.username != stored.username {
+            return Err(ServiceError::Forbidden("only an administrator may change `username`"));
+        }
+        if !self.users.update(&stored.user_id, &profile).await? {
+            return Err(NO_SUCH_USER);
+        }
+        let UserProfile { name, username, email } = profile;
+        Ok(User { name, username, email, ..stored })
+    }
+
+    async fn try_erase(&self, attempt: &mut Attempt<'_>, user_id: &str) -> Result<(), ServiceError> {
+        let user = self.accessible(attempt, user_id).await?;
+        match self.users.erase(&user.user_id).await? {
+            Erasure::Erased => Ok(()),
+            Erasure::Absent => Err(NO_SUCH_USER),
+            Erasure::LastAdministrator => {
+                Err(ServiceError::Conflict("the last administrator cannot be erased"))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl UserService for UserServiceImpl {
+    async fn authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError> {
+        let authenticated = self.try_authenticate(credentials).await;
+        let failure = |action, reason: &'static str| AuditEvent {
+            reason: Some(reason.into()),
+            ..AuditEvent::new(action, Outcome::Failure)
+        };
+        match &authenticated {
+            Err(ServiceError::Unauthenticated { reason }) => {
+                self.audit.record(failure(Action::Authenticate, reason));
+            }
+            Err(ServiceError::Forbidden(reason)) => {
+                let operation = Some(Operation::SignIn);
+                self.audit.record(AuditEvent { operation, ..failure(Action::Authorize, reason) });
+            }
+            _ => {}
+        }
+        authenticated
+    }
+
+    async fn list(&self, caller: &User) -> Result<Vec<User>, ServiceError> {
+        self.attempt(caller, Operation::ListUsers).conclude(require_admin(caller))?;
+        Ok(self.users.list().await?)
+    }
+
+    async fn get(&self, caller: &User, user_id: &str) -> Result<User, ServiceError> {
+        let mut attempt = self.attempt(caller, Operation::ReadUser);
+        let user = self.accessible(&mut attempt, user_id).await;
+        attempt.conclude(user)
+    }
+
+    async fn create(&self, caller: &User, draft: UserDraft) -> Result<User, ServiceError> {
+        let mut attempt = self.attempt(caller, Operation::CreateUser);
+        let created = self.try_create(&mut attempt, caller, draft).await;
+        attempt.conclude(created)
     }
 
     async fn update(
@@ -138,32 +234,14 @@ impl UserService for UserServiceImpl {
         given_role: Option<String>,
         profile: UserProfileDraft,
     ) -> Result<User, ServiceError> {
-        let stored = self.accessible(caller, user_id).await?;
-        if given_id.is_some_and(|id| id != stored.user_id.as_str()) {
-            return Err(ServiceError::invalid("user_id", "cannot be changed"));
-        }
-        if given_role.is_some_and(|role| role != stored.role.as_str()) {
-            return Err(ServiceError::invalid("role", "cannot be changed"));
-        }
-        let profile = profile.check()?;
-        if caller.role != Role::Admin && profile.username != stored.username {
-            return Err(ServiceError::Forbidden("only an administrator may change `username`"));
-        }
-        if !self.users.update(&stored.user_id, &profile).await? {
-            return Err(NO_SUCH_USER);
-        }
-        let UserProfile { name, username, email } = profile;
-        Ok(User { name, username, email, ..stored })
+        let mut attempt = self.attempt(caller, Operation::UpdateUser);
+        let updated = self.try_update(&mut attempt, user_id, (given_id, given_role), profile).await;
+        attempt.conclude(updated)
     }
 
     async fn erase(&self, caller: &User, user_id: &str) -> Result<(), ServiceError> {
-        let user = self.accessible(caller, user_id).await?;
-        match self.users.erase(&user.user_id).await? {
-            Erasure::Erased => Ok(()),
-            Erasure::Absent => Err(NO_SUCH_USER),
-            Erasure::LastAdministrator => {
-                Err(ServiceError::Conflict("the last administrator cannot be erased"))
-            }
-        }
+        let mut attempt = self.attempt(caller, Operation::EraseUser);
+        let erased = self.try_erase(&mut attempt, user_id).await;
+        attempt.conclude(erased)
     }
 }

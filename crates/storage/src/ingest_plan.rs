@@ -115,7 +115,7 @@ impl Plan {
             let outcome = self.outcome(index, message, known, &mut decision.superseded);
             match (outcome, &message.content) {
                 (IngestOutcome::Stored, IngestContent::Measures(measures)) => decision.stored.push(measures),
-                (IngestOutcome::Rejected, IngestContent::Rejected(rejected)) => {
+                (IngestOutcome::Rejected(_), IngestContent::Rejected(rejected)) => {
                     decision.rejected.push((message.message_id.as_ref(), rejected));
                 }
                 _ => {}
@@ -132,7 +132,10 @@ impl Plan {
         known: &KnownIds,
         superseded: &mut Vec<(&'a MessageId, Option<u64>)>,
     ) -> IngestOutcome {
-        let fresh = if is_storable(message) { IngestOutcome::Stored } else { IngestOutcome::Rejected };
+        let fresh = match &message.content {
+            IngestContent::Measures(_) => IngestOutcome::Stored,
+            IngestContent::Rejected(rejected) => IngestOutcome::Rejected(rejected.rejection.reason),
+        };
         let Some(id) = &message.message_id else { return fresh };
         if self.counting.get(id) != Some(&index) {
             return IngestOutcome::Duplicate;
@@ -181,7 +184,9 @@ mod tests {
     use mymonit_services::message::{Rejection, RejectionReason};
 
     use super::*;
-    use IngestOutcome::{Duplicate, Rejected, Stored};
+    use IngestOutcome::{Duplicate, Stored};
+
+    const REJECTED: IngestOutcome = IngestOutcome::Rejected(RejectionReason::Empty);
 
     fn id(name: &str) -> Option<MessageId> {
         MessageId::new(name.as_bytes())
@@ -225,13 +230,13 @@ mod tests {
     #[test]
     fn messages_without_an_id_are_all_written() {
         let batch = vec![good(""), bad(""), good(""), bad("")];
-        assert_eq!(outcomes(batch, &[]), (vec![Stored, Rejected, Stored, Rejected], 2, 2));
+        assert_eq!(outcomes(batch, &[]), (vec![Stored, REJECTED, Stored, REJECTED], 2, 2));
     }
 
     #[test]
     fn of_copies_in_one_batch_the_first_counts() {
         let batch = vec![good("a"), good("a"), bad("a"), bad("b"), bad("b"), good("c")];
-        let expected = vec![Stored, Duplicate, Duplicate, Rejected, Duplicate, Stored];
+        let expected = vec![Stored, Duplicate, Duplicate, REJECTED, Duplicate, Stored];
         assert_eq!(outcomes(batch, &[]), (expected, 2, 1));
     }
 
@@ -254,7 +259,7 @@ mod tests {
         let known = [("e", Known::Removed), ("f", Known::Removed)];
         assert_eq!(
             outcomes(vec![good("e"), bad("f"), good("e")], &known),
-            (vec![Stored, Rejected, Duplicate], 1, 1)
+            (vec![Stored, REJECTED, Duplicate], 1, 1)
         );
     }
 

@@ -14,6 +14,7 @@ mod measure_range;
 #[cfg(test)]
 mod measure_shapes;
 mod mysql;
+mod pool_use;
 mod rejected_page;
 #[cfg(test)]
 mod rejected_shapes;
@@ -30,6 +31,7 @@ pub use mysql::{
     MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
     MySqlUserStoreParameters,
 };
+pub use pool_use::PoolUse;
 pub use sqlite::{
     SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
     SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,

@@ -9,10 +9,12 @@
 //! program runs under a small shell that sees the test process go, ends the program and removes its
 //! folder.
 
+mod logstash;
 mod mariadb;
 mod output;
 mod ports;
 mod program;
+mod prometheus;
 mod proxy;
 mod rabbitmq;
 mod service_process;
@@ -20,9 +22,11 @@ mod supervised;
 pub mod tokens;
 mod wait;
 
+pub use logstash::{Appetite, LogstashDouble};
 pub use mariadb::MariaDb;
 pub use output::{Line, Stream};
 pub use ports::ReservedPort;
+pub use prometheus::Prometheus;
 pub use proxy::Proxy;
 pub use rabbitmq::{RabbitMq, RabbitMqBuilder};
 pub use rustix::process::Pid;

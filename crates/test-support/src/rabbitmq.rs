@@ -23,7 +23,7 @@ const STOP: Duration = Duration::from_secs(60);
 const VHOSTS_AT_ONCE: usize = 8;
 
 /// A RabbitMQ node of the test's own: own name, ports of 127.0.0.1, data folder, Erlang cookie and port
-/// mapper (epmd); no plugins; no system configuration. The user is `guest` with the password `guest`.
+/// mapper (epmd); no plugins unless asked for; no system configuration. The user is `guest` with the password `guest`.
 ///
 /// Dropping it ends the node and removes its data.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub struct RabbitMq {
 #[derive(Debug, Default)]
 pub struct RabbitMqBuilder {
     configuration: String,
+    plugins: Vec<String>,
     reserved: Vec<ReservedPort>,
 }
 
@@ -47,6 +48,13 @@ impl RabbitMqBuilder {
     pub fn config(mut self, line: &str) -> Self {
         self.configuration.push_str(line);
         self.configuration.push('\n');
+        self
+    }
+
+    /// Enables a plugin, such as `rabbitmq_prometheus`.
+    #[must_use]
+    pub fn plugin(mut self, name: &str) -> Self {
+        self.plugins.push(name.to_owned());
         self
     }
 
@@ -83,7 +91,9 @@ impl RabbitMqBuilder {
         };
         // From here on the folder goes with the node, whatever happens; so it is filled only now.
         let server = Supervised::new(program, folder)?;
-        installation::lean(server.folder())?;
+        installation::lean(server.folder(), &self.plugins)?;
+        fs::write(node.enabled_plugins_file(), format!("[{}].\n", self.plugins.join(",")))
+            .context("cannot write which plugins are enabled")?;
         fs::write(node.configuration_file(), node.configuration() + &self.configuration)
             .context("cannot write the node's configuration")?;
         Ok((server, node))

@@ -12,7 +12,7 @@ use crate::supervised::{Exit, Program, Supervised};
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// A built binary under test, in an environment that holds nothing but what the test puts there (and
-/// `PATH`), and in an empty folder of its own. Dropping it kills it and removes that folder.
+/// `PATH`, and a free port for the metrics), and in an empty folder of its own. Dropping it kills it and removes that folder.
 #[derive(Debug)]
 pub struct ServiceProcess {
     process: Supervised,
@@ -63,7 +63,11 @@ impl ServiceProcessBuilder {
     pub async fn start(self) -> anyhow::Result<ServiceProcess> {
         anyhow::ensure!(self.binary.is_file(), "there is no binary {}", self.binary.display());
         let folder = tempfile::Builder::new().prefix("mymonit-test-process-").tempdir()?;
-        let mut environment = vec![(OsString::from("PATH"), env::var_os("PATH").unwrap_or_default())];
+        let mut environment = vec![
+            (OsString::from("PATH"), env::var_os("PATH").unwrap_or_default()),
+            // Any free port, since many services run beside each other; a test may set its own.
+            (OsString::from("METRICS_PORT"), OsString::from("0")),
+        ];
         environment.extend(self.environment);
         let name = self.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = vec![self.binary.into_os_string()];

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
-use mymonit_rabbit_listener::RabbitListener;
-use mymonit_rest_listener::{Limits, RestState};
+use mymonit_logging::LogstashStatistics;
+use mymonit_rabbit_listener::{RabbitListener, tell_throughput};
+use mymonit_rest_listener::{Limits, RequestMetrics, RestState};
+use mymonit_services::ReadinessProbe;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -17,10 +19,11 @@ use tracing::{error, info, warn};
 use crate::configuration::{AuthConfiguration, Configuration, Environment, RestConfiguration};
 use crate::container::{Services, Storage, auth_module};
 use crate::descriptors::room_for_clients;
-use crate::upkeep;
+use crate::{metrics, upkeep};
 
-/// How long everything may take to end once it has been asked to (specification §1).
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long everything may take to end once it has been asked to: less than the 10 s of specification §1, so that the
+/// log can still be sent.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// How long open requests may take of that.
 const FINISH_WITHIN: Duration = Duration::from_secs(8);
 
@@ -29,28 +32,54 @@ const FINISH_WITHIN: Duration = Duration::from_secs(8);
 /// # Errors
 /// If the configuration is wrong, the address cannot be listened on, or a part fails for good. A database or a
 /// broker that is away is no error: the service lives, says that it is not ready, and becomes ready by itself.
-pub(crate) async fn serve(environment: &Environment, evaluation: bool) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    environment: &Environment,
+    evaluation: bool,
+    logstash: Option<Arc<LogstashStatistics>>,
+) -> anyhow::Result<()> {
     let configuration = Configuration::read(environment, evaluation)?;
     announce(&configuration);
     let storage = Storage::open(configuration.database)?;
     let max_message_bytes = configuration.rabbit.max_message_bytes;
     let services = Services::build(&storage, auth_module(configuration.auth)?, max_message_bytes);
     let rabbit = RabbitListener::new(configuration.rabbit, services.ingest.clone());
+    let probes: Arc<[Arc<dyn ReadinessProbe>]> = Arc::from([storage.probe(), Arc::new(rabbit.probe()) as _]);
+    let requests = RequestMetrics::default();
     let state = RestState {
         users: services.users,
         experiments: services.experiments,
         measures: services.measures,
         measure_types: services.measure_types,
         rejected_messages: services.rejected_messages,
-        probes: Arc::from([storage.probe(), Arc::new(rabbit.probe())]),
+        probes: probes.clone(),
+        metrics: requests.clone(),
+        trusted_proxies: configuration.rest.trusted_proxies.clone(),
     };
     let listener = bind(&configuration.rest).await?;
     let router = mymonit_rest_listener::router(state, configuration.rest.cors_origins);
+    let metrics_listener = metrics::bind(&configuration.metrics).await?;
+    let ingest = rabbit.counters();
+    let metrics = metrics::Sources {
+        requests,
+        ingest: ingest.clone(),
+        experiments: services.activity,
+        consumer: rabbit.state(),
+        pool: storage.pool(),
+        logstash,
+        probes,
+    }
+    .metrics();
 
     let stop = CancellationToken::new();
     let mut parts = Parts::new(stop.clone());
     parts.start("REST listener", answer(listener, router, stop.clone()));
     parts.start("Rabbit listener", rabbit.run(stop.clone()));
+    parts.start("metrics", metrics.serve(metrics_listener, stop.clone()));
+    let (audit, told_until) = (services.audit, stop.clone());
+    parts.start("throughput report", async move {
+        tell_throughput(&ingest, &*audit, &told_until).await;
+        anyhow::Ok(())
+    });
     parts.start(
         "storage upkeep",
         upkeep::run(storage, configuration.example_data, configuration.dedup_window, stop),

@@ -70,6 +70,11 @@ impl Environment {
         }
     }
 
+    /// Whether the variable is set, and to nothing. Where that differs from not being set, the caller says so.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(String::is_empty)
+    }
+
     /// Like [`Self::text`], for what may never be shown.
     pub(crate) fn secret(&self, name: &str) -> Result<Option<Faceted<String>>, ConfigurationError> {
         Ok(self.text(name)?.map(Faceted::new))

@@ -1,10 +1,11 @@
 use std::net::IpAddr;
 
-use mymonit_rest_listener::AllowedOrigins;
+use mymonit_rest_listener::{AllowedOrigins, TrustedProxies};
 
 use super::{ConfigurationError, Environment};
 
-/// Where clients are answered, and pages of which origins among them: `REST_HOST`, `REST_PORT`, `REST_CORS_ORIGINS`.
+/// Where clients are answered, pages of which origins among them, and who may say on whose behalf a request comes:
+/// `REST_HOST`, `REST_PORT`, `REST_CORS_ORIGINS`, `REST_TRUSTED_PROXIES`.
 #[derive(Debug)]
 pub(crate) struct RestConfiguration {
     /// A host name or an address; every address unless configured, in evaluation mode only this machine.
@@ -13,6 +14,8 @@ pub(crate) struct RestConfiguration {
     pub(crate) port: u16,
     /// The origins whose pages may read the answers; none unless configured.
     pub(crate) cors_origins: AllowedOrigins,
+    /// Whose `X-Forwarded-For` is believed; nobody's unless configured.
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 impl RestConfiguration {
@@ -22,6 +25,7 @@ impl RestConfiguration {
             host: environment.text("REST_HOST")?.unwrap_or_else(|| default.to_owned()),
             port: environment.number("REST_PORT", 5000, 0..=u16::MAX)?,
             cors_origins: cors_origins(environment)?,
+            trusted_proxies: trusted_proxies(environment)?,
         })
     }
 
@@ -47,6 +51,12 @@ fn cors_origins(environment: &Environment) -> Result<AllowedOrigins, Configurati
     })
 }
 
+/// Addresses and networks, with commas between them.
+fn trusted_proxies(environment: &Environment) -> Result<TrustedProxies, ConfigurationError> {
+    let Some(text) = environment.text("REST_TRUSTED_PROXIES")? else { return Ok(TrustedProxies::default()) };
+    text.parse().map_err(|allowed| ConfigurationError::wrong("REST_TRUSTED_PROXIES", &text, allowed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +69,13 @@ mod tests {
         assert_eq!(host(&[], false), "0.0.0.0");
         assert_eq!(host(&[], true), "127.0.0.1");
         assert_eq!(host(&[("REST_HOST", "0.0.0.0")], true), "0.0.0.0");
+    }
+
+    #[test]
+    fn what_names_no_proxy_is_refused_by_name() {
+        let environment = Environment::of(&[("REST_TRUSTED_PROXIES", "nginx")]);
+        let refused = RestConfiguration::read(&environment, false).unwrap_err().to_string();
+        assert!(refused.starts_with("REST_TRUSTED_PROXIES holds `nginx`"), "{refused}");
     }
 
     #[test]

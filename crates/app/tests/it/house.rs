@@ -2,8 +2,10 @@
 //! own, and clients that use it as people and adapters do.
 
 mod adapter;
+mod audit_trail;
 mod books;
 mod client;
+mod scrape;
 mod session;
 mod stock;
 
@@ -18,8 +20,10 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 pub(crate) use adapter::{Adapter, message};
+pub(crate) use audit_trail::AuditTrail;
 pub(crate) use books::Books;
 pub(crate) use client::{Answer, Client, user};
+pub(crate) use scrape::Scrape;
 pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
 pub(crate) use stock::Stock;
 
@@ -166,6 +170,7 @@ pub(crate) struct ServiceBuilder {
     environment: Vec<(String, String)>,
     folder: Option<PathBuf>,
     port: ReservedPort,
+    metrics_port: ReservedPort,
 }
 
 impl ServiceBuilder {
@@ -178,9 +183,11 @@ impl ServiceBuilder {
             environment: Vec::new(),
             folder: folder.map(Path::to_owned),
             port,
+            metrics_port: ReservedPort::reserve()?,
         };
         let number = builder.port.get().to_string();
-        Ok(builder.env("REST_PORT", &number))
+        let metrics_port = builder.metrics_port.get().to_string();
+        Ok(builder.env("REST_PORT", &number).env("METRICS_PORT", &metrics_port))
     }
 
     /// Sets a variable, also one that has been set.
@@ -199,7 +206,12 @@ impl ServiceBuilder {
             process = process.working_folder(folder);
         }
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Service { process: process.start().await?, port: self.port, http })
+        Ok(Service {
+            process: process.start().await?,
+            port: self.port,
+            metrics_port: self.metrics_port,
+            http,
+        })
     }
 
     /// Starts it and waits until it is ready.
@@ -237,12 +249,22 @@ pub(crate) struct Finished {
 pub(crate) struct Service {
     pub(crate) process: ServiceProcess,
     port: ReservedPort,
+    metrics_port: ReservedPort,
     http: reqwest::Client,
 }
 
 impl Service {
     pub(crate) fn port(&self) -> u16 {
         self.port.get()
+    }
+
+    /// What Prometheus is told now.
+    pub(crate) async fn metrics(&self) -> anyhow::Result<Scrape> {
+        Scrape::of(&self.http, self.metrics_port.get()).await
+    }
+
+    pub(crate) fn metrics_port(&self) -> u16 {
+        self.metrics_port.get()
     }
 
     pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<()> {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod audit;
+mod canary;
 mod cancelled_readings;
 mod concurrency;
 mod configuration;
@@ -9,7 +11,10 @@ mod evaluation;
 mod guide;
 mod house;
 mod kill;
+mod logstash;
 mod main_job;
+mod metrics;
+mod prometheus;
 mod python_system;
 mod rejected;
 mod replay;

@@ -149,9 +149,9 @@ impl IngestService for ScriptedIngest {
             return Err(StorageError::Data(cause()));
         }
         self.committed.send_modify(|batches| batches.push(deliveries.to_vec()));
-        let outcome = |delivery: &Delivery| match delivery.decoded {
+        let outcome = |delivery: &Delivery| match &delivery.decoded {
             Ok(_) => IngestOutcome::Stored,
-            Err(_) => IngestOutcome::Rejected,
+            Err(rejection) => IngestOutcome::Rejected(rejection.reason),
         };
         Ok(deliveries.iter().map(outcome).collect())
     }

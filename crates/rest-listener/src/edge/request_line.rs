@@ -2,6 +2,7 @@
 //! more will come of it, so that it also tells of a client that left and of a document that broke off.
 
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -13,7 +14,10 @@ use http::{Method, StatusCode};
 use hyper::body::{Frame, SizeHint};
 use tracing::Span;
 
+use super::methods;
+use crate::RequestMetrics;
 use crate::error::Refusal;
+use crate::metrics::NO_ROUTE;
 use mymonit_services::with_sources;
 
 /// How an answer ended.
@@ -37,9 +41,27 @@ impl End {
     }
 }
 
+/// The pattern of the route that a request took, noted when it is known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Route(Arc<OnceLock<Arc<str>>>);
+
+impl Route {
+    pub(super) fn note(&self, pattern: &str) {
+        // A request takes one route.
+        let _ = self.0.set(pattern.into());
+    }
+
+    fn get(&self) -> Arc<str> {
+        self.0.get().cloned().unwrap_or_else(|| NO_ROUTE.into())
+    }
+}
+
 /// The line, filled while the request is answered and written when it is dropped.
 pub(super) struct RequestLine {
     span: Span,
+    metrics: RequestMetrics,
+    method: &'static str,
+    route: Route,
     started: Instant,
     /// Answers without a body are whole as they are.
     is_head: bool,
@@ -52,9 +74,13 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLine {
-    pub(super) fn new(request: &Request, span: Span) -> Self {
+    pub(super) fn new(request: &Request, span: Span, metrics: RequestMetrics) -> Self {
+        metrics.opened();
         Self {
             span,
+            metrics,
+            method: methods::name(request.method()),
+            route: Route::default(),
             started: Instant::now(),
             is_head: request.method() == Method::HEAD,
             is_probe: request.uri().path().starts_with("/health/"),
@@ -65,7 +91,13 @@ impl RequestLine {
         }
     }
 
+    /// Where the router notes which route the request takes.
+    pub(super) fn noted(&self) -> Route {
+        self.route.clone()
+    }
+
     pub(super) fn answered(&mut self, response: &Response) {
+        self.metrics.answered(self.method, &self.route.get(), response.status(), self.started.elapsed());
         self.status = Some(response.status());
         self.refusal = response.extensions().get().cloned();
         if self.is_head {
@@ -81,6 +113,12 @@ impl RequestLine {
 
 impl Drop for RequestLine {
     fn drop(&mut self) {
+        self.metrics.closed();
+        match self.end {
+            End::Whole => {}
+            End::ClientLeft => self.metrics.left(),
+            End::Broken => self.metrics.broke(),
+        }
         let _inside = self.span.enter();
         let status = self.status.map(|status| status.as_u16());
         let code = self.refusal.as_ref().map(|refusal| refusal.code);

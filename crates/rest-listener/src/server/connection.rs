@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -17,14 +18,21 @@ use tower::ServiceExt;
 use super::Limits;
 use super::phase::{Phase, SharedPhase};
 use super::timed_stream::TimedStream;
+use crate::source::Peer;
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, router: Router, limits: Limits, shutdown: CancellationToken) {
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
     // Small answers must not wait for the acknowledgement of earlier ones. A socket that refuses is gone.
     let _ = stream.set_nodelay(true);
     let phase = SharedPhase::new();
     let stream = TimedStream::new(stream, phase.clone(), limits, shutdown.clone());
-    let service = service_fn(move |request| answer(request, router.clone(), limits, phase.clone()));
+    let service = service_fn(move |request| answer(request, peer, router.clone(), limits, phase.clone()));
     // The stream keeps the time, since hyper's own timer cannot tell half a request from none. That timer is
     // set none the less: with it hyper asks the stream for the next request as soon as an answer has ended.
     let connection = http1::Builder::new()
@@ -47,6 +55,7 @@ pub(super) async fn serve(stream: TcpStream, router: Router, limits: Limits, shu
 
 async fn answer(
     request: Request<Incoming>,
+    peer: SocketAddr,
     router: Router,
     limits: Limits,
     phase: SharedPhase,
@@ -54,6 +63,7 @@ async fn answer(
     phase.begin(Phase::Answer);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(limits);
+    request.extensions_mut().insert(Peer(peer.ip()));
     let response = router.oneshot(request).await?;
     Ok(response.map(|body| AnswerBody { body, phase }))
 }

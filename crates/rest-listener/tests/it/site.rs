@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use mymonit_rest_listener::{AllowedOrigins, Limits, RestState, router, serve};
+use mymonit_logging::TracingAuditLog;
+use mymonit_rest_listener::{
+    AllowedOrigins, Limits, RequestMetrics, RestState, TrustedProxies, router, serve,
+};
 use mymonit_services::{
     ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl, PartState, ReadinessProbe,
     RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, UserServiceImpl,
@@ -32,7 +35,7 @@ module! {
     TestModule {
         components = [
             UserServiceImpl, ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl,
-            RejectedMessageServiceImpl, FakeUserStore, FakeExperimentStore, FakeAssociationStore,
+            RejectedMessageServiceImpl, TracingAuditLog, FakeUserStore, FakeExperimentStore, FakeAssociationStore,
             FakeMeasureTypeStore, FakeMeasureStore, FakeRejectedMessageStore, FakeTokenVerifier
         ],
         providers = []
@@ -66,6 +69,8 @@ fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>]) -> RestState {
         measure_types: module.resolve(),
         rejected_messages: module.resolve(),
         probes: probes.iter().map(|probe| probe.clone() as Arc<dyn ReadinessProbe>).collect(),
+        metrics: RequestMetrics::default(),
+        trusted_proxies: TrustedProxies::default(),
     }
 }
 

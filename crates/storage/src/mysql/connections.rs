@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
 use tokio::time::timeout;
 
 use super::errors;
+use crate::PoolUse;
 use crate::error::cause;
 
 /// How long work waits for a connection of the pool, and for a new one to be made.
@@ -68,6 +69,12 @@ impl Connections {
             Ok(Err(error)) => Err(StorageError::Unavailable(cause(error.to_string()))),
             Err(_) => Err(none_in_time()),
         }
+    }
+
+    /// How they are used now.
+    pub(super) fn pool_use(&self) -> PoolUse {
+        let status = self.0.status();
+        PoolUse::new(status.size, status.available, status.max_size)
     }
 
     /// Lends no more. What is lent is closed when it comes back.

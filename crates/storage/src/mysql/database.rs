@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::connections::{Connections, Lent, connect};
 use super::errors;
+use crate::PoolUse;
 use crate::error::{
     Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
 };
@@ -130,6 +131,11 @@ impl MySqlDatabase {
     /// Lets work in hand end, begins none any more, and closes all connections.
     pub fn close(&self) {
         self.0.connections.close();
+    }
+
+    /// How the connections are used now.
+    pub fn pool_use(&self) -> PoolUse {
+        self.0.connections.pool_use()
     }
 
     /// Reads on a connection of the pool, without a transaction. Each statement sees all that is committed when it

@@ -178,6 +178,8 @@ fn without_data(said: &MySqlDatabaseError) -> String {
             Some((_, column)) => format!("incorrect value for column {column}"),
             None => "incorrect value".to_owned(),
         },
+        // These repeat the connection string.
+        1044 | 1045 | 1049 | 1698 => "the server refuses the user, the password or the database".to_owned(),
         _ => said.message().to_owned(),
     };
     format!("{} ({}): {message}", said.number(), said.code().unwrap_or_default())

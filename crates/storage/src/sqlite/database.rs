@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, query_scalar};
 
 use super::errors;
+use crate::PoolUse;
 use crate::error::{
     Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
 };
@@ -88,6 +89,12 @@ impl SqliteDatabase {
         // The last connection to close folds the log, and only one that may write can.
         self.0.readers.close().await;
         self.0.writer.close().await;
+    }
+
+    /// How the connections for reading are used now. The one for writing is busy or not.
+    pub fn pool_use(&self) -> PoolUse {
+        let most = usize::try_from(self.0.readers.options().get_max_connections()).unwrap_or(usize::MAX);
+        PoolUse::new(usize::try_from(self.0.readers.size()).unwrap_or(most), self.0.readers.num_idle(), most)
     }
 
     /// Reads on one of the reading connections. Each statement sees all that is committed when it begins.

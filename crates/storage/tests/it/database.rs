@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mymonit_logging::TracingAuditLog;
 use mymonit_model::Faceted;
 use mymonit_services::ports::{
     AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
@@ -253,7 +254,7 @@ module! {
         components = [
             MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
             MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlStorageHealth,
-            MeasureServiceImpl, MeasureTypeServiceImpl
+            MeasureServiceImpl, MeasureTypeServiceImpl, TracingAuditLog
         ],
         providers = []
     }
@@ -264,7 +265,7 @@ module! {
         components = [
             SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
             SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore, SqliteStorageHealth,
-            MeasureServiceImpl, MeasureTypeServiceImpl
+            MeasureServiceImpl, MeasureTypeServiceImpl, TracingAuditLog
         ],
         providers = []
     }

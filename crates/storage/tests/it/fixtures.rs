@@ -78,6 +78,9 @@ pub(crate) fn message(id: &str, measures: Vec<NewMeasure>) -> IngestMessage {
     IngestMessage { message_id: MessageId::new(id.as_bytes()), content: IngestContent::Measures(measures) }
 }
 
+/// What becomes of such a message.
+pub(crate) const REJECTED: IngestOutcome = IngestOutcome::Rejected(RejectionReason::UnknownExperiment);
+
 pub(crate) fn rejection(body: impl Into<Bytes>) -> NewRejectedMessage {
     NewRejectedMessage {
         rejection: Rejection::new(

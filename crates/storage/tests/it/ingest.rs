@@ -4,8 +4,8 @@ use mymonit_services::ports::{IngestContent, IngestMessage, IngestOutcome, NewMe
 use tokio::join;
 
 use crate::database::{Database, KeptMessage, on_every_engine};
-use crate::fixtures::{measure, message, moment, read, rejected, rejection};
-use IngestOutcome::{Duplicate, Rejected, Stored};
+use crate::fixtures::{REJECTED, measure, message, moment, read, rejected, rejection};
+use IngestOutcome::{Duplicate, Stored};
 
 fn one(value: f64) -> Vec<NewMeasure> {
     vec![measure(1, 1, 7, value)]
@@ -172,7 +172,7 @@ on_every_engine! {
             rejected("", ""),
             message("", one(1.0)),
         ];
-        assert_eq!(database.ingest.commit(&batch).await.unwrap(), [Rejected, Rejected, Stored]);
+        assert_eq!(database.ingest.commit(&batch).await.unwrap(), [REJECTED, REJECTED, Stored]);
         let kept = database.probe().await.rejected_messages().await;
         let expected = KeptMessage {
             reason: "unknown_experiment".to_owned(),
@@ -191,7 +191,7 @@ on_every_engine! {
     async fn a_body_of_20_mib_is_kept_byte_for_byte(database: Database) {
         let body: Vec<u8> = (0..251).cycle().step_by(31).take(20 * 1024 * 1024 + 7).collect();
         let outcomes = database.ingest.commit(&[rejected("large", body.clone())]).await.unwrap();
-        assert_eq!(outcomes, [Rejected]);
+        assert_eq!(outcomes, [REJECTED]);
         let kept = database.probe().await.rejected_messages().await;
         assert!(kept.len() == 1 && kept[0].body == body);
         assert_eq!(usize::try_from(kept[0].size).unwrap(), body.len());
@@ -204,7 +204,7 @@ on_every_engine! {
             number => format!("body {number}").into_bytes(),
         };
         let batch: Vec<_> = (0..2_500).map(|number| rejected(&format!("id {number}"), body(number))).collect();
-        assert_eq!(database.ingest.commit(&batch).await.unwrap(), vec![Rejected; 2_500]);
+        assert_eq!(database.ingest.commit(&batch).await.unwrap(), vec![REJECTED; 2_500]);
         let kept = database.probe().await.rejected_messages().await;
         assert_eq!(kept.len(), 2_500);
         for (number, kept) in kept.into_iter().enumerate() {
@@ -215,8 +215,8 @@ on_every_engine! {
 
     async fn a_rejected_message_is_kept_once_if_it_has_an_id(database: Database) {
         let batch = [rejected("a", "first"), rejected("", "none"), rejected("a", "second")];
-        assert_eq!(database.ingest.commit(&batch).await.unwrap(), [Rejected, Rejected, Duplicate]);
-        assert_eq!(database.ingest.commit(&batch).await.unwrap(), [Duplicate, Rejected, Duplicate]);
+        assert_eq!(database.ingest.commit(&batch).await.unwrap(), [REJECTED, REJECTED, Duplicate]);
+        assert_eq!(database.ingest.commit(&batch).await.unwrap(), [Duplicate, REJECTED, Duplicate]);
         let kept = database.probe().await.rejected_messages().await;
         let bodies: Vec<_> = kept.iter().map(|message| &*message.body).collect();
         assert_eq!(bodies, [&b"first"[..], b"none", b"none"]);
@@ -268,7 +268,7 @@ on_every_engine! {
         assert!(matches!(failure, StorageError::Data(_)), "{failure:?}");
         assert_eq!(rows(&database).await, [0; 4]);
         // The connection is as good as before.
-        assert_eq!(database.ingest.commit(&batch[..3]).await.unwrap(), [Stored, Rejected, Rejected]);
+        assert_eq!(database.ingest.commit(&batch[..3]).await.unwrap(), [Stored, REJECTED, REJECTED]);
         assert_eq!(rows(&database).await, [1, 2, 2, 2]);
     }
 

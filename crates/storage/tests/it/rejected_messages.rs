@@ -6,9 +6,9 @@ use mymonit_services::ports::{
 };
 
 use crate::database::{Database, Stores, on_every_engine};
-use crate::fixtures::{measure, message, moment, read, rejected, rejection};
+use crate::fixtures::{REJECTED, measure, message, moment, read, rejected, rejection};
 use crate::ingest::refuse_13;
-use IngestOutcome::{Duplicate, Rejected, Stored};
+use IngestOutcome::{Duplicate, Stored};
 
 const ABSENT: [RejectedMessageId; 3] =
     [RejectedMessageId::new(0), RejectedMessageId::new(4_711), RejectedMessageId::new(u64::MAX)];
@@ -248,7 +248,7 @@ on_every_engine! {
     }
 
     async fn a_discarded_message_is_gone_and_its_publisher_may_send_it_again(database: Database) {
-        for (good, outcome) in [(false, Rejected), (true, Stored)] {
+        for (good, outcome) in [(false, REJECTED), (true, Stored)] {
             database.ingest.commit(&[rejected("a", "x"), rejected("", "y")]).await.unwrap();
             let kept = all(&database).await;
             for message in &kept {
@@ -288,7 +288,7 @@ on_every_engine! {
         database.execute("DELETE FROM REJECTED_MESSAGE_BODIES").await;
         database.execute("DELETE FROM REJECTED_MESSAGES").await;
         let again = [message("a", vec![measure(1, 1, 7, 1.0)]), rejected("b", "x")];
-        assert_eq!(database.ingest.commit(&again).await.unwrap(), [Stored, Rejected]);
+        assert_eq!(database.ingest.commit(&again).await.unwrap(), [Stored, REJECTED]);
         assert_eq!(database.ingest.commit(&again).await.unwrap(), [Duplicate, Duplicate]);
         assert_eq!(values(&database).await, [1.0]);
         assert_ids_fit(&database).await;

@@ -11,9 +11,9 @@ use tokio::join;
 use tokio::sync::Barrier;
 
 use crate::database::{Database, Stores, on_every_engine};
-use crate::fixtures::{measure, message, moment, read, rejected};
+use crate::fixtures::{REJECTED, measure, message, moment, read, rejected};
 use crate::rejected_messages::{all, assert_ids_fit};
-use IngestOutcome::{Duplicate, Rejected, Stored};
+use IngestOutcome::{Duplicate, Stored};
 
 const ROUNDS: u32 = 100;
 
@@ -44,7 +44,7 @@ async fn other(database: &Database) -> Stores {
 
 /// The rejected message of the round.
 async fn reject(stores: &Stores, round: u32) -> RejectedMessageId {
-    assert_eq!(stores.ingest.commit(&[bad(round)]).await.unwrap(), [Rejected]);
+    assert_eq!(stores.ingest.commit(&[bad(round)]).await.unwrap(), [REJECTED]);
     let kept = all(stores).await;
     assert_eq!(kept.len(), 1, "{kept:?}");
     kept[0].id
@@ -86,7 +86,7 @@ on_every_engine! {
             assert_eq!(stored(&database).await, expected);
             // What was stored is known; what was discarded is not.
             let again = deliver(&database, bad(round)).await;
-            assert_eq!(again, if replayed { Duplicate } else { Rejected });
+            assert_eq!(again, if replayed { Duplicate } else { REJECTED });
             for kept in all(&database).await {
                 assert!(database.rejected.discard(kept.id).await.unwrap());
             }
@@ -144,7 +144,7 @@ on_every_engine! {
             let left = all(&database).await;
             match delivered {
                 Duplicate => assert_eq!(left, []),
-                Rejected => assert!(left.len() == 1 && left[0].id > kept),
+                IngestOutcome::Rejected(_) => assert!(left.len() == 1 && left[0].id > kept),
                 Stored => panic!("a message that cannot be stored was"),
             }
             for kept in left {

@@ -39,15 +39,15 @@ pub(super) fn lean_in(folder: &Path) -> Installation {
     Installation { home: folder.join("installation") }
 }
 
-/// Makes a lean installation in a node's folder.
-pub(super) fn lean(folder: &Path) -> anyhow::Result<()> {
+/// Makes a lean installation in a node's folder, with the plugins of these names and what they need.
+pub(super) fn lean(folder: &Path, plugins: &[String]) -> anyhow::Result<()> {
     let installed = installed()?;
     let lean = lean_in(folder);
     fs::create_dir_all(lean.home.join("plugins")).context("cannot make a folder for RabbitMQ")?;
     for shared in ["sbin", "escript"] {
         symlink(installed.join(shared), lean.home.join(shared))?;
     }
-    for application in needed(&installed.join("plugins"))? {
+    for application in needed(&installed.join("plugins"), plugins)? {
         let name = application.file_name().context("an application without a name")?;
         symlink(&application, lean.home.join("plugins").join(name))?;
     }
@@ -65,10 +65,11 @@ fn installed() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The folders of the broker itself and of all that it names as needed, and they again.
-fn needed(plugins: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The folders of the broker itself, of the wanted plugins and of all that they name as needed, and they again.
+fn needed(plugins: &Path, wanted: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let installed = applications(plugins)?;
     let mut to_look_at = vec![String::from("rabbit")];
+    to_look_at.extend_from_slice(wanted);
     let mut needed = BTreeMap::new();
     while let Some(name) = to_look_at.pop() {
         // What is not here is a part of Erlang itself.

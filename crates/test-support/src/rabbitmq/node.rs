@@ -43,6 +43,10 @@ impl Node {
         self.folder.join("rabbitmq.conf")
     }
 
+    pub(super) fn enabled_plugins_file(&self) -> PathBuf {
+        self.folder.join("enabled_plugins")
+    }
+
     pub(super) fn configuration(&self) -> String {
         format!(
             "listeners.tcp.1 = 127.0.0.1:{}\n\
@@ -84,7 +88,7 @@ impl Node {
             ("RABBITMQ_ADVANCED_CONFIG_FILE", in_folder("advanced.config")),
             ("RABBITMQ_GENERATED_CONFIG_DIR", in_folder("generated")),
             ("RABBITMQ_CONF_ENV_FILE", in_folder("rabbitmq-env.conf")),
-            ("RABBITMQ_ENABLED_PLUGINS_FILE", in_folder("enabled_plugins")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", self.enabled_plugins_file().into()),
             ("RABBITMQ_PID_FILE", in_folder("rabbitmq.pid")),
             ("RABBITMQ_ALLOW_INPUT", "1".into()),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", LOOPBACK_ONLY.into()),

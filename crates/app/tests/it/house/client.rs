@@ -16,6 +16,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Takes an answer in.
+    pub(crate) async fn of(response: reqwest::Response) -> anyhow::Result<Self> {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
+        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? };
+        Ok(Self { status, headers, body })
+    }
+
     /// The stable code of a problem document.
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
@@ -65,10 +73,7 @@ impl Client {
             request = request.json(body);
         }
         let response = request.send().await.with_context(|| what.clone())?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.with_context(|| what.clone())?;
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).context(what)? };
-        Ok(Answer { status, headers, body })
+        Answer::of(response).await.context(what)
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {

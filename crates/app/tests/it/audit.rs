@@ -1,0 +1,435 @@
+//! Each audit event of specification §9, provoked as a user or an adapter would, and read as an auditor would. Together
+//! with `docs/audit.md`: what the page lists is what is told here, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mymonit_services::audit::Action;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::{
+    ADMIN, Answer, AuditTrail, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
+    on_every_engine, user,
+};
+
+on_every_engine!(
+    every_action_is_told_once_with_who_what_and_how_it_ended,
+    a_reading_whose_client_leaves_is_told_with_what_was_sent,
+);
+
+const PAGE: &str = include_str!("../../../../docs/audit.md");
+
+/// One event's fields, in the short form of these tests.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Told {
+    action: &'static str,
+    outcome: &'static str,
+    user_id: Option<&'static str>,
+    resource: Option<(&'static str, String)>,
+    reason: Option<&'static str>,
+    operation: Option<&'static str>,
+    measures: Option<u64>,
+}
+
+fn assert_told(event: &Value, told: &Told) {
+    let category = match told.action {
+        "authenticate" => "authentication",
+        "create-experiment" | "rename-experiment" => "configuration",
+        action if action.contains("measure") || action.contains("message") => "database",
+        _ => "iam",
+    };
+    let (kind, id) = told.resource.as_ref().map(|(kind, id)| (Some(*kind), Some(&**id))).unwrap_or_default();
+    for (name, expected) in [
+        ("event.kind", Some("event")),
+        ("event.category", Some(category)),
+        ("event.action", Some(told.action)),
+        ("event.outcome", Some(told.outcome)),
+        ("event.reason", told.reason),
+        ("user.id", told.user_id),
+        ("source.ip", Some("127.0.0.1")),
+        ("mymonit.operation", told.operation),
+        ("mymonit.resource.type", kind),
+        ("mymonit.resource.id", id),
+    ] {
+        assert_eq!(event.get(name), expected.map(Value::from).as_ref(), "{name} of {event:#}");
+    }
+    assert_eq!(event.get("mymonit.measures"), told.measures.map(Value::from).as_ref(), "{event:#}");
+    // Every field is one that the page names.
+    for name in event.as_object().unwrap().keys() {
+        assert!(PAGE.contains(&format!("`{name}`")), "docs/audit.md does not name the field {name}");
+    }
+}
+
+/// The actions that the table of the page lists.
+fn actions_of_the_page() -> BTreeSet<String> {
+    let (_, section) = PAGE.split_once("## The actions").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | `"));
+    rows.map(|(action, _)| action.to_owned()).collect()
+}
+
+/// The examples of the page, by their action.
+fn examples_of_the_page() -> BTreeMap<String, Value> {
+    let lines = PAGE.lines().filter(|line| line.starts_with("{\"@timestamp\""));
+    let examples = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    examples.map(|example| (example["event.action"].as_str().unwrap().to_owned(), example)).collect()
+}
+
+#[test]
+fn the_page_lists_exactly_the_actions_of_the_program_each_with_an_example() {
+    let actions: BTreeSet<_> = Action::ALL.iter().map(|action| action.as_str().to_owned()).collect();
+    assert_eq!(actions_of_the_page(), actions);
+    let examples = examples_of_the_page();
+    assert_eq!(examples.keys().cloned().collect::<BTreeSet<_>>(), actions);
+    for action in Action::ALL {
+        assert_eq!(examples[action.as_str()]["event.category"], action.category());
+    }
+}
+
+/// Makes requests, and keeps the events that were told of.
+struct Story<'a> {
+    trail: AuditTrail<'a>,
+    told: BTreeMap<String, Value>,
+}
+
+impl Story<'_> {
+    async fn expect(
+        &mut self,
+        client: &Client,
+        request: (Method, &str, Option<Value>),
+        status: u16,
+        told: Told,
+    ) -> Answer {
+        let (method, path, body) = request;
+        let (answer, event) = self.trail.follow(client, method, path, body).await.unwrap();
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        assert_told(&event, &told);
+        // Of each action the first that was done, and else the last that was not.
+        let known = self.told.get(told.action);
+        if known.is_none_or(|known| known["event.outcome"] != "success") {
+            self.told.insert(told.action.to_owned(), event);
+        }
+        answer
+    }
+}
+
+fn get(path: &str) -> (Method, &str, Option<Value>) {
+    (Method::GET, path, None)
+}
+
+fn post(path: &str) -> (Method, &str, Option<Value>) {
+    (Method::POST, path, None)
+}
+
+fn delete(path: &str) -> (Method, &str, Option<Value>) {
+    (Method::DELETE, path, None)
+}
+
+fn done(action: &'static str, kind: &'static str, id: &str) -> Told {
+    Told {
+        action,
+        outcome: "success",
+        user_id: Some("A001"),
+        resource: Some((kind, id.to_owned())),
+        ..Told::default()
+    }
+}
+
+fn failed(reason: &'static str, told: Told) -> Told {
+    Told { outcome: "failure", reason: Some(reason), ..told }
+}
+
+fn refused(user_id: &'static str, operation: &'static str, reason: &'static str) -> Told {
+    Told {
+        action: "authorize",
+        outcome: "failure",
+        user_id: Some(user_id),
+        operation: Some(operation),
+        reason: Some(reason),
+        ..Told::default()
+    }
+}
+
+async fn every_action_is_told_once_with_who_what_and_how_it_ended(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let mut story = Story { trail: AuditTrail::of(&service), told: BTreeMap::new() };
+    authentication(&house, &service, &mut story).await;
+    users(&house, &service, &mut story).await;
+    experiments(&house, &service, &mut story).await;
+    refusals(&house, &service, &mut story).await;
+    measures(&house, &service, &mut story).await;
+    rejected_messages(&house, &service, &mut story).await;
+    // Who looks at what everybody may see is not told of.
+    let admin = house.client(&service, ADMIN);
+    for path in ["/users/", "/users/S001", "/experiments/", "/measure-types/", "/nowhere"] {
+        story.trail.untold(&admin, path).await.unwrap();
+    }
+    throughput(&house, &service, &mut story).await;
+
+    let told: BTreeSet<_> = story.told.keys().cloned().collect();
+    assert_eq!(told, actions_of_the_page());
+    for (action, example) in examples_of_the_page() {
+        let fields = |event: &Value| event.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(fields(&example), fields(&story.told[&action]), "the page's example of {action}");
+    }
+}
+
+async fn authentication(house: &House, service: &Service, story: &mut Story<'_>) {
+    let nobody = Told { action: "authenticate", ..Told::default() };
+    let anonymous = service.anonymous();
+    story.expect(&anonymous, get("/users/me"), 401, failed("no Authorization header", nobody.clone())).await;
+    let basic = service.with_authorization("Basic YTpi");
+    let reason = "the Authorization header is not `Bearer` and one token";
+    story.expect(&basic, get("/users/me"), 401, failed(reason, nobody.clone())).await;
+    let forger = service.with_authorization("Bearer not.a.token");
+    let (answer, event) = story.trail.follow(&forger, Method::GET, "/users/me", None).await.unwrap();
+    assert_eq!((answer.status, &event["event.action"]), (401, &json!("authenticate")));
+    assert!(event["event.reason"].is_string(), "{event:#}");
+
+    let stranger = house.client(service, "a-stranger");
+    let reason = "the token's user is not known here";
+    let told = Told { user_id: None, ..refused("", "sign-in", reason) };
+    story.expect(&stranger, get("/users/me"), 403, told).await;
+}
+
+async fn users(house: &House, service: &Service, story: &mut Story<'_>) {
+    let admin = house.client(service, ADMIN);
+    let created = done("create-user", "user", "S003");
+    let create = |body| (Method::POST, "/users/", Some(body));
+    story.expect(&admin, create(user("S003", "SCIENTIST")), 201, created.clone()).await;
+    let in_vain = Told { resource: None, ..created };
+    story.expect(&admin, create(user("S003", "SCIENTIST")), 409, failed("conflict", in_vain.clone())).await;
+    story.expect(&admin, create(user("S004", "GOD")), 400, failed("invalid_argument", in_vain)).await;
+
+    let update = |path, body| (Method::PUT, path, Some(body));
+    let updated = done("update-user", "user", "S003");
+    story.expect(&admin, update("/users/S003", user("S003", "SCIENTIST")), 200, updated.clone()).await;
+    let taken = json!({"name": "x", "username": ADMIN, "email": "x@home.cern"});
+    story.expect(&admin, update("/users/S003", taken), 409, failed("conflict", updated.clone())).await;
+    let absent = failed("not_found", Told { resource: None, ..updated.clone() });
+    story.expect(&admin, update("/users/nobody", user("nobody", "SCIENTIST")), 404, absent).await;
+    let own = house.client(service, "uid-S003");
+    let other_name = json!({"name": "x", "username": "other", "email": "x@home.cern"});
+    let told = refused("S003", "update-user", "only an administrator may change `username`");
+    let told = Told { resource: Some(("user", "S003".to_owned())), ..told };
+    story.expect(&own, update("/users/S003", other_name), 403, told).await;
+
+    let erased = done("erase-user", "user", "S003");
+    story.expect(&own, delete("/users/S003"), 204, Told { user_id: Some("S003"), ..erased }).await;
+    let last = failed("conflict", done("erase-user", "user", "A001"));
+    story.expect(&admin, delete("/users/A001"), 409, last).await;
+}
+
+async fn experiments(house: &House, service: &Service, story: &mut Story<'_>) {
+    let admin = house.client(service, ADMIN);
+    let create = || (Method::POST, "/experiments/", Some(json!({"name": "new"})));
+    let created = done("create-experiment", "experiment", "3");
+    story.expect(&admin, create(), 201, created.clone()).await;
+    let in_vain = Told { resource: None, ..created };
+    story.expect(&admin, create(), 409, failed("conflict", in_vain)).await;
+    let rename = |path| (Method::PUT, path, Some(json!({"name": "newer"})));
+    let renamed = |id| done("rename-experiment", "experiment", id);
+    story.expect(&admin, rename("/experiments/3"), 200, renamed("3")).await;
+    story.expect(&admin, rename("/experiments/99"), 404, failed("not_found", renamed("99"))).await;
+
+    let associated = done("associate", "association", "3/S001");
+    let path = "/scientists-experiments/3/S001";
+    story.expect(&admin, post(path), 201, associated.clone()).await;
+    story.expect(&admin, post(path), 409, failed("conflict", associated)).await;
+    let nobody = done("associate", "experiment", "3");
+    let path_of_nobody = "/scientists-experiments/3/nobody";
+    story.expect(&admin, post(path_of_nobody), 404, failed("not_found", nobody)).await;
+    story.expect(&admin, delete(path), 204, done("dissociate", "association", "3/S001")).await;
+    let absent = done("dissociate", "experiment", "3");
+    story.expect(&admin, delete(path), 404, failed("not_found", absent)).await;
+}
+
+async fn refusals(house: &House, service: &Service, story: &mut Story<'_>) {
+    const ONLY_ADMINISTRATORS: &str = "only an administrator may do this";
+    let scientist = house.client(service, SCIENTIST);
+    let new_user = Some(user("S009", "SCIENTIST"));
+    let name = Some(json!({"name": "x"}));
+    let experiment = Some(("experiment", "1".to_owned()));
+    for (method, path, body, operation, resource) in [
+        (Method::GET, "/users/", None, "list-users", None),
+        (Method::POST, "/users/", new_user, "create-user", None),
+        (Method::POST, "/experiments/", name.clone(), "create-experiment", None),
+        (Method::PUT, "/experiments/1", name, "rename-experiment", experiment.clone()),
+        (Method::GET, "/scientists-experiments/", None, "list-associations", None),
+        (Method::POST, "/scientists-experiments/1/S001", None, "associate", experiment.clone()),
+        (Method::DELETE, "/scientists-experiments/1/S001", None, "dissociate", experiment),
+        (Method::GET, "/rejected-messages/", None, "list-rejected-messages", None),
+        (Method::GET, "/rejected-messages/1", None, "read-rejected-message", None),
+        (Method::POST, "/rejected-messages/1/replay", None, "replay-rejected-message", None),
+        (Method::POST, "/rejected-messages/replay", None, "replay-rejected-message", None),
+        (Method::DELETE, "/rejected-messages/1", None, "discard-rejected-message", None),
+    ] {
+        let told = Told { resource, ..refused("S001", operation, ONLY_ADMINISTRATORS) };
+        story.expect(&scientist, (method, path, body), 403, told).await;
+    }
+    let reason = "a scientist has access to the own record only";
+    let of_other = Some(("user", "S002".to_owned()));
+    for (method, operation) in
+        [(Method::GET, "read-user"), (Method::PUT, "update-user"), (Method::DELETE, "erase-user")]
+    {
+        let body = (method == Method::PUT).then(|| user("S002", "SCIENTIST"));
+        let told = Told { resource: of_other.clone(), ..refused("S001", operation, reason) };
+        story.expect(&scientist, (method, "/users/S002", body), 403, told).await;
+    }
+    // A name that somebody writes there is not repeated.
+    let told = refused("S001", "read-user", reason);
+    story.expect(&scientist, get("/users/peter.higg@home.cern"), 403, told).await;
+    let reason = "not associated with the experiment, or there is none";
+    for (path, operation, id) in [
+        ("/experiments/2", "read-experiment", "2"),
+        ("/measures/2", "read-measures", "2"),
+        ("/measures/99", "read-measures", "99"),
+    ] {
+        let resource = Some(("experiment", id.to_owned()));
+        let told = Told { resource, ..refused("S001", operation, reason) };
+        story.expect(&scientist, get(path), 404, told).await;
+    }
+    let resource = Some(("experiment", "1".to_owned()));
+    let told = Told { resource, ..refused("A001", "read-measures", "only scientists may read measures") };
+    story.expect(&house.client(service, ADMIN), get("/measures/1"), 403, told).await;
+}
+
+async fn measures(house: &House, service: &Service, story: &mut Story<'_>) {
+    let scientist = house.client(service, SCIENTIST);
+    let read = |measures| Told {
+        user_id: Some("S001"),
+        measures: Some(measures),
+        ..done("read-measures", "experiment", "1")
+    };
+    story.expect(&scientist, get("/measures/1"), 200, read(10)).await;
+    story.expect(&scientist, get("/measures/1?limit=3"), 200, read(3)).await;
+    story.expect(&scientist, get("/measures/1?type=volt"), 200, read(0)).await;
+    let empty = Told { user_id: Some("S002"), resource: Some(("experiment", "2".to_owned())), ..read(0) };
+    story.expect(&house.client(service, OTHER_SCIENTIST), get("/measures/2"), 200, empty).await;
+    story.trail.untold(&scientist, "/measures/1?limit=0").await.unwrap();
+}
+
+async fn rejected_messages(house: &House, service: &Service, story: &mut Story<'_>) {
+    let admin = house.client(service, ADMIN);
+    let adapter = house.adapter().await.unwrap();
+    for value in [1.0, 2.0] {
+        adapter.publish(&message("later", "hertz", value, 1_700_000_000), None).await.unwrap();
+    }
+    let list = mymonit_test_support::wait_until("the messages are rejected", SOON, async || {
+        let list = admin.read("/rejected-messages/").await.map_err(|error| error.to_string())?;
+        if list.as_array().unwrap().len() == 2 { Ok(list) } else { Err(list.to_string()) }
+    });
+    let list = list.await.unwrap();
+    let ids: Vec<_> = list.as_array().unwrap().iter().map(|message| message["id"].to_string()).collect();
+
+    let replayed = |id: &str| done("replay-rejected-message", "rejected-message", id);
+    let path = format!("/rejected-messages/{}/replay", ids[0]);
+    let still = failed("unknown_experiment", replayed(&ids[0]));
+    story.expect(&admin, post(&path), 200, still).await;
+    admin.add_experiment("later").await.unwrap();
+    let stored = Told { measures: Some(1), ..replayed(&ids[0]) };
+    story.expect(&admin, post(&path), 200, stored).await;
+    story.expect(&admin, post(&path), 404, failed("not_found", replayed(&ids[0]))).await;
+
+    let path = format!("/rejected-messages/{}", ids[1]);
+    let discarded = done("discard-rejected-message", "rejected-message", &ids[1]);
+    story.expect(&admin, delete(&path), 204, discarded.clone()).await;
+    story.expect(&admin, delete(&path), 404, failed("not_found", discarded)).await;
+
+    // Each of many is told of by itself.
+    for value in [3.0, 4.0] {
+        adapter.publish(&message("latest", "hertz", value, 1_700_000_000), None).await.unwrap();
+    }
+    let id = story.trail.next_id();
+    mymonit_test_support::wait_until("both are tried", SOON, async || {
+        let request = admin.request(Method::POST, "/rejected-messages/replay?reason=unknown_experiment");
+        let answer = Answer::of(request.header("x-request-id", &id).send().await.unwrap()).await.unwrap();
+        if answer.body["still_rejected"] == 2 { Ok(()) } else { Err(format!("{answer:?}")) }
+    })
+    .await
+    .unwrap();
+    // What a process prints arrives a moment later.
+    let events = mymonit_test_support::wait_until("both are told of", SOON, async || {
+        let mut events = story.trail.events();
+        events.retain(|event| event["http.request.id"] == *id);
+        if events.len() >= 2 { Ok(events) } else { Err(format!("{events:#?}")) }
+    });
+    let events = events.await.unwrap();
+    assert!(events.iter().all(|event| event["event.reason"] == "unknown_experiment"), "{events:#?}");
+}
+
+/// The minute that has not passed yet is told of at the end.
+async fn throughput(house: &House, service: &Service, story: &mut Story<'_>) {
+    assert_eq!(house.queued().await.unwrap(), 0);
+    service.stop().await.unwrap();
+    service.process.wait_for_line("\"message\":\"stopped\"", SOON).await.unwrap();
+    let mut events = story.trail.events();
+    events.retain(|event| event["event.action"] == "consume-messages");
+    let sum = |name: &str| {
+        let name = format!("mymonit.throughput.{name}");
+        events.iter().map(|event| event[&name].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!([sum("received"), sum("stored"), sum("duplicate"), sum("rejected")], [4, 0, 0, 4]);
+    let last = events.pop().unwrap();
+    assert_eq!((&last["event.kind"], &last["event.category"]), (&json!("metric"), &json!("database")));
+    assert!(last["mymonit.throughput.seconds"].as_f64().unwrap() > 0.0);
+    story.told.insert("consume-messages".to_owned(), last);
+}
+
+async fn a_reading_whose_client_leaves_is_told_with_what_was_sent(engine: Engine) {
+    const STORED: u32 = 300_000;
+    let house = House::new(engine).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    house.session().await.unwrap().add_measures(2, STORED).await.unwrap();
+    let mut trail = AuditTrail::of(&service);
+    let id = trail.next_id();
+    let scientist = house.client(&service, OTHER_SCIENTIST);
+    let request = scientist.request(Method::GET, "/measures/2").header("x-request-id", &id);
+    let mut response = request.send().await.unwrap();
+    let mut seen = 0;
+    while seen < 1_000_000 {
+        seen += response.chunk().await.unwrap().unwrap().len();
+    }
+    drop(response);
+    let event = trail.of_request(&id, 1).await.unwrap().remove(0);
+    let sent = event["mymonit.measures"].as_u64().unwrap();
+    assert_eq!(
+        (&event["event.outcome"], &event["user.id"]),
+        (&json!("failure"), &json!("S002")),
+        "{event:#}"
+    );
+    assert_eq!(event["event.reason"], "the client did not stay to the end");
+    // A measure takes about a hundred bytes, and what is on its way in sockets and buffers was sent as well.
+    assert!((5_000..u64::from(STORED)).contains(&sent), "{sent}");
+}
+
+#[tokio::test]
+async fn the_source_is_what_a_trusted_proxy_says_and_nobody_else() {
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    let (trusting, other) = tokio::join!(
+        house.service().unwrap().env("REST_TRUSTED_PROXIES", "127.0.0.0/8").ready(),
+        house.ready_service(),
+    );
+    for (service, source) in [(trusting.unwrap(), "198.51.100.9"), (other.unwrap(), "127.0.0.1")] {
+        let mut trail = AuditTrail::of(&service);
+        let id = trail.next_id();
+        let request = service.anonymous().request(Method::GET, "/users/me").header("x-request-id", &id);
+        request.header("x-forwarded-for", "6.6.6.6, 198.51.100.9").send().await.unwrap();
+        assert_eq!(trail.of_request(&id, 1).await.unwrap()[0]["source.ip"], source);
+    }
+}
+
+#[tokio::test]
+async fn no_filter_silences_the_audit_events() {
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    for level in ["off", "error", "off,mymonit::audit=off", "mymonit=trace,[request]=off"] {
+        let service = house.service().unwrap().env("LOG_LEVEL", level).ready().await.unwrap();
+        let request = service.anonymous().request(Method::GET, "/users/me").header("x-request-id", "seen");
+        request.send().await.unwrap();
+        let line = service.process.wait_for_line("\"authenticate\"", SOON).await.unwrap();
+        let event: Value = serde_json::from_str(&line.text).unwrap();
+        assert_eq!((&event["http.request.id"], &event["source.ip"]), (&json!("seen"), &json!("127.0.0.1")));
+        service.stop().await.unwrap();
+    }
+}

@@ -1,0 +1,74 @@
+use anyhow::Context;
+use mymonit_test_support::{Stream, wait_until};
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Answer, Client, SOON, Service};
+
+/// Reads the audit events of a service as an auditor would, and makes requests that it can tell apart.
+pub(crate) struct AuditTrail<'a> {
+    service: &'a Service,
+    requests: u32,
+}
+
+impl<'a> AuditTrail<'a> {
+    pub(crate) fn of(service: &'a Service) -> Self {
+        Self { service, requests: 0 }
+    }
+
+    /// All audit events so far.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let lines = self.service.process.lines();
+        let printed = lines.iter().filter(|line| line.stream == Stream::Stdout);
+        let events = printed.map(|line| serde_json::from_str::<Value>(&line.text).unwrap());
+        events.filter(|event| event["event.dataset"] == "mymonit.audit").collect()
+    }
+
+    /// Waits for the events of a request, of which there are so many.
+    pub(crate) async fn of_request(&self, id: &str, number: usize) -> anyhow::Result<Vec<Value>> {
+        // The line of the request itself is written last.
+        let is_over =
+            |line: &str| line.contains(id) && line.contains("mymonit_rest_listener::edge::request_line");
+        wait_until("the audit events of a request", SOON, async || {
+            if !self.service.process.lines().iter().any(|line| is_over(&line.text)) {
+                return Err("the request is not over".to_owned());
+            }
+            let mut events = self.events();
+            events.retain(|event| event["http.request.id"] == id);
+            if events.len() == number { Ok(events) } else { Err(format!("{events:#?}")) }
+        })
+        .await
+    }
+
+    /// A name for the next request.
+    pub(crate) fn next_id(&mut self) -> String {
+        self.requests += 1;
+        format!("request-{}-of-this-test", self.requests)
+    }
+
+    /// Makes a request and gives its answer and the one event that it is told of with.
+    pub(crate) async fn follow(
+        &mut self,
+        client: &Client,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<(Answer, Value)> {
+        let id = self.next_id();
+        let request = client.request(method.clone(), path).header("x-request-id", &id);
+        let request = if let Some(body) = &body { request.json(body) } else { request };
+        let answer = Answer::of(request.send().await?).await?;
+        let events = self.of_request(&id, 1).await;
+        let mut events = events.with_context(|| format!("{method} {path}: {answer:?}"))?;
+        Ok((answer, events.remove(0)))
+    }
+
+    /// Makes a request that the auditor is not told of.
+    pub(crate) async fn untold(&mut self, client: &Client, path: &str) -> anyhow::Result<Answer> {
+        let id = self.next_id();
+        let answer = client.request(Method::GET, path).header("x-request-id", &id).send().await?;
+        let answer = Answer::of(answer).await?;
+        self.of_request(&id, 0).await?;
+        Ok(answer)
+    }
+}

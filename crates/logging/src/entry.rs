@@ -1,0 +1,144 @@
+use std::fmt;
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Record};
+
+/// The greatest length of a text in bytes. What is longer than this is no log line any more, and a line of bounded
+/// length is what keeps the buffer for Logstash bounded.
+const MAX_TEXT: usize = 8 * 1024;
+
+/// The value of a field, as it is to be printed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Text(String),
+    Integer(i128),
+    Number(f64),
+    Truth(bool),
+}
+
+/// Names and values, in the order in which they were given.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Fields(pub(crate) Vec<(&'static str, Value)>);
+
+impl Fields {
+    pub(crate) fn of_span(attributes: &Attributes<'_>) -> Self {
+        let mut fields = Self::default();
+        attributes.record(&mut fields);
+        fields
+    }
+
+    pub(crate) fn of_event(event: &tracing::Event<'_>) -> Self {
+        let mut fields = Self::default();
+        event.record(&mut fields);
+        fields
+    }
+
+    /// Adds what became known of a span later on.
+    pub(crate) fn add(&mut self, record: &Record<'_>) {
+        record.record(self);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// A later value of the same name counts.
+    fn set(&mut self, field: &Field, value: Value) {
+        match self.0.iter_mut().find(|(name, _)| *name == field.name()) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((field.name(), value)),
+        }
+    }
+
+    fn set_text(&mut self, field: &Field, mut text: String) {
+        if text.len() > MAX_TEXT {
+            text.truncate(text.floor_char_boundary(MAX_TEXT));
+            text.push_str("… (cut)");
+        }
+        self.set(field, Value::Text(text));
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, Value::Number(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, Value::Integer(value.into()));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, Value::Integer(value.into()));
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.set(field, Value::Integer(value));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.set(
+            field,
+            i128::try_from(value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer),
+        );
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, Value::Truth(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set_text(field, value.to_owned());
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.set_text(field, value.to_string());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.set_text(field, format!("{value:?}"));
+    }
+}
+
+/// Writes a text without any character that begins a new line or has a meaning of its own in a terminal: whatever is
+/// in it, it stays within its line. The escapes are those of JSON.
+pub(crate) fn escape(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find(needs_escape) {
+        out.push_str(&rest[..at]);
+        let mut characters = rest[at..].chars();
+        match characters.next() {
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some(other) => out.push_str(&format!("\\u{:04x}", u32::from(other))),
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+}
+
+fn needs_escape(character: char) -> bool {
+    // Control characters of both sets, and Unicode's separators of lines and paragraphs and its changes of direction,
+    // with which a line can be made to look like another one.
+    matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || character.is_control()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_ends_its_line() {
+        let mut out = String::new();
+        escape("a\"b\\c\r\nd\te\u{1b}[31mf\u{85}g\u{2028}h\u{202e}i\0é", &mut out);
+        let expected = r#"a\"b\\c\r\nd\te\u001b[31mf\u0085g\u2028h\u202ei\u0000é"#;
+        assert_eq!(out, expected);
+        let read: String = serde_json::from_str(&format!("\"{out}\"")).unwrap();
+        assert_eq!(read, "a\"b\\c\r\nd\te\u{1b}[31mf\u{85}g\u{2028}h\u{202e}i\0é");
+    }
+}

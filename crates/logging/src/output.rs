@@ -1,0 +1,71 @@
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::entry::Fields;
+use crate::logstash::Buffer;
+use crate::{AUDIT, ecs, terminal};
+
+/// Where lines go: to standard output, for people or as JSON, and to Logstash.
+pub(crate) struct Output {
+    pub(crate) is_terminal: bool,
+    pub(crate) logstash: Option<Arc<Buffer>>,
+}
+
+impl Output {
+    fn say(&self, event: &Event<'_>, spans: &[Fields]) {
+        let (metadata, fields) = (event.metadata(), Fields::of_event(event));
+        let mut line = String::with_capacity(512);
+        if self.is_terminal {
+            terminal::line(metadata, &fields, spans, &mut line);
+            print(&mut line);
+            line.clear();
+        }
+        if !self.is_terminal || self.logstash.is_some() {
+            ecs::line(metadata, &fields, spans, &mut line);
+        }
+        if !self.is_terminal {
+            print(&mut line);
+        }
+        if let Some(logstash) = &self.logstash {
+            if self.is_terminal {
+                line.push('\n');
+            }
+            logstash.push(line.into_bytes(), metadata.target() == AUDIT);
+        }
+    }
+}
+
+/// Prints a line, in one piece, so that lines of several threads do not mix.
+fn print(line: &mut String) {
+    line.push('\n');
+    // There is nobody to tell that nobody reads standard output any more.
+    let _ = io::stdout().lock().write_all(line.as_bytes());
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Output {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Fields::of_span(attributes));
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            fields.add(values);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let scope = context.event_scope(event);
+        let fields =
+            scope.into_iter().flatten().filter_map(|span| span.extensions().get::<Fields>().cloned());
+        self.say(event, &fields.collect::<Vec<_>>());
+    }
+}

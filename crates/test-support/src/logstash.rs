@@ -1,0 +1,211 @@
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::ports::ReservedPort;
+use crate::wait::wait_until;
+
+/// How it treats what it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appetite {
+    /// Takes everything at once.
+    Whole,
+    /// Takes so many bytes, and rests for so long.
+    Slow(usize, Duration),
+    /// Takes nothing; connections are accepted.
+    Stalled,
+}
+
+/// Stands in for Logstash's TCP input with the codec `json_lines`: reads lines, acknowledges nothing, and misbehaves on
+/// demand. It lives in the runtime of the test that starts it.
+#[derive(Debug)]
+pub struct LogstashDouble {
+    port: ReservedPort,
+    appetite: watch::Sender<Appetite>,
+    /// Counted up to reset all connections that are there.
+    resets: watch::Sender<usize>,
+    received: Arc<Mutex<Received>>,
+    listener: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Received {
+    lines: Vec<String>,
+    fragments: Vec<String>,
+    connections: usize,
+}
+
+impl LogstashDouble {
+    /// Takes a port, where nobody listens yet.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub fn away() -> anyhow::Result<Self> {
+        Ok(Self {
+            port: ReservedPort::reserve()?,
+            appetite: watch::channel(Appetite::Whole).0,
+            resets: watch::channel(0).0,
+            received: Arc::default(),
+            listener: JoinSet::new(),
+        })
+    }
+
+    /// Takes a port and listens there.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn start() -> anyhow::Result<Self> {
+        let mut this = Self::away()?;
+        this.come().await?;
+        Ok(this)
+    }
+
+    /// The port of 127.0.0.1.
+    pub const fn port(&self) -> u16 {
+        self.port.get()
+    }
+
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Where the port cannot be listened on.
+    pub async fn come(&mut self) -> anyhow::Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port())).await?;
+        let (appetite, resets) = (self.appetite.subscribe(), self.resets.clone());
+        self.listener.spawn(accept(listener, appetite, resets, self.received.clone()));
+        Ok(())
+    }
+
+    /// Stops listening and resets all connections, as a Logstash that is killed.
+    pub async fn go(&mut self) {
+        self.reset();
+        self.listener.shutdown().await;
+    }
+
+    /// Treats what comes in another way from now on.
+    pub fn appetite(&self, appetite: Appetite) {
+        self.appetite.send_replace(appetite);
+    }
+
+    /// Resets all connections that are there; what they sent and was not read is lost.
+    pub fn reset(&self) {
+        self.resets.send_modify(|resets| *resets += 1);
+    }
+
+    /// All whole lines so far, in the order of their arrival.
+    pub fn lines(&self) -> Vec<String> {
+        self.received().lines.clone()
+    }
+
+    /// What stood at the end of connections that ended within a line.
+    pub fn fragments(&self) -> Vec<String> {
+        self.received().fragments.clone()
+    }
+
+    /// How many connections have been made so far.
+    pub fn connections(&self) -> usize {
+        self.received().connections
+    }
+
+    /// Waits for a line with this text.
+    ///
+    /// # Errors
+    /// Where none comes in time.
+    pub async fn wait_for_line(&self, text: &str, within: Duration) -> anyhow::Result<String> {
+        wait_until("a line at Logstash", within, async || {
+            let received = self.received();
+            let found = received.lines.iter().rev().find(|line| line.contains(text)).cloned();
+            found.ok_or_else(|| format!("{} lines", received.lines.len()))
+        })
+        .await
+        .with_context(|| format!("no line with {text:?}"))
+    }
+
+    fn received(&self) -> MutexGuard<'_, Received> {
+        locked(&self.received)
+    }
+}
+
+fn locked(received: &Mutex<Received>) -> MutexGuard<'_, Received> {
+    received.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept(
+    listener: TcpListener,
+    appetite: watch::Receiver<Appetite>,
+    resets: watch::Sender<usize>,
+    received: Arc<Mutex<Received>>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { return };
+                locked(&received).connections += 1;
+                connections.spawn(serve(stream, appetite.clone(), resets.subscribe(), received.clone()));
+            }
+        }
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    appetite: watch::Receiver<Appetite>,
+    mut resets: watch::Receiver<usize>,
+    received: Arc<Mutex<Received>>,
+) {
+    let mut rest = Vec::new();
+    tokio::select! {
+        biased;
+        _ = resets.changed() => {
+            let _ = stream.set_zero_linger();
+        }
+        _ = read(&mut stream, appetite, &mut rest, &received) => {}
+    }
+    if !rest.is_empty() {
+        locked(&received).fragments.push(String::from_utf8_lossy(&rest).into_owned());
+    }
+}
+
+async fn read(
+    stream: &mut TcpStream,
+    mut appetite: watch::Receiver<Appetite>,
+    rest: &mut Vec<u8>,
+    received: &Mutex<Received>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let now = appetite.wait_for(|appetite| *appetite != Appetite::Stalled).await;
+        let (most, pause) = match now.map(|now| *now) {
+            Ok(Appetite::Slow(most, pause)) => (most, Some(pause)),
+            _ => (buffer.len(), None),
+        };
+        let most = most.min(buffer.len());
+        let length = tokio::select! {
+            biased;
+            // Also while it waits for something to read.
+            _ = appetite.changed() => continue,
+            length = stream.read(&mut buffer[..most]) => length?,
+        };
+        if length == 0 {
+            return Ok(());
+        }
+        rest.extend_from_slice(&buffer[..length]);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line[..end]).into_owned();
+            locked(received).lines.push(line);
+        }
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
