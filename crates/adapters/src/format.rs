@@ -7,6 +7,9 @@ mod ndjson;
 mod text;
 mod xml;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 
 use thiserror::Error;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use futures::{FutureExt, StreamExt};
 use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
+    BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -77,6 +77,16 @@ impl Broker {
             ensure!(confirm?.is_ack(), "a message was not taken");
         }
         Ok(())
+    }
+
+    /// Takes all messages out of the queue and gives their bodies.
+    pub(crate) async fn take_all(&self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let mut bodies = Vec::new();
+        let options = BasicGetOptions { no_ack: true };
+        while let Some(message) = self.channel.basic_get(QUEUE.into(), options).await? {
+            bodies.push(message.delivery.data);
+        }
+        Ok(bodies)
     }
 
     /// Waits until no message waits in the queue. What a consumer holds is not counted, so the end is near then, and

@@ -1,6 +1,7 @@
 //! The benchmarks of specification §15. Each starts private servers, measures the real binary, and prints its
 //! figures beside their limit taken in the same run, so that the ratio holds on any machine.
 
+mod adapter;
 mod bare;
 mod broker;
 mod database;
@@ -32,6 +33,8 @@ enum Benchmark {
     Logging(logging::Options),
     /// Measures out of the database to clients.
     Read(read::Options),
+    /// A CSV file to the broker, by the adapter.
+    Adapter(adapter::Options),
     /// The limit that `read` compares with; it starts this itself.
     #[command(hide = true)]
     BareHandler(bare::Options),
@@ -43,6 +46,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Ingest(options) => ingest::run(&options).await,
         Benchmark::Logging(options) => logging::run(&options).await,
         Benchmark::Read(options) => read::run(&options).await,
+        Benchmark::Adapter(options) => adapter::run(&options).await,
         Benchmark::BareHandler(options) => bare::serve(&options).await,
     }
 }

@@ -303,7 +303,14 @@ impl Parser {
                 return self.broken("the document ends in the middle of a value");
             }
         }
-        Ok(if self.overlong.is_some() { Value::TooLong } else { Value::Whole(scanned) })
+        match &mut self.overlong {
+            None => Ok(Value::Whole(scanned)),
+            Some(overlong) => {
+                overlong.length += scanned as u64;
+                self.input.consume(scanned);
+                Ok(Value::TooLong)
+            }
+        }
     }
 
     fn complaint(&self, reason: String) -> Step {

@@ -75,6 +75,7 @@ impl Lines {
     fn pass_over(&mut self) -> io::Result<Line> {
         let window = self.input.available();
         let mut original = Original { bytes: window[..SHOWN_BYTES.min(window.len())].to_vec(), length: 0 };
+        let mut before = None;
         loop {
             let window = self.input.available();
             let (count, is_end) = match memchr::memchr(b'\n', window) {
@@ -82,6 +83,11 @@ impl Lines {
                 None => (window.len(), false),
             };
             original.length += count as u64;
+            if is_end {
+                let last = if count > 1 { window.get(count - 2).copied() } else { before };
+                original.length -= if last == Some(b'\r') { 2 } else { 1 };
+            }
+            before = window.last().copied();
             self.input.consume(count);
             if is_end || self.input.fill()? == 0 {
                 break;

@@ -126,3 +126,45 @@ fn read(path: &Path) -> io::Result<Group> {
         counts: header.counts,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(number: u64) -> Group {
+        let message = |id: &str, body: &[u8]| Message { id: id.to_owned(), body: body.to_vec(), measures: 1 };
+        Group {
+            number,
+            messages: vec![message("a", b"[1]\n"), message("b", b"")],
+            unparsable: vec!["{}\n".to_owned()],
+            ..Group::default()
+        }
+    }
+
+    #[test]
+    fn groups_are_read_back_as_they_were_and_older_ones_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path().to_owned());
+        for number in [9, 10, 11] {
+            spool.write(&group(number)).unwrap();
+        }
+        fs::write(folder.path().join("00000000000000000012.tmp"), "half").unwrap();
+        assert_eq!(spool.left(10).unwrap(), [10, 11]);
+        assert_eq!(spool.read(11).unwrap(), group(11));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_damaged_group_is_an_error_and_not_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::new(folder.path().to_owned());
+        spool.write(&group(1)).unwrap();
+        let path = folder.path().join("00000000000000000001.group");
+        let mut content = fs::read(&path).unwrap();
+        for change in [0, content.len() - 1] {
+            content[change] ^= 1;
+            fs::write(&path, &content).unwrap();
+            assert!(spool.read(1).unwrap_err().to_string().contains("00001.group"));
+        }
+    }
+}

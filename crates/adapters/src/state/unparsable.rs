@@ -100,3 +100,31 @@ fn already_written(
     file.read_exact(&mut there)?;
     Ok(if text.starts_with(&there) { there.len() } else { 0 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_were_written_before_a_kill_are_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("unparsable.ndjson");
+        let file = UnparsableFile::new(path.clone());
+        let lines = ["one\n".to_owned(), "two\n".to_owned()];
+        let after = file.append(0, &lines).unwrap();
+        assert_eq!(after, 8);
+        for before in [0, 0] {
+            assert_eq!(file.append(before, &lines).unwrap(), 8, "as after a kill before the checkpoint");
+        }
+        // Two groups, of which the first one was written in full and the second one in part.
+        std::fs::write(&path, "one\ntwo\nthr").unwrap();
+        assert_eq!(file.append(0, &lines).unwrap(), 8);
+        assert_eq!(file.append(8, &["three\n".to_owned()]).unwrap(), 14);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\n");
+        // Equal records that come later are others.
+        assert_eq!(file.append(14, &lines).unwrap(), 22);
+        // Somebody has taken the file away.
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(file.append(22, &lines).unwrap(), 8);
+    }
+}
