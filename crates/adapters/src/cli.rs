@@ -36,7 +36,7 @@ Exit codes:
 /// Publishes to MyMONIT what instruments write: text, CSV, JSON or XML, from files, standard input, files that grow,
 /// and folders; each record exactly once, however often this is killed.
 #[derive(Debug, Parser)]
-#[command(name = "mymonit-adapter", version, about, after_help = EXAMPLES)]
+#[command(name = "mymonit-adapter", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -108,13 +108,13 @@ fn summarize(say: &Say, outcome: &Outcome, start: Instant) {
             grouped(outcome.caught_up)
         ));
     }
-    say.note(&summary(&outcome.counts, seconds));
+    say.note(&summary(&outcome.counts, "published", seconds));
     if outcome.counts.unparsable > 0 {
         say.note(&format!("the records that could not be read are in {}", outcome.unparsable.display()));
     }
 }
 
-fn summary(counts: &Counts, seconds: f64) -> String {
+fn summary(counts: &Counts, verb: &str, seconds: f64) -> String {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -123,7 +123,7 @@ fn summary(counts: &Counts, seconds: f64) -> String {
     )]
     let rate = (counts.measures as f64 / seconds.max(0.001)) as u64;
     let mut text =
-        format!("{} records read, {} measures published", grouped(counts.records), grouped(counts.measures));
+        format!("{} records read, {} measures {verb}", grouped(counts.records), grouped(counts.measures));
     if counts.missing > 0 {
         text += &format!(", {} values missing", grouped(counts.missing));
     }
@@ -199,6 +199,9 @@ fn dry_run(mut source: Source) -> Result<u8, Failure> {
         Err(ReadingError::Io(error)) => return Err(Failure::new(FAILED, error)),
     }
     let counts = *counts.borrow();
-    say.note(&format!("dry run, nothing was published: {}", summary(&counts, start.elapsed().as_secs_f64())));
+    say.note(&format!(
+        "dry run, nothing was published: {}",
+        summary(&counts, "found", start.elapsed().as_secs_f64())
+    ));
     Ok(if reading.broken > 0 || counts.unparsable > 0 { UNPARSABLE } else { 0 })
 }

@@ -45,6 +45,10 @@ pub(super) fn read_file(
 /// Where to go on in a file.
 fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Start), ReadingError> {
     let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        let why = format!("{} is no file; a pipe or a device can be read as standard input", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why).into());
+    }
     let key = FileKey::of(&metadata);
     let Some(entry) = reading.known.newest(&key) else {
         return Ok((OpenFile::new(key, path, file, None), Start::BEGINNING));

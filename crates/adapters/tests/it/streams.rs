@@ -203,9 +203,8 @@ async fn a_dry_run_counts_and_publishes_nothing() {
     let dry = house.run(&[&SIMPLE[..], &["--dry-run", "values.txt"]].concat()).await.unwrap();
     assert_eq!(dry.code, 3);
     assert!(
-        dry.stderr.contains(
-            "nothing was published: 3 records read, 2 measures published, 1 records could not be read"
-        ),
+        dry.stderr
+            .contains("nothing was published: 3 records read, 2 measures found, 1 records could not be read"),
         "{dry:?}"
     );
     assert!(!house.path("state").exists());
