@@ -21,3 +21,4 @@ mod replay;
 mod role_matrix;
 mod start;
 mod stop;
+mod terminal;
