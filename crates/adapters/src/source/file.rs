@@ -230,7 +230,7 @@ fn within(key: &str, held: Option<usize>, default: usize, max: usize) -> Result<
 }
 
 /// The name is a part of message ids, which have 255 bytes, and of the path of the state folder.
-fn check_name(name: &str) -> Result<(), SourceError> {
+pub(super) fn check_name(name: &str) -> Result<(), SourceError> {
     let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     let is_good =
         (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(is_allowed) && !name.starts_with('.');

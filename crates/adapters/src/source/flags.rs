@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::file::{Description, FormatTable, InputTable, Kind, MeasureTable, Number, TimestampTable, wrong};
+use super::file::{
+    Description, FormatTable, InputTable, Kind, MeasureTable, Number, TimestampTable, check_name, wrong,
+};
 use super::{Field, NameFrom, Source, SourceError};
 
 /// Where measures come from and what they are: a file that describes it all, or options for what is simple.
@@ -82,6 +84,7 @@ impl SourceFlags {
         };
         if self.source.is_some() {
             if let Some(name) = &self.name {
+                check_name(name)?;
                 source.name.clone_from(name);
             }
             if self.follow || !self.files.is_empty() {

@@ -137,6 +137,9 @@ async fn a_mapping_that_does_not_fit_is_told_in_the_words_of_the_file() {
     }
     assert_eq!(house.run(&["run", "--source", "absent.toml"]).await.unwrap().code, 2);
     assert_eq!(house.run(&["run"]).await.unwrap().code, 2);
+    description(|csv| csv);
+    let named = house.run(&["run", "--source", "csv.toml", "--name", "../elsewhere"]).await.unwrap();
+    assert!(named.code == 2 && named.stderr.contains("`name` is `../elsewhere`"), "{named:?}");
     let absent = house.run(&["run", "--experiment", "e", "--measure", "hertz", "absent.txt"]).await.unwrap();
     assert!(absent.code == 1 && absent.stderr.contains("absent.txt"), "{absent:?}");
     let device = house.run(&["run", "--experiment", "e", "--measure", "hertz", "/dev/null"]).await.unwrap();

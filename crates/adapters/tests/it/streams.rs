@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::process::Stdio;
+use std::time::Duration;
 
 use mymonit_test_support::{Exit, wait_until};
 use tokio::io::AsyncWriteExt as _;
@@ -150,8 +151,8 @@ async fn files_dropped_into_a_folder_are_read_once_they_are_whole() {
 async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
     let house = House::new().await.unwrap();
     // With holes, which cost no disk.
-    let gibibytes = if std::env::var("MYMONIT_LONG_TESTS").as_deref() == Ok("1") { 10 } else { 0 };
-    let length = (gibibytes << 30) + (64 << 20);
+    let gibibytes = if std::env::var("MYMONIT_LONG_TESTS").as_deref() == Ok("1") { 10_u32 } else { 0 };
+    let length = (u64::from(gibibytes) << 30) + (64 << 20);
     let mut file = File::create(house.path("values.txt")).unwrap();
     file.write_all(b"1\n").unwrap();
     file.set_len(2 + length).unwrap();
@@ -159,7 +160,9 @@ async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
     file.write_all(b"\n2\n").unwrap();
     let arguments = [&SIMPLE[..], &["--name", "long", "--follow", "values.txt"]].concat();
     let adapter = house.adapter(&arguments).start().await.unwrap();
-    assert_eq!(values(&house, 2).await, [1.0, 2.0]);
+    let within = SOON + Duration::from_secs(60) * gibibytes;
+    let measures = house.measures_when(2, within).await.unwrap();
+    assert_eq!(measures.iter().map(|measure| measure.value).collect::<Vec<_>>(), [1.0, 2.0]);
 
     let status =
         fs::read_to_string(format!("/proc/{}/status", adapter.pid().unwrap().as_raw_nonzero())).unwrap();
