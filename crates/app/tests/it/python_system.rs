@@ -353,7 +353,7 @@ async fn the_configured_broker_user_and_password_are_used_in_plain_and_over_tls(
         if is_ready {
             service.wait_until_ready().await.unwrap();
         } else {
-            service.process.wait_for_line("WARN", SOON).await.unwrap();
+            service.process.wait_for_line("not consuming", SOON).await.unwrap();
         }
         wait_until("the consumer is in its state", SOON, async || {
             let (status, body) = service.readiness().await.map_err(|error| error.to_string())?;
