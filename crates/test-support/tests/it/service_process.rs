@@ -38,7 +38,7 @@ async fn the_environment_holds_only_what_the_test_puts_there() {
     let names: Vec<_> =
         process.lines().iter().filter_map(|line| Some(line.text.split_once('=')?.0.to_owned())).collect();
     for name in names {
-        assert!(["PATH", "REST_PORT", "PWD"].contains(&name.as_str()), "{name}");
+        assert!(["PATH", "REST_PORT", "METRICS_PORT", "PWD"].contains(&name.as_str()), "{name}");
     }
 }
 
