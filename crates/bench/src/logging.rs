@@ -13,10 +13,7 @@ use crate::database::{DURABLE, Database};
 use crate::ingest::singles;
 use crate::load::{Target, at_once};
 use crate::report::{line, median, per_second};
-use crate::service::{self, Service};
-
-/// The username of the example data's first scientist.
-const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
+use crate::service::{self, SCIENTIST, Service};
 
 /// How the service logs. Audit events are written by all of them, since nothing turns them off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

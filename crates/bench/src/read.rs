@@ -15,11 +15,9 @@ use tokio::process::Command;
 use crate::database::DURABLE;
 use crate::load::{Connection, Target, Times, at_once, one_by_one};
 use crate::report::{line, median, per_second, to_f64};
-use crate::service::{self, Service};
+use crate::service::{self, SCIENTIST, Service};
 use crate::usage::Usage;
 
-/// The username of the example data's first scientist.
-const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
 /// Experiments of ever more measures: name, id, and how many.
 const EXPERIMENTS: [(&str, u32, u32); 3] =
     [("ten thousand", 11, 10_000), ("1 million", 12, 1_000_000), ("10 million", 13, 10_000_000)];

@@ -8,6 +8,8 @@ use anyhow::{Context, ensure};
 use mymonit_test_support::tokens::FirebaseDouble;
 use mymonit_test_support::{Pid, ReservedPort, ServiceProcess, wait_until};
 
+/// The username of the example data's first scientist.
+pub(crate) const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Builds `mymonit` as it is released and gives its path.

@@ -61,13 +61,11 @@ impl Connections {
     /// # Errors
     /// Where none is free or can be made in time, and where the server lets nobody in.
     pub(super) async fn lend(&self) -> Result<Lent, StorageError> {
-        let none_in_time =
-            || StorageError::Unavailable(cause("no database connection was to be had in time"));
         match timeout(ACQUIRE_TIMEOUT, self.0.get()).await {
             Ok(Ok(connection)) => Ok(Lent(Some(connection))),
             Ok(Err(PoolError::Backend(error))) => Err(errors::storage_error(error)),
             Ok(Err(error)) => Err(StorageError::Unavailable(cause(error.to_string()))),
-            Err(_) => Err(none_in_time()),
+            Err(_) => Err(StorageError::Unavailable(cause("no database connection was to be had in time"))),
         }
     }
 
