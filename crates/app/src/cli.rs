@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::configuration::Listeners;
+
 /// MyMONIT collects the measurements of scientific experiments and gives them to the scientists who may see
 /// them. It is configured by environment variables, which the README lists.
 #[derive(Debug, Parser)]
@@ -19,7 +21,7 @@ impl Arguments {
 
     /// What to do; plain `mymonit` serves.
     pub(crate) fn command(self) -> Command {
-        self.command.unwrap_or(Command::Serve(Serve { evaluation: false }))
+        self.command.unwrap_or(Command::Serve(Serve::default()))
     }
 }
 
@@ -40,9 +42,13 @@ pub(crate) enum Command {
     Healthcheck,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Serve {
     /// Everything on this machine, with example data and own tokens, and nothing to configure.
     #[arg(long)]
     pub(crate) evaluation: bool,
+    /// Runs only these listeners: `rest`, `rabbit`, or both with a comma between them (the default). Counts more than
+    /// the variable LISTENERS.
+    #[arg(long)]
+    pub(crate) listeners: Option<Listeners>,
 }

@@ -37,7 +37,7 @@ async fn execute(command: Command, environment: &Environment) -> anyhow::Result<
     match command {
         Command::Serve(arguments) => {
             let logging = start_logging(environment, arguments.evaluation)?;
-            let ended = serve::serve(environment, arguments.evaluation, logging.logstash()).await;
+            let ended = serve::serve(environment, &arguments, logging.logstash()).await;
             logging.finish(LAST_LINES);
             ended
         }

@@ -5,6 +5,7 @@
 mod auth;
 mod database;
 mod environment;
+mod listeners;
 mod logging;
 mod metrics;
 mod rabbit;
@@ -16,11 +17,14 @@ use std::time::Duration;
 pub(crate) use auth::AuthConfiguration;
 pub(crate) use database::{DatabaseConfiguration, DatabaseLocation};
 pub(crate) use environment::{ConfigurationError, Environment};
+pub(crate) use listeners::Listeners;
 pub(crate) use logging::LoggingConfiguration;
 pub(crate) use metrics::MetricsConfiguration;
 pub(crate) use rest::RestConfiguration;
 
 use mymonit_rabbit_listener::RabbitConfiguration;
+
+use crate::cli;
 
 /// Where evaluation mode keeps its database and its key, beside the place where it is started.
 const DATA_FOLDER: &str = "./data";
@@ -30,6 +34,8 @@ const DATA_FOLDER: &str = "./data";
 pub(crate) struct Configuration {
     /// Whether this is evaluation mode: `EVALUATION`, or `--evaluation`.
     pub(crate) evaluation: bool,
+    /// Which listeners run.
+    pub(crate) listeners: Listeners,
     /// Where the measures are kept.
     pub(crate) database: DatabaseConfiguration,
     /// Where the measures come from.
@@ -38,8 +44,8 @@ pub(crate) struct Configuration {
     pub(crate) rest: RestConfiguration,
     /// Where Prometheus is answered.
     pub(crate) metrics: MetricsConfiguration,
-    /// Whose tokens are accepted.
-    pub(crate) auth: AuthConfiguration,
+    /// Whose tokens are accepted; a process that answers no clients need not know.
+    pub(crate) auth: Option<AuthConfiguration>,
     /// How long a `message-id` is remembered: `RABBIT_DEDUP_WINDOW_HOURS`.
     pub(crate) dedup_window: Duration,
     /// Whether the example data are added: `EXAMPLE_DATA`, always in evaluation mode.
@@ -47,16 +53,23 @@ pub(crate) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads everything from the environment.
-    pub(crate) fn read(environment: &Environment, evaluation: bool) -> Result<Self, ConfigurationError> {
-        let evaluation = Self::is_evaluation(environment, evaluation)?;
+    /// Reads everything from the environment and the command line.
+    pub(crate) fn read(
+        environment: &Environment,
+        arguments: &cli::Serve,
+    ) -> Result<Self, ConfigurationError> {
+        let evaluation = Self::is_evaluation(environment, arguments.evaluation)?;
+        let listeners = Listeners::read(environment, arguments.listeners)?;
+        // Evaluation mode always looks, since it refuses to run where Firebase is configured.
+        let auth = (listeners.rest || evaluation).then(|| AuthConfiguration::read(environment, evaluation));
         Ok(Self {
             evaluation,
+            listeners,
             database: DatabaseConfiguration::read(environment, evaluation)?,
             rabbit: rabbit::read(environment)?,
             rest: RestConfiguration::read(environment, evaluation)?,
             metrics: MetricsConfiguration::read(environment)?,
-            auth: AuthConfiguration::read(environment, evaluation)?,
+            auth: auth.transpose()?,
             dedup_window: dedup_window(environment)?,
             example_data: evaluation || environment.flag("EXAMPLE_DATA")?,
         })

@@ -12,6 +12,7 @@ use mymonit_auth::{
     EvaluationTokenVerifierParameters, FirebaseTokenVerifier, FirebaseTokenVerifierParameters, SigningKeys,
 };
 use mymonit_logging::TracingAuditLog;
+use mymonit_rest_listener::{HealthState, RestState};
 use mymonit_services::audit::AuditLog;
 use mymonit_services::ports::{
     AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
@@ -261,17 +262,29 @@ module! {
 }
 
 module! {
-    ServiceModule {
+    IngestModule {
+        components = [IngestServiceImpl, MeasureTypeServiceImpl, TracingAuditLog, WatchingIngestObserver],
+        providers = [],
+
+        use dyn StorageModule {
+            components = [dyn IngestStore, dyn ExperimentStore, dyn MeasureTypeStore],
+            providers = []
+        }
+    }
+}
+
+module! {
+    ClientModule {
         components = [
-            UserServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl, IngestServiceImpl,
-            RejectedMessageServiceImpl, TracingAuditLog, WatchingIngestObserver
+            UserServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl,
+            RejectedMessageServiceImpl, TracingAuditLog
         ],
         providers = [],
 
         use dyn StorageModule {
             components = [
                 dyn UserStore, dyn ExperimentStore, dyn AssociationStore, dyn MeasureTypeStore, dyn MeasureStore,
-                dyn IngestStore, dyn RejectedMessageStore
+                dyn RejectedMessageStore
             ],
             providers = []
         },
@@ -315,27 +328,41 @@ pub(crate) fn auth_module(configuration: AuthConfiguration) -> anyhow::Result<Ar
     })
 }
 
-/// The services, each resolved once; doors are handed these and never the container.
-pub(crate) struct Services {
-    pub(crate) users: Arc<dyn UserService>,
-    pub(crate) experiments: Arc<dyn ExperimentService>,
-    pub(crate) measures: Arc<dyn MeasureService>,
-    pub(crate) measure_types: Arc<dyn MeasureTypeService>,
+/// What the Rabbit listener is handed: services, each resolved once, and never the container.
+pub(crate) struct IngestServices {
     pub(crate) ingest: Arc<dyn IngestService>,
-    pub(crate) rejected_messages: Arc<dyn RejectedMessageService>,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) activity: Arc<ExperimentActivity>,
 }
 
-impl Services {
+impl IngestServices {
+    /// Puts the services on top of the storage.
+    pub(crate) fn build(storage: &Storage) -> Self {
+        let activity = Arc::<ExperimentActivity>::default();
+        let observer = WatchingIngestObserverParameters { activity: activity.clone() };
+        let module = IngestModule::builder(storage.module.clone())
+            .with_component_parameters::<WatchingIngestObserver>(observer)
+            .build();
+        let ingest = storage.preparation.clone().guard(module.resolve());
+        Self { ingest, audit: module.resolve(), activity }
+    }
+}
+
+/// What the REST listener is handed: services, each resolved once, and never the container.
+pub(crate) struct ClientServices {
+    pub(crate) users: Arc<dyn UserService>,
+    pub(crate) experiments: Arc<dyn ExperimentService>,
+    pub(crate) measures: Arc<dyn MeasureService>,
+    pub(crate) measure_types: Arc<dyn MeasureTypeService>,
+    pub(crate) rejected_messages: Arc<dyn RejectedMessageService>,
+}
+
+impl ClientServices {
     /// Puts the services on top of the storage and the judge of tokens. Messages of at most that many bytes are
     /// stored.
     pub(crate) fn build(storage: &Storage, auth: Arc<dyn AuthModule>, max_message_bytes: usize) -> Self {
         let parameters = RejectedMessageServiceImplParameters { max_message_bytes };
-        let activity = Arc::<ExperimentActivity>::default();
-        let observer = WatchingIngestObserverParameters { activity: activity.clone() };
-        let module = ServiceModule::builder(storage.module.clone(), auth)
-            .with_component_parameters::<WatchingIngestObserver>(observer)
+        let module = ClientModule::builder(storage.module.clone(), auth)
             .with_component_parameters::<RejectedMessageServiceImpl>(parameters)
             .build();
         Self {
@@ -343,10 +370,19 @@ impl Services {
             experiments: module.resolve(),
             measures: module.resolve(),
             measure_types: module.resolve(),
-            ingest: storage.preparation.clone().guard(module.resolve()),
             rejected_messages: module.resolve(),
-            audit: module.resolve(),
-            activity,
+        }
+    }
+
+    /// Everything that the REST listener is handed.
+    pub(crate) fn with(self, health: HealthState) -> RestState {
+        RestState {
+            users: self.users,
+            experiments: self.experiments,
+            measures: self.measures,
+            measure_types: self.measure_types,
+            rejected_messages: self.rejected_messages,
+            health,
         }
     }
 }

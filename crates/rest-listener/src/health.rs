@@ -3,19 +3,37 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Json, Router};
 use futures::future::join_all;
 use http::StatusCode;
 use mymonit_services::ReadinessProbe;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::openapi::Endpoints;
+use crate::{RequestMetrics, TrustedProxies};
+
+/// How the process is, and what every request meets on its way to the answer.
+#[derive(Clone)]
+pub struct HealthState {
+    /// The parts that must be ready for `/health/ready` to answer 200.
+    pub probes: Arc<[Arc<dyn ReadinessProbe>]>,
+    /// Counts the requests.
+    pub metrics: RequestMetrics,
+    /// Who may say on whose behalf a request comes.
+    pub trusted_proxies: TrustedProxies,
+}
 
 pub(crate) fn endpoints() -> Endpoints {
     Endpoints::default().open(routes!(live)).open(routes!(ready))
+}
+
+/// The same endpoints alone, for a process that has no others.
+pub(crate) fn routes(state: HealthState) -> Router {
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).with_state(state).into()
 }
 
 /// The process runs.
@@ -63,7 +81,7 @@ async fn live() -> Json<LiveShape> {
         (status = SERVICE_UNAVAILABLE, description = "A part is not ready.", body = ReadyShape)
     )
 )]
-async fn ready(State(probes): State<Arc<[Arc<dyn ReadinessProbe>]>>) -> (StatusCode, Json<ReadyShape>) {
+async fn ready(State(HealthState { probes, .. }): State<HealthState>) -> (StatusCode, Json<ReadyShape>) {
     let states = join_all(probes.iter().map(|probe| probe.state())).await;
     let is_ready = states.iter().all(|state| state.ready);
     let shapes = states.into_iter().map(|state| PartShape { ready: state.ready, state: state.state });

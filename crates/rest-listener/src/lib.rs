@@ -31,9 +31,10 @@ mod users;
 mod weighted;
 
 pub use edge::{AllowedOrigins, InvalidOrigin};
+pub use health::HealthState;
 pub use metrics::RequestMetrics;
 pub use openapi::openapi_yaml;
-pub use router::router;
+pub use router::{health_router, router};
 pub use server::{Limits, serve};
 pub use source::{InvalidProxies, TrustedProxies};
 pub use state::RestState;

@@ -14,6 +14,7 @@ use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait after an accept that failed for want of something (file descriptors, memory) which only
@@ -35,6 +36,9 @@ pub struct Limits {
     /// tells of bytes that were taken when a third of its buffer is free again, so that a client cannot hold a
     /// connection by taking one from time to time.
     pub write_stall: Duration,
+    /// From the moment at which the server is asked to stop to the end of connections that wait for a request. Closing
+    /// one at once could meet a request that a proxy is just sending over it, and that the proxy may not repeat.
+    pub drain: Duration,
     /// How many connections there may be at a time. Further clients wait until one ends, outside of this process.
     pub connections: usize,
 }
@@ -48,14 +52,16 @@ impl Default for Limits {
             body_read: Duration::from_secs(20),
             request: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
+            // By then a proxy that has anything to send has sent it, and has been told to close the connection.
+            drain: Duration::from_secs(1),
             connections: 4096,
         }
     }
 }
 
 /// Serves HTTP/1.1 on `listener` until `shutdown` is cancelled, then accepts nothing more, lets the open
-/// requests end and returns. How long to wait for them is the caller's choice: dropping the future
-/// breaks them off.
+/// requests end, and those that still come over the connections there are, and returns. How long to wait for them is the
+/// caller's choice: dropping the future breaks them off.
 ///
 /// # Errors
 /// None so far: what goes wrong with one connection ends that connection only, and an accept that fails is
@@ -68,23 +74,60 @@ pub async fn serve(
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
     let places = Arc::new(Semaphore::new(limits.connections));
+    let stop = Stop { asked: shutdown, drained: CancellationToken::new() };
+    let serve = |stream, peer, place: OwnedSemaphorePermit| {
+        let connection = connection::serve(stream, peer, router.clone(), limits, stop.clone());
+        async move {
+            connection.await;
+            drop(place);
+        }
+    };
     loop {
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
+            () = stop.asked.cancelled() => break,
             Some(_) = connections.join_next() => {}
             (place, stream, peer) = next(&listener, &places) => {
-                let connection = connection::serve(stream, peer, router.clone(), limits, shutdown.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
+                connections.spawn(serve(stream, peer, place));
             }
         }
     }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
+    for (stream, peer) in let_in_already(listener) {
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            connections.spawn(serve(stream, peer, place));
+        }
+    }
+    let ended = timeout(limits.drain, async { while connections.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        stop.drained.cancel();
+        while connections.join_next().await.is_some() {}
+    }
     Ok(())
+}
+
+/// How far the server has come in stopping.
+#[derive(Debug, Clone)]
+struct Stop {
+    /// Nobody new is let in, and each answer asks its client to close the connection.
+    asked: CancellationToken,
+    /// Whoever has no request under way is not waited for any more.
+    drained: CancellationToken,
+}
+
+/// How many connections the system may have let in that nobody has accepted: what tokio asks it for.
+const BACKLOG: usize = 1024;
+
+/// The connections that the system has let in before the listener closes, with requests on their way perhaps. It would
+/// reset them.
+fn let_in_already(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let accept = |listener: &std::net::TcpListener| {
+        let (stream, peer) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        io::Result::Ok((TcpStream::from_std(stream)?, peer))
+    };
+    // tokio's own accept would tell of those alone that it has heard of.
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    (0..BACKLOG).map_while(|_| accept(&listener).ok()).collect()
 }
 
 /// The next connection, once there is a place for it.

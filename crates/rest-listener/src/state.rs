@@ -2,11 +2,10 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use mymonit_services::{
-    ExperimentService, MeasureService, MeasureTypeService, ReadinessProbe, RejectedMessageService,
-    UserService,
+    ExperimentService, MeasureService, MeasureTypeService, RejectedMessageService, UserService,
 };
 
-use crate::{RequestMetrics, TrustedProxies};
+use crate::HealthState;
 
 /// What the handlers need. Each takes the part it uses as an argument.
 #[derive(Clone, FromRef)]
@@ -21,10 +20,6 @@ pub struct RestState {
     pub measure_types: Arc<dyn MeasureTypeService>,
     /// What could never be stored.
     pub rejected_messages: Arc<dyn RejectedMessageService>,
-    /// The parts that must be ready for `/health/ready` to answer 200.
-    pub probes: Arc<[Arc<dyn ReadinessProbe>]>,
-    /// Counts the requests.
-    pub metrics: RequestMetrics,
-    /// Who may say on whose behalf a request comes.
-    pub trusted_proxies: TrustedProxies,
+    /// How the process is, and who is told.
+    pub health: HealthState,
 }

@@ -1,4 +1,4 @@
-//! `mymonit serve`: builds everything, runs both listeners side by side, and ends them together.
+//! `mymonit serve`: builds everything, runs the listeners side by side, and ends them together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use axum::Router;
 use mymonit_logging::LogstashStatistics;
-use mymonit_rabbit_listener::{RabbitListener, tell_throughput};
-use mymonit_rest_listener::{Limits, RequestMetrics, RestState};
+use mymonit_rabbit_listener::{RabbitConfiguration, RabbitListener, tell_throughput};
+use mymonit_rest_listener::{HealthState, Limits, RequestMetrics};
 use mymonit_services::ReadinessProbe;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,8 +16,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::cli;
 use crate::configuration::{AuthConfiguration, Configuration, Environment, RestConfiguration};
-use crate::container::{Services, Storage, auth_module};
+use crate::container::{ClientServices, IngestServices, Storage, auth_module};
 use crate::descriptors::room_for_clients;
 use crate::{metrics, upkeep};
 
@@ -34,36 +35,36 @@ const FINISH_WITHIN: Duration = Duration::from_secs(8);
 /// broker that is away is no error: the service lives, says that it is not ready, and becomes ready by itself.
 pub(crate) async fn serve(
     environment: &Environment,
-    evaluation: bool,
+    arguments: &cli::Serve,
     logstash: Option<Arc<LogstashStatistics>>,
 ) -> anyhow::Result<()> {
-    let configuration = Configuration::read(environment, evaluation)?;
+    let configuration = Configuration::read(environment, arguments)?;
     announce(&configuration);
+    let Configuration { listeners, rest, .. } = configuration;
     let storage = Storage::open(configuration.database)?;
     let max_message_bytes = configuration.rabbit.max_message_bytes;
-    let services = Services::build(&storage, auth_module(configuration.auth)?, max_message_bytes);
-    let rabbit = RabbitListener::new(configuration.rabbit, services.ingest.clone());
-    let probes: Arc<[Arc<dyn ReadinessProbe>]> = Arc::from([storage.probe(), Arc::new(rabbit.probe()) as _]);
+    let intake = listeners.rabbit.then(|| Intake::new(configuration.rabbit, &storage));
+    let probes: Arc<[_]> = [storage.probe()].into_iter().chain(intake.as_ref().map(Intake::probe)).collect();
     let requests = RequestMetrics::default();
-    let state = RestState {
-        users: services.users,
-        experiments: services.experiments,
-        measures: services.measures,
-        measure_types: services.measure_types,
-        rejected_messages: services.rejected_messages,
+    let health = HealthState {
         probes: probes.clone(),
         metrics: requests.clone(),
-        trusted_proxies: configuration.rest.trusted_proxies.clone(),
+        trusted_proxies: rest.trusted_proxies.clone(),
     };
-    let listener = bind(&configuration.rest).await?;
-    let router = mymonit_rest_listener::router(state, configuration.rest.cors_origins);
+    let (door, router) = match configuration.auth.filter(|_| listeners.rest) {
+        Some(auth) => {
+            let services = ClientServices::build(&storage, auth_module(auth)?, max_message_bytes);
+            ("REST listener", mymonit_rest_listener::router(services.with(health), rest.cors_origins.clone()))
+        }
+        // Whoever looks after the process asks here whether it is well.
+        None => ("health listener", mymonit_rest_listener::health_router(health)),
+    };
+    let listener = bind(door, &rest).await?;
     let metrics_listener = metrics::bind(&configuration.metrics).await?;
-    let ingest = rabbit.counters();
     let metrics = metrics::Sources {
+        listeners,
         requests,
-        ingest: ingest.clone(),
-        experiments: services.activity,
-        consumer: rabbit.state(),
+        intake: intake.as_ref().map(Intake::source),
         pool: storage.pool(),
         logstash,
         probes,
@@ -72,14 +73,11 @@ pub(crate) async fn serve(
 
     let stop = CancellationToken::new();
     let mut parts = Parts::new(stop.clone());
-    parts.start("REST listener", answer(listener, router, stop.clone()));
-    parts.start("Rabbit listener", rabbit.run(stop.clone()));
+    parts.start(door, answer(listener, router, stop.clone()));
+    if let Some(intake) = intake {
+        intake.start(&mut parts, &stop);
+    }
     parts.start("metrics", metrics.serve(metrics_listener, stop.clone()));
-    let (audit, told_until) = (services.audit, stop.clone());
-    parts.start("throughput report", async move {
-        tell_throughput(&ingest, &*audit, &told_until).await;
-        anyhow::Ok(())
-    });
     parts.start(
         "storage upkeep",
         upkeep::run(storage, configuration.example_data, configuration.dedup_window, stop),
@@ -87,11 +85,46 @@ pub(crate) async fn serve(
     parts.run_until(stop_signal()?).await
 }
 
+/// The Rabbit listener and what it needs.
+struct Intake {
+    listener: RabbitListener,
+    services: IngestServices,
+}
+
+impl Intake {
+    fn new(configuration: RabbitConfiguration, storage: &Storage) -> Self {
+        let services = IngestServices::build(storage);
+        Self { listener: RabbitListener::new(configuration, services.ingest.clone()), services }
+    }
+
+    fn probe(&self) -> Arc<dyn ReadinessProbe> {
+        Arc::new(self.listener.probe())
+    }
+
+    fn source(&self) -> metrics::Intake {
+        metrics::Intake {
+            counters: self.listener.counters(),
+            consumer: self.listener.state(),
+            experiments: self.services.activity.clone(),
+        }
+    }
+
+    fn start(self, parts: &mut Parts, stop: &CancellationToken) {
+        let Self { listener, services } = self;
+        let (counters, told_until) = (listener.counters(), stop.clone());
+        parts.start("Rabbit listener", listener.run(stop.clone()));
+        parts.start("throughput report", async move {
+            tell_throughput(&counters, &*services.audit, &told_until).await;
+            anyhow::Ok(())
+        });
+    }
+}
+
 fn announce(configuration: &Configuration) {
     if configuration.evaluation {
         warn!("EVALUATION MODE: own tokens, example data, no protection. Not for production.");
     }
-    if let AuthConfiguration::Emulator { project_id, host } = &configuration.auth {
+    if let Some(AuthConfiguration::Emulator { project_id, host }) = &configuration.auth {
         warn!(
             project_id = project_id.project_id().as_str(),
             host, "the Firebase Auth emulator's UNSIGNED tokens are accepted: anybody can be anybody"
@@ -99,12 +132,12 @@ fn announce(configuration: &Configuration) {
     }
 }
 
-async fn bind(configuration: &RestConfiguration) -> anyhow::Result<TcpListener> {
+async fn bind(door: &str, configuration: &RestConfiguration) -> anyhow::Result<TcpListener> {
     let RestConfiguration { host, port, .. } = configuration;
     let listener = TcpListener::bind((host.as_str(), *port))
         .await
         .with_context(|| format!("cannot listen on REST_HOST `{host}`, REST_PORT {port}"))?;
-    info!(address = %listener.local_addr()?, "REST listener listens");
+    info!(address = %listener.local_addr()?, "{door} listens");
     Ok(listener)
 }
 

@@ -16,35 +16,35 @@ use crate::container::PoolWatch;
 /// How things stand at the moment of the question.
 #[derive(Debug)]
 pub(super) struct Moment {
-    pub(super) consumer: watch::Receiver<ConsumerState>,
+    /// None where the Rabbit listener does not run.
+    pub(super) consumer: Option<watch::Receiver<ConsumerState>>,
     pub(super) pool: PoolWatch,
     pub(super) logstash: Option<Arc<LogstashStatistics>>,
 }
 
 impl Collector for Moment {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        self.encode_consumer(&mut encoder)?;
+        if let Some(consumer) = &self.consumer {
+            encode_consumer(*consumer.borrow(), &mut encoder)?;
+        }
         encode_pool(self.pool.now(), &mut encoder)?;
         self.logstash.as_deref().map_or(Ok(()), |logstash| encode_logstash(logstash, &mut encoder))
     }
 }
 
-impl Moment {
-    fn encode_consumer(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let now = *self.consumer.borrow();
-        let gauge = ConstGauge::new(0_u32);
-        let mut family = encoder.encode_descriptor(
-            "consumer_state",
-            "What the consumer is doing: 1 for the state that it is in",
-            None,
-            gauge.metric_type(),
-        )?;
-        for state in ConsumerState::ALL {
-            let label = [("state", state.as_str())];
-            ConstGauge::new(u32::from(state == now)).encode(family.encode_family(&label)?)?;
-        }
-        Ok(())
+fn encode_consumer(now: ConsumerState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let gauge = ConstGauge::new(0_u32);
+    let mut family = encoder.encode_descriptor(
+        "consumer_state",
+        "What the consumer is doing: 1 for the state that it is in",
+        None,
+        gauge.metric_type(),
+    )?;
+    for state in ConsumerState::ALL {
+        let label = [("state", state.as_str())];
+        ConstGauge::new(u32::from(state == now)).encode(family.encode_family(&label)?)?;
     }
+    Ok(())
 }
 
 fn encode_pool(PoolUse { open, idle, most }: PoolUse, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

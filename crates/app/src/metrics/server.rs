@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -48,7 +49,8 @@ impl Metrics {
     /// Answers Prometheus until `stop`.
     pub(crate) async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let router = Router::new().route("/metrics", get(show)).with_state(Arc::new(self));
-        let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
+        // Whoever asks may ask again, so that nobody has to be waited for.
+        let limits = Limits { connections: CONNECTIONS, drain: Duration::ZERO, ..Limits::default() };
         mymonit_rest_listener::serve(listener, router, limits, stop).await
     }
 

@@ -28,6 +28,7 @@ async fn each_wrong_variable_stops_the_start_with_one_message_that_names_it() {
         ("RABBIT_DEDUP_WINDOW_HOURS", "0"),
         ("RABBIT_MAX_MESSAGE_BYTES", "4MiB"),
         ("RABBIT_CA_FILE", "/no/such/file"),
+        ("LISTENERS", "rest,amqp"),
         ("REST_PORT", "http"),
         ("REST_CORS_ORIGINS", "*"),
         ("LOG_LEVEL", "loud=="),

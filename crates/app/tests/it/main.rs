@@ -11,6 +11,7 @@ mod evaluation;
 mod guide;
 mod house;
 mod kill;
+mod listeners;
 mod logstash;
 mod main_job;
 mod metrics;

@@ -6,33 +6,39 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Limits;
 use super::phase::{Phase, SharedPhase};
 use super::timed_stream::TimedStream;
+use super::{Limits, Stop};
 use crate::source::Peer;
 
 /// Serves one connection to its end.
-pub(super) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
+pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, stop: Stop) {
     // Small answers must not wait for the acknowledgement of earlier ones. A socket that refuses is gone.
     let _ = stream.set_nodelay(true);
     let phase = SharedPhase::new();
-    let stream = TimedStream::new(stream, phase.clone(), limits, shutdown.clone());
-    let service = service_fn(move |request| answer(request, peer, router.clone(), limits, phase.clone()));
+    let stream = TimedStream::new(stream, phase.clone(), limits, stop.drained.clone());
+    let asked = stop.asked.clone();
+    let service = service_fn(move |request| {
+        let answer = answer(request, peer, router.clone(), limits, phase.clone());
+        let asked = asked.clone();
+        async move {
+            let mut response = answer.await?;
+            if asked.is_cancelled() {
+                // The client's next request is for another process.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
     // The stream keeps the time, since hyper's own timer cannot tell half a request from none. That timer is
     // set none the less: with it hyper asks the stream for the next request as soon as an answer has ended.
     let connection = http1::Builder::new()
@@ -42,7 +48,7 @@ pub(super) async fn serve(
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = stop.drained.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

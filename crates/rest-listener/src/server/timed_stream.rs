@@ -24,7 +24,7 @@ pub(super) struct TimedStream {
     stream: TcpStream,
     phase: SharedPhase,
     limits: Limits,
-    shutdown: CancellationToken,
+    drained: CancellationToken,
     /// Until when the client may leave us without a byte.
     reading: Pin<Box<Sleep>>,
     /// Until when the client may take no byte; while there is one for it.
@@ -39,17 +39,17 @@ impl TimedStream {
         stream: TcpStream,
         phase: SharedPhase,
         limits: Limits,
-        shutdown: CancellationToken,
+        drained: CancellationToken,
     ) -> Self {
         let reading = Box::pin(sleep_until(Instant::now() + limits.header_read));
-        Self { stream, phase, limits, shutdown, reading, writing: None, lingering: None, is_shut: false }
+        Self { stream, phase, limits, drained, reading, writing: None, lingering: None, is_shut: false }
     }
 
     /// By when the client must have sent something, if that is what the connection waits for.
     fn deadline(&self) -> Option<Instant> {
         match self.phase.get() {
             // Half a request is no open one, and not worth staying for.
-            (Phase::Headers, since) if self.shutdown.is_cancelled() => Some(since),
+            (Phase::Headers, since) if self.drained.is_cancelled() => Some(since),
             (Phase::Headers, since) => Some(since + self.limits.header_read),
             (Phase::Idle, since) => Some(since + self.limits.keep_alive),
             (Phase::Answer, _) => None,
@@ -92,7 +92,7 @@ impl TimedStream {
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let deadline = *self.lingering.get_or_insert_with(|| Instant::now() + LINGER);
         let mut space = [0; 4096];
-        while !self.shutdown.is_cancelled() {
+        while !self.drained.is_cancelled() {
             let mut buffer = ReadBuf::new(&mut space);
             match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
                 Poll::Pending => return self.poll_until(deadline, context),

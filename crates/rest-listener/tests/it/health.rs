@@ -27,3 +27,23 @@ async fn readiness_names_each_part_and_its_state() {
     let away = json!({"ready": false, "state": "away"});
     assert_eq!(answer.json(), json!({"status": "not ready", "parts": {"database": works, "consumer": away}}));
 }
+
+#[tokio::test]
+async fn a_process_without_the_rest_listener_tells_of_its_health_and_of_nothing_else() {
+    let site = Site::start_with_health_alone().await;
+    for path in ["/health/live", "/health/live/", "/health/ready"] {
+        assert_eq!(site.get(path, Who::Nobody).await.status, 200, "{path}");
+    }
+    for path in ["/users/", "/measures/1", "/api.yaml", "/docs", "/"] {
+        for who in [Who::Nobody, Who::Admin] {
+            let answer = site.get(path, who).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["code"]),
+                (404, &json!("not_found")),
+                "{path}"
+            );
+        }
+    }
+    site.consumer.is_ready.store(false, Ordering::SeqCst);
+    assert_eq!(site.get("/health/ready", Who::Nobody).await.status, 503);
+}

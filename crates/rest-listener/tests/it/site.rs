@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use axum::Router;
 use mymonit_logging::TracingAuditLog;
 use mymonit_rest_listener::{
-    AllowedOrigins, Limits, RequestMetrics, RestState, TrustedProxies, router, serve,
+    AllowedOrigins, HealthState, Limits, RequestMetrics, RestState, TrustedProxies, health_router, router,
+    serve,
 };
 use mymonit_services::{
     ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl, PartState, ReadinessProbe,
@@ -68,6 +70,12 @@ fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>]) -> RestState {
         measures: module.resolve(),
         measure_types: module.resolve(),
         rejected_messages: module.resolve(),
+        health: health(probes),
+    }
+}
+
+fn health(probes: &[Arc<SwitchedProbe>]) -> HealthState {
+    HealthState {
         probes: probes.iter().map(|probe| probe.clone() as Arc<dyn ReadinessProbe>).collect(),
         metrics: RequestMetrics::default(),
         trusted_proxies: TrustedProxies::default(),
@@ -195,14 +203,26 @@ impl Site {
     }
 
     pub(crate) async fn start_for(limits: Limits, origins: AllowedOrigins) -> Self {
+        Self::start_on(limits, |memory, probes| router(state(memory, probes), origins)).await
+    }
+
+    /// As it is in a process that does not run the REST listener.
+    pub(crate) async fn start_with_health_alone() -> Self {
+        Self::start_on(Limits::default(), |_, probes| health_router(health(probes))).await
+    }
+
+    async fn start_on(
+        limits: Limits,
+        router: impl FnOnce(&Arc<Memory>, &[Arc<SwitchedProbe>]) -> Router,
+    ) -> Self {
         let memory = Memory::with_example_data();
         let probe = |part| Arc::new(SwitchedProbe { part, is_ready: AtomicBool::new(true) });
         let (database, consumer) = (probe("database"), probe("consumer"));
-        let state = state(&memory, &[database.clone(), consumer.clone()]);
+        let router = router(&memory, &[database.clone(), consumer.clone()]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, router(state, origins), limits, shutdown.clone()));
+        let server = tokio::spawn(serve(listener, router, limits, shutdown.clone()));
         let client = client();
         Self { memory, database, consumer, address, shutdown, server, client }
     }

@@ -23,6 +23,7 @@ fn limits() -> Limits {
         body_read: LONG * 6,
         request: LONG * 6,
         write_stall: LONG * 6,
+        drain: Duration::ZERO,
         connections: 4096,
     }
 }

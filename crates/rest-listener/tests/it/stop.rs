@@ -1,15 +1,21 @@
 use std::time::Duration;
 
+use axum::Router;
+use mymonit_rest_listener::{Limits, serve};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::memory::Gate;
 use crate::raw::RawClient;
 use crate::site::{Site, Who};
 
 const SOON: Duration = Duration::from_secs(5);
+/// Longer than any test takes.
+const FOR_EVER: Duration = Duration::from_secs(600);
 
 async fn stopped(site: &mut Site) {
     let server = std::mem::replace(&mut site.server, tokio::spawn(async { Ok(()) }));
@@ -53,7 +59,47 @@ async fn connections_without_a_request_do_not_hold_up_the_stop() {
     half_again.read_until("\"live\"").await;
     half_again.send("GET").await;
     site.shutdown.cancel();
-    timeout(Duration::from_secs(2), stopped(&mut site)).await.unwrap();
+    // Each of them would be let alone for longer than that otherwise.
+    stopped(&mut site).await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_during_the_stop_is_answered_and_told_to_close_the_connection() {
+    let mut site = Site::start_with(Limits { drain: FOR_EVER, ..Limits::default() }).await;
+    let mut idle = RawClient::connect(&site).await;
+    idle.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(!idle.read_until("\"live\"").await.contains("connection: close"));
+    let mut silent = RawClient::connect(&site).await;
+    site.shutdown.cancel();
+    while TcpStream::connect(site.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    for client in [&mut idle, &mut silent] {
+        client.send("POST /experiments/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
+        let answer = timeout(SOON, client.read_to_end()).await.expect("the connection stays open").unwrap();
+        assert!(answer.contains("401 Unauthorized") && answer.contains("connection: close"), "{answer}");
+    }
+    stopped(&mut site).await;
+}
+
+#[tokio::test]
+async fn whoever_has_been_let_in_before_the_stop_is_answered_though_nobody_had_accepted_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        clients.push(client);
+    }
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    let router = Router::new().fallback(async || "hello");
+    timeout(SOON, serve(listener, router, Limits::default(), shutdown)).await.unwrap().unwrap();
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,115 @@
+//! A process that runs only one of the two listeners.
+
+use mymonit_test_support::wait_until;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::house::{
+    ADMIN, Engine, House, OTHER_SCIENTIST, SOON, Service, ServiceBuilder, message, on_every_engine,
+};
+
+on_every_engine!(readers_and_writers_run_apart_and_what_one_stores_the_other_shows,);
+
+/// The names of the parts that `/health/ready` tells of.
+async fn parts(service: &Service) -> Vec<String> {
+    let (status, body) = service.readiness().await.unwrap();
+    assert_eq!(status, StatusCode::OK, "{body}");
+    body["parts"].as_object().unwrap().keys().cloned().collect()
+}
+
+async fn health_check(house: &House, service: &Service) -> i32 {
+    let command = house.command("healthcheck").unwrap().env("REST_PORT", &service.port().to_string());
+    command.run().await.unwrap().status
+}
+
+async fn readers_and_writers_run_apart_and_what_one_stores_the_other_shows(engine: Engine) {
+    let house = House::new(engine).await.unwrap();
+    let reader = house.service().unwrap().env("LISTENERS", "rest").ready().await.unwrap();
+    let adapter = house.adapter().await.unwrap();
+    adapter.declare().await.unwrap();
+    assert_eq!(adapter.queue().await.unwrap().consumers, 0, "the reader does not consume");
+    adapter.publish(&message("black-holes", "hertz", 1.0, 1), None).await.unwrap();
+    let scientist = house.client(&reader, OTHER_SCIENTIST);
+    assert_eq!(scientist.measures("/measures/2").await.unwrap().len(), 0);
+
+    let writer = house.service().unwrap().env("LISTENERS", "rabbit").ready().await.unwrap();
+    scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
+    for path in ["/users/", "/experiments/", "/measures/2", "/measure-types/", "/api.yaml", "/docs"] {
+        let answer = house.client(&writer, ADMIN).get(path).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}");
+    }
+    assert_eq!(writer.anonymous().get("/health/live").await.unwrap().status, 200);
+    assert_eq!(parts(&reader).await, ["database"]);
+    assert_eq!(parts(&writer).await, ["consumer", "database"]);
+    for service in [&reader, &writer] {
+        assert_eq!(health_check(&house, service).await, 0);
+    }
+    tell_what_they_do(&reader, &writer).await;
+    for service in [&reader, &writer] {
+        service.stop().await.unwrap();
+        assert_eq!(health_check(&house, service).await, 1);
+    }
+}
+
+/// Each tells Prometheus of the listener that it runs, and of nothing that it does not do.
+async fn tell_what_they_do(reader: &Service, writer: &Service) {
+    let (reader, writer) = (reader.metrics().await.unwrap(), writer.metrics().await.unwrap());
+    let (rest, rabbit) = ("mymonit_listener{listener=\"rest\"}", "mymonit_listener{listener=\"rabbit\"}");
+    assert_eq!([reader.get(rest), reader.get(rabbit)], [Some(1.0), None]);
+    assert_eq!([writer.get(rest), writer.get(rabbit)], [None, Some(1.0)]);
+    assert_eq!(writer.get("mymonit_messages_stored_total"), Some(1.0));
+    assert_eq!(writer.get("mymonit_ready{part=\"consumer\"}"), Some(1.0));
+    for of_the_consumer in [
+        "mymonit_messages_stored_total",
+        "mymonit_ready{part=\"consumer\"}",
+        "mymonit_consumer_state{state=\"connecting\"}",
+    ] {
+        assert_eq!(reader.get(of_the_consumer), None, "{of_the_consumer}");
+    }
+}
+
+#[tokio::test]
+async fn a_writer_needs_no_firebase_project_and_the_argument_counts_more_than_the_variable() {
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    let writer = ServiceBuilder::bare(&["serve", "--listeners", "rabbit"], None)
+        .unwrap()
+        .env("LISTENERS", "rest")
+        .env("DATABASE_URL", &house.database_url)
+        .env("RABBIT_URL", &house.broker_url)
+        .env("LOGSTASH_HOST", "")
+        .ready()
+        .await
+        .unwrap();
+    assert_eq!(parts(&writer).await, ["consumer", "database"]);
+}
+
+#[tokio::test]
+async fn a_wrong_argument_is_refused_by_name() {
+    let command = ServiceBuilder::bare(&["serve", "--listeners", "rest,amqp"], None).unwrap();
+    let finished = command.run().await.unwrap();
+    assert_eq!(finished.status, 2);
+    for part in ["--listeners", "rest,amqp", "`rest`, `rabbit` or `rest,rabbit`"] {
+        assert!(finished.stderr.contains(part), "{part}: {finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_is_ready_and_answers_though_there_is_no_broker() {
+    let house = House::with_broker(Engine::Sqlite, "127.0.0.1:1".to_owned()).await.unwrap();
+    let reader = house.service().unwrap().env("LISTENERS", "rest").ready().await.unwrap();
+    let scientist = house.client(&reader, OTHER_SCIENTIST);
+    let me: Value = scientist.read("/users/me").await.unwrap();
+    assert_eq!(me["user_id"], json!("S002"));
+    // Not even a look: nobody is told of a consumer that is not there.
+    wait_until("the log tells that it listens", SOON, async || {
+        let lines = reader.process.lines();
+        if lines.iter().any(|line| line.text.contains("REST listener listens")) {
+            Ok(())
+        } else {
+            Err("not yet")
+        }
+    })
+    .await
+    .unwrap();
+    assert!(!reader.process.lines().iter().any(|line| line.text.contains("not consuming")));
+}
