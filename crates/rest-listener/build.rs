@@ -14,6 +14,8 @@ const FILES: [&str; 4] = ["dist/swagger-ui.css", "dist/swagger-ui-bundle.js", "L
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    // So that a page that was built again is compiled in again.
+    println!("cargo::rerun-if-changed=../../page/dist");
     let folder = PathBuf::from(std::env::var("OUT_DIR")?).join("swagger-ui");
     fs::create_dir_all(&folder)?;
     let mut archive = ZipArchive::new(Cursor::new(utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED))?;

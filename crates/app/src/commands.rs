@@ -8,6 +8,8 @@ mod token;
 
 use std::process::ExitCode;
 
+pub(crate) use token::VALID_FOR as TOKEN_VALID_FOR;
+
 use crate::cli::{Arguments, Command};
 use std::time::Duration;
 

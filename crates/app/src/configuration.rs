@@ -8,6 +8,7 @@ mod environment;
 mod listeners;
 mod logging;
 mod metrics;
+mod page;
 mod rabbit;
 mod rest;
 
@@ -20,6 +21,7 @@ pub(crate) use environment::{ConfigurationError, Environment};
 pub(crate) use listeners::Listeners;
 pub(crate) use logging::LoggingConfiguration;
 pub(crate) use metrics::MetricsConfiguration;
+pub(crate) use page::PageConfiguration;
 pub(crate) use rest::RestConfiguration;
 
 use mymonit_rabbit_listener::RabbitConfiguration;
@@ -46,6 +48,8 @@ pub(crate) struct Configuration {
     pub(crate) metrics: MetricsConfiguration,
     /// Whose tokens are accepted; a process that answers no clients need not know.
     pub(crate) auth: Option<AuthConfiguration>,
+    /// How the users of the page get such tokens.
+    pub(crate) page: Option<PageConfiguration>,
     /// How long a `message-id` is remembered: `RABBIT_DEDUP_WINDOW_HOURS`.
     pub(crate) dedup_window: Duration,
     /// Whether the example data are added: `EXAMPLE_DATA`, always in evaluation mode.
@@ -62,6 +66,8 @@ impl Configuration {
         let listeners = Listeners::read(environment, arguments.listeners)?;
         // Evaluation mode always looks, since it refuses to run where Firebase is configured.
         let auth = (listeners.rest || evaluation).then(|| AuthConfiguration::read(environment, evaluation));
+        let auth = auth.transpose()?;
+        let page = auth.as_ref().map(|auth| PageConfiguration::read(environment, auth));
         Ok(Self {
             evaluation,
             listeners,
@@ -69,7 +75,8 @@ impl Configuration {
             rabbit: rabbit::read(environment)?,
             rest: RestConfiguration::read(environment, evaluation)?,
             metrics: MetricsConfiguration::read(environment)?,
-            auth: auth.transpose()?,
+            auth,
+            page: page.transpose()?,
             dedup_window: dedup_window(environment)?,
             example_data: evaluation || environment.flag("EXAMPLE_DATA")?,
         })

@@ -12,7 +12,7 @@ use mymonit_auth::{
     EvaluationTokenVerifierParameters, FirebaseTokenVerifier, FirebaseTokenVerifierParameters, SigningKeys,
 };
 use mymonit_logging::TracingAuditLog;
-use mymonit_rest_listener::{HealthState, RestState};
+use mymonit_rest_listener::{HealthState, Page, RestState};
 use mymonit_services::audit::AuditLog;
 use mymonit_services::ports::{
     AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
@@ -375,7 +375,7 @@ impl ClientServices {
     }
 
     /// Everything that the REST listener is handed.
-    pub(crate) fn with(self, health: HealthState) -> RestState {
+    pub(crate) fn with(self, health: HealthState, page: Page) -> RestState {
         RestState {
             users: self.users,
             experiments: self.experiments,
@@ -383,6 +383,7 @@ impl ClientServices {
             measure_types: self.measure_types,
             rejected_messages: self.rejected_messages,
             health,
+            page,
         }
     }
 }

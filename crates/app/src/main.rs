@@ -6,6 +6,7 @@ mod configuration;
 mod container;
 mod descriptors;
 mod metrics;
+mod page;
 mod preparation;
 mod upkeep;
 

@@ -3,7 +3,7 @@ use axum::middleware::{from_fn_with_state, map_request};
 
 use crate::openapi::Endpoints;
 use crate::{
-    AllowedOrigins, HealthState, RestState, docs, edge, experiments, health, measure_types, measures,
+    AllowedOrigins, HealthState, RestState, docs, edge, experiments, health, measure_types, measures, page,
     rejected_messages, scientists_experiments, users,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 /// Pages of the given origins may read the answers.
 pub fn router(state: RestState, origins: AllowedOrigins) -> Router {
     let health = state.health.clone();
-    within_edge(endpoints().into_router().with_state(state), health, origins)
+    within_edge(endpoints().into_router().merge(page::router()).with_state(state), health, origins)
 }
 
 /// Only `/health/`, for a process that does not run the REST listener and has to be looked after all the same.

@@ -5,7 +5,7 @@ use mymonit_services::{
     ExperimentService, MeasureService, MeasureTypeService, RejectedMessageService, UserService,
 };
 
-use crate::HealthState;
+use crate::{HealthState, Page};
 
 /// What the handlers need. Each takes the part it uses as an argument.
 #[derive(Clone, FromRef)]
@@ -22,4 +22,6 @@ pub struct RestState {
     pub rejected_messages: Arc<dyn RejectedMessageService>,
     /// How the process is, and who is told.
     pub health: HealthState,
+    /// What people see in a browser.
+    pub page: Page,
 }

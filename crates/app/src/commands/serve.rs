@@ -1,5 +1,6 @@
 //! `mymonit serve`: builds everything, runs the listeners side by side, and ends them together.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, anyhow};
 use axum::Router;
 use mymonit_logging::LogstashStatistics;
 use mymonit_rabbit_listener::{RabbitConfiguration, RabbitListener, tell_throughput};
-use mymonit_rest_listener::{HealthState, Limits, RequestMetrics};
+use mymonit_rest_listener::{HealthState, Limits, Page, RequestMetrics};
 use mymonit_services::ReadinessProbe;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +21,7 @@ use crate::cli;
 use crate::configuration::{AuthConfiguration, Configuration, Environment, RestConfiguration};
 use crate::container::{ClientServices, IngestServices, Storage, auth_module};
 use crate::descriptors::room_for_clients;
-use crate::{metrics, upkeep};
+use crate::{metrics, page, upkeep};
 
 /// How long everything may take to end once it has been asked to: less than the 10 s of specification §1, so that the
 /// log can still be sent.
@@ -51,10 +52,14 @@ pub(crate) async fn serve(
         metrics: requests.clone(),
         trusted_proxies: rest.trusted_proxies.clone(),
     };
-    let (door, router) = match configuration.auth.filter(|_| listeners.rest) {
-        Some(auth) => {
+    let (door, router) = match configuration.auth.zip(configuration.page).filter(|_| listeners.rest) {
+        Some((auth, page)) => {
+            let page = Page::new(page::sign_in(page, &auth, storage.users())?, &rest.host);
             let services = ClientServices::build(&storage, auth_module(auth)?, max_message_bytes);
-            ("REST listener", mymonit_rest_listener::router(services.with(health), rest.cors_origins.clone()))
+            (
+                "REST listener",
+                mymonit_rest_listener::router(services.with(health, page), rest.cors_origins.clone()),
+            )
         }
         // Whoever looks after the process asks here whether it is well.
         None => ("health listener", mymonit_rest_listener::health_router(health)),
@@ -123,6 +128,13 @@ impl Intake {
 fn announce(configuration: &Configuration) {
     if configuration.evaluation {
         warn!("EVALUATION MODE: own tokens, example data, no protection. Not for production.");
+        let host = configuration.rest.host.as_str();
+        if !is_this_machine(host) {
+            warn!(
+                host,
+                "REST_HOST opens the evaluation mode to others: anybody who reaches it can be anybody"
+            );
+        }
     }
     if let Some(AuthConfiguration::Emulator { project_id, host }) = &configuration.auth {
         warn!(
@@ -130,6 +142,12 @@ fn announce(configuration: &Configuration) {
             host, "the Firebase Auth emulator's UNSIGNED tokens are accepted: anybody can be anybody"
         );
     }
+}
+
+/// Whether what listens there is reached from this machine only.
+fn is_this_machine(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 async fn bind(door: &str, configuration: &RestConfiguration) -> anyhow::Result<TcpListener> {

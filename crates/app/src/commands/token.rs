@@ -8,7 +8,7 @@ use crate::configuration::{AuthConfiguration, DatabaseConfiguration, Environment
 use crate::container::Storage;
 
 /// Long enough for a day of trying things out.
-const VALID_FOR: Duration = Duration::from_secs(12 * 60 * 60);
+pub(crate) const VALID_FOR: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Prints a token with which evaluation mode takes its bearer for that user.
 pub(crate) async fn token(environment: &Environment, user_id: &str) -> anyhow::Result<()> {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use axum::Router;
 use mymonit_logging::TracingAuditLog;
 use mymonit_rest_listener::{
-    AllowedOrigins, HealthState, Limits, RequestMetrics, RestState, TrustedProxies, health_router, router,
-    serve,
+    AllowedOrigins, FirebaseProject, HealthState, Limits, Page, RequestMetrics, RestState, SignIn,
+    TrustedProxies, health_router, router, serve,
 };
 use mymonit_services::{
     ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl, PartState, ReadinessProbe,
@@ -44,7 +44,7 @@ module! {
     }
 }
 
-fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>]) -> RestState {
+fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>], sign_in: SignIn) -> RestState {
     let module = TestModule::builder()
         .with_component_parameters::<FakeUserStore>(FakeUserStoreParameters { memory: memory.clone() })
         .with_component_parameters::<FakeExperimentStore>(FakeExperimentStoreParameters {
@@ -71,6 +71,7 @@ fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>]) -> RestState {
         measure_types: module.resolve(),
         rejected_messages: module.resolve(),
         health: health(probes),
+        page: Page::new(sign_in, "127.0.0.1"),
     }
 }
 
@@ -203,7 +204,12 @@ impl Site {
     }
 
     pub(crate) async fn start_for(limits: Limits, origins: AllowedOrigins) -> Self {
-        Self::start_on(limits, |memory, probes| router(state(memory, probes), origins)).await
+        let project = FirebaseProject::new("monit", Some("public-key"), None).unwrap();
+        Self::start_with_page(limits, origins, SignIn::Firebase(project)).await
+    }
+
+    pub(crate) async fn start_with_page(limits: Limits, origins: AllowedOrigins, sign_in: SignIn) -> Self {
+        Self::start_on(limits, |memory, probes| router(state(memory, probes, sign_in), origins)).await
     }
 
     /// As it is in a process that does not run the REST listener.

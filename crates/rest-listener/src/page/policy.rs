@@ -1,0 +1,27 @@
+use http::HeaderValue;
+
+use super::SignIn;
+
+/// Where Firebase's SDK signs users in, and where it renews their tokens.
+const FIREBASE: [&str; 2] = ["https://identitytoolkit.googleapis.com", "https://securetoken.googleapis.com"];
+
+/// What the page may do: run its own script, be styled by its own style sheet, and talk to this service and to where its
+/// users sign in. No text can become script or markup, wherever it comes from.
+pub(super) fn content_security_policy(sign_in: &SignIn) -> HeaderValue {
+    let elsewhere: Vec<&str> = match sign_in {
+        SignIn::Evaluation(_) => Vec::new(),
+        SignIn::Firebase(project) => match &project.emulator {
+            Some(emulator) => vec![emulator],
+            None => FIREBASE.to_vec(),
+        },
+    };
+    let connect: Vec<_> = ["'self'"].into_iter().chain(elsewhere).collect();
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {}; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'",
+        connect.join(" ")
+    );
+    // Origins are made of characters that a header takes.
+    HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+}

@@ -1,0 +1,120 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mymonit_services::ServiceError;
+use serde::Serialize;
+use thiserror::Error;
+use url::Url;
+
+/// How people sign in.
+#[derive(Clone)]
+pub enum SignIn {
+    /// With Firebase.
+    Firebase(FirebaseProject),
+    /// By choosing who to be, in evaluation mode.
+    Evaluation(Arc<dyn EvaluationDoor>),
+}
+
+/// What a browser needs to know of a Firebase project; all of it is public.
+#[derive(Debug, Clone)]
+pub struct FirebaseProject {
+    pub(super) project_id: String,
+    pub(super) api_key: Option<String>,
+    pub(super) emulator: Option<String>,
+}
+
+/// Something that cannot be, with what is allowed instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum InvalidFirebase {
+    /// The API key.
+    #[error("the API key of the project's web app: letters, digits, `-` and `_`, at most 128")]
+    ApiKey,
+    /// The address of the emulator.
+    #[error("the emulator's host and port, such as `127.0.0.1:9099`")]
+    Emulator,
+}
+
+impl FirebaseProject {
+    /// The project, the public API key of its web app, if it is known, and `host:port` of the emulator, if that is used
+    /// instead. The emulator takes any key.
+    ///
+    /// # Errors
+    /// If the key or the address can be none.
+    pub fn new(
+        project_id: &str,
+        api_key: Option<&str>,
+        emulator: Option<&str>,
+    ) -> Result<Self, InvalidFirebase> {
+        let is_of_key = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_key = |key: &str| (1..=128).contains(&key.len()) && key.bytes().all(is_of_key);
+        if api_key.is_some_and(|key| !is_key(key)) {
+            return Err(InvalidFirebase::ApiKey);
+        }
+        let emulator = emulator.map(|host| origin(host).ok_or(InvalidFirebase::Emulator)).transpose()?;
+        let any = emulator.as_ref().map(|_| "emulator");
+        Ok(Self { project_id: project_id.to_owned(), api_key: api_key.or(any).map(str::to_owned), emulator })
+    }
+
+    pub(super) fn auth_domain(&self) -> String {
+        format!("{}.firebaseapp.com", self.project_id)
+    }
+}
+
+/// The origin at which a browser reaches that host and port, and nothing that is more than that.
+fn origin(host: &str) -> Option<String> {
+    let written = format!("http://{host}");
+    let url = Url::parse(&written).ok()?;
+    let origin = url.origin().ascii_serialization();
+    (origin.eq_ignore_ascii_case(&written) && !host.contains('*')).then_some(origin)
+}
+
+/// Lets everybody in as whom they like: evaluation mode.
+#[async_trait]
+pub trait EvaluationDoor: Send + Sync {
+    /// Whom somebody can be.
+    ///
+    /// # Errors
+    /// If storage is away.
+    async fn users(&self) -> Result<Vec<EvaluationUser>, ServiceError>;
+    /// A token for that user; `None` if there is no such one.
+    ///
+    /// # Errors
+    /// If storage is away, or the token cannot be signed.
+    async fn token(&self, user_id: &str) -> Result<Option<String>, ServiceError>;
+}
+
+/// Somebody one can be in evaluation mode.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvaluationUser {
+    /// The staff identification.
+    pub user_id: String,
+    /// What the person is called.
+    pub name: String,
+    /// The role's name.
+    pub role: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_emulator_is_reached_at_its_origin_and_takes_any_key() {
+        let project = FirebaseProject::new("demo-x", None, Some("127.0.0.1:9099")).unwrap();
+        assert_eq!(project.emulator.as_deref(), Some("http://127.0.0.1:9099"));
+        assert!(project.api_key.is_some());
+        assert_eq!(FirebaseProject::new("x", None, None).unwrap().api_key, None);
+    }
+
+    #[test]
+    fn what_could_change_the_policy_of_the_page_is_refused() {
+        for host in ["", "*", "a b", "a;b", "a/b", "a, b", "a:x", "user@a", "http://a"] {
+            let refusal = FirebaseProject::new("demo-x", None, Some(host)).unwrap_err();
+            assert_eq!(refusal, InvalidFirebase::Emulator, "{host}");
+        }
+        for key in ["", "a b", "a\"", "ä"] {
+            let refusal = FirebaseProject::new("x", Some(key), None).unwrap_err();
+            assert_eq!(refusal, InvalidFirebase::ApiKey, "{key}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
+import type { Plugin } from "vite";
+
+const TEXT = /\.(css|html|js|svg|txt)$/;
+/** Smaller ones fit into one packet of the network anyway. */
+const WORTHWHILE = 1_400;
+
+/**
+ * Lays beside each file of the built page the same one compressed with brotli and gzip, as well as can be, so that the
+ * service need not do it. Fails the build if all of the page together comes to more than `limit` bytes.
+ */
+export function packed({ limit }: { limit: number }): Plugin {
+  let folder = "dist";
+  return {
+    name: "packed",
+    apply: "build",
+    configResolved(config) {
+      folder = config.build.outDir;
+    },
+    async closeBundle() {
+      const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+      const files = entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name));
+      let total = 0;
+      for (const file of files.filter((name) => TEXT.test(name))) {
+        total += await pack(file);
+      }
+      console.log(`the page: ${(total / 1_000).toFixed(1)} kB compressed`);
+      if (total > limit) {
+        throw new Error(`the page has ${total} bytes compressed, and may have ${limit}`);
+      }
+      // The folder itself stands in the repository, because the service is built with what lies in it.
+      await writeFile(join(folder, ".gitignore"), "*\n!.gitignore\n");
+    },
+  };
+}
+
+async function pack(file: string): Promise<number> {
+  const content = await readFile(file);
+  if (content.length < WORTHWHILE) {
+    return content.length;
+  }
+  const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+  const brotli = await promisify(brotliCompress)(content, { params: quality });
+  const gzipped = await promisify(gzip)(content, { level: 9 });
+  await Promise.all([writeFile(`${file}.br`, brotli), writeFile(`${file}.gz`, gzipped)]);
+  return brotli.length;
+}

@@ -1,0 +1,48 @@
+/** Why a request was refused or could not be answered, as the service says it (RFC 9457) or in its stead. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+
+  constructor(
+    /** The HTTP status; 0 where there was no answer at all. */
+    readonly status: number,
+    /** The stable code of specification §5, or `unreachable`. */
+    readonly code: string,
+    /** What went wrong, for people. */
+    readonly detail: string,
+    /** By which the operator finds the request in the log. */
+    readonly requestId: string | null = null,
+  ) {
+    super(detail);
+  }
+
+  /** What an answer that is no success says. */
+  static async of(answer: Response): Promise<Problem> {
+    const requestId = answer.headers.get("X-Request-Id");
+    try {
+      const { code, detail } = (await answer.json()) as { code: string; detail: string };
+      if (typeof code === "string" && typeof detail === "string") {
+        return new Problem(answer.status, code, detail, requestId);
+      }
+    } catch {
+      // It came from something in between.
+    }
+    return new Problem(answer.status, "unknown", `the server answered ${answer.status}`, requestId);
+  }
+
+  /** Any failure as a problem. */
+  static from(failure: unknown): Problem {
+    if (failure instanceof Problem) {
+      return failure;
+    }
+    // Browsers say no more of a failed request than that it failed.
+    if (failure instanceof TypeError) {
+      return new Problem(0, "unreachable", "the service cannot be reached");
+    }
+    return new Problem(0, "defect", failure instanceof Error ? failure.message : String(failure));
+  }
+}
+
+/** Whether a failure only says that nobody waits for the answer any more. */
+export function isAborted(failure: unknown): boolean {
+  return failure instanceof DOMException && failure.name === "AbortError";
+}

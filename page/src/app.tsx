@@ -1,0 +1,141 @@
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Account } from "./account/account.tsx";
+import { Problem } from "./api/problem.ts";
+import { announcement } from "./design/announce.ts";
+import { Empty, Loading, ProblemNotice } from "./design/components.tsx";
+import { ExperimentList } from "./experiments/experiment-list.tsx";
+import { Bar } from "./frame/bar.tsx";
+import { View } from "./frame/view.tsx";
+import { address, href } from "./routing/address.ts";
+import { session, start } from "./session/session.ts";
+import { SignIn } from "./sign-in/sign-in.tsx";
+import { UnknownUser } from "./sign-in/unknown-user.tsx";
+import { TokenView } from "./token/token-view.tsx";
+
+/** The frame, and in it the view that session and address ask for. */
+export function App() {
+  return (
+    <>
+      <Bar />
+      <Content />
+      <footer class="foot">
+        <a href="/docs">REST API</a>
+        <a href="/api.yaml">OpenAPI document</a>
+        <a href="/static/licences.txt">Licences</a>
+      </footer>
+      <div class="visually-hidden" aria-live="polite">
+        {announcement.value}
+      </div>
+    </>
+  );
+}
+
+function Content() {
+  const now = session.value;
+  switch (now.state) {
+    case "starting":
+      return (
+        <main id="content" class="content" tabIndex={-1}>
+          <Loading what="MyMONIT" />
+        </main>
+      );
+    case "failed":
+      return (
+        <View title="MyMONIT cannot start" width="reading">
+          <ProblemNotice problem={now.problem} retry={() => void start()} />
+        </View>
+      );
+    case "signed-out":
+      return <SignIn configuration={now.configuration} entrance={now.entrance} notice={now.notice} />;
+    case "unknown":
+      return <UnknownUser visitor={now.visitor} />;
+    case "signed-in":
+      return <Place isAdministrator={now.user.role === "ADMIN"} />;
+  }
+}
+
+function Place({ isAdministrator }: { isAdministrator: boolean }) {
+  const { path } = address.value;
+  const [first, second] = path;
+  if (first === undefined) {
+    return isAdministrator ? <Administration /> : <ExperimentList />;
+  }
+  if (first === "token" && second === undefined) {
+    return <TokenView />;
+  }
+  if (first === "account" && second === undefined) {
+    return <Account />;
+  }
+  if (first === "administration" && isAdministrator) {
+    return <Administration />;
+  }
+  if (first === "experiments" && path.length === 1) {
+    return <ExperimentList />;
+  }
+  if (
+    first === "experiments" &&
+    path.length === 2 &&
+    second !== undefined &&
+    /^[1-9]\d{0,15}$/.test(second)
+  ) {
+    return <ExperimentView key={second} experimentId={Number(second)} />;
+  }
+  return <NoSuchView />;
+}
+
+export function NoSuchView() {
+  return (
+    <View title="There is no such view" width="reading">
+      <Empty title="This address leads nowhere">
+        <p>
+          Perhaps it was cut off on its way. Everything that you may see is to be found from the beginning.
+        </p>
+        <a class="button" href={href([])}>
+          To the beginning
+        </a>
+      </Empty>
+    </View>
+  );
+}
+
+/** A view whose code is loaded when it is first shown: who does not need it does not wait for it. */
+function later<Props extends object>(what: string, load: () => Promise<ComponentType<Props>>) {
+  let known: ComponentType<Props> | null = null;
+  return function Later(props: Props) {
+    const [View, setView] = useState<{ component: ComponentType<Props> } | null>(
+      known && { component: known },
+    );
+    const [problem, setProblem] = useState<Problem | null>(null);
+    useEffect(() => {
+      load().then(
+        (component) => {
+          known = component;
+          setView({ component });
+        },
+        () => setProblem(new Problem(0, "unreachable", "a part of this page cannot be loaded")),
+      );
+    }, []);
+    if (View) {
+      return <View.component {...props} />;
+    }
+    return (
+      <main id="content" class="content" tabIndex={-1}>
+        {problem ? (
+          <ProblemNotice problem={problem} retry={() => location.reload()} />
+        ) : (
+          <Loading what={what} />
+        )}
+      </main>
+    );
+  };
+}
+
+const ExperimentView = later(
+  "the experiment",
+  async () => (await import("./experiments/experiment-view.tsx")).ExperimentView,
+);
+const Administration = later(
+  "the administration",
+  async () => (await import("./administration/administration.tsx")).Administration,
+);

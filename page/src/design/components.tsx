@@ -1,0 +1,398 @@
+import type {
+  ButtonHTMLAttributes,
+  ComponentChildren,
+  InputHTMLAttributes,
+  SelectHTMLAttributes,
+} from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import type { Problem } from "../api/problem.ts";
+import { announce } from "./announce.ts";
+
+/** The parts that all views are made of. Each knows its place in the page's style and what assistive technology needs. */
+
+type ButtonLook = "plain" | "primary" | "danger" | "danger-primary" | "quiet";
+
+interface ButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, "size"> {
+  look?: ButtonLook;
+  small?: boolean;
+  /** While something is being done: cannot be pressed, and keeps the focus. */
+  busy?: boolean;
+}
+
+export function Button({ look = "plain", small, busy, children, type, onClick, ...rest }: ButtonProps) {
+  const classes = ["button", look !== "plain" && `button-${look}`, small && "button-small"];
+  return (
+    <button
+      {...rest}
+      type={type ?? "button"}
+      class={classes.filter(Boolean).join(" ")}
+      aria-disabled={busy ? true : undefined}
+      onClick={(event) => {
+        if (busy) {
+          event.preventDefault();
+        } else {
+          onClick?.(event);
+        }
+      }}
+    >
+      {busy && <span class="spinner" aria-hidden="true" />}
+      {children}
+    </button>
+  );
+}
+
+type FieldProps = InputHTMLAttributes<HTMLInputElement> & {
+  label: string;
+  hint?: ComponentChildren;
+  error?: string | undefined;
+  mono?: boolean;
+};
+
+/** A line of text to be typed, with its label, a hint, and what is wrong with it. */
+export function Field({ label, hint, error, mono, ...input }: FieldProps) {
+  const id = useId();
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {hint && (
+        <span class="field-hint" id={`${id}-hint`}>
+          {hint}
+        </span>
+      )}
+      <input
+        {...input}
+        id={id}
+        class={mono ? "input input-mono" : "input"}
+        aria-invalid={error ? true : undefined}
+        aria-describedby={described || undefined}
+      />
+      {error && (
+        <span class="field-error" id={`${id}-error`}>
+          {error}
+        </span>
+      )}
+    </div>
+  );
+}
+
+type ChoiceProps = SelectHTMLAttributes<HTMLSelectElement> & {
+  label: string;
+  hint?: ComponentChildren;
+  error?: string | undefined;
+  choices: readonly { value: string; text: string }[];
+};
+
+/** One of a few things to be chosen. */
+export function Choice({ label, hint, error, choices, ...select }: ChoiceProps) {
+  const id = useId();
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {hint && (
+        <span class="field-hint" id={`${id}-hint`}>
+          {hint}
+        </span>
+      )}
+      <select
+        {...select}
+        id={id}
+        class="input"
+        aria-invalid={error ? true : undefined}
+        aria-describedby={described || undefined}
+      >
+        {choices.map(({ value, text }) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+      {error && (
+        <span class="field-error" id={`${id}-error`}>
+          {error}
+        </span>
+      )}
+    </div>
+  );
+}
+
+type NoticeLook = "plain" | "danger" | "warning" | "good";
+
+export function Notice({ look = "plain", children }: { look?: NoticeLook; children: ComponentChildren }) {
+  return (
+    <div
+      class={look === "plain" ? "notice" : `notice notice-${look}`}
+      role={look === "danger" ? "alert" : undefined}
+    >
+      {children}
+    </div>
+  );
+}
+
+/** Why something could not be shown or done, and what can be done about it. */
+export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: (() => void) | undefined }) {
+  return (
+    <Notice look="danger">
+      <p>
+        <strong>{heading(problem)}</strong> {sentence(problem.detail)} {advice(problem)}
+      </p>
+      {problem.requestId && problem.status >= 500 && (
+        <p class="soft">
+          Request <code>{problem.requestId}</code>
+        </p>
+      )}
+      {retry && (
+        <Button small onClick={retry}>
+          Try again
+        </Button>
+      )}
+    </Notice>
+  );
+}
+
+function heading({ code, status }: Problem): string {
+  switch (code) {
+    case "unreachable":
+      return "No connection.";
+    case "invalid_argument":
+      return "This is not accepted.";
+    case "unauthenticated":
+      return "You are not signed in.";
+    case "forbidden":
+      return "You may not do this.";
+    case "not_found":
+      return "There is nothing here.";
+    case "conflict":
+      return "This contradicts what is there.";
+    case "too_many_requests":
+      return "Too many requests.";
+    case "unavailable":
+      return "MyMONIT is unavailable for now.";
+    default:
+      return status >= 500 ? "Something went wrong in MyMONIT." : "This did not work.";
+  }
+}
+
+function advice({ code, status }: Problem): string {
+  if (code === "unreachable") {
+    return "Check your network connection.";
+  }
+  if (code === "too_many_requests" || code === "unavailable") {
+    return "Wait a moment and try again.";
+  }
+  return status >= 500 ? "If it goes on, tell your administrator, with the id of the request." : "";
+}
+
+/** The service's detail as a sentence of its own; a name in backquotes keeps its spelling. */
+export function sentence(detail: string): string {
+  const text = detail.trim();
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
+/**
+ * What is wrong with one field of a form, if the problem is about that field; the service names it in backquotes at the
+ * beginning.
+ */
+export function fieldError(problem: Problem | null, field: string): string | undefined {
+  const start = `\`${field}\` `;
+  if (problem?.code !== "invalid_argument" || !problem.detail.startsWith(start)) {
+    return undefined;
+  }
+  return sentence(problem.detail.slice(start.length));
+}
+
+export function Loading({ what }: { what: string }) {
+  return (
+    <div class="loading" role="status">
+      <span class="spinner" aria-hidden="true" />
+      <span>Loading {what} …</span>
+    </div>
+  );
+}
+
+interface EmptyProps {
+  title: string;
+  children: ComponentChildren;
+}
+
+/** Stands where nothing is to be shown, and says what to do about it. */
+export function Empty({ title, children }: EmptyProps) {
+  return (
+    <div class="empty">
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+interface DialogProps {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+  wide?: boolean;
+}
+
+/** A dialog over everything else; Escape closes it, and the focus then goes back to where it was. */
+export function Dialog({ title, onClose, children, wide }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) {
+        before.focus();
+      }
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class={wide ? "dialog dialog-wide" : "dialog"}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <div class="dialog-body">
+        <h2 id={id}>{title}</h2>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+interface ConfirmProps {
+  title: string;
+  children: ComponentChildren;
+  /** What the button says that does it. */
+  action: string;
+  busy: boolean;
+  problem: Problem | null;
+  onConfirm: () => void;
+  onClose: () => void;
+  /** What has to be typed first, for what cannot be undone. */
+  typed?: string;
+}
+
+/** Asks before something is done that cannot be undone. */
+export function Confirm({ title, children, action, busy, problem, onConfirm, onClose, typed }: ConfirmProps) {
+  const [text, setText] = useState("");
+  const [tried, setTried] = useState(false);
+  const isConfirmed = typed === undefined || text.trim() === typed;
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form
+        class="stack"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          setTried(true);
+          if (isConfirmed) {
+            onConfirm();
+          }
+        }}
+      >
+        {children}
+        {typed !== undefined && (
+          <Field
+            label={`Type ${typed} to confirm`}
+            value={text}
+            autocomplete="off"
+            spellcheck={false}
+            error={tried && !isConfirmed ? `This is not ${typed}.` : undefined}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
+        )}
+        {problem && <ProblemNotice problem={problem} />}
+        <div class="dialog-actions">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="danger-primary" type="submit" busy={busy}>
+            {action}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+export interface Column<Row> {
+  head: string;
+  cell: (row: Row) => ComponentChildren;
+  kind?: "number" | "actions";
+  /** The cell that names its row. */
+  names?: boolean;
+}
+
+interface TableProps<Row> {
+  caption: string;
+  columns: readonly Column<Row>[];
+  rows: readonly Row[];
+  rowKey: (row: Row) => string | number;
+}
+
+export function Table<Row>({ caption, columns, rows, rowKey }: TableProps<Row>) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls a wide table with the keys
+    <section class="table-scroll" tabIndex={0} aria-label={caption}>
+      <table class="table">
+        <caption class="visually-hidden">{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map(({ head, kind }) => (
+              <th key={head} scope="col" class={kind && `cell-${kind}`}>
+                {kind === "actions" ? <span class="visually-hidden">{head}</span> : head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={rowKey(row)}>
+              {columns.map(({ head, cell, kind, names }) =>
+                names ? (
+                  <th key={head} scope="row">
+                    {cell(row)}
+                  </th>
+                ) : (
+                  <td key={head} class={kind && `cell-${kind}`}>
+                    {cell(row)}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** Puts a text on the clipboard and says so. */
+export function CopyButton({ text, label, look }: { text: string; label: string; look?: ButtonLook }) {
+  const [copied, setCopied] = useState<"yes" | "failed" | null>(null);
+  useEffect(() => {
+    const timer = copied && setTimeout(() => setCopied(null), 2_500);
+    return () => clearTimeout(timer ?? undefined);
+  }, [copied]);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setCopied("yes");
+      announce("Copied.");
+    } catch {
+      // Browsers give the clipboard only to pages that came by HTTPS or from this machine.
+      setCopied("failed");
+      announce("The browser does not allow copying here. Select the text and copy it.");
+    }
+  };
+  const shown = { yes: "Copied", failed: "Select the text and copy it" };
+  return (
+    <Button small look={look ?? "plain"} onClick={copy}>
+      {copied ? shown[copied] : label}
+    </Button>
+  );
+}

@@ -1,0 +1,48 @@
+import { signal } from "@preact/signals";
+
+export type Theme = "system" | "light" | "dark";
+
+const KEPT = "mymonit.theme";
+
+function kept(): Theme {
+  try {
+    const theme = localStorage.getItem(KEPT);
+    return theme === "light" || theme === "dark" ? theme : "system";
+  } catch {
+    return "system";
+  }
+}
+
+/** The theme that was chosen; `public/theme.js` puts it in force before anything is drawn. */
+export const theme = signal<Theme>(kept());
+
+const order: readonly Theme[] = ["system", "light", "dark"];
+
+export function nextTheme(): Theme {
+  return order[(order.indexOf(theme.value) + 1) % order.length] ?? "system";
+}
+
+export function chooseTheme(chosen: Theme): void {
+  theme.value = chosen;
+  if (chosen === "system") {
+    delete document.documentElement.dataset.theme;
+  } else {
+    document.documentElement.dataset.theme = chosen;
+  }
+  try {
+    localStorage.setItem(KEPT, chosen);
+  } catch {
+    // Then it holds until the page is left.
+  }
+}
+
+/** Tells whenever the colours may have changed: plots are painted, and have to be painted again. */
+export function onColoursChanged(tell: () => void): () => void {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  system.addEventListener("change", tell);
+  const stop = theme.subscribe(() => tell());
+  return () => {
+    system.removeEventListener("change", tell);
+    stop();
+  };
+}

@@ -1,0 +1,43 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+interface ViewProps {
+  title: string;
+  /** What stands under the title. */
+  lead?: ComponentChildren;
+  /** What stands beside it: buttons. */
+  actions?: ComponentChildren;
+  width?: "narrow" | "reading" | "wide";
+  children: ComponentChildren;
+}
+
+let isFirst = true;
+
+/** What every view begins with: the title, which names the tab and is where the focus goes when a view is opened. */
+export function View({ title, lead, actions, width = "wide", children }: ViewProps) {
+  const head = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = `${title} · MyMONIT`;
+  }, [title]);
+  useEffect(() => {
+    // A page that has just been loaded is read from its beginning.
+    if (!isFirst) {
+      head.current?.focus();
+    }
+    isFirst = false;
+  }, []);
+  return (
+    <main id="content" class={`content content-${width} stack stack-large`} tabIndex={-1}>
+      <div class="view-head">
+        <div class="stack stack-small">
+          <h1 ref={head} tabIndex={-1}>
+            {title}
+          </h1>
+          {lead && <div class="soft">{lead}</div>}
+        </div>
+        {actions && <div class="row">{actions}</div>}
+      </div>
+      {children}
+    </main>
+  );
+}

@@ -1,0 +1,76 @@
+import { initializeApp } from "firebase/app";
+import {
+  type Auth,
+  browserLocalPersistence,
+  connectAuthEmulator,
+  createUserWithEmailAndPassword,
+  indexedDBLocalPersistence,
+  initializeAuth,
+  onAuthStateChanged,
+  sendPasswordResetEmail,
+  signInWithEmailAndPassword,
+  signOut,
+  type User,
+} from "firebase/auth";
+import type { FirebaseConfiguration } from "./configuration.ts";
+import type { Door, Visitor } from "./door.ts";
+import { isAboutToExpire } from "./token.ts";
+
+/** Firebase Authentication, with e-mail addresses and passwords. Loaded only where it is used. */
+export class FirebaseEntrance {
+  private constructor(private readonly auth: Auth) {}
+
+  static create(configuration: FirebaseConfiguration, apiKey: string): FirebaseEntrance {
+    const app = initializeApp({
+      apiKey,
+      projectId: configuration.project_id,
+      authDomain: configuration.auth_domain,
+    });
+    // Without the default resolvers for pop-ups and redirects, which would load script from elsewhere.
+    const auth = initializeAuth(app, { persistence: [indexedDBLocalPersistence, browserLocalPersistence] });
+    if (configuration.emulator) {
+      connectAuthEmulator(auth, configuration.emulator, { disableWarnings: true });
+    }
+    return new FirebaseEntrance(auth);
+  }
+
+  /** Tells who is signed in: now, and whenever that changes, also in another tab. */
+  follow(tell: (who: [Door, Visitor] | null) => void): () => void {
+    return onAuthStateChanged(this.auth, (user) =>
+      tell(user && [new FirebaseDoor(this.auth, user), visitor(user)]),
+    );
+  }
+
+  async signIn(email: string, password: string): Promise<void> {
+    await signInWithEmailAndPassword(this.auth, email, password);
+  }
+
+  async register(email: string, password: string): Promise<void> {
+    await createUserWithEmailAndPassword(this.auth, email, password);
+  }
+
+  /** Sends a message with which a new password can be set. */
+  async resetPassword(email: string): Promise<void> {
+    await sendPasswordResetEmail(this.auth, email);
+  }
+}
+
+class FirebaseDoor implements Door {
+  constructor(
+    private readonly auth: Auth,
+    private readonly user: User,
+  ) {}
+
+  async token(renew: boolean): Promise<string> {
+    const token = await this.user.getIdToken(renew);
+    return !renew && isAboutToExpire(token) ? this.user.getIdToken(true) : token;
+  }
+
+  async signOut(): Promise<void> {
+    await signOut(this.auth);
+  }
+}
+
+function visitor(user: User): Visitor {
+  return { uid: user.uid, email: user.email };
+}

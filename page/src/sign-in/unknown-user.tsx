@@ -1,0 +1,45 @@
+import { useState } from "preact/hooks";
+import { Button, CopyButton, Notice, ProblemNotice } from "../design/components.tsx";
+import { useDoing } from "../design/load.ts";
+import { View } from "../frame/view.tsx";
+import type { Visitor } from "../session/door.ts";
+import { refresh } from "../session/session.ts";
+
+/** For somebody who can sign in, but of whom MyMONIT has no record yet. */
+export function UnknownUser({ visitor }: { visitor: Visitor }) {
+  const { busy, problem, run } = useDoing();
+  const [asked, setAsked] = useState(false);
+  return (
+    <View
+      title="Almost there"
+      width="reading"
+      lead={visitor.email && `You are signed in as ${visitor.email}.`}
+    >
+      <div class="card stack">
+        <p>
+          MyMONIT does not know you yet: an administrator has to create your record and associate it with your
+          experiments. Send them your e-mail address and this identification of your account (UID):
+        </p>
+        <pre class="code-block" id="uid">
+          {visitor.uid}
+        </pre>
+        <div class="row">
+          <CopyButton text={visitor.uid} label="Copy the UID" />
+        </div>
+      </div>
+      {problem && <ProblemNotice problem={problem} />}
+      {asked && !problem && !busy && <Notice look="warning">There is no record of you yet.</Notice>}
+      <div class="row">
+        <Button
+          look="primary"
+          busy={busy}
+          onClick={() => {
+            void run(refresh).then(() => setAsked(true));
+          }}
+        >
+          It has been created: look again
+        </Button>
+      </div>
+    </View>
+  );
+}

@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+import { packed } from "./build/packed.ts";
+
+export default defineConfig({
+  // Where the service serves the page.
+  base: "/static/",
+  esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+  build: {
+    target: "es2022",
+    // The licences of what is bundled go with it.
+    license: { fileName: "licences.txt" },
+    // The page itself says what it needs next; the polyfill for old browsers would be script for nothing.
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+  },
+  plugins: [packed({ limit: 250_000 })],
+  server: {
+    // `npm run dev` with the service beside it, in evaluation mode on its usual port.
+    proxy: Object.fromEntries(
+      [
+        "/users",
+        "/experiments",
+        "/scientists-experiments",
+        "/measures",
+        "/measure-types",
+        "/rejected-messages",
+      ]
+        .concat(["/static/configuration.json", "/static/evaluation-tokens"])
+        .map((path) => [path, { target: "http://127.0.0.1:5000", changeOrigin: true }]),
+    ),
+  },
+  test: { include: ["src/**/*.test.ts"] },
+});
