@@ -96,7 +96,8 @@ async fn every_path_takes_the_methods_of_the_document_and_no_others() {
     }
 }
 
-/// Axum cannot tell its routes, so this makes sure that none comes in but together with its document.
+/// Axum cannot tell its routes, so this makes sure that none comes in but together with its document. What only the page
+/// asks for, which is of the same build, is no contract.
 #[test]
 fn no_route_comes_into_the_router_but_with_its_document() {
     fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
@@ -111,7 +112,8 @@ fn no_route_comes_into_the_router_but_with_its_document() {
         let text = std::fs::read_to_string(file).unwrap();
         [".route(", ".nest(", ".route_service(", ".nest_service("].iter().any(|call| text.contains(call))
     };
-    let found: Vec<_> = files.iter().filter(adds_routes).collect();
+    let mut found: Vec<_> = files.iter().filter(adds_routes).collect();
+    found.retain(|file| !file.ends_with("src/page.rs"));
     assert!(found.len() == 1 && found[0].ends_with("openapi/endpoints.rs"), "{found:?}");
 }
 

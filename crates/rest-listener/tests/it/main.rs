@@ -19,6 +19,7 @@ mod log;
 mod measures;
 mod memory;
 mod methods;
+mod page;
 mod panics;
 mod raw;
 mod reduced;
