@@ -11,6 +11,7 @@ mod logging;
 mod read;
 mod report;
 mod service;
+mod slow;
 mod usage;
 
 use clap::{Parser, Subcommand};

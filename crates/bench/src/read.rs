@@ -16,6 +16,7 @@ use crate::database::DURABLE;
 use crate::load::{Connection, Target, Times, at_once, one_by_one};
 use crate::report::{line, median, per_second, to_f64};
 use crate::service::{self, SCIENTIST, Service};
+use crate::slow::SlowClients;
 use crate::usage::Usage;
 
 /// Experiments of ever more measures: name, id, and how many.
@@ -37,6 +38,9 @@ pub(crate) struct Options {
     /// Takes the figures of small requests and no others.
     #[arg(long)]
     small_only: bool,
+    /// How many slow clients there are beside the small requests.
+    #[arg(long, default_value_t = 1_000)]
+    slow_clients: usize,
     /// Measures this binary instead of building the release.
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -67,6 +71,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     };
 
     small(&target, &service, (database.pid()?, &url), options).await?;
+    beside_slow_clients(&target, &service, options).await?;
     if !options.small_only {
         pages(&target).await?;
         streams(&target, &service, &database, name, options.rounds).await?;
@@ -167,6 +172,33 @@ impl Display for Small {
             "{rate:.0}/s, p50 {p50:.2} ms, p99 {p99:.2} ms, CPU {own_cpu_us:.0} us and {database_cpu_us:.0} us in the database"
         )
     }
+}
+
+/// Ten measures at a time on 16 connections, with many slow clients beside them and without.
+async fn beside_slow_clients(target: &Target, service: &Service, options: &Options) -> anyhow::Result<()> {
+    let small = target.at(format!("/measures/{MILLION}?limit=10"));
+    let long = target.at(format!("/measures/{MILLION}"));
+    let how_long = Duration::from_secs(options.seconds);
+    let count = options.slow_clients;
+    let mut shares = Vec::new();
+    for _ in 0..options.rounds {
+        let (rate, alone) = at_once(&small, 16, how_long).await?;
+        let slow = SlowClients::come(count, &long).await?;
+        let (slow_rate, beside) = at_once(&small, 16, how_long).await?;
+        drop(slow);
+        shares.push(beside.percentile(99).as_secs_f64() / alone.percentile(99).as_secs_f64());
+        line(&format!(
+            "10 measures, 16 connections: alone {rate:.0}/s, p99 {:.2} ms; beside {count} slow clients {slow_rate:.0}/s, p99 {:.2} ms; peak of the service {:.0} MiB",
+            milliseconds(alone.percentile(99)),
+            milliseconds(beside.percentile(99)),
+            Usage::of(service.pid()?)?.peak_mib,
+        ));
+    }
+    line(&format!(
+        "10 measures beside {count} slow clients, the middle: p99 {:.2} times that alone",
+        median(shares)
+    ));
+    Ok(())
 }
 
 /// A page of a thousand, the first one and at any depth, out of ever more measures.

@@ -5,10 +5,11 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use mymonit_model::User;
-use mymonit_services::{Credentials, UserService};
+use mymonit_services::{Credentials, MeasureReader, UserService};
 use tracing::Span;
 
 use crate::error::Problem;
+use crate::path::ExperimentPath;
 
 /// The user who asks. A handler that takes this argument is out of reach without a valid token; it stands
 /// before all arguments that are made of the client's input, so that only users learn what is wrong with it.
@@ -22,13 +23,43 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let credentials = match bearer_token(&parts.headers) {
-            Ok(token) => Credentials::Token(token),
-            Err(reason) => Credentials::Unusable(reason),
-        };
-        let user = <Arc<dyn UserService>>::from_ref(state).authenticate(credentials).await?;
+        let users = <Arc<dyn UserService>>::from_ref(state);
+        let user = users.authenticate(credentials(&parts.headers)).await?;
         Span::current().record("user_id", user.user_id.as_str());
         Ok(Self(user))
+    }
+}
+
+/// The user who asks for the measures of the experiment in the path. A path that names none is refused, too, but only
+/// once the token is known to be good, as with [`Caller`].
+pub(crate) struct ReadingCaller(pub(crate) MeasureReader);
+
+impl<S> FromRequestParts<S> for ReadingCaller
+where
+    S: Send + Sync,
+    Arc<dyn UserService>: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let experiment_id = match ExperimentPath::from_request_parts(parts, state).await {
+            Ok(ExperimentPath(experiment_id)) => experiment_id,
+            Err(wrong_path) => {
+                Caller::from_request_parts(parts, state).await?;
+                return Err(wrong_path);
+            }
+        };
+        let users = <Arc<dyn UserService>>::from_ref(state);
+        let reader = users.authenticate_reader(credentials(&parts.headers), experiment_id).await?;
+        Span::current().record("user_id", reader.user.user_id.as_str());
+        Ok(Self(reader))
+    }
+}
+
+fn credentials(headers: &HeaderMap) -> Credentials<'_> {
+    match bearer_token(headers) {
+        Ok(token) => Credentials::Token(token),
+        Err(reason) => Credentials::Unusable(reason),
     }
 }
 

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use self::contract::{BinShape, MeasureShape, Readings};
 use self::query::ReadQuery;
-use crate::caller::Caller;
+use crate::caller::ReadingCaller;
 use crate::encoder::{CsvEncoder, Encoder, JsonEncoder, NdjsonEncoder, Record};
 use crate::error::Problem;
 use crate::format::Format;
@@ -48,13 +48,13 @@ pub(crate) fn endpoints() -> Endpoints {
 )]
 async fn read(
     State(measures): State<Arc<dyn MeasureService>>,
-    Caller(caller): Caller,
-    ExperimentPath(experiment_id): ExperimentPath,
+    ReadingCaller(reader): ReadingCaller,
     query: ReadQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let shape = Shape::wanted(&query.0, &headers)?;
-    let reading = measures.read(&caller, experiment_id, query.request()?).await?;
+    let experiment_id = reader.experiment_id;
+    let reading = measures.read(reader, query.request()?).await?;
     let path = format!("/measures/{experiment_id}");
     let link = reading.next.map(|cursor| (LINK, query.0.link_to_next(&path, &cursor)));
     let (name, receipt) = (&reading.experiment.name, reading.receipt);

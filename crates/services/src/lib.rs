@@ -40,5 +40,6 @@ pub use rejected_message_service::{
     ReplaySummary,
 };
 pub use user_service::{
-    Credentials, UserDraft, UserProfileDraft, UserService, UserServiceImpl, UserServiceImplParameters,
+    Credentials, MeasureReader, UserDraft, UserProfileDraft, UserService, UserServiceImpl,
+    UserServiceImplParameters,
 };

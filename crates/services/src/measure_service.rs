@@ -3,18 +3,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use mymonit_model::{
-    Experiment, ExperimentId, MeasureTypeId, MeasureTypeName, MeasureValue, Role, Timestamp, User, Window,
+    Experiment, ExperimentId, MeasureTypeId, MeasureTypeName, MeasureValue, Role, Timestamp, Window,
 };
 use shaku::{Component, Interface};
 
 use crate::audit::{Attempt, AuditLog, Operation, Resource};
 use crate::cursor::Scope;
 use crate::experiment_service::{NO_SUCH_EXPERIMENT, NOT_ASSOCIATED};
-use crate::ports::{ExperimentStore, MeasureQuery, MeasureStore, Order};
+use crate::ports::{MeasureQuery, MeasureStore, Order};
 use crate::reading::Reader;
 use crate::reading_record::ReadingRecord;
 use crate::reduction::Reduction;
-use crate::{MeasureTypeService, Receipt, ServiceError};
+use crate::{MeasureReader, MeasureTypeService, Receipt, ServiceError};
 
 /// The greatest `limit` of a page. A page is held in memory, so it needs a bound; a reading without
 /// `limit` is streamed and has none.
@@ -133,12 +133,8 @@ pub trait MeasureService: Interface {
     /// # Errors
     /// [`ServiceError::Forbidden`] for administrators; [`ServiceError::NotFound`] for experiments that
     /// do not exist and for those that the scientist is not associated with, alike.
-    async fn read(
-        &self,
-        caller: &User,
-        experiment_id: ExperimentId,
-        request: ReadRequest,
-    ) -> Result<MeasureReading, ServiceError>;
+    async fn read(&self, reader: MeasureReader, request: ReadRequest)
+    -> Result<MeasureReading, ServiceError>;
 }
 
 /// The one implementation of [`MeasureService`].
@@ -147,8 +143,6 @@ pub trait MeasureService: Interface {
 pub struct MeasureServiceImpl {
     #[shaku(inject)]
     measures: Arc<dyn MeasureStore>,
-    #[shaku(inject)]
-    experiments: Arc<dyn ExperimentStore>,
     #[shaku(inject)]
     measure_types: Arc<dyn MeasureTypeService>,
     #[shaku(inject)]
@@ -159,11 +153,11 @@ pub struct MeasureServiceImpl {
 impl MeasureService for MeasureServiceImpl {
     async fn read(
         &self,
-        caller: &User,
-        experiment_id: ExperimentId,
+        reader: MeasureReader,
         request: ReadRequest,
     ) -> Result<MeasureReading, ServiceError> {
-        let experiment = self.readable(caller, experiment_id).await?;
+        let (user_id, experiment_id) = (reader.user.user_id.clone(), reader.experiment_id);
+        let experiment = self.readable(reader)?;
         let limit = request.limit;
         if limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
             return Err(ServiceError::invalid("limit", format!("must be an integer from 1 to {MAX_LIMIT}")));
@@ -181,7 +175,7 @@ impl MeasureService for MeasureServiceImpl {
             None => reader.measures(request.cursor.as_deref(), limit).await?,
             Some(reduction) => reader.bins(reduction, request.cursor.as_deref(), limit).await?,
         };
-        let record = ReadingRecord::begin(self.audit.clone(), caller.user_id.clone(), experiment_id);
+        let record = ReadingRecord::begin(self.audit.clone(), user_id, experiment_id);
         let content = match content {
             Content::Measures(measures) => Content::Measures(record.follow(measures)),
             Content::Bins { window, bins } => Content::Bins { window, bins: record.follow(bins) },
@@ -205,14 +199,14 @@ fn reduction(request: &ReadRequest) -> Result<Option<Reduction>, ServiceError> {
 }
 
 impl MeasureServiceImpl {
-    /// The experiment, if its measures are for the caller.
-    async fn readable(&self, caller: &User, experiment_id: ExperimentId) -> Result<Experiment, ServiceError> {
-        let attempt = Attempt::new(&*self.audit, caller, Operation::ReadMeasures);
+    /// The experiment, if its measures are for the one who asks.
+    fn readable(&self, reader: MeasureReader) -> Result<Experiment, ServiceError> {
+        let MeasureReader { user, experiment_id, experiment } = reader;
+        let attempt = Attempt::new(&*self.audit, &user, Operation::ReadMeasures);
         let mut attempt = attempt.on(Resource::Experiment(experiment_id));
-        if caller.role != Role::Scientist {
+        if user.role != Role::Scientist {
             return attempt.conclude(Err(ServiceError::Forbidden("only scientists may read measures")));
         }
-        let experiment = self.experiments.find_of(&caller.user_id, experiment_id).await?;
         if experiment.is_none() {
             attempt.refuse(NOT_ASSOCIATED);
         }

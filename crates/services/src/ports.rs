@@ -93,6 +93,13 @@ pub trait UserStore: Interface {
     async fn find(&self, user_id: &UserId) -> Result<Option<User>, StorageError>;
     /// The user whom a verified token names.
     async fn find_by_username(&self, username: &Username) -> Result<Option<User>, StorageError>;
+    /// The user whom a verified token names and, if that user is associated with the experiment, the experiment; both in
+    /// one question, as they are committed now.
+    async fn find_with_experiment(
+        &self,
+        username: &Username,
+        experiment_id: ExperimentId,
+    ) -> Result<Option<(User, Option<Experiment>)>, StorageError>;
     /// Adds a user. Refuses with a [`Conflict`] an id that is or ever was in use, a username or an
     /// e-mail address that is in use.
     async fn insert(&self, user: &User) -> Result<(), StorageError>;

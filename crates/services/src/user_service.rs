@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mymonit_model::{Email, Faceted, PersonName, Role, User, UserId, Username};
+use mymonit_model::{Email, Experiment, ExperimentId, Faceted, PersonName, Role, User, UserId, Username};
 use shaku::{Component, Interface};
 
 use crate::ServiceError;
@@ -11,6 +11,7 @@ use crate::ports::{Erasure, TokenVerifier, UserProfile, UserStore};
 const ONLY_ADMINISTRATORS: ServiceError = ServiceError::Forbidden("only an administrator may do this");
 const ONLY_THEMSELVES: ServiceError =
     ServiceError::Forbidden("a scientist has access to the own record only");
+const UNKNOWN_CALLER: ServiceError = ServiceError::Forbidden("the token's user is not known here");
 const NO_SUCH_USER: ServiceError = ServiceError::NotFound("there is no such user");
 
 /// Refuses callers that are no administrators.
@@ -59,6 +60,20 @@ pub enum Credentials<'a> {
     Unusable(&'static str),
 }
 
+/// Somebody who asks for the measures of an experiment. Who it is and whether the two are associated was asked of the
+/// storage in one question, since most requests are for measures; what follows from it, [`MeasureService`] decides.
+///
+/// [`MeasureService`]: crate::MeasureService
+#[derive(Debug, Clone)]
+pub struct MeasureReader {
+    /// Who asks.
+    pub user: User,
+    /// Which experiment it is about.
+    pub experiment_id: ExperimentId,
+    /// The experiment, if the user is associated with it.
+    pub experiment: Option<Experiment>,
+}
+
 /// Who may sign in, and what may be done to their records (specification §2, §3).
 #[async_trait]
 pub trait UserService: Interface {
@@ -68,6 +83,15 @@ pub trait UserService: Interface {
     /// [`ServiceError::Unauthenticated`] if there is no token or it does not verify, [`ServiceError::Forbidden`] if
     /// it does and its user is not known here or was erased.
     async fn authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError>;
+    /// As [`Self::authenticate`], for somebody who asks for the measures of that experiment.
+    ///
+    /// # Errors
+    /// Those of [`Self::authenticate`]. Whether the measures may be read is not asked here.
+    async fn authenticate_reader(
+        &self,
+        credentials: Credentials<'_>,
+        experiment_id: ExperimentId,
+    ) -> Result<MeasureReader, ServiceError>;
     /// All users; for administrators.
     async fn list(&self, caller: &User) -> Result<Vec<User>, ServiceError>;
     /// One user; for administrators and the user. A scientist cannot tell other ids from absent ones.
@@ -106,14 +130,47 @@ impl UserServiceImpl {
         Attempt::new(&*self.audit, caller, operation)
     }
 
+    /// Whom the token names.
+    async fn verify(&self, credentials: Credentials<'_>) -> Result<Username, ServiceError> {
+        match credentials {
+            Credentials::Token(token) => Ok(self.tokens.verify(token).await?),
+            Credentials::Unusable(reason) => Err(ServiceError::Unauthenticated { reason }),
+        }
+    }
+
     async fn try_authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError> {
-        let token = match credentials {
-            Credentials::Token(token) => token,
-            Credentials::Unusable(reason) => return Err(ServiceError::Unauthenticated { reason }),
+        let username = self.verify(credentials).await?;
+        self.users.find_by_username(&username).await?.ok_or(UNKNOWN_CALLER)
+    }
+
+    async fn try_authenticate_reader(
+        &self,
+        credentials: Credentials<'_>,
+        experiment_id: ExperimentId,
+    ) -> Result<MeasureReader, ServiceError> {
+        let username = self.verify(credentials).await?;
+        let found = self.users.find_with_experiment(&username, experiment_id).await?;
+        let (user, experiment) = found.ok_or(UNKNOWN_CALLER)?;
+        Ok(MeasureReader { user, experiment_id, experiment })
+    }
+
+    /// Tells the auditor of somebody who is not let in.
+    fn audited<T>(&self, authenticated: Result<T, ServiceError>) -> Result<T, ServiceError> {
+        let failure = |action, reason: &'static str| AuditEvent {
+            reason: Some(reason.into()),
+            ..AuditEvent::new(action, Outcome::Failure)
         };
-        let username = self.tokens.verify(token).await?;
-        let user = self.users.find_by_username(&username).await?;
-        user.ok_or(ServiceError::Forbidden("the token's user is not known here"))
+        match &authenticated {
+            Err(ServiceError::Unauthenticated { reason }) => {
+                self.audit.record(failure(Action::Authenticate, reason));
+            }
+            Err(ServiceError::Forbidden(reason)) => {
+                let operation = Some(Operation::SignIn);
+                self.audit.record(AuditEvent { operation, ..failure(Action::Authorize, reason) });
+            }
+            _ => {}
+        }
+        authenticated
     }
 
     /// Lets administrators through to any user and everybody to their own record.
@@ -191,22 +248,15 @@ impl UserServiceImpl {
 #[async_trait]
 impl UserService for UserServiceImpl {
     async fn authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError> {
-        let authenticated = self.try_authenticate(credentials).await;
-        let failure = |action, reason: &'static str| AuditEvent {
-            reason: Some(reason.into()),
-            ..AuditEvent::new(action, Outcome::Failure)
-        };
-        match &authenticated {
-            Err(ServiceError::Unauthenticated { reason }) => {
-                self.audit.record(failure(Action::Authenticate, reason));
-            }
-            Err(ServiceError::Forbidden(reason)) => {
-                let operation = Some(Operation::SignIn);
-                self.audit.record(AuditEvent { operation, ..failure(Action::Authorize, reason) });
-            }
-            _ => {}
-        }
-        authenticated
+        self.audited(self.try_authenticate(credentials).await)
+    }
+
+    async fn authenticate_reader(
+        &self,
+        credentials: Credentials<'_>,
+        experiment_id: ExperimentId,
+    ) -> Result<MeasureReader, ServiceError> {
+        self.audited(self.try_authenticate_reader(credentials, experiment_id).await)
     }
 
     async fn list(&self, caller: &User) -> Result<Vec<User>, ServiceError> {

@@ -14,6 +14,8 @@ use crate::error::{Fault, cause};
 
 /// ID, NAME, USERNAME, EMAIL, and the role's NAME.
 pub(crate) type UserRow = (String, String, String, String, String);
+/// The user, then the ID and NAME of an experiment that the user may read, if there is one.
+pub(crate) type UserWithExperimentRow = (String, String, String, String, String, Option<u32>, Option<String>);
 /// ID, NAME.
 pub(crate) type ExperimentRow = (u32, String);
 /// ID, NAME, SYMBOL, QUANTITY.
@@ -34,6 +36,14 @@ pub(crate) fn user((id, name, username, email, role): UserRow) -> Result<User, E
         email: Email::new(&email).map_err(invalid)?.into(),
         role: role.parse().map_err(invalid)?,
     })
+}
+
+pub(crate) fn user_with_experiment(
+    (id, name, username, email, role, experiment_id, experiment_name): UserWithExperimentRow,
+) -> Result<(User, Option<Experiment>), Error> {
+    let user = user((id, name, username, email, role))?;
+    let found = experiment_id.zip(experiment_name);
+    Ok((user, found.map(experiment).transpose()?))
 }
 
 pub(crate) fn experiment((id, name): ExperimentRow) -> Result<Experiment, Error> {

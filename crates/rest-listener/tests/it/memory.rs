@@ -198,6 +198,21 @@ impl UserStore for FakeUserStore {
         Ok(users.iter().find(|user| user.username.reveal() == username).cloned())
     }
 
+    async fn find_with_experiment(
+        &self,
+        username: &Username,
+        experiment_id: ExperimentId,
+    ) -> Result<Option<(User, Option<Experiment>)>, StorageError> {
+        let Some(user) = self.find_by_username(username).await? else { return Ok(None) };
+        let association = (experiment_id, user.user_id.clone());
+        if !self.memory.associations.lock().unwrap().contains(&association) {
+            return Ok(Some((user, None)));
+        }
+        let experiments = self.memory.experiments.lock().unwrap();
+        let found = experiments.iter().find(|experiment| experiment.experiment_id == experiment_id);
+        Ok(Some((user, found.cloned())))
+    }
+
     async fn insert(&self, user: &User) -> Result<(), StorageError> {
         let mut users = self.memory.users.lock().unwrap();
         let is_known = users.iter().any(|other| other.user_id == user.user_id);

@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use futures::FutureExt;
-use mymonit_model::{Role, Timestamp, User, UserId, Username};
+use mymonit_model::{Experiment, ExperimentId, Role, Timestamp, User, UserId, Username};
 use mymonit_services::ports::{Erasure, StorageError, UserProfile, UserStore};
 use shaku::Component;
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 
 use super::SqliteDatabase;
-use crate::decode::{self, UserRow};
+use crate::decode::{self, UserRow, UserWithExperimentRow};
 use crate::error::Fault;
 
 /// The users, on SQLite.
@@ -43,6 +43,32 @@ impl UserStore for SqliteUserStore {
         const FIND: &str = "SELECT U.ID, U.NAME, U.USERNAME, U.EMAIL, R.NAME \
             FROM USERS U JOIN ROLES R ON R.ID = U.ROLE WHERE U.USERNAME = ? AND U.ERASED_AT IS NULL";
         self.find_one(FIND, username.as_str().to_owned()).await
+    }
+
+    async fn find_with_experiment(
+        &self,
+        username: &Username,
+        experiment_id: ExperimentId,
+    ) -> Result<Option<(User, Option<Experiment>)>, StorageError> {
+        const FIND: &str = "SELECT U.ID, U.NAME, U.USERNAME, U.EMAIL, R.NAME, E.ID, E.NAME \
+            FROM USERS U JOIN ROLES R ON R.ID = U.ROLE \
+            LEFT JOIN USER_EXPERIMENTS A ON A.USER_ID = U.ID AND A.EXPERIMENT_ID = ? \
+            LEFT JOIN EXPERIMENTS E ON E.ID = A.EXPERIMENT_ID \
+            WHERE U.USERNAME = ? AND U.ERASED_AT IS NULL";
+        let username = username.clone();
+        self.database
+            .read(move |connection| {
+                async move {
+                    let row = query_as::<_, UserWithExperimentRow>(FIND)
+                        .bind(experiment_id.get())
+                        .bind(username.as_str())
+                        .fetch_optional(connection)
+                        .await?;
+                    Ok(row.map(decode::user_with_experiment).transpose()?)
+                }
+                .boxed()
+            })
+            .await
     }
 
     async fn insert(&self, user: &User) -> Result<(), StorageError> {

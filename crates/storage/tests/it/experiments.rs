@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
-use mymonit_model::{Experiment, ExperimentId, Role};
-use mymonit_services::ports::Conflict;
+use mymonit_model::{Experiment, ExperimentId, Role, User};
+use mymonit_services::ports::{Conflict, Erasure};
 
 use crate::database::on_every_engine;
-use crate::fixtures::{add_experiment, add_user, conflict_of, experiment_name, user_id};
+use crate::fixtures::{add_experiment, add_user, conflict_of, experiment_name, user_id, username};
 
 on_every_engine! {
     async fn experiments_get_ids_from_one_and_are_listed_by_id(database: Database) {
@@ -93,5 +93,32 @@ on_every_engine! {
         assert_eq!(experiments.find_of(&scientist, two.experiment_id).await.unwrap(), None);
         assert_eq!(experiments.find_of(&user_id("S002"), one.experiment_id).await.unwrap(), None);
         assert_eq!(experiments.find_of(&user_id("s001"), one.experiment_id).await.unwrap(), None);
+    }
+
+    async fn a_user_is_found_with_the_experiment_if_the_two_are_associated(database: Database) {
+        let one = add_experiment(&database, "one").await;
+        let two = add_experiment(&database, "two").await;
+        let first = add_user(&database, "S001", Role::Scientist).await;
+        let second = add_user(&database, "S002", Role::Scientist).await;
+        let administrator = add_user(&database, "A001", Role::Admin).await;
+        assert!(database.associations.insert(one.experiment_id, &first.user_id).await.unwrap());
+        assert!(database.associations.insert(two.experiment_id, &second.user_id).await.unwrap());
+        let found = async |user: &User, experiment: ExperimentId| {
+            database.users.find_with_experiment(user.username.reveal(), experiment).await.unwrap()
+        };
+        assert_eq!(found(&first, one.experiment_id).await, Some((first.clone(), Some(one.clone()))));
+        assert_eq!(found(&first, two.experiment_id).await, Some((first.clone(), None)));
+        assert_eq!(found(&first, ExperimentId::new(99)).await, Some((first.clone(), None)));
+        assert_eq!(found(&administrator, one.experiment_id).await, Some((administrator.clone(), None)));
+
+        let renamed = Experiment { name: experiment_name("renamed"), ..one };
+        assert!(database.experiments.rename(&renamed).await.unwrap());
+        assert_eq!(found(&first, renamed.experiment_id).await, Some((first.clone(), Some(renamed.clone()))));
+        assert!(database.associations.delete(renamed.experiment_id, &first.user_id).await.unwrap());
+        assert_eq!(found(&first, renamed.experiment_id).await, Some((first.clone(), None)));
+        assert_eq!(database.users.erase(&first.user_id).await.unwrap(), Erasure::Erased);
+        assert_eq!(found(&first, renamed.experiment_id).await, None);
+        let shouted = username("UID-S002");
+        assert_eq!(database.users.find_with_experiment(&shouted, two.experiment_id).await.unwrap(), None);
     }
 }

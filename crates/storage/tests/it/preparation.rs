@@ -56,6 +56,7 @@ on_every_empty_engine! {
             is_unavailable(database.users.list().await),
             is_unavailable(database.users.find(&id).await),
             is_unavailable(database.users.find_by_username(&username("x")).await),
+            is_unavailable(database.users.find_with_experiment(&username("x"), experiment).await),
             is_unavailable(database.users.insert(&user).await),
             is_unavailable(database.users.update(&id, &profile("x", "x", "x@home.cern")).await),
             is_unavailable(database.users.erase(&id).await),

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures::TryStreamExt;
 use mymonit_model::{ExperimentId, Role, Timestamp, User, Window};
 use mymonit_services::ports::{NewMeasure, Order};
-use mymonit_services::{Content, MeasureReading, MeasureService, NamedBin, NamedMeasure, ReadRequest};
+use mymonit_services::{
+    Content, MeasureReader, MeasureReading, MeasureService, NamedBin, NamedMeasure, ReadRequest,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -134,7 +136,11 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     async fn read(&self, request: ReadRequest) -> MeasureReading {
-        self.service.read(&self.scientist, self.experiment, request).await.unwrap()
+        let username = self.scientist.username.reveal();
+        let found = self.database.users.find_with_experiment(username, self.experiment).await.unwrap();
+        let (user, experiment) = found.unwrap();
+        let reader = MeasureReader { user, experiment_id: self.experiment, experiment };
+        self.service.read(reader, request).await.unwrap()
     }
 
     async fn whole(&self, question: &Question) -> Vec<Row> {
