@@ -13,7 +13,9 @@ mod window;
 
 pub use experiment::{Experiment, ExperimentId, ExperimentName};
 pub use faceted::Faceted;
-pub use measure::{MeasureId, MeasureType, MeasureTypeId, MeasureTypeName, MeasureValue, StoredMeasure};
+pub use measure::{
+    MeasureId, MeasureType, MeasureTypeId, MeasureTypeName, MeasureValue, Quantity, StoredMeasure, UnitSymbol,
+};
 pub use text::InvalidField;
 pub use timestamp::Timestamp;
 pub use user::{Email, PersonName, Role, User, UserId, Username};

@@ -6,6 +6,16 @@ text_type! {
     MeasureTypeName, "measure", 255
 }
 
+text_type! {
+    /// The symbol of a measure type's unit, such as `Hz`, 1–32 characters.
+    UnitSymbol, "symbol", 32
+}
+
+text_type! {
+    /// What a measure type's unit measures, such as `frequency`, 1–255 characters.
+    Quantity, "quantity", 255
+}
+
 /// The key of a measure type in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MeasureTypeId(u16);

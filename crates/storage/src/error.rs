@@ -57,8 +57,8 @@ pub(crate) fn migration_error(error: MigrateError, explain: fn(sqlx::Error) -> P
 pub(crate) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 impl PrepareError {
-    /// The database has tables of these names that the migrations have not made, such as those of the
-    /// Python system. Nothing of it may be touched, not even by a migration that fails at its first table.
+    /// The database has tables of these names that the migrations have not made, and that are not those of the Python
+    /// system either. Nothing of it may be touched, not even by a migration that fails at its first table.
     pub(crate) fn foreign_tables(names: &[String]) -> Self {
         let names = names.join(", ");
         Self::Incompatible(format!("it holds tables of another system: {names}"))

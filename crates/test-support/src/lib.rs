@@ -16,6 +16,7 @@ mod ports;
 mod program;
 mod prometheus;
 mod proxy;
+pub mod python_system;
 mod rabbitmq;
 mod service_process;
 mod supervised;

@@ -15,6 +15,7 @@ mod listeners;
 mod logstash;
 mod main_job;
 mod metrics;
+mod moving_in;
 mod prometheus;
 mod python_system;
 mod rejected;

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection,
 use tokio::time::timeout;
 
 use super::connections::{Connections, Lent, connect};
-use super::errors;
+use super::{errors, moving_in};
 use crate::PoolUse;
 use crate::error::{
     Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
@@ -108,8 +108,9 @@ impl MySqlDatabase {
         Self(Arc::new(Inner { options, connections, prepared: AtomicBool::new(false) }))
     }
 
-    /// Brings the schema up to date, creating the database if it is missing and the user may. Several
-    /// processes may do so at once.
+    /// Brings the schema up to date, creating the database if it is missing and the user may. A database that the
+    /// Python system made is moved in, which takes as long as its measures need. Several processes may do so at
+    /// once.
     ///
     /// # Errors
     /// [`PrepareError::Unavailable`] is worth another try, [`PrepareError::Incompatible`] is not.
@@ -289,10 +290,15 @@ async fn refuse_foreign_tables(connection: &mut MySqlConnection) -> Result<(), P
 }
 
 async fn migrate(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
+    let moving_in = moving_in::begin(connection, &MIGRATIONS).await?;
     refuse_foreign_tables(connection).await?;
     // `run` would do, but its signature keeps this function from being called in a spawned task.
     MIGRATIONS
-        .run_direct(None, connection, false)
+        .run_direct(None, &mut *connection, false)
         .await
-        .map_err(|error| migration_error(error, errors::prepare_error))
+        .map_err(|error| migration_error(error, errors::prepare_error))?;
+    match moving_in {
+        Some(moving_in) => moving_in.finish(connection).await,
+        None => Ok(()),
+    }
 }

@@ -10,6 +10,7 @@ mod health;
 mod ingest;
 mod measure_types;
 mod measures;
+mod moving_in;
 mod rejected_messages;
 mod users;
 

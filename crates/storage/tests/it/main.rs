@@ -12,6 +12,7 @@ mod fixtures;
 mod ingest;
 mod measure_types;
 mod measures;
+mod moving_in;
 mod mysql_outages;
 mod preparation;
 mod readings;
