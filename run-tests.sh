@@ -41,7 +41,7 @@ trap 'exit 143' TERM
 need_cargo
 need_cargo_component rustfmt fmt
 need_cargo_component clippy clippy
-need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server prometheus python3-pika shellcheck
+need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server nginx-light prometheus python3-pika shellcheck
 # What the readers of docs/reading-measures.md use.
 need_packages curl python3-pandas python3-matplotlib
 # What tries the REST contract from outside.

@@ -22,6 +22,7 @@ declare -A sign_of_package=(
     [libc6-dev]=/usr/include/stdio.h
     [mariadb-client-core]=mariadb
     [mariadb-server-core]=mariadbd
+    [nginx-light]=nginx
     [nodejs]=node
     [npm]=npm
     [prometheus]=promtool
@@ -86,6 +87,9 @@ disable_services_of() {
     case $1 in
         rabbitmq-server)
             as_root systemctl disable --quiet rabbitmq-server.service epmd.socket epmd.service 2>/dev/null || true
+            ;;
+        nginx-light)
+            as_root systemctl disable --quiet nginx.service 2>/dev/null || true
             ;;
         prometheus)
             as_root systemctl disable --quiet prometheus.service 2>/dev/null || true

@@ -46,6 +46,7 @@ scenarios! {
     stops_in_the_middle_of_a_batch_lose_nothing_and_leave_nothing_committed_to_come_again: exactly_once(Stops),
     restarts_and_kills_of_the_database_lose_and_double_nothing: exactly_once(DatabaseRestarts),
     restarts_and_kills_of_the_broker_lose_and_double_nothing: exactly_once(BrokerRestarts),
+    kills_of_one_of_three_brokers_lose_and_double_nothing: exactly_once(BrokerCluster),
     a_broken_network_to_the_broker_loses_and_doubles_nothing: exactly_once(BrokerNetwork),
     a_broken_network_to_the_database_loses_and_doubles_nothing: exactly_once(DatabaseNetwork),
     a_read_only_database_loses_and_doubles_nothing: exactly_once(ReadOnly),

@@ -1,5 +1,6 @@
 //! What is broken, scenario by scenario.
 
+mod cluster;
 mod database_refuses;
 mod declarations;
 mod fuzz;
@@ -34,6 +35,8 @@ pub enum Scenario {
     DatabaseRestarts,
     /// The broker is restarted and killed.
     BrokerRestarts,
+    /// One of three brokers is killed, also the one that leads the queue.
+    BrokerCluster,
     /// The network between service and broker is cut and swallows everything.
     BrokerNetwork,
     /// The same between service and database.
@@ -54,13 +57,14 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them, in the order in which they are best read.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Kills,
         Self::KillsWithoutIds,
         Self::TwoProcesses,
         Self::Stops,
         Self::DatabaseRestarts,
         Self::BrokerRestarts,
+        Self::BrokerCluster,
         Self::BrokerNetwork,
         Self::DatabaseNetwork,
         Self::ReadOnly,
@@ -80,6 +84,7 @@ impl Scenario {
             Self::Stops => "stops",
             Self::DatabaseRestarts => "database-restarts",
             Self::BrokerRestarts => "broker-restarts",
+            Self::BrokerCluster => "broker-cluster",
             Self::BrokerNetwork => "broker-network",
             Self::DatabaseNetwork => "database-network",
             Self::ReadOnly => "read-only",
@@ -116,6 +121,7 @@ impl Scenario {
             Self::Stops => stops::run(setting).await,
             Self::DatabaseRestarts => restarts::database(setting).await,
             Self::BrokerRestarts => restarts::broker(setting).await,
+            Self::BrokerCluster => cluster::run(setting).await,
             Self::BrokerNetwork => network::to_broker(setting).await,
             Self::DatabaseNetwork => network::to_database(setting).await,
             Self::ReadOnly => database_refuses::read_only(setting).await,

@@ -78,6 +78,11 @@ impl Site {
         Self::new(setting, Server::Own(Box::new(RabbitMq::start().await?)), database).await
     }
 
+    /// With brokers that the scenario keeps, behind that address.
+    pub(crate) async fn with_broker_url(setting: &Setting, broker_url: String) -> anyhow::Result<Self> {
+        Ok(Self { broker_url, ..Self::shared(setting).await? })
+    }
+
     async fn new(
         setting: &Setting,
         broker: Server<RabbitMq>,

@@ -11,6 +11,7 @@
 
 mod logstash;
 mod mariadb;
+mod nginx;
 mod output;
 mod ports;
 mod program;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use logstash::{Appetite, LogstashDouble};
 pub use mariadb::MariaDb;
+pub use nginx::Nginx;
 pub use output::{Line, Stream};
 pub use ports::ReservedPort;
 pub use prometheus::Prometheus;

@@ -1,5 +1,5 @@
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
@@ -49,6 +49,14 @@ impl Proxy {
     /// # Errors
     /// Where no port can be listened on.
     pub async fn start(server_port: u16) -> anyhow::Result<Self> {
+        Self::start_balancing(&[server_port]).await
+    }
+
+    /// Starts a proxy in front of several ports of 127.0.0.1: each new connection goes to the next one that lets it in.
+    ///
+    /// # Errors
+    /// Where no port can be listened on.
+    pub async fn start_balancing(server_ports: &[u16]) -> anyhow::Result<Self> {
         let port = ReservedPort::reserve()?;
         let (mode, _) = watch::channel(Mode::Forward);
         let (cuts, _) = watch::channel(0);
@@ -57,7 +65,7 @@ impl Proxy {
         let connections = Arc::new(Mutex::new(Vec::new()));
         let listener = Listener {
             port: port.get(),
-            server_port,
+            server_ports: server_ports.to_vec(),
             mode: mode.subscribe(),
             cuts: cuts.clone(),
             listening: listening_sender,
@@ -139,7 +147,7 @@ impl Drop for Proxy {
 /// The task that accepts connections.
 struct Listener {
     port: u16,
-    server_port: u16,
+    server_ports: Vec<u16>,
     mode: watch::Receiver<Mode>,
     cuts: watch::Sender<usize>,
     listening: watch::Sender<Listening>,
@@ -181,7 +189,9 @@ impl Listener {
 
     fn serve(&self, client: TcpStream) {
         let connection = Connection { mode: self.mode.clone(), cuts: self.cuts.subscribe() };
-        let task = tokio::spawn(connection.run(client, self.server_port));
+        let mut ports = self.server_ports.clone();
+        ports.rotate_left(*self.accepted.borrow() % self.server_ports.len());
+        let task = tokio::spawn(connection.run(client, ports));
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|connection| !connection.is_finished());
         connections.push(task);
@@ -196,10 +206,10 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self, mut client: TcpStream, server_port: u16) {
+    async fn run(mut self, mut client: TcpStream, server_ports: Vec<u16>) {
         let mut server = None;
         let forwarded = tokio::select! {
-            forwarded = forward_both(&mut client, &mut server, server_port, &self.mode) => forwarded.is_ok(),
+            forwarded = forward_both(&mut client, &mut server, &server_ports, &self.mode) => forwarded.is_ok(),
             _ = self.cuts.changed() => false,
         };
         if !forwarded {
@@ -214,11 +224,11 @@ impl Connection {
 async fn forward_both(
     client: &mut TcpStream,
     server: &mut Option<TcpStream>,
-    server_port: u16,
+    server_ports: &[u16],
     mode: &watch::Receiver<Mode>,
 ) -> io::Result<()> {
     pass(&mut mode.clone()).await?;
-    let server = server.insert(TcpStream::connect((Ipv4Addr::LOCALHOST, server_port)).await?);
+    let server = server.insert(connect(server_ports).await?);
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.split();
@@ -228,6 +238,13 @@ async fn forward_both(
         forward(from_server, to_client, mode.clone()),
     )?;
     Ok(())
+}
+
+/// Connects to the first of the servers that lets it in.
+async fn connect(server_ports: &[u16]) -> io::Result<TcpStream> {
+    let addresses: Vec<_> =
+        server_ports.iter().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).collect();
+    TcpStream::connect(&*addresses).await
 }
 
 /// Forwards one direction until its end.

@@ -1,10 +1,12 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Signal};
 use tokio::sync::{Mutex, OnceCell};
+use tokio::task::JoinSet;
 
 use crate::ports::ReservedPort;
 use crate::program;
@@ -13,7 +15,7 @@ use crate::supervised::{Exit, Program, Supervised};
 mod installation;
 mod node;
 
-use node::Node;
+use node::{Identity, Node};
 
 /// Generous, since a machine that compiles beside the tests is slow; a broker that fails is noticed at once.
 const START: Duration = Duration::from_secs(120);
@@ -40,6 +42,9 @@ pub struct RabbitMqBuilder {
     configuration: String,
     plugins: Vec<String>,
     reserved: Vec<ReservedPort>,
+    /// What the node is to others; nothing for one that is alone.
+    identity: Option<Identity>,
+    cookie: Option<String>,
 }
 
 impl RabbitMqBuilder {
@@ -78,7 +83,8 @@ impl RabbitMqBuilder {
 
     fn set_up(self) -> anyhow::Result<(Supervised, Node)> {
         let folder = tempfile::Builder::new().prefix("mymonit-test-rabbitmq-").tempdir()?;
-        let node = Node::reserve(folder.path(), self.reserved)?;
+        let identity = self.identity.map_or_else(Identity::alone, Ok)?;
+        let node = Node::new(folder.path(), identity, self.reserved);
         let installation = installation::lean_in(folder.path());
         let program = Program {
             name: format!("rabbitmq-server on port {}", node.port()),
@@ -87,7 +93,7 @@ impl RabbitMqBuilder {
             command: vec![installation.script("rabbitmq-server").into(), "-noinput".into()],
             environment: node.environment(&installation),
             working_folder: folder.path().to_owned(),
-            companion: Some(node.port_mapper()?),
+            companion: node.port_mapper()?,
         };
         // From here on the folder goes with the node, whatever happens; so it is filled only now.
         let server = Supervised::new(program, folder)?;
@@ -96,6 +102,12 @@ impl RabbitMqBuilder {
             .context("cannot write which plugins are enabled")?;
         fs::write(node.configuration_file(), node.configuration() + &self.configuration)
             .context("cannot write the node's configuration")?;
+        if let Some(cookie) = self.cookie {
+            let path = node.cookie_file();
+            fs::write(&path, cookie).context("cannot write the nodes' secret")?;
+            // Erlang uses none that others can read.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o400))?;
+        }
         Ok((server, node))
     }
 }
@@ -109,6 +121,39 @@ impl RabbitMq {
     /// As for [`RabbitMqBuilder::start`].
     pub async fn start() -> anyhow::Result<Self> {
         Self::builder().start().await
+    }
+
+    /// Starts so many nodes that form a cluster, all on this machine.
+    ///
+    /// # Errors
+    /// As for [`RabbitMqBuilder::start`].
+    pub async fn start_cluster(size: usize) -> anyhow::Result<Vec<Self>> {
+        let identities = Identity::together(size)?;
+        let cookie = format!("{:032X}", rand::random::<u128>());
+        let mut configuration = String::from(
+            "cluster_formation.peer_discovery_backend = classic_config\n\
+             cluster_partition_handling = pause_minority\n",
+        );
+        for (number, identity) in (1..).zip(&identities) {
+            let name = identity.name();
+            configuration.push_str(&format!("cluster_formation.classic_config.nodes.{number} = {name}\n"));
+        }
+        let mut starting = JoinSet::new();
+        for (number, identity) in identities.into_iter().enumerate() {
+            let builder = RabbitMqBuilder {
+                configuration: configuration.clone(),
+                identity: Some(identity),
+                cookie: Some(cookie.clone()),
+                ..RabbitMqBuilder::default()
+            };
+            starting.spawn(async move { builder.start().await.map(|node| (number, node)) });
+        }
+        let mut nodes = Vec::new();
+        while let Some(started) = starting.join_next().await {
+            nodes.push(started??);
+        }
+        nodes.sort_unstable_by_key(|(number, _)| *number);
+        Ok(nodes.into_iter().map(|(_, node)| node).collect())
     }
 
     /// Prepares a node with a configuration of its own.
@@ -131,6 +176,11 @@ impl RabbitMq {
         self.node.port()
     }
 
+    /// The name by which the nodes of its cluster know it.
+    pub fn name(&self) -> String {
+        self.node.name()
+    }
+
     /// The address of the virtual host `/`, for the user `guest`.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}", self.port())
@@ -147,6 +197,17 @@ impl RabbitMq {
         }
         let name = spare.pop().context("no virtual host was made")?;
         Ok(format!("{}/{name}", self.url()))
+    }
+
+    /// Makes an empty virtual host whose queues are quorum queues unless they are declared otherwise, and gives its name.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub async fn create_quorum_vhost(&self) -> anyhow::Result<String> {
+        let name = format!("test-{:016x}", rand::random::<u64>());
+        self.ctl(&["add_vhost", &name, "--default-queue-type", "quorum"]).await?;
+        self.ctl(&["set_permissions", "-p", &name, "guest", ".*", ".*", ".*"]).await?;
+        Ok(name)
     }
 
     /// Makes several virtual hosts at once: nearly all of the time goes into calling the node at all.

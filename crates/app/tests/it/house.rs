@@ -129,6 +129,13 @@ impl House {
         service.with_authorization(format!("Bearer {}", self.firebase.token_for(username)))
     }
 
+    /// A client that carries a token of that username, of what answers at that address.
+    pub(crate) fn client_at(&self, address: &str, username: &str) -> Client {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap_or_default();
+        let authorization = format!("Bearer {}", self.firebase.token_for(username));
+        Client::new(http, address.to_owned(), Some(authorization))
+    }
+
     /// A connection to the broker as adapters make it.
     pub(crate) async fn adapter(&self) -> anyhow::Result<Adapter> {
         Adapter::connect(&self.broker_url).await

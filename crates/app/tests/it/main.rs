@@ -21,6 +21,7 @@ mod python_system;
 mod rejected;
 mod replay;
 mod role_matrix;
+mod rolling_restart;
 mod start;
 mod stop;
 mod terminal;

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::installation::Installation;
 use crate::ports::ReservedPort;
@@ -14,29 +15,64 @@ const ERLANG_PACKAGE: &str = "erlang-base";
 /// Erlang's distribution listens on every address unless told otherwise.
 const LOOPBACK_ONLY: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
 
+/// By what others know a node, and how they find it.
+#[derive(Debug)]
+pub(super) struct Identity {
+    amqp: ReservedPort,
+    distribution: ReservedPort,
+    /// The port of the port mapper (epmd) that knows the node.
+    port_mapper: Arc<ReservedPort>,
+    /// Whether that port mapper comes and goes with this node.
+    has_port_mapper: bool,
+}
+
+impl Identity {
+    /// Of a node that is known to nobody else.
+    pub(super) fn alone() -> anyhow::Result<Self> {
+        Self::with(Arc::new(ReservedPort::reserve()?), true)
+    }
+
+    /// Of so many nodes that know each other. The first one has the port mapper, also while it is down.
+    pub(super) fn together(count: usize) -> anyhow::Result<Vec<Self>> {
+        let port_mapper = Arc::new(ReservedPort::reserve()?);
+        (0..count).map(|number| Self::with(port_mapper.clone(), number == 0)).collect()
+    }
+
+    fn with(port_mapper: Arc<ReservedPort>, has_port_mapper: bool) -> anyhow::Result<Self> {
+        let [amqp, distribution] = [ReservedPort::reserve()?, ReservedPort::reserve()?];
+        Ok(Self { amqp, distribution, port_mapper, has_port_mapper })
+    }
+
+    /// The node's name. An address for a host name, so that nothing has to be looked up; Erlang calls that a long name.
+    pub(super) fn name(&self) -> String {
+        format!("mymonit-test-{}@127.0.0.1", self.amqp.get())
+    }
+}
+
 /// A node's folder, its name and its ports.
 #[derive(Debug)]
 pub(super) struct Node {
     folder: PathBuf,
-    amqp: ReservedPort,
-    distribution: ReservedPort,
-    port_mapper: ReservedPort,
+    identity: Identity,
     _further: Vec<ReservedPort>,
 }
 
 impl Node {
-    pub(super) fn reserve(folder: &Path, further: Vec<ReservedPort>) -> anyhow::Result<Self> {
-        Ok(Self {
-            folder: folder.to_owned(),
-            amqp: ReservedPort::reserve()?,
-            distribution: ReservedPort::reserve()?,
-            port_mapper: ReservedPort::reserve()?,
-            _further: further,
-        })
+    pub(super) fn new(folder: &Path, identity: Identity, further: Vec<ReservedPort>) -> Self {
+        Self { folder: folder.to_owned(), identity, _further: further }
     }
 
     pub(super) const fn port(&self) -> u16 {
-        self.amqp.get()
+        self.identity.amqp.get()
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.identity.name()
+    }
+
+    /// Where the secret lies by which nodes let each other in.
+    pub(super) fn cookie_file(&self) -> PathBuf {
+        self.folder.join(".erlang.cookie")
     }
 
     pub(super) fn configuration_file(&self) -> PathBuf {
@@ -58,11 +94,15 @@ impl Node {
         )
     }
 
-    /// The command line of the node's own port mapper. Without one, Erlang starts one for the whole
+    /// The command line of the port mapper, if this node has it. Without one, Erlang starts one for the whole
     /// machine and leaves it behind.
-    pub(super) fn port_mapper(&self) -> anyhow::Result<String> {
+    pub(super) fn port_mapper(&self) -> anyhow::Result<Option<String>> {
+        let Identity { port_mapper, has_port_mapper, .. } = &self.identity;
+        if !has_port_mapper {
+            return Ok(None);
+        }
         let epmd = program::find("epmd", ERLANG_PACKAGE)?;
-        Ok(format!("{} -address 127.0.0.1 -port {}", program::text(&epmd)?, self.port_mapper.get()))
+        Ok(Some(format!("{} -address 127.0.0.1 -port {}", program::text(&epmd)?, port_mapper.get())))
     }
 
     /// What the server's and rabbitmqctl's environment holds, and nothing else.
@@ -74,13 +114,12 @@ impl Node {
             ("LC_ALL", "C.UTF-8".into()),
             // The Erlang cookie lies in the home folder.
             ("HOME", in_folder("")),
-            ("ERL_EPMD_PORT", self.port_mapper.get().to_string().into()),
+            ("ERL_EPMD_PORT", self.identity.port_mapper.get().to_string().into()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
             ("RABBITMQ_SCRIPTS_DIR", installation.scripts().into()),
-            // An address for a host name, so that nothing has to be looked up; Erlang calls that a long name.
-            ("RABBITMQ_NODENAME", format!("mymonit-test-{}@127.0.0.1", self.port()).into()),
+            ("RABBITMQ_NODENAME", self.name().into()),
             ("RABBITMQ_USE_LONGNAME", "true".into()),
-            ("RABBITMQ_DIST_PORT", self.distribution.get().to_string().into()),
+            ("RABBITMQ_DIST_PORT", self.identity.distribution.get().to_string().into()),
             ("RABBITMQ_MNESIA_BASE", in_folder("data")),
             ("RABBITMQ_LOG_BASE", in_folder("log")),
             ("RABBITMQ_LOGS", "-".into()),

@@ -95,3 +95,18 @@ async fn nothing_listens_on_any_other_than_the_loopback_address() {
     assert!(sockets.contains(&format!("{{{{127,0,0,1}},{}}}", node.port())), "{sockets}");
     assert_eq!(sockets.matches("{{").count(), sockets.matches("{{127,0,0,1},").count(), "{sockets}");
 }
+
+#[tokio::test]
+async fn the_nodes_of_a_cluster_know_each_other_and_agree_when_one_is_killed_and_comes_again() {
+    let nodes = RabbitMq::start_cluster(3).await.unwrap();
+    let vhost = nodes[0].create_quorum_vhost().await.unwrap();
+    for node in &nodes {
+        assert!(speaks_amqp(node.port()).await);
+        assert!(node.ctl(&["list_vhosts"]).await.unwrap().contains(&vhost));
+    }
+    // The one that has the port mapper.
+    nodes[0].kill().await.unwrap();
+    let later = nodes[1].create_quorum_vhost().await.unwrap();
+    nodes[0].start_again().await.unwrap();
+    assert!(nodes[0].ctl(&["list_vhosts"]).await.unwrap().contains(&later));
+}

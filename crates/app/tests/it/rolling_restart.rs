@@ -1,0 +1,177 @@
+//! Two processes behind a real nginx, restarted in turn under load.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mymonit_test_support::{Nginx, ReservedPort, wait_until};
+use reqwest::Method;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::house::{
+    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
+};
+
+const CONFIGURATION: &str = include_str!("rolling_restart.conf");
+
+/// How often each of the two is restarted.
+const ROUNDS: u32 = 3;
+/// How many scientists read at the same time.
+const READERS: usize = 8;
+/// How many administrators change things: enough that each stop meets requests that nginx may not repeat.
+const ADMINISTRATORS: u32 = 8;
+/// How many messages a publisher has confirmed before it publishes more.
+const AT_ONCE: u32 = 200;
+
+async fn nginx_before(services: &[Service; 2]) -> Nginx {
+    let port = ReservedPort::reserve().unwrap();
+    let configuration = CONFIGURATION
+        .replace("FIRST", &services[0].port().to_string())
+        .replace("SECOND", &services[1].port().to_string())
+        .replace("PORT", &port.get().to_string());
+    Nginx::start(port, &configuration).await.unwrap()
+}
+
+/// What clients do until they are told to stop. Whatever is not as it should be ends them at once.
+struct Load {
+    tasks: JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
+    requests: Arc<AtomicU32>,
+    published: Arc<AtomicU32>,
+}
+
+impl Load {
+    fn new() -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            stop: CancellationToken::new(),
+            requests: Arc::default(),
+            published: Arc::default(),
+        }
+    }
+
+    /// A scientist who reads.
+    fn reader(&mut self, client: Client) {
+        let (stop, requests) = (self.stop.clone(), self.requests.clone());
+        self.tasks.spawn(async move {
+            while !stop.is_cancelled() {
+                let measures = client.measures("/measures/1?to=2023-01-01T00:00:00Z").await?;
+                anyhow::ensure!(measures.len() == 10, "{measures:?}");
+                requests.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        });
+    }
+
+    /// An administrator who changes things, by requests that nginx may not repeat.
+    fn administrator(&mut self, client: Client, administrator: u32) {
+        let (stop, requests) = (self.stop.clone(), self.requests.clone());
+        self.tasks.spawn(async move {
+            let mut number = 0;
+            while !stop.is_cancelled() {
+                let name = format!("{administrator}, {number}");
+                let id = client.add_experiment(&name).await?;
+                let renamed = json!({"name": format!("{name}, renamed")});
+                let answer = client.put(&format!("/experiments/{id}"), renamed).await?;
+                anyhow::ensure!(answer.status == 200, "{answer:?}");
+                client.associate(id, "S001").await?;
+                let path = format!("/scientists-experiments/{id}/S001");
+                let answer = client.send(Method::DELETE, &path, None).await?;
+                anyhow::ensure!(answer.status == 204, "{answer:?}");
+                requests.fetch_add(4, Ordering::Relaxed);
+                number += 1;
+            }
+            Ok(())
+        });
+    }
+
+    /// An adapter that publishes, without ids: what is delivered twice is stored twice.
+    fn publisher(&mut self, adapter: Adapter) {
+        let (stop, published) = (self.stop.clone(), self.published.clone());
+        self.tasks.spawn(async move {
+            let mut next = 0;
+            while !stop.is_cancelled() {
+                let messages = (next..next + AT_ONCE).map(|number| {
+                    let timestamp = 1_700_000_000 + i64::from(number);
+                    (message("black-holes", "hertz", number.into(), timestamp), None)
+                });
+                adapter.publish_all(messages).await?;
+                next += AT_ONCE;
+                published.store(next, Ordering::Relaxed);
+            }
+            Ok(())
+        });
+    }
+
+    /// Fails if a client has come to its end already.
+    fn check(&mut self) {
+        if let Some(ended) = self.tasks.try_join_next() {
+            panic!("a client has ended: {ended:?}");
+        }
+    }
+
+    /// Lets all finish what they do; gives the numbers of requests and messages.
+    async fn finish(mut self) -> (u32, u32) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.unwrap().unwrap();
+        }
+        (self.requests.load(Ordering::Relaxed), self.published.load(Ordering::Relaxed))
+    }
+}
+
+/// How many requests for measures a process has answered since its start.
+async fn answered(service: &Service) -> f64 {
+    let sample =
+        "mymonit_http_requests_total{method=\"GET\",route=\"/measures/{experiment_id}\",status=\"200\"}";
+    service.metrics().await.unwrap().get(sample).unwrap_or_default()
+}
+
+/// Waits until nginx sends requests to that process.
+async fn wait_until_asked(service: &Service) {
+    let before = answered(service).await;
+    wait_until("nginx sends requests to the process", SOON, async || {
+        if answered(service).await > before { Ok(()) } else { Err("none came") }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_of_two_processes_behind_nginx_fails_no_request_and_loses_no_message() {
+    let house = House::new(Engine::MariaDb).await.unwrap();
+    let services = [house.ready_service().await.unwrap(), house.ready_service().await.unwrap()];
+    let nginx = nginx_before(&services).await;
+    let mut load = Load::new();
+    for _ in 0..READERS {
+        load.reader(house.client_at(&nginx.url(), SCIENTIST));
+    }
+    for number in 0..ADMINISTRATORS {
+        load.administrator(house.client_at(&nginx.url(), ADMIN), number);
+    }
+    load.publisher(house.adapter().await.unwrap());
+
+    for _ in 0..ROUNDS {
+        for service in &services {
+            wait_until_asked(service).await;
+            service.stop().await.unwrap();
+            load.check();
+            service.process.start_again().await.unwrap();
+            service.wait_until_ready().await.unwrap();
+            wait_until_asked(service).await;
+            load.check();
+        }
+    }
+    let (requests, published) = load.finish().await;
+    assert!(
+        requests > 100 && published >= AT_ONCE,
+        "{requests} requests and {published} messages are no load"
+    );
+    let scientist = house.client_at(&nginx.url(), OTHER_SCIENTIST);
+    let published = usize::try_from(published).unwrap();
+    let stored =
+        scientist.measures_when("/measures/2", |measures| measures.len() >= published).await.unwrap();
+    assert_eq!(house.queued().await.unwrap(), 0);
+    assert_eq!(stored.len(), published, "none is lost, and none was delivered again");
+}
