@@ -44,6 +44,8 @@ need_cargo_component clippy clippy
 need_packages gcc libc6-dev mariadb-server-core mariadb-client-core rabbitmq-server nginx-light prometheus python3-pika shellcheck
 # What the readers of docs/reading-measures.md use.
 need_packages curl python3-pandas python3-matplotlib
+# Who completes the adapter's command line, and who starts it.
+need_packages fish zsh systemd
 # What tries the REST contract from outside.
 need_packages nodejs npm python3-venv
 

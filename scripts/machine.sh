@@ -18,6 +18,7 @@ fail() {
 # name of a program, or a file, whose path may be a pattern. That way a MariaDB or a compiler from elsewhere will do, too.
 declare -A sign_of_package=(
     [curl]=curl
+    [fish]=fish
     [gcc]=cc
     [libc6-dev]=/usr/include/stdio.h
     [mariadb-client-core]=mariadb
@@ -32,6 +33,8 @@ declare -A sign_of_package=(
     [python3-venv]='/usr/lib/python3.*/ensurepip/__init__.py'
     [rabbitmq-server]=rabbitmq-server
     [shellcheck]=shellcheck
+    [systemd]=systemd-analyze
+    [zsh]=zsh
 )
 
 # The path of a program; server programs lie in folders that an ordinary PATH lacks.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::mapping::Made;
-use crate::message::{After, Counts, Group, MAX_BODY_BYTES, Message, message_id};
+use crate::message::{After, Counts, Draft, Group, MAX_BODY_BYTES};
 use crate::record::{Complaint, Original, Record};
 use crate::source::MessageLimits;
 use crate::state::{FileEntry, FileKey, Seen, line};
@@ -22,7 +22,7 @@ pub(crate) trait Outlet {
     ///
     /// # Errors
     /// Where nothing will be taken any more.
-    fn send(&mut self, group: Group) -> io::Result<()>;
+    fn send(&mut self, group: Group<Draft>) -> io::Result<()>;
 }
 
 /// What is being read.
@@ -78,7 +78,7 @@ pub(crate) struct Assembler {
     measures: u64,
     /// The end of the last record.
     at: At,
-    group: Group,
+    group: Group<Draft>,
     group_bytes: usize,
     /// When the oldest thing that has not been sent on came.
     waiting_since: Option<Instant>,
@@ -96,7 +96,7 @@ impl Assembler {
             body: Vec::new(),
             measures: 0,
             at: At { offset: 0, line: 1 },
-            group: Group { number: next_group, ..Group::default() },
+            group: Group::new(next_group),
             group_bytes: 0,
             waiting_since: None,
         }
@@ -170,8 +170,8 @@ impl Assembler {
         body.push(b']');
         let stream = self.stream.as_ref().map_or("", |stream| stream.id.as_str());
         self.group_bytes += body.len();
-        let id = message_id(&self.source, stream, self.start, self.at.offset, &body);
-        self.group.messages.push(Message { id, body, measures: self.measures });
+        let origin = format!("{}:{stream}:{}-{}", self.source, self.start, self.at.offset);
+        self.group.messages.push(Draft { origin, body, measures: self.measures });
         self.measures = 0;
         Ok(())
     }
@@ -197,7 +197,7 @@ impl Assembler {
         if self.group.file.is_none() {
             self.group.file = self.entry(false);
         }
-        let next = Group { number: self.group.number + 1, ..Group::default() };
+        let next = Group::new(self.group.number + 1);
         self.group_bytes = 0;
         self.outlet.send(std::mem::replace(&mut self.group, next))
     }

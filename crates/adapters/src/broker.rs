@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
+use mymonit_broker::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, RabbitTls, amqp_uri, compose_uri};
 use mymonit_model::Faceted;
-use mymonit_rabbit_listener::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, compose_uri};
 use thiserror::Error;
-use url::{Host, Url};
 
 /// A variable cannot be used.
 #[derive(Debug, Error)]
@@ -20,10 +20,7 @@ pub(crate) struct Broker {
     uri: Faceted<String>,
     pub(crate) exchange: String,
     pub(crate) routing_key: String,
-    /// The authorities to trust, instead of the system's.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// The certificate and the key to show.
-    pub(crate) client_identity_file: Option<PathBuf>,
+    pub(crate) tls: RabbitTls,
 }
 
 impl Broker {
@@ -41,27 +38,31 @@ impl Broker {
         let file = |name: &str| -> Result<Option<PathBuf>, BrokerConfigurationError> {
             Ok(read(variables, name)?.map(PathBuf::from))
         };
+        let name = |variable: &str, default: &str| {
+            let name = text(variable, default)?;
+            // So long a name cannot be said in AMQP.
+            if ShortString::try_new(name.as_str()).is_err() {
+                return Err(BrokerConfigurationError(format!("{variable} must have at most 255 bytes")));
+            }
+            Ok(name)
+        };
         let password = Faceted::new(text("RABBIT_PASSWORD", "guest")?);
         let uri = compose_uri(&text("RABBIT_URL", "localhost")?, &text("RABBIT_USER", "guest")?, &password)
             .map_err(|error| BrokerConfigurationError(error.to_string()))?;
         Ok(Self {
             uri,
-            exchange: text("RABBIT_EXCHANGE", DEFAULT_EXCHANGE)?,
-            routing_key: text("RABBIT_ROUTING", DEFAULT_ROUTING_KEY)?,
-            ca_file: file("RABBIT_CA_FILE")?,
-            client_identity_file: file("RABBIT_CLIENT_IDENTITY_FILE")?,
+            exchange: name("RABBIT_EXCHANGE", DEFAULT_EXCHANGE)?,
+            routing_key: name("RABBIT_ROUTING", DEFAULT_ROUTING_KEY)?,
+            tls: RabbitTls {
+                ca_file: file("RABBIT_CA_FILE")?,
+                client_identity_file: file("RABBIT_CLIENT_IDENTITY_FILE")?,
+            },
         })
     }
 
-    /// The address as lapin wants it, which takes an IPv6 address in brackets for no host at all.
+    /// The address as lapin wants it.
     pub(crate) fn uri(&self) -> Result<AMQPUri, String> {
-        let mut uri: AMQPUri = self.uri.reveal().parse()?;
-        if let Ok(url) = Url::parse(self.uri.reveal())
-            && let Some(Host::Ipv6(address)) = url.host()
-        {
-            uri.authority.host = address.to_string();
-        }
-        Ok(uri)
+        amqp_uri(self.uri.reveal())
     }
 }
 
@@ -117,6 +118,11 @@ mod tests {
         for (name, value) in [("RABBIT_URL", "http://rabbit"), ("RABBIT_PASSWORD_FILE", "/no/such/file")] {
             let error = Broker::from_variables(&variables(&[(name, value)])).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
+        }
+        let long = "k".repeat(256);
+        for name in ["RABBIT_EXCHANGE", "RABBIT_ROUTING"] {
+            let error = Broker::from_variables(&variables(&[(name, &long)])).unwrap_err().to_string();
+            assert_eq!(error, format!("{name} must have at most 255 bytes"));
         }
         let both = variables(&[("RABBIT_USER", "a"), ("RABBIT_USER_FILE", "/b")]);
         assert!(Broker::from_variables(&both).unwrap_err().to_string().contains("RABBIT_USER_FILE"));

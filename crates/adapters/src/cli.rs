@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,8 +50,18 @@ impl Arguments {
     }
 
     /// Prints what a shell needs to complete the command line.
-    pub(crate) fn print_completions(shell: Shell) {
-        clap_complete::generate(shell, &mut Self::command(), "mymonit-adapter", &mut std::io::stdout());
+    ///
+    /// # Errors
+    /// Where nobody takes it.
+    pub(crate) fn print_completions(shell: Shell) -> io::Result<()> {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Self::command(), "mymonit-adapter", &mut script);
+        // clap_complete 4.6.11 calls a command with a hyphen by two names in what it writes for bash, so that nothing
+        // but the names of the subcommands would be completed.
+        let script = String::from_utf8_lossy(&script).replace("mymonit__subcmd__adapter", "mymonit__adapter");
+        let mut out = io::stdout().lock();
+        out.write_all(script.as_bytes())?;
+        out.flush()
     }
 }
 

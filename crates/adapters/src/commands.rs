@@ -7,6 +7,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::cli::{Arguments, Command};
+use crate::say::tell;
 
 /// Something failed: a file, a folder, the disk.
 const FAILED: u8 = 1;
@@ -43,20 +44,18 @@ impl From<std::io::Error> for Failure {
 }
 
 /// Runs a command.
-#[expect(clippy::print_stderr, reason = "a failure is told to the one who gave the command")]
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run::run(run),
         Command::Check(check) => check::run(&check),
         Command::Completions { shell } => {
-            Arguments::print_completions(shell);
-            Ok(0)
+            Arguments::print_completions(shell).map(|()| 0).map_err(Failure::from)
         }
     };
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("mymonit-adapter: {}", failure.text.trim_end());
+            tell(failure.text.trim_end());
             ExitCode::from(failure.code)
         }
     }

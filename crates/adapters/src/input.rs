@@ -29,6 +29,8 @@ pub(crate) struct Input {
     buffer: Vec<u8>,
     start: usize,
     raw: Vec<u8>,
+    /// Where in the source that ends which has been read.
+    raw_end: u64,
     at_end: bool,
     /// Where the window begins: in the source, and for people.
     offset: u64,
@@ -51,6 +53,7 @@ impl Input {
             buffer: Vec::new(),
             start: 0,
             raw: vec![0; READ],
+            raw_end: 0,
             at_end: false,
             offset: 0,
             line: 1,
@@ -97,6 +100,7 @@ impl Input {
                 other => other?,
             };
             self.at_end = count == 0;
+            self.raw_end += count as u64;
             let raw = std::mem::take(&mut self.raw);
             self.take_in(&raw[..count]);
             self.raw = raw;
@@ -117,7 +121,11 @@ impl Input {
 
     /// Gives up the first bytes of the window.
     pub(crate) fn consume(&mut self, count: usize) {
-        let place = self.place_after(count);
+        self.consume_to(count, self.place_after(count));
+    }
+
+    /// The same, where it is known which place [`Self::place_after`] gives.
+    pub(crate) fn consume_to(&mut self, count: usize, place: Place) {
         self.offset = self.offset_after(count);
         (self.line, self.column) = (place.line, place.column);
         self.start += count;
@@ -135,6 +143,7 @@ impl Input {
         (self.start, self.at_end) = (0, false);
         self.transcoder = self.encoding.transcoder();
         (self.offset, self.line, self.column) = (offset, line, 1);
+        self.raw_end = offset;
         Ok(())
     }
 
@@ -145,7 +154,8 @@ impl Input {
 
     /// Where in the source the window would begin if so many bytes of it were consumed.
     pub(crate) fn offset_after(&self, count: usize) -> u64 {
-        self.offset + self.encoding.source_bytes(&self.available()[..count])
+        // Half a character at the end of a source counts for a whole one there, and is none.
+        (self.offset + self.encoding.source_bytes(&self.available()[..count])).min(self.raw_end)
     }
 
     /// Where the window begins, for people.
@@ -157,9 +167,11 @@ impl Input {
     pub(crate) fn place_after(&self, count: usize) -> Place {
         let passed = &self.available()[..count];
         let characters = |bytes: &[u8]| bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64;
-        let breaks = passed.iter().filter(|byte| **byte == b'\n').count() as u64;
-        match passed.iter().rposition(|byte| *byte == b'\n') {
-            Some(last) => Place { line: self.line + breaks, column: 1 + characters(&passed[last + 1..]) },
+        match memchr::memrchr(b'\n', passed) {
+            Some(last) => {
+                let breaks = 1 + memchr::memchr_iter(b'\n', &passed[..last]).count() as u64;
+                Place { line: self.line + breaks, column: 1 + characters(&passed[last + 1..]) }
+            }
             None => Place { line: self.line, column: self.column + characters(passed) },
         }
     }
@@ -178,11 +190,14 @@ impl Input {
             );
             (place, why)
         })?;
+        if self.encoding.is_utf8() {
+            return Ok(text);
+        }
         match text.find('\u{fffd}') {
-            Some(at) if !self.encoding.is_utf8() => {
+            Some(at) => {
                 Err((self.place_after(start + at), format!("this is not valid {}", self.encoding.name())))
             }
-            _ => Ok(text),
+            None => Ok(text),
         }
     }
 }

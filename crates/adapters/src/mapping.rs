@@ -8,6 +8,11 @@ use crate::record::Record;
 use crate::source::{Field, NameFrom, Source, TimeFrom};
 use crate::time::TimeFormat;
 
+const EXPERIMENT: &[u8] = b"{\"experiment\":";
+const MEASURE: &[u8] = b",\"measure\":";
+const VALUE: &[u8] = b",\"value\":";
+const TIMESTAMP: &[u8] = b",\"timestamp\":";
+
 /// Makes measures of records.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -21,11 +26,22 @@ pub(crate) struct Mapping {
 /// How one measure of each record is made.
 #[derive(Debug)]
 struct Plan {
-    experiment: Name,
-    measure: Name,
+    names: Names,
     value: usize,
     timestamp: Time,
-    conversion: Conversion,
+    /// None where it would change nothing.
+    conversion: Option<Conversion>,
+}
+
+/// What stands before the value of a measure.
+#[derive(Debug)]
+enum Names {
+    /// It is always the same, and written out once.
+    Constant(Vec<u8>),
+    Fields {
+        experiment: Name,
+        measure: Name,
+    },
 }
 
 #[derive(Debug)]
@@ -71,8 +87,10 @@ impl Mapping {
     pub(crate) fn new(source: &Source) -> Self {
         let mut fields = Fields::default();
         let plans = source.measures.iter().map(|measure| Plan {
-            experiment: Name::new(&measure.experiment, NameKind::Experiment, &mut fields),
-            measure: Name::new(&measure.measure, NameKind::Measure, &mut fields),
+            names: Names::new(
+                Name::new(&measure.experiment, NameKind::Experiment, &mut fields),
+                Name::new(&measure.measure, NameKind::Measure, &mut fields),
+            ),
             value: fields.slot(&measure.value),
             timestamp: match &measure.timestamp {
                 TimeFrom::Arrival => Time::Arrival,
@@ -80,7 +98,7 @@ impl Mapping {
                     Time::Fields(parts.iter().map(|part| fields.slot(part)).collect(), format.clone())
                 }
             },
-            conversion: measure.conversion,
+            conversion: (!measure.conversion.is_identity()).then_some(measure.conversion),
         });
         let plans = plans.collect();
         Self { fields: fields.0, numbers: source.numbers, missing: source.missing.clone(), plans }
@@ -89,6 +107,11 @@ impl Mapping {
     /// What records have to be filled with, slot by slot.
     pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// Whether a measure has the time at which its record was read.
+    pub(crate) fn wants_arrival(&self) -> bool {
+        self.plans.iter().any(|plan| matches!(plan.timestamp, Time::Arrival))
     }
 
     /// Appends the measures of a record to `json`, as objects with a comma behind each. Either all of them are
@@ -134,14 +157,19 @@ impl Mapping {
             Time::Arrival => arrival,
             Time::Fields(slots, format) => self.timestamp(slots, format, record)?,
         };
-        json.extend_from_slice(b"{\"experiment\":");
-        self.append_name(&plan.experiment, record, json)?;
-        json.extend_from_slice(b",\"measure\":");
-        self.append_name(&plan.measure, record, json)?;
-        json.extend_from_slice(b",\"value\":");
+        match &plan.names {
+            Names::Constant(head) => json.extend_from_slice(head),
+            Names::Fields { experiment, measure } => {
+                json.extend_from_slice(EXPERIMENT);
+                self.append_name(experiment, record, json)?;
+                json.extend_from_slice(MEASURE);
+                self.append_name(measure, record, json)?;
+                json.extend_from_slice(VALUE);
+            }
+        }
         // Writing into memory does not fail, and neither does JSON have trouble with a finite number.
         let _ = to_writer(&mut *json, &number);
-        json.extend_from_slice(b",\"timestamp\":");
+        json.extend_from_slice(TIMESTAMP);
         append_seconds(timestamp, json);
         json.extend_from_slice(b"},");
         Ok(true)
@@ -197,6 +225,17 @@ impl NameKind {
     }
 }
 
+impl Names {
+    fn new(experiment: Name, measure: Name) -> Self {
+        match (experiment, measure) {
+            (Name::Constant(experiment), Name::Constant(measure)) => Self::Constant(
+                [EXPERIMENT, experiment.as_bytes(), MEASURE, measure.as_bytes(), VALUE].concat(),
+            ),
+            (experiment, measure) => Self::Fields { experiment, measure },
+        }
+    }
+}
+
 impl Name {
     fn new(name: &NameFrom, kind: NameKind, fields: &mut Fields) -> Self {
         match name {
@@ -229,8 +268,13 @@ fn append_seconds(timestamp: Timestamp, json: &mut Vec<u8>) {
     let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     let _ = to_writer(&mut *json, &seconds);
     if rest > 0 {
-        let digits = format!("{rest:09}");
-        json.push(b'.');
-        json.extend_from_slice(digits.trim_end_matches('0').as_bytes());
+        let mut digits = *b".000000000";
+        let mut left = rest;
+        for digit in digits[1..].iter_mut().rev() {
+            *digit += u8::try_from(left % 10).unwrap_or_default();
+            left /= 10;
+        }
+        let used = digits.iter().rposition(|digit| *digit != b'0').unwrap_or_default();
+        json.extend_from_slice(&digits[..=used]);
     }
 }

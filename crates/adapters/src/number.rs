@@ -25,7 +25,8 @@ pub(crate) struct Conversion {
 }
 
 impl Conversion {
-    fn is_identity(self) -> bool {
+    /// Whether it changes nothing.
+    pub(crate) fn is_identity(self) -> bool {
         self.scale == Decimal::ONE && self.offset.is_zero()
     }
 
@@ -63,14 +64,15 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     }
 }
 
-/// Reads a number and converts its unit. Without a conversion the double is the one nearest to the text, to the bit.
+/// Reads a number and converts its unit, if it has to be. Without a conversion the double is the one nearest to the
+/// text, to the bit.
 ///
 /// # Errors
 /// Says why the text is no number that a measure can have.
-pub(crate) fn value(text: &str, format: NumberFormat, conversion: Conversion) -> Result<f64, String> {
+pub(crate) fn value(text: &str, format: NumberFormat, conversion: Option<Conversion>) -> Result<f64, String> {
     let plain = plain(text.trim(), format).ok_or_else(|| no_number(text, format))?;
     let number: f64 = plain.parse().map_err(|_| no_number(text, format))?;
-    let number = if conversion.is_identity() { number } else { conversion.apply(&plain, number) };
+    let number = conversion.map_or(number, |conversion| conversion.apply(&plain, number));
     if number.is_finite() { Ok(number) } else { Err(format!("{} is too large a number", quoted(text))) }
 }
 
@@ -95,6 +97,7 @@ fn plain(text: &str, format: NumberFormat) -> Option<std::borrow::Cow<'_, str>> 
 
 fn no_number(text: &str, format: NumberFormat) -> String {
     let hint = match format.decimal {
+        _ if text.contains('\0') => " (is the source in UTF-16? then set `encoding`, such as \"utf-16le\")",
         '.' if text.contains(',') => " (is it a decimal comma? then set `decimal = \",\"`)",
         _ => "",
     };
@@ -121,7 +124,8 @@ mod tests {
     }
 
     fn read(text: &str, scale: &str, offset: &str) -> Result<f64, String> {
-        value(text, NumberFormat::default(), conversion(scale, offset))
+        let conversion = conversion(scale, offset);
+        value(text, NumberFormat::default(), (!conversion.is_identity()).then_some(conversion))
     }
 
     #[test]
@@ -150,6 +154,7 @@ mod tests {
         }
         assert!(read("1e999", "1", "0").unwrap_err().contains("too large"));
         assert!(read("1,5", "1", "0").unwrap_err().contains("decimal comma"));
+        assert!(read("1\0", "1", "0").unwrap_err().contains("utf-16le"));
     }
 
     #[test]
@@ -178,11 +183,10 @@ mod tests {
         let german = NumberFormat { decimal: ',', thousands: Some('.') };
         let swiss = NumberFormat { decimal: '.', thousands: Some('\'') };
         let comma = NumberFormat { decimal: ',', thousands: None };
-        let one = conversion("1", "0");
-        assert_eq!(value("1.234,5", german, one), Ok(1234.5));
-        assert_eq!(value("1'234.5", swiss, one), Ok(1234.5));
-        assert_eq!(value("0,1", comma, one), Ok(0.1));
-        assert!(value("0.1", comma, one).is_err(), "nobody can say what a point means here");
+        assert_eq!(value("1.234,5", german, None), Ok(1234.5));
+        assert_eq!(value("1'234.5", swiss, None), Ok(1234.5));
+        assert_eq!(value("0,1", comma, None), Ok(0.1));
+        assert!(value("0.1", comma, None).is_err(), "nobody can say what a point means here");
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assemble::{Assembler, Outlet};
 use crate::broker::Broker;
 use crate::mapping::Mapping;
-use crate::message::{After, Counts, Group};
+use crate::message::{After, Counts, Draft, Group};
 use crate::publish::{Ended, Publisher};
 use crate::read::{Reading, ReadingError, begin, stopped};
 use crate::say::Say;
@@ -57,7 +57,7 @@ impl Pipeline {
     /// Where the source or the state folder does not let itself be used.
     pub(crate) async fn run(self) -> io::Result<Outcome> {
         let checkpoint_path = self.state.checkpoint();
-        let mut checkpoint = Checkpoint::read(&checkpoint_path)?;
+        let mut checkpoint = Checkpoint::read(&checkpoint_path, &self.source.name)?;
         begin(&self.source, &mut checkpoint)?;
         checkpoint.write(&checkpoint_path)?;
         let spool = Spool::new(self.state.spool());
@@ -113,7 +113,7 @@ impl Pipeline {
     fn start_reader(
         &self,
         known: Checkpoint,
-        assembled: SyncSender<Group>,
+        assembled: SyncSender<Group<Draft>>,
     ) -> io::Result<JoinHandle<io::Result<Read>>> {
         let (source, stop, say) = (Arc::clone(&self.source), self.stop.clone(), self.say.clone());
         start("reader", &self.stop, move || {
@@ -188,10 +188,10 @@ fn catch_up(spool: &Spool, left: &[u64], checkpoint: &Checkpoint) -> io::Result<
 }
 
 /// Hands groups to the spooler.
-struct ToSpool(SyncSender<Group>);
+struct ToSpool(SyncSender<Group<Draft>>);
 
 impl Outlet for ToSpool {
-    fn send(&mut self, group: Group) -> io::Result<()> {
+    fn send(&mut self, group: Group<Draft>) -> io::Result<()> {
         // The spooler has ended: what follows it has stopped.
         self.0.send(group).map_err(|_| stopped())
     }
@@ -201,7 +201,7 @@ impl Outlet for ToSpool {
 fn spool_groups(
     spool: &Spool,
     left: &[u64],
-    assembled: &Receiver<Group>,
+    assembled: &Receiver<Group<Draft>>,
     spooled: &Sender<Group>,
 ) -> io::Result<()> {
     for number in left {
@@ -210,6 +210,7 @@ fn spool_groups(
         }
     }
     while let Ok(group) = assembled.recv() {
+        let group = group.named();
         spool.write(&group)?;
         // What is on the disk will be sent by the next run, where this one has stopped.
         if spooled.blocking_send(group).is_err() {

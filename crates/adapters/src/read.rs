@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assemble::{Assembler, Stream, StreamFile};
 use crate::format::{Limits, Parser, ReadError, Start, Step, open};
 use crate::input::Bytes;
+use crate::input::encoding::SourceEncoding;
 use crate::mapping::Mapping;
 use crate::message::After;
 use crate::record::{Complaint, Original, Place, Record};
@@ -41,6 +42,7 @@ pub(crate) struct Reading<'a> {
     /// The bytes of the files that are done with, and the measures so far, for the progress bar.
     pub(crate) passed_bytes: u64,
     pub(crate) measures: u64,
+    wants_arrival: bool,
     json: Vec<u8>,
 }
 
@@ -84,6 +86,7 @@ impl<'a> Reading<'a> {
             broken: 0,
             passed_bytes: 0,
             measures: 0,
+            wants_arrival: mapping.wants_arrival(),
             json: Vec::new(),
         }
     }
@@ -180,7 +183,9 @@ impl<'a> Reading<'a> {
 
     fn take(&mut self, parser: &dyn Parser, record: &Record) -> io::Result<()> {
         self.json.clear();
-        match self.mapping.append(record, Timestamp::now(), &mut self.json) {
+        // The clock is asked only where the answer counts.
+        let arrival = if self.wants_arrival { Timestamp::now() } else { Timestamp::UNIX_EPOCH };
+        match self.mapping.append(record, arrival, &mut self.json) {
             Ok(made) => {
                 self.measures += made.measures as u64;
                 self.assembler.borrow_mut().push(record, &self.json, made)
@@ -213,6 +218,11 @@ impl<'a> Reading<'a> {
             self.known.note(entry);
         }
         Ok(())
+    }
+
+    /// The encoding of a file whose records end with their lines.
+    fn encoding_of(&self, file: &File) -> io::Result<SourceEncoding> {
+        encoding_of(self.source, file)
     }
 
     /// Whether a record of this format ends with its line, so that a file may end in the middle of one.
@@ -279,10 +289,18 @@ impl Bytes for FileBytes {
     }
 }
 
+/// The encoding of a file: the given one, or what its byte order mark says.
+fn encoding_of(source: &Source, file: &File) -> io::Result<SourceEncoding> {
+    let mut head = [0; 3];
+    let count = file.read_at(&mut head, 0)?;
+    let marked = SourceEncoding::of_mark(&head[..count]).map(|(encoding, _)| encoding);
+    Ok(source.encoding.or(marked).unwrap_or(SourceEncoding::UTF_8))
+}
+
 /// Notes, before anything is read for the first time, what is not to be read.
 pub(crate) fn begin(source: &Source, checkpoint: &mut Checkpoint) -> io::Result<()> {
     match &source.place {
-        Where::Follow(follow) => follow::begin(follow, checkpoint),
+        Where::Follow(follow) => follow::begin(source, follow, checkpoint),
         _ => Ok(()),
     }
 }

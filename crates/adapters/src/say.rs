@@ -1,6 +1,6 @@
 //! What is said to the person at the terminal, or to the log of the system.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write as _, stderr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,9 +62,8 @@ impl Say {
     }
 
     /// Says something.
-    #[expect(clippy::print_stderr, reason = "this is what people see")]
     pub(crate) fn note(&self, text: &str) {
-        let print = || eprintln!("mymonit-adapter: {text}");
+        let print = || tell(text);
         match &self.0.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -87,6 +86,11 @@ impl Say {
             text.clone_into(&mut self.0.last_trouble.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
+}
+
+/// Prints a line on standard error, if there is anybody who reads it: nothing depends on that.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(stderr(), "mymonit-adapter: {text}");
 }
 
 /// A number with commas between its thousands.

@@ -10,6 +10,7 @@
 
 mod checkpoint;
 mod fingerprint;
+pub(crate) mod path_text;
 mod spool;
 mod unparsable;
 
@@ -71,6 +72,12 @@ impl State {
 
 /// Replaces a file as a whole: whoever reads it, also after a crash, sees the old content or the new one.
 fn replace(path: &Path, content: &[&[u8]]) -> io::Result<()> {
+    replace_file(path, content).map_err(|error| {
+        io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))
+    })
+}
+
+fn replace_file(path: &Path, content: &[&[u8]]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let mut file = File::create(&temporary)?;
     for part in content {

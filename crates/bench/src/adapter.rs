@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use mymonit_test_support::{RabbitMq, ServiceProcess};
+use lapin::message::Delivery;
+use mymonit_test_support::{Pid, RabbitMq, ServiceProcess};
 use tokio::time::sleep;
 
 use crate::broker::Broker;
-use crate::report::{line, median, per_second, to_f64};
+use crate::report::{line, median, to_f64};
 use crate::usage::Usage;
 
 const DESCRIPTION: &str = r#"
 experiment = "device-vibrations"
+measures_per_message = MEASURES
 [input]
 files = ["values.csv"]
 [format]
@@ -29,6 +31,10 @@ measure = "hertz"
 value = "frequency"
 "#;
 
+/// Messages of so many measures are tried, the last ones by default.
+const MEASURES_PER_MESSAGE: [u64; 4] = [1, 10, 100, 1_000];
+/// As many messages are enough to measure, however small they are.
+const MAX_MESSAGES: u64 = 100_000;
 /// Rows that are written to the file at once.
 const PORTION: u64 = 10_000;
 /// Often enough to see the use of the machine shortly before the end.
@@ -37,7 +43,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Rows of the CSV file, of one measure each.
-    #[arg(long, default_value_t = 2_000_000)]
+    #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
     /// How often everything is measured; the middle figure counts.
     #[arg(long, default_value_t = 3)]
@@ -47,10 +53,13 @@ pub(crate) struct Options {
     binary: Option<PathBuf>,
 }
 
-/// One run of the adapter.
+/// One run of the adapter, or of the bare publisher, and what both sides used meanwhile.
+#[derive(Debug, Clone, Copy)]
 struct Run {
     took: Duration,
-    usage: Usage,
+    publisher_cpu_s: f64,
+    broker_cpu_s: f64,
+    peak_mib: f64,
 }
 
 /// Runs the benchmark and prints its report.
@@ -59,42 +68,81 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         Some(binary) => fs::canonicalize(binary)?,
         None => build()?,
     };
-    let folder = tempfile::tempdir()?;
-    write_source(folder.path(), options.rows)?;
     let broker = RabbitMq::start().await?;
-    let (mut adapter, mut bare, mut reading, mut peak, mut cpu) = (vec![], vec![], vec![], vec![], vec![]);
+    for measures in MEASURES_PER_MESSAGE {
+        let rows = options.rows.min(measures * MAX_MESSAGES);
+        compare(&binary, &broker, measures, rows, options.rounds).await?;
+    }
+    Ok(())
+}
+
+/// Measures the adapter and its limits with messages of that size.
+async fn compare(
+    binary: &Path,
+    broker: &RabbitMq,
+    measures: u64,
+    rows: u64,
+    rounds: u32,
+) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    write_source(folder.path(), measures, rows)?;
+    let (mut adapter, mut bare, mut reading, mut shares) = (vec![], vec![], vec![], vec![]);
     let mut messages = 0;
-    for round in 0..options.rounds {
+    for round in 0..rounds {
         let state = folder.path().join(format!("state-{round}"));
+        let state = state.to_str().context("a path in UTF-8")?;
         let url = broker.create_vhost().await?;
         let queue = Broker::connect(&url).await?;
-        let state = state.to_str().context("a path in UTF-8")?;
-        let run = start(&binary, folder.path(), &url, &["--state", state]).await?;
-        adapter.push(per_second(options.rows, run.took));
-        peak.push(run.usage.peak_mib);
-        cpu.push(run.usage.cpu_s * 1e6 / to_f64(options.rows));
+        let by_adapter = publish(binary, folder.path(), broker, &url, &["--state", state]).await?;
 
-        let bodies = queue.take_all().await?;
-        messages = bodies.len();
-        let other = Broker::connect(&broker.create_vhost().await?).await?;
-        let started = Instant::now();
-        other.fill(bodies.into_iter(), true).await?;
-        bare.push(per_second(options.rows, started.elapsed()));
-
-        reading
-            .push(per_second(options.rows, start(&binary, folder.path(), &url, &["--dry-run"]).await?.took));
+        let published = queue.take_all().await?;
+        messages = published.len();
+        let by_bare = publish_bare(broker, published).await?;
+        shares.push(by_bare.took.as_secs_f64() / by_adapter.took.as_secs_f64());
+        adapter.push(by_adapter);
+        bare.push(by_bare);
+        reading.push(publish(binary, folder.path(), broker, &url, &["--dry-run"]).await?);
     }
-    let (adapter, bare, reading) = (median(adapter), median(bare), median(reading));
-    line(&format!("a CSV file of {} rows, in {messages} messages", options.rows));
-    line(&format!(
-        "adapter to broker                 {adapter:>10.0} measures/s   {:.2} of the bare publisher   peak {:.0} MiB   CPU s per million: {:.1}",
-        adapter / bare,
-        median(peak),
-        median(cpu),
-    ));
-    line(&format!("bare publisher, the same messages {bare:>10.0} measures/s"));
-    line(&format!("adapter, reading only (--dry-run) {reading:>10.0} measures/s"));
+    line(&format!("a CSV file of {rows} rows, in {messages} messages of {measures}"));
+    line(&format!("  {:<34}{}", "adapter to broker", described(&adapter, rows)));
+    line(&format!("  {:<34}{}", "bare publisher, the same messages", described(&bare, rows)));
+    line(&format!("  {:<34}{}", "adapter, reading only (--dry-run)", described(&reading, rows)));
+    line(&format!("  {:.2} of the bare publisher", median(shares)));
     Ok(())
+}
+
+/// The middle figure of each kind.
+fn described(runs: &[Run], rows: u64) -> String {
+    let middle = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
+    let per_million = 1e6 / to_f64(rows);
+    format!(
+        "{:>10.0} measures/s   CPU s per million: {:.2}, broker {:.2}   peak {:.0} MiB",
+        to_f64(rows) / middle(|run| run.took.as_secs_f64()),
+        middle(|run| run.publisher_cpu_s) * per_million,
+        middle(|run| run.broker_cpu_s) * per_million,
+        middle(|run| run.peak_mib),
+    )
+}
+
+/// Publishes, out of memory, what the adapter has published, to a queue of its own.
+async fn publish_bare(broker: &RabbitMq, messages: Vec<Delivery>) -> anyhow::Result<Run> {
+    let url = broker.create_vhost().await?;
+    let pid = Pid::from_raw(i32::try_from(std::process::id())?).context("a process has a number")?;
+    let own = || Usage::of(pid);
+    let (own_before, broker_before) = (own()?, Usage::of(broker.pid()?)?);
+    let started = Instant::now();
+    let queue = Broker::connect(&url).await?;
+    queue.publish_again(messages).await?;
+    let took = started.elapsed();
+    let own = own()?;
+    let run = Run {
+        took,
+        publisher_cpu_s: own.cpu_since(own_before),
+        broker_cpu_s: Usage::of(broker.pid()?)?.cpu_since(broker_before),
+        peak_mib: own.peak_mib,
+    };
+    queue.purge().await?;
+    Ok(run)
 }
 
 fn build() -> anyhow::Result<PathBuf> {
@@ -108,9 +156,10 @@ fn build() -> anyhow::Result<PathBuf> {
 }
 
 /// Writes a CSV file, and its description beside it.
-fn write_source(folder: &Path, rows: u64) -> anyhow::Result<()> {
+fn write_source(folder: &Path, measures: u64, rows: u64) -> anyhow::Result<()> {
     use std::io::Write as _;
-    fs::write(folder.join("source.toml"), DESCRIPTION)?;
+    let description = DESCRIPTION.replace("MEASURES", &measures.to_string());
+    fs::write(folder.join("source.toml"), description)?;
     let mut file = fs::File::create(folder.join("values.csv"))?;
     file.write_all(b"time,frequency,note\n")?;
     let mut text = String::new();
@@ -127,7 +176,14 @@ fn write_source(folder: &Path, rows: u64) -> anyhow::Result<()> {
 }
 
 /// Runs the adapter to its end.
-async fn start(binary: &Path, folder: &Path, broker_url: &str, more: &[&str]) -> anyhow::Result<Run> {
+async fn publish(
+    binary: &Path,
+    folder: &Path,
+    broker: &RabbitMq,
+    broker_url: &str,
+    more: &[&str],
+) -> anyhow::Result<Run> {
+    let broker_before = Usage::of(broker.pid()?)?;
     let started = Instant::now();
     let process = ServiceProcess::builder(binary)
         .args(["run", "--source", "source.toml"])
@@ -145,5 +201,6 @@ async fn start(binary: &Path, folder: &Path, broker_url: &str, more: &[&str]) ->
     let took = started.elapsed();
     let exit = process.wait_for_exit(Duration::from_secs(10)).await?;
     ensure!(exit.success(), "the adapter ended with {exit}: {:?}", process.lines());
-    Ok(Run { took, usage })
+    let broker_cpu_s = Usage::of(broker.pid()?)?.cpu_since(broker_before);
+    Ok(Run { took, publisher_cpu_s: usage.cpu_s, broker_cpu_s, peak_mib: usage.peak_mib })
 }

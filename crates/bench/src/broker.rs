@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures::{FutureExt, StreamExt};
+use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
     BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    QueuePurgeOptions,
 };
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -79,14 +81,39 @@ impl Broker {
         Ok(())
     }
 
-    /// Takes all messages out of the queue and gives their bodies.
-    pub(crate) async fn take_all(&self) -> anyhow::Result<Vec<Vec<u8>>> {
-        let mut bodies = Vec::new();
+    /// Takes all messages out of the queue.
+    pub(crate) async fn take_all(&self) -> anyhow::Result<Vec<Delivery>> {
+        let mut messages = Vec::new();
         let options = BasicGetOptions { no_ack: true };
         while let Some(message) = self.channel.basic_get(QUEUE.into(), options).await? {
-            bodies.push(message.delivery.data);
+            messages.push(message.delivery);
         }
-        Ok(bodies)
+        Ok(messages)
+    }
+
+    /// Publishes messages again, with all that they say, and waits until a queue has each of them.
+    pub(crate) async fn publish_again(&self, messages: Vec<Delivery>) -> anyhow::Result<()> {
+        let mut confirms = futures::stream::FuturesUnordered::new();
+        for message in messages {
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let (exchange, queue) = (EXCHANGE.into(), QUEUE.into());
+            let publish =
+                self.channel.basic_publish(exchange, queue, options, &message.data, message.properties);
+            confirms.push(publish.await?);
+            if confirms.len() >= IN_FLIGHT {
+                taken(confirms.next().await.context("a confirm")??)?;
+            }
+        }
+        while let Some(confirm) = confirms.next().await {
+            taken(confirm?)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what is in the queue.
+    pub(crate) async fn purge(&self) -> anyhow::Result<()> {
+        self.channel.queue_purge(QUEUE.into(), QueuePurgeOptions::default()).await?;
+        Ok(())
     }
 
     /// Waits until no message waits in the queue. What a consumer holds is not counted, so the end is near then, and
@@ -138,4 +165,10 @@ impl Broker {
         self.channel.basic_cancel("drain".into(), BasicCancelOptions::default()).await?;
         Ok(took)
     }
+}
+
+/// Makes sure that a queue has the message.
+fn taken(confirmation: Confirmation) -> anyhow::Result<()> {
+    ensure!(matches!(confirmation, Confirmation::Ack(None)), "a message was not taken");
+    Ok(())
 }

@@ -53,6 +53,9 @@ impl Timestamp {
                 .and_then(Self::from_unix_nanos)
                 .ok_or_else(Self::out_of_range);
         }
+        if let Some(nanos) = plain_fraction(text) {
+            return Ok(Self(nanos));
+        }
         let seconds = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => scientific(text, mantissa, exponent),
             None => text.parse().ok(),
@@ -89,6 +92,28 @@ impl Timestamp {
     fn out_of_range() -> InvalidField {
         InvalidField::new("timestamp", "must lie between 1970-01-01T00:00:00Z and 2262-04-11T23:47:16Z")
     }
+}
+
+/// The nanoseconds of seconds with a fraction of up to nine digits, and without a sign, which need no decimal
+/// arithmetic either. Nothing is said of any other text.
+fn plain_fraction(text: &str) -> Option<i64> {
+    const MOST_DIGITS: usize = 19;
+    let point = text.len().checked_sub(1)? - text.bytes().rev().position(|byte| byte == b'.')?;
+    let fraction_digits = text.len() - point - 1;
+    if !(1..=9).contains(&fraction_digits) || !(1..=MOST_DIGITS - 9).contains(&point) {
+        return None;
+    }
+    // So many digits fit, whatever they are.
+    let mut number = 0_u64;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => number = number * 10 + u64::from(byte - b'0'),
+            b'.' if at == point => {}
+            _ => return None,
+        }
+    }
+    let missing_digits = u32::try_from(9 - fraction_digits).ok()?;
+    i64::try_from(number.checked_mul(10_u64.pow(missing_digits))?).ok()
 }
 
 /// The number in scientific notation, also one with more fractional digits than a decimal has: those are cut off.
@@ -170,6 +195,25 @@ mod tests {
         }
         assert_eq!(nanos("-0"), 0);
         assert_eq!(nanos("9223372036.854775807"), i64::MAX);
+        assert_eq!(nanos("1650000000.12"), 1_650_000_000_120_000_000);
+        assert_eq!(nanos("0000000001.5"), 1_500_000_000);
+        assert_eq!((nanos("5."), nanos(".5")), (5_000_000_000, 500_000_000));
+    }
+
+    #[test]
+    fn fractions_of_seconds_are_what_decimal_arithmetic_makes_of_them() {
+        let by_decimal = |text: &str| {
+            let nanos = text.parse::<Decimal>().unwrap() * Decimal::from(NANOS_PER_SECOND);
+            nanos.trunc().to_i64().unwrap()
+        };
+        for moment in (0..i64::MAX).step_by(922_337_203_685_477) {
+            let (seconds, rest) = (moment / NANOS_PER_SECOND, moment % NANOS_PER_SECOND);
+            let digits = format!("{rest:09}");
+            for length in 1..=9 {
+                let text = format!("{seconds}.{}", &digits[..length]);
+                assert_eq!(nanos(&text), by_decimal(&text), "{text}");
+            }
+        }
     }
 
     #[test]

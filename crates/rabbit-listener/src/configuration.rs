@@ -1,16 +1,10 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 use lapin::types::ShortString;
+use mymonit_broker::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, RabbitTls, amqp_uri};
 use mymonit_model::Faceted;
 use thiserror::Error;
 
-use crate::uri::amqp_uri;
-
-/// The exchange that adapters publish to, unless configured otherwise (`RABBIT_EXCHANGE`).
-pub const DEFAULT_EXCHANGE: &str = "mymonit";
-/// The key that binds the queue to the exchange, unless configured otherwise (`RABBIT_ROUTING`).
-pub const DEFAULT_ROUTING_KEY: &str = "measures";
 /// The queue that is consumed, unless configured otherwise (`RABBIT_QUEUE`).
 pub const DEFAULT_QUEUE: &str = "measures";
 /// Messages that may be in memory at once (`RABBIT_PREFETCH`).
@@ -25,7 +19,7 @@ pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// What the Rabbit listener has to know: the variables `RABBIT_*` of specification §7.
 #[derive(Debug, Clone)]
 pub struct RabbitConfiguration {
-    /// Where the broker is and who asks, from [`crate::compose_uri`].
+    /// Where the broker is and who asks, from [`mymonit_broker::compose_uri`].
     pub uri: Faceted<String>,
     /// For `amqps`: whom to trust, and who to be.
     pub tls: RabbitTls,
@@ -44,18 +38,6 @@ pub struct RabbitConfiguration {
     pub linger: Duration,
     /// A body with more bytes is rejected as `too_large`.
     pub max_message_bytes: usize,
-}
-
-/// The files that `amqps` may need. They are read for each new connection, so that a renewed certificate counts from
-/// the next one on.
-#[derive(Debug, Clone, Default)]
-pub struct RabbitTls {
-    /// Certificates (PEM) of the authorities to trust (`RABBIT_CA_FILE`), instead of the system's: a public authority
-    /// has no say about a private broker.
-    pub ca_file: Option<PathBuf>,
-    /// The certificate chain and the private key (PEM, in one file) to show to the broker
-    /// (`RABBIT_CLIENT_IDENTITY_FILE`).
-    pub client_identity_file: Option<PathBuf>,
 }
 
 impl RabbitConfiguration {

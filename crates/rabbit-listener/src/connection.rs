@@ -1,19 +1,18 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_rs::Runtime;
+use lapin::Connection;
 use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{Connection, ConnectionProperties};
+use mymonit_broker::{Lifeline, RabbitTls, amqp_uri, connector, properties};
 use tokio::time::timeout;
 
+use crate::RabbitConfiguration;
 use crate::frames::BlankedProperties;
 use crate::gate::Gate;
-use crate::tls;
-use crate::transport::{Kit, Lifeline, Transport};
+use crate::transport::{Kit, Transport};
 use crate::trouble::Trouble;
-use crate::uri::amqp_uri;
-use crate::{RabbitConfiguration, RabbitTls};
 
 /// How long TCP and TLS may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -63,7 +62,7 @@ async fn open(uri: &AMQPUri, tls: &RabbitTls) -> Result<(Transport, Lifeline), T
     let transport = match uri.scheme {
         AMQPScheme::AMQP => transport,
         AMQPScheme::AMQPS => transport
-            .into_tls(host, &tls::connector(tls)?)
+            .into_tls(host, &connector(tls).map_err(|error| Trouble::Unreachable(error.to_string()))?)
             .await
             .map_err(|error| Trouble::Unreachable(format!("TLS: {error}")))?,
     };
@@ -71,31 +70,14 @@ async fn open(uri: &AMQPUri, tls: &RabbitTls) -> Result<(Transport, Lifeline), T
 }
 
 async fn sign_in(uri: AMQPUri, transport: Transport) -> Result<Connection, Trouble> {
-    let transport = Mutex::new(Some(transport));
-    let hand_over = async move |_: AMQPUri, _: Runtime<Kit>| {
-        let transport = transport.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // lapin asks once: it does not try again unless told to.
-        transport
-            .map(AsyncTcpStream::Plain)
-            .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotConnected).into())
-    };
-    Connection::connector(uri, Runtime::new(Kit::current()), hand_over, properties())
+    let (stream, runtime) = (AsyncTcpStream::Plain(transport), Runtime::new(Kit::current()));
+    mymonit_broker::sign_in(uri, stream, runtime, properties("mymonit", "MyMONIT"))
         .await
         .map_err(Trouble::in_step("the connection", ACCESS))
         .map_err(|trouble| match trouble {
             Trouble::Lost(error) => Trouble::Unreachable(error.to_string()),
             other => other,
         })
-}
-
-/// Without `enable_auto_recover`: lapin's own recovery would go on with the same consumer after a reconnection, so
-/// that one could not tell which of the messages in hand belong to the connection that is gone. A session here ends
-/// with its connection instead, and no delivery tag outlives its channel.
-fn properties() -> ConnectionProperties {
-    ConnectionProperties::default()
-        .with_connection_name("mymonit".into())
-        .with_client_property("product".into(), "MyMONIT".into())
-        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into())
 }
 
 #[cfg(test)]

@@ -25,24 +25,26 @@ mod session;
 mod settle;
 mod state;
 mod throughput;
-mod tls;
 mod topology;
 mod transport;
 mod trouble;
-mod uri;
 mod writer;
 
 use std::time::Duration;
 
 pub use configuration::{
-    DEFAULT_BATCH_SIZE, DEFAULT_EXCHANGE, DEFAULT_LINGER, DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_PREFETCH,
-    DEFAULT_QUEUE, DEFAULT_ROUTING_KEY, RabbitConfiguration, RabbitListenerError, RabbitTls,
+    DEFAULT_BATCH_SIZE, DEFAULT_LINGER, DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_PREFETCH, DEFAULT_QUEUE,
+    RabbitConfiguration, RabbitListenerError,
 };
 pub use counters::IngestCounters;
 pub use listener::RabbitListener;
+/// The way to the broker, for whoever configures the listener.
+pub use mymonit_broker::{
+    DEFAULT_EXCHANGE, DEFAULT_HEARTBEAT_SECONDS, DEFAULT_ROUTING_KEY, InvalidRabbitUrl, RabbitTls,
+    compose_uri,
+};
 pub use state::{ConsumerProbe, ConsumerState};
 pub use throughput::tell_throughput;
-pub use uri::{DEFAULT_HEARTBEAT_SECONDS, InvalidRabbitUrl, compose_uri};
 
 /// How long the listener takes to end at most, from the moment it is asked to: with some room below the 10 s
 /// that the whole process has (specification §1).

@@ -2,8 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsFd;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +14,7 @@ use async_rs::util::Task;
 use futures::Stream;
 use futures::io::{AsyncRead, AsyncWrite};
 use lapin::tcp::{AsyncTcpStream, RustlsConnector};
+use mymonit_broker::Lifeline;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
@@ -52,25 +52,13 @@ pub(crate) struct Transport {
     end: usize,
 }
 
-/// The end of a connection by other means than AMQP. lapin's thread waits for the socket as long as that is open,
-/// also where nobody waits for lapin any more; dropping this closes it.
-#[derive(Debug)]
-pub(crate) struct Lifeline(std::net::TcpStream);
-
-impl Drop for Lifeline {
-    fn drop(&mut self) {
-        // It fails where the other side was faster, which is as good.
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
-}
-
 impl Transport {
     /// Connects to one of the addresses that the host has.
     pub(crate) async fn connect(host: &str, port: u16) -> io::Result<(Self, Lifeline)> {
         let stream = TcpStream::connect((host, port)).await?;
         // Acknowledgements are small and must not wait for company.
         stream.set_nodelay(true)?;
-        let lifeline = Lifeline(std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?));
+        let lifeline = Lifeline::of(&stream)?;
         Ok((Self::over(AsyncTcpStream::Plain(stream.compat())), lifeline))
     }
 

@@ -1,6 +1,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mymonit_model::Timestamp;
 use serde::Deserialize;
@@ -42,10 +42,8 @@ fn paths(place: &Where) -> Result<Vec<PathBuf>, Failure> {
             let mut found = Vec::new();
             for entry in fs::read_dir(&folder.path).map_err(named)? {
                 let path = entry?.path();
-                let is_meant = |path: &Path| {
-                    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| pattern.matches(name))
-                };
-                if path.is_file() && is_meant(&path) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if path.is_file() && pattern.matches(&name) {
                     found.push(path);
                 }
             }

@@ -15,7 +15,7 @@ use crate::assemble::{Assembler, Outlet};
 use crate::broker::Broker;
 use crate::cli::Run;
 use crate::mapping::Mapping;
-use crate::message::{Counts, Group};
+use crate::message::{Counts, Draft, Group};
 use crate::pipeline::{Outcome, Pipeline};
 use crate::publish::{Ended, Refusal};
 use crate::read::{Reading, ReadingError};
@@ -167,7 +167,7 @@ struct Counting {
 }
 
 impl Outlet for Counting {
-    fn send(&mut self, group: Group) -> io::Result<()> {
+    fn send(&mut self, group: Group<Draft>) -> io::Result<()> {
         *self.counts.borrow_mut() += group.counts;
         for line in group.unparsable.iter().take(SHOWN.saturating_sub(self.shown)) {
             self.shown += 1;
@@ -190,8 +190,14 @@ fn dry_run(mut source: Source) -> Result<u8, Failure> {
     let outlet = Counting { counts: std::rc::Rc::clone(&counts), shown: 0, say: say.clone() };
     let assembler = Assembler::new(&source.name, source.limits, 0, Box::new(outlet));
     let mapping = Mapping::new(&source);
-    let mut reading =
-        Reading::new(&source, &mapping, Checkpoint::new(), assembler, CancellationToken::new(), say.clone());
+    let mut reading = Reading::new(
+        &source,
+        &mapping,
+        Checkpoint::new(&source.name),
+        assembler,
+        CancellationToken::new(),
+        say.clone(),
+    );
     let read = reading.run();
     say.finish();
     match read {

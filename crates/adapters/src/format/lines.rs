@@ -14,6 +14,8 @@ pub(super) struct Lines {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) place: Place,
+    /// The place behind the current line.
+    end_place: Place,
     /// The current line, if it did not fit.
     overlong: Option<Original>,
 }
@@ -31,7 +33,7 @@ pub(super) enum Line {
 impl Lines {
     pub(super) fn new(input: Input, limit: usize) -> Self {
         let (start, place) = (input.offset(), input.place());
-        Self { input, limit, held: 0, start, end: start, place, overlong: None }
+        Self { input, limit, held: 0, start, end: start, place, end_place: place, overlong: None }
     }
 
     pub(super) fn next(&mut self) -> io::Result<Line> {
@@ -53,14 +55,19 @@ impl Lines {
     }
 
     fn begin(&mut self) {
-        self.input.consume(std::mem::take(&mut self.held));
+        if self.held > 0 {
+            self.input.consume_to(std::mem::take(&mut self.held), self.end_place);
+        }
         self.overlong = None;
-        (self.start, self.end, self.place) = (self.input.offset(), self.input.offset(), self.input.place());
+        (self.start, self.end) = (self.input.offset(), self.input.offset());
+        self.place = self.input.place();
+        self.end_place = self.place;
     }
 
     fn whole(&mut self, held: usize) -> Line {
         self.held = held;
         self.end = self.input.offset_after(held);
+        self.end_place = self.input.place_after(held);
         let line = &self.input.available()[..held];
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let length = line.strip_suffix(b"\r").unwrap_or(line).len();
@@ -94,6 +101,7 @@ impl Lines {
             }
         }
         self.end = self.input.offset();
+        self.end_place = self.input.place();
         self.overlong = Some(original);
         Ok(Line::TooLong)
     }
@@ -106,7 +114,7 @@ impl Lines {
 
     /// The line that the window behind the current line is in.
     pub(super) fn end_line(&self) -> u64 {
-        self.input.place_after(self.held).line
+        self.end_place.line
     }
 
     /// The current line as it stands in the source, without its end.

@@ -115,6 +115,21 @@ fn fields(seen: &Seen) -> Vec<&str> {
     seen.fields.as_ref().unwrap().iter().map(|field| field.as_deref().unwrap_or("-")).collect()
 }
 
+proptest::proptest! {
+    #[test]
+    fn rows_without_quotes_are_what_csv_core_makes_of_them(
+        text in "([a1é,\"\n\r# ]|1,2,3\n|\"a\nb\",|\r\n){0,60}", has_quotes: bool, header: bool
+    ) {
+        let quote = has_quotes.then_some(b'"');
+        let format = CsvFormat { delimiter: b',', quote, header, skip_lines: 0, comment: Some(b'#') };
+        let fields = [1, 2].map(Field::Number).to_vec();
+        let sample = Sample { format: Format::Csv(format), encoding: None, fields, bytes: text.into_bytes() };
+        // Byte by byte no row is ever in the window as a whole before csv-core has begun with it.
+        let by_csv_core = sample.read(1, Start::BEGINNING);
+        proptest::prop_assert_eq!(sample.read(usize::MAX, Start::BEGINNING), by_csv_core);
+    }
+}
+
 const CSV: &str = "some title\na,\"b \"\"c\"\"\",d\r\n1,2,x\r\n\r\n# no, row\n\"1\",\"two\nlines\",\"\"\"\"\nshort\n3,4 \"x\",é\u{1f600}\n5,6,";
 
 #[test]

@@ -3,7 +3,10 @@
 mod path;
 mod window;
 
+use std::borrow::Cow;
+
 use quick_xml::XmlVersion;
+use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
@@ -196,22 +199,11 @@ impl Parser {
     fn begin(&mut self, slot: usize, element: &BytesStart<'_>, place: Place) {
         let text = match &self.fields[slot].attribute {
             None => String::new(),
-            Some(wanted) => {
-                let mut attributes = element.attributes();
-                let found = attributes.find(|attribute| {
-                    attribute
-                        .as_ref()
-                        .map_or(true, |attribute| attribute.key.local_name().as_ref() == wanted.as_str())
-                });
-                match found {
-                    None => return,
-                    Some(Err(error)) => return self.complain(place, error.to_string()),
-                    Some(Ok(attribute)) => match attribute.normalized_value(XmlVersion::Implicit1_0) {
-                        Ok(value) => value.into_owned(),
-                        Err(error) => return self.complain(place, error.to_string()),
-                    },
-                }
-            }
+            Some(wanted) => match attribute(element, wanted) {
+                Ok(None) => return,
+                Ok(Some(value)) => value,
+                Err(why) => return self.complain(place, why),
+            },
         };
         // Of two values for one field nobody can say which one was meant.
         if self.found[slot].is_some() && !self.fields[slot].is_absolute {
@@ -265,6 +257,26 @@ impl Parser {
         }
         self.complaint.take().map_or(Step::Record, Step::Complaint)
     }
+}
+
+/// The value of the first attribute of that name, whatever its prefix.
+fn attribute(element: &BytesStart<'_>, wanted: &str) -> Result<Option<String>, String> {
+    let mut attributes = element.attributes();
+    // quick-xml compares each attribute with all others, which takes minutes in an element that has enough of them.
+    attributes.with_checks(false);
+    let mut found: Option<Attribute<'_>> = None;
+    for attribute in attributes {
+        let attribute = attribute.map_err(|error| error.to_string())?;
+        match &found {
+            Some(found) if found.key == attribute.key => {
+                return Err(format!("the attribute `{wanted}` is there twice"));
+            }
+            None if attribute.key.local_name().as_ref() == wanted => found = Some(attribute),
+            _ => {}
+        }
+    }
+    let value = found.map(|found| found.normalized_value(XmlVersion::Implicit1_0).map(Cow::into_owned));
+    value.transpose().map_err(|error| error.to_string())
 }
 
 /// The character that a reference stands for, if it is one of the five that are always there, or a number.

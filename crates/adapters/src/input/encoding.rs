@@ -45,6 +45,33 @@ impl SourceEncoding {
         self.encoding == UTF_16LE || self.encoding == UTF_16BE
     }
 
+    /// The bytes of a line feed.
+    fn line_feed(self) -> &'static [u8] {
+        match () {
+            () if self.encoding == UTF_16LE => b"\n\0",
+            () if self.encoding == UTF_16BE => b"\0\n",
+            () => b"\n",
+        }
+    }
+
+    /// How many bytes a unit of the encoding has, of which a character has one or more.
+    pub(crate) fn unit(self) -> usize {
+        self.line_feed().len()
+    }
+
+    /// Where the lines end in some bytes of a source, which begin with a unit of the encoding: behind each line feed.
+    pub(crate) fn line_ends(self, bytes: &[u8]) -> impl Iterator<Item = usize> {
+        let unit = self.unit();
+        let found = memchr::memmem::find_iter(bytes, self.line_feed());
+        found.filter(move |at| at.is_multiple_of(unit)).map(move |at| at + unit)
+    }
+
+    /// Whether such bytes are the last ones of a line: a line feed, or a carriage return.
+    pub(crate) fn is_line_end(self, bytes: &[u8]) -> bool {
+        let text = bytes.iter().filter(|byte| **byte != 0).copied().collect::<Vec<_>>();
+        bytes.len() == self.unit() && matches!(text[..], [b'\n' | b'\r'])
+    }
+
     /// How many bytes of the source this text was. Each character of an encoding of one byte is a byte, and UTF-16
     /// has two of them for each of its units, of which characters beyond 65,535 have two.
     pub(crate) fn source_bytes(self, text: &[u8]) -> u64 {
@@ -117,6 +144,22 @@ mod tests {
             assert_eq!(String::from_utf8(decoded.clone()).unwrap(), expected, "{name}");
             assert_eq!(encoding.source_bytes(&decoded), bytes.len() as u64, "{name}");
         }
+    }
+
+    #[test]
+    fn line_ends_are_found_in_every_encoding() {
+        // U+0A00 and U+000A have the same bytes, in other order.
+        for (name, bytes, ends) in [
+            ("utf-8", &b"a\nb\r\n"[..], vec![2, 5]),
+            ("utf-16le", b"a\0\n\0\0\n\n\0", vec![4, 8]),
+            ("utf-16be", b"\0a\0\n\n\0\0\n", vec![4, 8]),
+        ] {
+            let encoding = SourceEncoding::named(name).unwrap();
+            assert_eq!(encoding.line_ends(bytes).collect::<Vec<_>>(), ends, "{name}");
+        }
+        let is_end = |name: &str, bytes: &[u8]| SourceEncoding::named(name).unwrap().is_line_end(bytes);
+        assert!(is_end("utf-8", b"\n") && is_end("latin1", b"\r") && is_end("utf-16le", b"\n\0"));
+        assert!(is_end("utf-16be", b"\0\r") && !is_end("utf-16le", b"1\0") && !is_end("utf-8", b"1"));
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use lapin::options::BasicPublishOptions;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Confirmation};
+use lapin::{BasicProperties, Confirmation, ErrorKind};
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Link, Trouble};
@@ -21,6 +22,8 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// How long a stop waits for confirms. What is not confirmed by then is on the disk.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How often to look whether the broker takes anything.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Why nothing will be published any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +69,38 @@ enum Broken {
     Connection(String),
     /// The broker did not take a message: it is not to be had at the moment.
     NotTaken(String),
+    /// The broker does not let this account publish.
+    Refused(String),
+}
+
+/// How it goes, over all connections.
+struct Course {
+    was_connected: bool,
+    /// Whether the broker has taken anything.
+    has_taken: bool,
+    away_since: Option<Instant>,
+    delay: Duration,
+}
+
+impl Course {
+    /// The broker is back only when it takes messages.
+    fn goes_well(&mut self) {
+        (self.has_taken, self.away_since, self.delay) = (true, None, FIRST_DELAY);
+    }
+
+    /// Notes that the broker is not to be had, and says whether that has gone on for too long.
+    fn is_over(&mut self, patience: Option<Duration>) -> bool {
+        let since = *self.away_since.get_or_insert_with(Instant::now);
+        patience.is_some_and(|patience| since.elapsed() >= patience)
+    }
 }
 
 impl Publisher {
     /// Publishes until there are no more groups.
     pub(crate) async fn run(mut self) -> Ended {
         let mut in_flight = VecDeque::new();
-        let mut delay = FIRST_DELAY;
-        let mut away_since = None;
-        let mut was_connected = false;
+        let mut course =
+            Course { was_connected: false, has_taken: false, away_since: None, delay: FIRST_DELAY };
         loop {
             // Nothing to send needs no broker.
             if in_flight.is_empty() && !self.next_group(&mut in_flight).await {
@@ -82,32 +108,34 @@ impl Publisher {
             }
             let trouble = match self.connect().await {
                 Some(Ok(link)) => {
-                    if away_since.is_some() {
+                    if course.away_since.is_some() {
                         self.say.note("connected to the broker again");
                     }
-                    was_connected = true;
-                    match self.session(&link, &mut in_flight, &mut away_since, &mut delay).await {
+                    course.was_connected = true;
+                    match self.session(&link, &mut in_flight, &mut course).await {
                         Ok(ended) => {
                             link.close().await;
                             return ended;
                         }
-                        Err(Broken::Connection(why) | Broken::NotTaken(why)) => why,
+                        Err(Broken::Refused(why)) if !course.has_taken => {
+                            return Ended::Refused(Refusal::Refused(why));
+                        }
+                        Err(Broken::Connection(why) | Broken::NotTaken(why) | Broken::Refused(why)) => why,
                     }
                 }
                 // Where it was let in once, a refusal is a matter of time, too: a broker that starts, say.
-                Some(Err(Trouble::Refused(why))) if !was_connected => {
+                Some(Err(Trouble::Refused(why))) if !course.was_connected => {
                     return Ended::Refused(Refusal::Refused(why));
                 }
                 Some(Err(Trouble::Away(why) | Trouble::Refused(why))) => why,
                 None => return Ended::Stopped(open_messages(&in_flight)),
             };
-            let since = *away_since.get_or_insert_with(Instant::now);
             self.say.trouble(&format!("{trouble}; trying again"));
-            if self.patience.is_some_and(|patience| since.elapsed() >= patience) {
+            if course.is_over(self.patience) {
                 return Ended::Refused(Refusal::GaveUp(trouble));
             }
-            let next = Instant::now() + delay.mul_f64(rand::random_range(0.5..=1.0));
-            delay = (delay * 2).min(LONGEST_DELAY);
+            let next = Instant::now() + course.delay.mul_f64(rand::random_range(0.5..=1.0));
+            course.delay = (course.delay * 2).min(LONGEST_DELAY);
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = self.stop.cancelled() => return Ended::Stopped(open_messages(&in_flight)),
@@ -149,8 +177,7 @@ impl Publisher {
         &mut self,
         link: &Link,
         in_flight: &mut VecDeque<InFlight>,
-        away_since: &mut Option<Instant>,
-        delay: &mut Duration,
+        course: &mut Course,
     ) -> Result<Ended, Broken> {
         let mut confirms = FuturesUnordered::new();
         for flight in &*in_flight {
@@ -160,6 +187,7 @@ impl Publisher {
         }
         let mut is_open = true;
         let mut deadline = None;
+        let (mut looks, mut was_blocked) = (interval(LOOK_EVERY), false);
         loop {
             if in_flight.is_empty() && !is_open {
                 return Ok(Ended::Done);
@@ -171,8 +199,10 @@ impl Publisher {
                 Some(confirmed) = confirms.next(), if !confirms.is_empty() => {
                     let (number, index, confirmation) = confirmed;
                     taken(confirmation)?;
-                    // The broker is back only when it takes messages.
-                    (*away_since, *delay) = (None, FIRST_DELAY);
+                    course.goes_well();
+                    if std::mem::take(&mut was_blocked) {
+                        self.say.note("the broker takes messages again");
+                    }
                     if let Some(flight) = in_flight.iter_mut().find(|flight| flight.group.number == number) {
                         flight.confirm(index);
                     }
@@ -197,6 +227,15 @@ impl Publisher {
                     return Ok(Ended::Stopped(open_messages(in_flight)));
                 }
                 () = self.stop.cancelled(), if deadline.is_none() => {}
+                // Nothing but this would tell that the broker has stopped to read.
+                _ = looks.tick() => if link.is_blocked() {
+                    let why = "the broker takes no messages: it is short of memory or disk";
+                    was_blocked = true;
+                    self.say.trouble(&format!("{why}; waiting until it does"));
+                    if course.is_over(self.patience) {
+                        return Ok(Ended::Refused(Refusal::GaveUp(why.to_owned())));
+                    }
+                },
             }
         }
     }
@@ -214,7 +253,7 @@ impl Publisher {
         let (exchange, key) = (self.broker.exchange.as_str().into(), self.broker.routing_key.as_str().into());
         let confirm =
             link.channel.basic_publish(exchange, key, options, &message.body, properties(message)).await;
-        let confirm = confirm.map_err(|error| Broken::Connection(explained(&error)))?;
+        let confirm = confirm.map_err(|error| broken(&error))?;
         Ok(async move { (number, index, confirm.await) })
     }
 }
@@ -227,12 +266,19 @@ fn properties(message: &Message) -> BasicProperties {
         .with_message_id(ShortString::from(message.id.clone()))
 }
 
-fn explained(error: &lapin::Error) -> String {
-    let said = error.to_string();
-    if said.contains("NOT_FOUND") || said.contains("NOT-FOUND") {
-        format!("the broker has no such exchange: is MyMONIT running? It declares what it needs ({said})")
-    } else {
-        format!("the broker is away: {said}")
+fn broken(error: &lapin::Error) -> Broken {
+    let kind = match error.kind() {
+        ErrorKind::ProtocolError(error) => Some(error.kind()),
+        _ => None,
+    };
+    match kind {
+        Some(AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)) => Broken::Connection(format!(
+            "the broker has no such exchange: is MyMONIT running? It declares what it needs ({error})"
+        )),
+        Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Broken::Refused(format!(
+            "this account may not publish to the exchange; an administrator of the broker can permit it ({error})"
+        )),
+        _ => Broken::Connection(format!("the broker is away: {error}")),
     }
 }
 
@@ -245,7 +291,7 @@ fn taken(confirmation: lapin::Result<Confirmation>) -> Result<(), Broken> {
         )),
         Ok(Confirmation::Nack(None)) => Err(Broken::NotTaken("the broker refuses a message: its queue may be full".to_owned())),
         Ok(Confirmation::NotRequested) => Err(Broken::Connection("the broker confirms nothing".to_owned())),
-        Err(error) => Err(Broken::Connection(explained(&error))),
+        Err(error) => Err(broken(&error)),
     }
 }
 

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{OpenFile, Reading, ReadingError, StreamEnd};
+use super::{OpenFile, Reading, ReadingError, StreamEnd, interruption};
 use crate::format::Start;
+use crate::input::encoding::SourceEncoding;
 use crate::message::After;
 use crate::record::{Complaint, Original, Place, Record};
 use crate::state::FileKey;
@@ -29,8 +30,14 @@ pub(super) fn read_file(
 ) -> Result<bool, ReadingError> {
     let file = File::open(path)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    let (file, from) = open(reading, path, file)?;
-    let from = pass_rest_of_line(reading, &file, from)?;
+    let named = |error| match error {
+        ReadingError::Io(error) if interruption(&error).is_none() => {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display())).into()
+        }
+        other => other,
+    };
+    let (file, from) = open(reading, path, file).map_err(named)?;
+    let from = pass_rest_of_line(reading, &file, from).map_err(named)?;
     let end = reading.read_file(&file, Box::new(file.bytes()?), from)?;
     reading.passed_bytes += file.file.metadata()?.len();
     match end {
@@ -46,7 +53,7 @@ pub(super) fn read_file(
 fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Start), ReadingError> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        let why = format!("{} is no file; a pipe or a device can be read as standard input", path.display());
+        let why = "it is no file; a pipe or a device can be read as standard input";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why).into());
     }
     let key = FileKey::of(&metadata);
@@ -71,18 +78,20 @@ pub(super) fn pass_rest_of_line(
     file: &OpenFile,
     from: Start,
 ) -> Result<Start, ReadingError> {
-    if !reading.is_by_lines() || !ends_within_a_line(&file.file, from.offset)? {
+    let encoding = reading.encoding_of(&file.file)?;
+    if !reading.is_by_lines() || !ends_within_a_line(&file.file, encoding, from.offset)? {
         return Ok(from);
     }
-    let (mut end, mut original, mut found) = (from.offset, Original::default(), false);
+    // The file may have ended in the middle of a character, too.
+    let begin = from.offset - from.offset % encoding.unit() as u64;
+    let (mut end, mut original, mut found) = (begin, Original::default(), false);
     let mut buffer = vec![0; 64 << 10];
     while !found {
         let count = file.file.read_at(&mut buffer, end)?;
         let bytes = &buffer[..count];
-        let length = memchr::memchr(b'\n', bytes).map_or(count, |at| {
-            found = true;
-            at + 1
-        });
+        let line_end = encoding.line_ends(bytes).next();
+        found = line_end.is_some();
+        let length = line_end.unwrap_or(count);
         let room = SHOWN_BYTES.saturating_sub(original.bytes.len()).min(length);
         original.bytes.extend_from_slice(&bytes[..room]);
         end += length as u64;
@@ -90,10 +99,10 @@ pub(super) fn pass_rest_of_line(
             break;
         }
     }
-    if end == from.offset {
+    if end <= from.offset {
         return Ok(from);
     }
-    original.length = end - from.offset;
+    original.length = end - begin;
     let line = from.line + u64::from(found);
     let mut record = Record::default();
     record.span = from.offset..end;
@@ -108,10 +117,10 @@ pub(super) fn pass_rest_of_line(
     Ok(Start { offset: end, line })
 }
 
-fn ends_within_a_line(file: &File, offset: u64) -> io::Result<bool> {
-    let Some(before) = offset.checked_sub(1) else { return Ok(false) };
-    let mut last = [0];
+fn ends_within_a_line(file: &File, encoding: SourceEncoding, offset: u64) -> io::Result<bool> {
+    let unit = encoding.unit();
+    let Some(before) = offset.checked_sub(unit as u64) else { return Ok(offset > 0) };
+    let mut last = vec![0; unit];
     file.read_exact_at(&mut last, before)?;
-    // The second byte of a line end in UTF-16 is 0.
-    Ok(!matches!(last[0], b'\n' | b'\r' | 0))
+    Ok(!offset.is_multiple_of(unit as u64) || !encoding.is_line_end(&last))
 }

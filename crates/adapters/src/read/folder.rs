@@ -11,7 +11,7 @@ use glob::Pattern;
 
 use super::files::read_file;
 use super::watch::Watch;
-use super::{Reading, ReadingError};
+use super::{Reading, ReadingError, interruption};
 use crate::message::After;
 use crate::source::Folder;
 use crate::state::FileKey;
@@ -91,9 +91,7 @@ fn read_drop(
         Ok(false) => {}
         Err(ReadingError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
         // One file that cannot be read must not keep the others waiting.
-        Err(ReadingError::Io(error))
-            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData) =>
-        {
+        Err(ReadingError::Io(error)) if interruption(&error).is_none() => {
             reading.broken += 1;
             reading.say.note(&error.to_string());
         }
@@ -123,9 +121,9 @@ fn list(folder: &Path, pattern: &Pattern) -> io::Result<Vec<Drop>> {
     let mut drops = Vec::new();
     for entry in fs::read_dir(folder).map_err(named)? {
         let path = entry.map_err(named)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_finished = !name.starts_with('.') && !UNFINISHED.iter().any(|end| name.ends_with(end));
-        if !is_finished || !pattern.matches(name) {
+        if !is_finished || !pattern.matches(&name) {
             continue;
         }
         // It may be gone again.

@@ -16,17 +16,17 @@ use std::rc::Rc;
 
 use super::files::pass_rest_of_line;
 use super::watch::Watch;
-use super::{Interruption, OpenFile, Reading, ReadingError, StreamEnd, interruption};
+use super::{Interruption, OpenFile, Reading, ReadingError, StreamEnd, encoding_of, interruption};
 use crate::format::Start;
 use crate::message::After;
-use crate::source::Follow;
+use crate::source::{Follow, Source};
 use crate::state::{Checkpoint, FileEntry, FileKey, Seen};
 use candidates::{Candidate, end_of_last_line, folder_of, live, rotated};
 use tail::{LOOK_EVERY, Tail};
 
 /// Notes, on the first start, what is not to be read: files that were rotated before, and, where only what is new is
 /// wanted, what stands in the file.
-pub(crate) fn begin(follow: &Follow, checkpoint: &mut Checkpoint) -> io::Result<()> {
+pub(crate) fn begin(source: &Source, follow: &Follow, checkpoint: &mut Checkpoint) -> io::Result<()> {
     if checkpoint.has_begun {
         return Ok(());
     }
@@ -37,7 +37,7 @@ pub(crate) fn begin(follow: &Follow, checkpoint: &mut Checkpoint) -> io::Result<
     if follow.from_end
         && let Some(live) = live(follow)?
     {
-        let (offset, line) = end_of_last_line(&live.file)?;
+        let (offset, line) = end_of_last_line(&live.file, encoding_of(source, &live.file)?)?;
         checkpoint.note(FileEntry { is_done: false, ..live.entry(offset, line)? });
     }
     checkpoint.has_begun = true;

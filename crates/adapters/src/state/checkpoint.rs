@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Seen;
-use super::replace;
+use super::{path_text, replace};
 use crate::message::{Counts, Group};
 
 const VERSION: u32 = 1;
@@ -16,6 +16,9 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     version: u32,
+    /// The name of the source that it is about.
+    #[serde(default)]
+    source: String,
     /// Tells this state from one that was there before it and was removed.
     pub(crate) state_id: String,
     /// The first group that is not done.
@@ -46,6 +49,7 @@ pub(crate) struct FileKey {
 pub(crate) struct FileEntry {
     pub(crate) key: FileKey,
     /// Where it was when it was read last.
+    #[serde(with = "path_text")]
     pub(crate) path: PathBuf,
     /// The next byte to read, which is the first one of a record.
     pub(crate) offset: u64,
@@ -98,9 +102,10 @@ impl FileEntry {
 
 impl Checkpoint {
     /// A checkpoint before anything has been read.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(source: &str) -> Self {
         Self {
             version: VERSION,
+            source: source.to_owned(),
             state_id: format!("{:016x}", rand::random::<u64>()),
             next_group: 0,
             files: Vec::new(),
@@ -113,21 +118,32 @@ impl Checkpoint {
     /// Reads the checkpoint, or begins one.
     ///
     /// # Errors
-    /// Where there is one that cannot be read: to begin anew would send everything twice.
-    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+    /// Where there is one that cannot be read, or is another source's: to begin anew would send everything twice, and
+    /// to go on would take for sent what is not.
+    pub(crate) fn read(path: &Path, source: &str) -> io::Result<Self> {
         let wrong =
             |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
         match fs::read(path) {
             Ok(text) => {
-                let read: Self = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-                if read.version == VERSION {
-                    Ok(read)
-                } else {
-                    Err(wrong(format!("version {} is not known", read.version)))
+                let mut read: Self = serde_json::from_slice(&text).map_err(|error| {
+                    wrong(format!(
+                        "it is damaged ({error}), and nothing else knows what has been sent; without the folder around it everything would be sent again"
+                    ))
+                })?;
+                if read.version != VERSION {
+                    return Err(wrong(format!("version {} is not known", read.version)));
                 }
+                if !read.source.is_empty() && read.source != source {
+                    return Err(wrong(format!(
+                        "this state belongs to the source `{}`, and not to `{source}`; give each a folder of its own (`state`, --state)",
+                        read.source
+                    )));
+                }
+                source.clone_into(&mut read.source);
+                Ok(read)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let new = Self::new();
+                let new = Self::new(source);
                 // Before anything is sent, since the id of the state is a part of some message ids.
                 new.write(path)?;
                 Ok(new)

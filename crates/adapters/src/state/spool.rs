@@ -2,12 +2,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::FileEntry;
 use super::replace;
-use crate::message::{After, Counts, Group, Message};
+use crate::message::{After, Counts, Group, Message, hash_of};
 
 /// The groups that are not done, each in a file of its own.
 #[derive(Debug, Clone)]
@@ -24,8 +23,6 @@ struct Header {
     file: Option<FileEntry>,
     after: Vec<After>,
     counts: Counts,
-    /// Of the bodies.
-    sha256: Vec<u8>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +30,7 @@ struct Envelope {
     id: String,
     bytes: usize,
     measures: u64,
+    sha256: String,
 }
 
 impl Spool {
@@ -46,11 +44,11 @@ impl Spool {
 
     /// Writes a group so that it outlasts a crash.
     pub(crate) fn write(&self, group: &Group) -> io::Result<()> {
-        let bodies: Vec<u8> = group.messages.iter().flat_map(|message| &message.body).copied().collect();
         let envelope = |message: &Message| Envelope {
             id: message.id.clone(),
             bytes: message.body.len(),
             measures: message.measures,
+            sha256: message.hash.clone(),
         };
         let header = Header {
             number: group.number,
@@ -59,9 +57,11 @@ impl Spool {
             file: group.file.clone(),
             after: group.after.clone(),
             counts: group.counts,
-            sha256: digest(&SHA256, &bodies).as_ref().to_vec(),
         };
-        replace(&self.path(group.number), &[&serde_json::to_vec(&header)?, b"\n", &bodies])
+        let head = serde_json::to_vec(&header)?;
+        let bodies = group.messages.iter().map(|message| message.body.as_slice());
+        let content: Vec<_> = [head.as_slice(), b"\n"].into_iter().chain(bodies).collect();
+        replace(&self.path(group.number), &content)
     }
 
     /// Forgets a group that is done.
@@ -105,17 +105,24 @@ fn read(path: &Path) -> io::Result<Group> {
     File::open(path)?.read_to_end(&mut content)?;
     let end = memchr::memchr(b'\n', &content).ok_or_else(|| wrong("it has no header".to_owned()))?;
     let header: Header = serde_json::from_slice(&content[..end])?;
-    let bodies = &content[end + 1..];
-    if digest(&SHA256, bodies).as_ref() != header.sha256 {
-        return Err(wrong("its content is damaged".to_owned()));
-    }
-    let mut rest = bodies;
+    let mut rest = &content[end + 1..];
     let mut messages = Vec::with_capacity(header.messages.len());
     for envelope in header.messages {
         let (body, others) =
             rest.split_at_checked(envelope.bytes).ok_or_else(|| wrong("it is too short".to_owned()))?;
         rest = others;
-        messages.push(Message { id: envelope.id, body: body.to_vec(), measures: envelope.measures });
+        if hash_of(body) != envelope.sha256 {
+            return Err(wrong("its content is damaged".to_owned()));
+        }
+        messages.push(Message {
+            id: envelope.id,
+            body: body.to_vec(),
+            measures: envelope.measures,
+            hash: envelope.sha256,
+        });
+    }
+    if !rest.is_empty() {
+        return Err(wrong("it is too long".to_owned()));
     }
     Ok(Group {
         number: header.number,
@@ -130,15 +137,13 @@ fn read(path: &Path) -> io::Result<Group> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Draft;
 
     fn group(number: u64) -> Group {
-        let message = |id: &str, body: &[u8]| Message { id: id.to_owned(), body: body.to_vec(), measures: 1 };
-        Group {
-            number,
-            messages: vec![message("a", b"[1]\n"), message("b", b"")],
-            unparsable: vec!["{}\n".to_owned()],
-            ..Group::default()
-        }
+        let message =
+            |origin: &str, body: &[u8]| Draft { origin: origin.to_owned(), body: body.to_vec(), measures: 1 };
+        let messages = vec![message("a", b"[1]\n"), message("b", b"")];
+        Group { messages, unparsable: vec!["{}\n".to_owned()], ..Group::new(number) }.named()
     }
 
     #[test]

@@ -143,7 +143,7 @@ async fn a_mapping_that_does_not_fit_is_told_in_the_words_of_the_file() {
     let absent = house.run(&["run", "--experiment", "e", "--measure", "hertz", "absent.txt"]).await.unwrap();
     assert!(absent.code == 1 && absent.stderr.contains("absent.txt"), "{absent:?}");
     let device = house.run(&["run", "--experiment", "e", "--measure", "hertz", "/dev/null"]).await.unwrap();
-    assert!(device.code == 1 && device.stderr.contains("/dev/null is no file"), "{device:?}");
+    assert!(device.code == 1 && device.stderr.contains("/dev/null: it is no file"), "{device:?}");
 }
 
 #[tokio::test]

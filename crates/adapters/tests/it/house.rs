@@ -1,7 +1,7 @@
 //! What the tests start: a broker, the service in evaluation mode, and the adapter.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -147,14 +147,22 @@ impl House {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Finished> {
-        let mut command = Command::new(BINARY);
-        command.args(arguments).current_dir(self.folder.path()).kill_on_drop(true).env_clear();
-        command.env("RABBIT_URL", &self.broker_url).env("XDG_STATE_HOME", self.path("state"));
-        command.envs(environment.iter().copied());
-        let output =
-            tokio::time::timeout(SOON, command.output()).await.context("it does not end by itself")??;
-        Finished::of(output)
+        let broker = [("RABBIT_URL", self.broker_url.as_str())];
+        run_in(self.folder.path(), arguments, &[&broker, environment].concat()).await
     }
+}
+
+/// Runs the adapter to its end in a folder, where it also keeps its state.
+pub(crate) async fn run_in(
+    folder: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> anyhow::Result<Finished> {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true).env_clear();
+    command.env("XDG_STATE_HOME", folder.join("state"));
+    command.envs(environment.iter().copied());
+    Finished::of_command(command).await
 }
 
 /// How a command ended, and what it printed.
@@ -166,6 +174,12 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// Runs a command to its end.
+    pub(crate) async fn of_command(mut command: Command) -> anyhow::Result<Self> {
+        let output = tokio::time::timeout(SOON, command.output()).await;
+        Self::of(output.context("it does not end by itself")??)
+    }
+
     fn of(output: Output) -> anyhow::Result<Self> {
         Ok(Self {
             code: output.status.code().context("it was killed")?,

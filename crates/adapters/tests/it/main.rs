@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod bad_documents;
 mod bad_input;
 mod broker;
 mod exactly_once;
 mod examples;
+mod folders;
 mod house;
+mod people;
+mod refusals;
+mod state;
 mod streams;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use glob::Pattern;
 
+use crate::input::encoding::SourceEncoding;
 use crate::source::Follow;
 use crate::state::FileKey;
 
@@ -75,8 +76,8 @@ pub(super) fn rotated_paths(follow: &Follow) -> io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         let is_compressed =
             path.extension().is_some_and(|end| COMPRESSED.iter().any(|compressed| end == *compressed));
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if pattern.matches(name) && !is_compressed && path.file_name() != follow.path.file_name() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if pattern.matches(&name) && !is_compressed && path.file_name() != follow.path.file_name() {
             paths.push(path);
         }
     }
@@ -84,15 +85,14 @@ pub(super) fn rotated_paths(follow: &Follow) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Where the last whole line ends, and which line comes then.
-pub(super) fn end_of_last_line(file: &File) -> io::Result<(u64, u64)> {
+pub(super) fn end_of_last_line(file: &File, encoding: SourceEncoding) -> io::Result<(u64, u64)> {
     let (mut offset, mut end, mut line) = (0, 0, 1);
     let mut buffer = vec![0; 64 << 10];
     loop {
         let count = file.read_at(&mut buffer, offset)?;
         let bytes = &buffer[..count];
-        line += memchr::memchr_iter(b'\n', bytes).count() as u64;
-        if let Some(last) = memchr::memrchr(b'\n', bytes) {
-            end = offset + last as u64 + 1;
+        for line_end in encoding.line_ends(bytes) {
+            (end, line) = (offset + line_end as u64, line + 1);
         }
         offset += count as u64;
         if count == 0 {

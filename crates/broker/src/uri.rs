@@ -55,7 +55,10 @@ pub fn compose_uri(
 /// Reads a URI as lapin wants it.
 ///
 /// lapin itself takes an IPv6 address for no host at all and connects to `localhost` instead.
-pub(crate) fn amqp_uri(text: &str) -> Result<AMQPUri, String> {
+///
+/// # Errors
+/// Says in words what is wrong with it.
+pub fn amqp_uri(text: &str) -> Result<AMQPUri, String> {
     let mut uri: AMQPUri = text.parse()?;
     if let Ok(url) = Url::parse(text)
         && let Some(Host::Ipv6(address)) = url.host()

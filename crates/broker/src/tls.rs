@@ -1,27 +1,45 @@
 //! Who we are to the broker, and who it has to be to us.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lapin::tcp::{RustlsConnector, RustlsConnectorConfig};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
-use crate::RabbitTls;
-use crate::trouble::Trouble;
+use thiserror::Error;
 
 const CA_FILE: &str = "RABBIT_CA_FILE";
 const IDENTITY_FILE: &str = "RABBIT_CLIENT_IDENTITY_FILE";
 
+/// The files that `amqps` may need. They are read for each new connection, so that a renewed certificate counts from
+/// the next one on.
+#[derive(Debug, Clone, Default)]
+pub struct RabbitTls {
+    /// Certificates (PEM) of the authorities to trust (`RABBIT_CA_FILE`), instead of the system's: a public authority
+    /// has no say about a private broker.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate chain and the private key (PEM, in one file) to show to the broker
+    /// (`RABBIT_CLIENT_IDENTITY_FILE`).
+    pub client_identity_file: Option<PathBuf>,
+}
+
+/// A file cannot be used, which is named with its variable; or the system has no certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct UnusableTls(String);
+
 /// Reads the files as they are now.
-pub(crate) fn connector(tls: &RabbitTls) -> Result<RustlsConnector, Trouble> {
+///
+/// # Errors
+/// Names the file that cannot be used.
+pub fn connector(tls: &RabbitTls) -> Result<RustlsConnector, UnusableTls> {
     let trusted = match &tls.ca_file {
         Some(path) => {
             let authorities = certificates(CA_FILE, path, &read(CA_FILE, path)?)?;
             RustlsConnectorConfig::default().with_parsable_certificates(authorities)
         }
         None => RustlsConnectorConfig::new_with_native_certs().map_err(|error| {
-            Trouble::Unreachable(format!(
+            UnusableTls(format!(
                 "TLS: the system has no certificates of authorities ({error}); set {CA_FILE}"
             ))
         })?,
@@ -35,24 +53,27 @@ pub(crate) fn connector(tls: &RabbitTls) -> Result<RustlsConnector, Trouble> {
         }
         None => trusted.connector_with_no_client_auth(),
     };
-    connector.map_err(|error| Trouble::Unreachable(format!("TLS: {error}")))
+    connector.map_err(|error| UnusableTls(format!("TLS: {error}")))
 }
 
-fn read(variable: &str, path: &Path) -> Result<Vec<u8>, Trouble> {
-    fs::read(path).map_err(|error| {
-        Trouble::Unreachable(format!("{variable} ({}) cannot be read: {error}", path.display()))
-    })
+fn read(variable: &str, path: &Path) -> Result<Vec<u8>, UnusableTls> {
+    fs::read(path)
+        .map_err(|error| UnusableTls(format!("{variable} ({}) cannot be read: {error}", path.display())))
 }
 
-fn certificates(variable: &str, path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Trouble> {
+fn certificates(
+    variable: &str,
+    path: &Path,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, UnusableTls> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     certificates
         .and_then(|found| if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) })
         .map_err(|error| unusable(variable, path, "certificate", &error))
 }
 
-fn unusable(variable: &str, path: &Path, what: &str, error: &pem::Error) -> Trouble {
-    Trouble::Unreachable(format!("{variable} ({}) holds no {what} in PEM: {error}", path.display()))
+fn unusable(variable: &str, path: &Path, what: &str, error: &pem::Error) -> UnusableTls {
+    UnusableTls(format!("{variable} ({}) holds no {what} in PEM: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,0 +1,264 @@
+//! What people and their scripts meet: help, completions, the progress bar, exit codes, the unit for systemd.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use mymonit_test_support::{Exit, ReservedPort, ServiceProcess, wait_until};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::house::{BINARY, Finished, House, SOON, run_in};
+
+const SIMPLE: [&str; 5] = ["run", "--experiment", "device-vibrations", "--measure", "hertz"];
+
+/// A folder with the binary's name alone in it, to be put into `PATH`.
+fn folder_of_binary() -> PathBuf {
+    Path::new(BINARY).parent().unwrap().to_owned()
+}
+
+/// A shell that finds the binary by its name.
+fn shell(program: &str, arguments: &[&str], folder: &Path) -> Command {
+    let path = format!("{}:{}", folder_of_binary().display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).env("PATH", path).env("HOME", folder).env("TERM", "dumb");
+    command.kill_on_drop(true);
+    command
+}
+
+/// What a shell says, having loaded the completions for it.
+async fn completed(program: &str, arguments: &[&str], script: &str) -> anyhow::Result<String> {
+    let folder = TempDir::new()?;
+    let run = run_in(folder.path(), &["completions", program], &[]).await?;
+    ensure!(run.code == 0, "{run:?}");
+    fs::write(folder.path().join("_mymonit-adapter"), run.stdout)?;
+    let arguments = [arguments, &["-c", script]].concat();
+    let said = Finished::of_command(shell(program, &arguments, folder.path())).await?;
+    ensure!(said.code == 0, "{said:?}");
+    ensure!(said.stderr.is_empty(), "{said:?}");
+    Ok(said.stdout)
+}
+
+#[tokio::test]
+async fn bash_completes_commands_options_and_their_values() {
+    let script = r#"
+        source ./_mymonit-adapter
+        complete_words() {
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+            local function
+            function=$(complete -p mymonit-adapter | sed 's/.*-F \([^ ]*\).*/\1/')
+            "$function" mymonit-adapter "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[*]}"
+        }
+        complete_words mymonit-adapter r
+        complete_words mymonit-adapter run --meas
+        complete_words mymonit-adapter run --format ''
+        complete_words mymonit-adapter completions z
+    "#;
+    let said = completed("bash", &["--norc"], script).await.unwrap();
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["run", "--measure", "text csv ndjson json xml", "zsh"]);
+}
+
+#[tokio::test]
+async fn fish_completes_commands_options_and_their_values() {
+    let script = "source ./_mymonit-adapter
+        for line in 'mymonit-adapter r' 'mymonit-adapter run --meas' 'mymonit-adapter run --format nd'
+            complete --do-complete $line | string replace -r '\\t.*' ''
+        end";
+    let said = completed("fish", &["--no-config"], script).await.unwrap();
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["run", "--measure", "ndjson"]);
+}
+
+#[tokio::test]
+async fn zsh_completes_commands_options_and_their_values() {
+    // zsh completes only where somebody types, as zpty does here. Control-B tells what stands on the line then.
+    let script = r#"
+        zmodload zsh/zpty
+        zpty shell "TERM=dumb zsh -f -i"
+        zpty -w shell 'PS1=; stty -echo; fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; show() { print -r -- "$BUFFER" >>lines; BUFFER= }; zle -N show; bindkey "^B" show; bindkey "^I" complete-word; print rea""dy'
+        zpty -r -m shell said '*ready*'
+        for line in 'run --meas' 'completions z' 'run --format nd'; do
+            zpty -w shell "mymonit-adapter $line"$'\t'$'\C-b'
+        done
+        zpty -w shell 'print do""ne'
+        zpty -r -m shell said '*done*'
+        zpty -d shell
+        cat lines
+    "#;
+    let said = completed("zsh", &["-f"], script).await.unwrap();
+    let expected = [
+        "mymonit-adapter run --measure=",
+        "mymonit-adapter completions zsh ",
+        "mymonit-adapter run --format ndjson ",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn completions_that_nobody_takes_are_an_error_in_words() {
+    let folder = TempDir::new().unwrap();
+    let full = "mymonit-adapter completions bash >/dev/full";
+    let run = Finished::of_command(shell("bash", &["-c", full], folder.path())).await.unwrap();
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (1, "mymonit-adapter: No space left on device (os error 28)\n")
+    );
+}
+
+#[tokio::test]
+async fn nothing_depends_on_somebody_who_reads_what_is_said() {
+    let house = House::new().await.unwrap();
+    fs::write(house.path("values.txt"), "1\nx\n2\n").unwrap();
+    let line = format!("mymonit-adapter {} values.txt 2>/dev/full", SIMPLE.join(" "));
+    let mut command = shell("bash", &["-c", &line], house.folder.path());
+    command.env("RABBIT_URL", &house.broker_url).env("XDG_STATE_HOME", house.path("state"));
+    assert_eq!(Finished::of_command(command).await.unwrap().code, 3);
+    assert_eq!(house.measures_when(2, SOON).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_terminal_shows_how_far_it_is_how_fast_and_how_long_it_will_take() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("values.txt"), "1.5\n".repeat(400_000)).unwrap();
+    let line = format!("stty cols 120; mymonit-adapter {} --dry-run values.txt", SIMPLE.join(" "));
+    let run = |line: &str| {
+        shell("script", &["--quiet", "--return", "--command", line, "typescript"], folder.path())
+    };
+    let mut command = run(&line);
+    // A terminal that knows how to move the cursor.
+    command.env("TERM", "xterm");
+    let shown = Finished::of_command(command).await.unwrap();
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let bars: Vec<_> = shown.stdout.split(['\r', '\n']).filter(|line| line.contains(" left")).collect();
+    let is_whole = |bar: &str| {
+        let percent =
+            bar.split_once(" %").and_then(|(before, _)| before.rsplit(' ').next()?.parse::<u8>().ok());
+        percent.is_some_and(|percent| percent > 0) && bar.contains("iB/s") && bar.contains(" measures  ")
+    };
+    assert!(bars.iter().any(|bar| is_whole(bar)), "{bars:?}");
+    assert!(shown.stdout.contains("400,000 measures found"), "the bar is taken away for the summary");
+
+    let plain =
+        run_in(folder.path(), &[&SIMPLE[..], &["--dry-run", "values.txt"]].concat(), &[]).await.unwrap();
+    assert!(
+        !plain.stderr.contains(" left") && !plain.stderr.contains('\u{1b}'),
+        "without a terminal: {plain:?}"
+    );
+}
+
+/// The commands under "Examples:" of the help, each in one line.
+fn examples(help: &str) -> Vec<String> {
+    let examples = help.split_once("Examples:").unwrap().1.split_once("The broker is").unwrap().0;
+    let examples = examples.replace("\\\n", " ");
+    examples.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn the_examples_of_the_help_do_what_they_say() {
+    let house = House::new().await.unwrap();
+    let help = house.run(&["--help"]).await.unwrap();
+    assert_eq!(
+        house.run(&["run", "--help"]).await.unwrap().stdout.split_once("Examples:").unwrap().1,
+        help.stdout.split_once("Examples:").unwrap().1
+    );
+    fs::write(house.path("values.txt"), "1\n2\n").unwrap();
+    fs::write(house.path("run-17.csv"), "time,frequency\n1700000000,3\n").unwrap();
+    fs::write(
+        house.path("station.toml"),
+        "experiment = \"device-vibrations\"\n[input]\nfiles = [\"station.txt\"]\n[timestamp]\narrival = true\n\
+         [[measures]]\nmeasure = \"hertz\"\nvalue = \"line\"\n[format]\nkind = \"text\"\n",
+    )
+    .unwrap();
+    fs::write(house.path("station.txt"), "4\n").unwrap();
+    let (mut measures, mut run) = (0, 0);
+    for example in examples(&help.stdout) {
+        run += 1;
+        measures += run_example(&house, &example, measures).await.unwrap();
+    }
+    assert_eq!((run, measures), (5, 6), "one of the examples only checks");
+}
+
+/// Runs an example until it has ended, or its measures have arrived; gives how many those are.
+async fn run_example(house: &House, example: &str, before: usize) -> anyhow::Result<usize> {
+    let is_endless = example.contains("tail -f") || example.contains("--follow");
+    let expected = match example {
+        _ if is_endless => 2,
+        _ if example.contains(" check ") => 0,
+        _ => 1,
+    };
+    // The group of processes is ended with its pipe.
+    let line =
+        if is_endless { format!("set -m; {{ {example}; }} & echo $!; wait") } else { example.to_owned() };
+    let mut command = shell("bash", &["-c", &line], house.folder.path());
+    command.env("RABBIT_URL", &house.broker_url).env("XDG_STATE_HOME", house.path("state"));
+    if !is_endless {
+        let run = Finished::of_command(command).await?;
+        ensure!(run.code == 0, "{example}: {run:?}");
+    } else {
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn()?;
+        let mut first = String::new();
+        let mut out = tokio::io::BufReader::new(child.stdout.take().context("its output")?);
+        tokio::io::AsyncBufReadExt::read_line(&mut out, &mut first).await?;
+        let arrived = house.measures_when(before + expected, SOON).await;
+        let group = format!("kill -TERM -- -{}", first.trim());
+        ensure!(shell("bash", &["-c", &group], house.folder.path()).status().await?.success(), "{group}");
+        child.wait().await?;
+        arrived?;
+    }
+    house.measures_when(before + expected, SOON).await.with_context(|| example.to_owned())?;
+    Ok(expected)
+}
+
+#[tokio::test]
+async fn each_exit_code_means_what_the_help_says() {
+    let house = House::new().await.unwrap();
+    fs::write(house.path("good.txt"), "1\n").unwrap();
+    fs::write(house.path("bad.txt"), "x\n").unwrap();
+    let nobody = ReservedPort::reserve().unwrap();
+    let away = format!("127.0.0.1:{}", nobody.get());
+    let run = async |more: &[&str], environment: &[(&str, &str)]| {
+        house.run_with(&[&SIMPLE[..], more].concat(), environment).await.unwrap().code
+    };
+    assert_eq!(run(&["good.txt"], &[]).await, 0);
+    assert_eq!(run(&["absent.txt"], &[]).await, 1);
+    assert_eq!(run(&["good.txt", "--scale", "x"], &[]).await, 2);
+    assert_eq!(run(&["bad.txt"], &[]).await, 3);
+    assert_eq!(run(&["good.txt", "--give-up-after", "0", "--name", "b"], &[("RABBIT_URL", &away)]).await, 4);
+    let waiting = ServiceProcess::builder(BINARY)
+        .args(SIMPLE)
+        .args(["good.txt", "--name", "c"])
+        .env("RABBIT_URL", &away)
+        .env("XDG_STATE_HOME", house.path("state"))
+        .working_folder(house.folder.path())
+        .start()
+        .await
+        .unwrap();
+    waiting.wait_for_line("trying again", SOON).await.unwrap();
+    let exit = waiting.terminate(SOON).await.unwrap();
+    assert!(matches!(exit, Exit::Status(5)), "{exit:?}: {:?}", waiting.lines());
+    let help = house.run(&["--help"]).await.unwrap().stdout;
+    for code in 0..=5 {
+        assert!(help.contains(&format!("\n  {code}  ")), "{help}");
+    }
+    // What it had read is with the broker after the next run.
+    assert_eq!(run(&["good.txt", "--name", "c"], &[]).await, 0);
+    wait_until("both measures have arrived", SOON, async || {
+        let measures = house.measures().await.map_err(|error| error.to_string())?;
+        if measures.len() == 2 { Ok(()) } else { Err(format!("{measures:?}")) }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn systemd_understands_the_unit() {
+    const UNIT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/mymonit-adapter@.service"));
+    let folder = TempDir::new().unwrap();
+    // systemd looks whether the program is there.
+    let unit = UNIT.replace("/usr/local/bin/mymonit-adapter", BINARY);
+    assert_ne!(unit, UNIT);
+    fs::write(folder.path().join("mymonit-adapter@.service"), unit).unwrap();
+    let arguments = ["verify", "--man=no", "./mymonit-adapter@station.service"];
+    let said = Finished::of_command(shell("systemd-analyze", &arguments, folder.path())).await.unwrap();
+    assert!(said.code == 0 && said.stderr.is_empty(), "{said:?}");
+}

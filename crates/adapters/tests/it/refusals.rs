@@ -1,0 +1,128 @@
+//! A broker that is there and does not take what it is given.
+
+use std::fs;
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use mymonit_test_support::{RabbitMq, ServiceProcess, wait_until};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use crate::house::{BINARY, SOON, run_in};
+
+const SIMPLE: [&str; 6] = ["run", "--experiment", "device-vibrations", "--measure", "hertz", "values.txt"];
+
+/// A broker of these tests' own, whose memory alarm and permissions disturb nobody else.
+static BROKER: OnceCell<RabbitMq> = OnceCell::const_new();
+
+async fn broker() -> &'static RabbitMq {
+    BROKER.get_or_init(async || RabbitMq::start().await.unwrap()).await
+}
+
+/// A virtual host with the topology of the service, which is not there to take anything.
+struct Queue {
+    url: String,
+    vhost: String,
+    channel: lapin::Channel,
+    _connection: lapin::Connection,
+    folder: TempDir,
+}
+
+impl Queue {
+    async fn on(broker: &RabbitMq) -> anyhow::Result<Self> {
+        let url = broker.create_vhost().await?;
+        let vhost = url.rsplit('/').next().unwrap_or_default().to_owned();
+        let connection = lapin::Connection::connect(&url, lapin::ConnectionProperties::default()).await?;
+        let channel = connection.create_channel().await?;
+        let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let nothing = FieldTable::default;
+        channel.exchange_declare("mymonit".into(), lapin::ExchangeKind::Direct, exchange, nothing()).await?;
+        let queue = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare("measures".into(), queue, nothing()).await?;
+        let (key, bind) = ("measures".into(), QueueBindOptions::default());
+        channel.queue_bind("measures".into(), "mymonit".into(), key, bind, nothing()).await?;
+        let folder = TempDir::new()?;
+        fs::write(folder.path().join("values.txt"), "1\n2\n")?;
+        Ok(Self { url, vhost, channel, _connection: connection, folder })
+    }
+
+    async fn messages(&self) -> u32 {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        self.channel
+            .queue_declare("measures".into(), passive, FieldTable::default())
+            .await
+            .unwrap()
+            .message_count()
+    }
+
+    async fn adapter(&self) -> ServiceProcess {
+        ServiceProcess::builder(BINARY)
+            .args(SIMPLE)
+            .env("RABBIT_URL", &self.url)
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
+            .working_folder(self.folder.path())
+            .start()
+            .await
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_publish_is_told_so_at_once() {
+    let queue = Queue::on(broker().await).await.unwrap();
+    let ctl = async |arguments: &[&str]| broker().await.ctl(arguments).await.unwrap();
+    ctl(&["add_user", "reader", "secret"]).await;
+    ctl(&["set_permissions", "-p", &queue.vhost, "reader", "", "", ".*"]).await;
+    let url = queue.url.replace("guest:guest@", "reader:secret@");
+    let refused = run_in(queue.folder.path(), &SIMPLE, &[("RABBIT_URL", &url)]).await.unwrap();
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.stderr.contains("this account may not publish to the exchange"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("kept for the next run") && !refused.stderr.contains("secret"),
+        "{refused:?}"
+    );
+    assert_eq!(queue.messages().await, 0);
+
+    ctl(&["set_permissions", "-p", &queue.vhost, "reader", "", ".*", ".*"]).await;
+    let done = run_in(queue.folder.path(), &SIMPLE, &[("RABBIT_URL", &url)]).await.unwrap();
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(queue.messages().await, 1);
+}
+
+#[tokio::test]
+async fn a_queue_that_rejects_is_tried_again_until_it_takes() {
+    let queue = Queue::on(broker().await).await.unwrap();
+    let ctl = async |arguments: &[&str]| broker().await.ctl(arguments).await.unwrap();
+    let full = r#"{"max-length": 0, "overflow": "reject-publish"}"#;
+    ctl(&["set_policy", "-p", &queue.vhost, "full", "measures", full, "--apply-to", "queues"]).await;
+    let adapter = queue.adapter().await;
+    adapter.wait_for_line("the broker refuses a message: its queue may be full", SOON).await.unwrap();
+    assert!(adapter.is_running());
+    ctl(&["clear_policy", "-p", &queue.vhost, "full"]).await;
+    assert!(adapter.wait_for_exit(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert_eq!(queue.messages().await, 1);
+}
+
+#[tokio::test]
+async fn a_broker_short_of_memory_is_waited_for_and_that_is_said() {
+    // One of its own: all connections that publish wait for the same memory.
+    let broker = RabbitMq::start().await.unwrap();
+    let queue = Queue::on(&broker).await.unwrap();
+    broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]).await.unwrap();
+    wait_until("the alarm is on", SOON, async || {
+        let alarms =
+            broker.ctl(&["eval", "rabbit_alarm:get_alarms()."]).await.map_err(|error| error.to_string())?;
+        if alarms.contains("memory") { Ok(()) } else { Err(alarms) }
+    })
+    .await
+    .unwrap();
+    let patient = [&SIMPLE[..], &["--give-up-after", "0.5"]].concat();
+    let gave_up = run_in(queue.folder.path(), &patient, &[("RABBIT_URL", &queue.url)]).await.unwrap();
+    assert!(gave_up.code == 4 && gave_up.stderr.contains("short of memory or disk"), "{gave_up:?}");
+
+    let adapter = queue.adapter().await;
+    adapter.wait_for_line("the broker takes no messages: it is short of memory or disk", SOON).await.unwrap();
+    broker.ctl(&["set_vm_memory_high_watermark", "0.6"]).await.unwrap();
+    assert!(adapter.wait_for_exit(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(queue.messages().await >= 1);
+}
