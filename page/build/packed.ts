@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
@@ -26,8 +26,8 @@ export function packed({ limit }: { limit: number }): Plugin {
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name));
       let total = 0;
-      for (const file of files.filter((name) => TEXT.test(name))) {
-        total += await pack(file);
+      for (const file of files) {
+        total += TEXT.test(file) ? await pack(file) : (await stat(file)).size;
       }
       console.log(`the page: ${(total / 1_000).toFixed(1)} kB compressed`);
       if (total > limit) {

@@ -1,4 +1,5 @@
 import { render } from "preact";
+import "./design/fonts.css";
 import "./design/tokens.css";
 import "./design/base.css";
 import "./design/components.css";

@@ -47,6 +47,7 @@ fn media_type(name: &str) -> Option<&'static str> {
         "js" => "text/javascript; charset=utf-8",
         "svg" => "image/svg+xml",
         "txt" => "text/plain; charset=utf-8",
+        "woff2" => "font/woff2",
         _ => return None,
     })
 }

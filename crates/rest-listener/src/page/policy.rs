@@ -17,7 +17,7 @@ pub(super) fn content_security_policy(sign_in: &SignIn) -> HeaderValue {
     };
     let connect: Vec<_> = ["'self'"].into_iter().chain(elsewhere).collect();
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {}; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src {}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
          trusted-types 'none'",
         connect.join(" ")

@@ -1,0 +1,320 @@
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { announce } from "../design/announce.ts";
+import { onColoursChanged } from "../frame/theme.ts";
+import { timeMarks } from "./axis.ts";
+import { exact, marks, rounded } from "./numbers.ts";
+import { type PlotData, plotData } from "./plot-data.ts";
+import { isBin, type Series } from "./reading.ts";
+import { type Nanos, parseTime, parseWindow, readableTime } from "./time.ts";
+
+/** What a plot asks for when somebody wants to see another range. */
+export interface Moves {
+  /** Between two moments, in seconds since the epoch. */
+  select: (from: number, to: number) => void;
+  /** `factor` times as much as now, around a moment that stays where it is. */
+  zoom: (factor: number, around?: number) => void;
+  /** Moves by that part of what is shown. */
+  pan: (part: number) => void;
+  everything: () => void;
+}
+
+interface PlotProps {
+  series: Series;
+  name: string;
+  symbol: string;
+  window: string | null;
+  /** What the plot spans, in seconds since the epoch. */
+  from: number;
+  to: number;
+  moves: Moves;
+}
+
+const HEIGHT = 260;
+/** All plots of a view show the same moment. */
+const TOGETHER = "experiment";
+/** A drag of fewer pixels is a click. */
+const DRAG = 5;
+
+/** One measure type over time: the mean as a line, from the least to the greatest a band. */
+export function Plot({ series, name, symbol, window, from, to, moves }: PlotProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const [pointed, setPointed] = useState<number | null>(null);
+  const [colours, setColours] = useState(0);
+  const help = useId();
+
+  const current = useRef({ moves, from, to, indices: [] as (number | null)[] });
+  current.current = { ...current.current, moves, from, to };
+
+  useEffect(() => onColoursChanged(() => setColours((before) => before + 1)), []);
+
+  useEffect(() => {
+    const element = frame.current;
+    if (!element) {
+      return;
+    }
+    const made = new uPlot(options(element, symbol, current, setPointed), undefined, element);
+    plot.current = made;
+    const unbind = bindPointers(made, current);
+    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    resized.observe(element);
+    return () => {
+      resized.disconnect();
+      unbind();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [symbol, colours]);
+
+  useEffect(() => {
+    const { data, indices } = plotData(series);
+    current.current.indices = indices;
+    setPointed(null);
+    plot.current?.batch(() => {
+      plot.current?.setData(data as PlotData, false);
+      plot.current?.setScale("x", { min: from, max: to });
+    });
+  }, [series, from, to, symbol, colours]);
+
+  const point = pointed === null ? undefined : series.points[pointed];
+  const said = point && describe(point, symbol, window);
+  return (
+    <div class="plot">
+      <p class="readout number" aria-hidden="true">
+        {said ? (
+          <>
+            <span class="readout-time">{said.time}</span> {said.values}
+          </>
+        ) : (
+          <span class="soft">Point at the plot for exact values; drag over a part of it to see more.</span>
+        )}
+      </p>
+      <section
+        class="plot-frame"
+        ref={frame}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keys work on it
+        tabIndex={0}
+        aria-label={`Plot of ${name}`}
+        aria-describedby={help}
+        onKeyDown={(event) => onKey(event, plot.current, current, series, symbol, window)}
+      />
+      <p class="visually-hidden" id={help}>
+        {summary(series, symbol, window)} Left and right arrow keys read the values one by one, Home and End
+        the first and the last; with Shift, arrow keys move the range. Plus and minus zoom, zero shows
+        everything. The table below holds the same values.
+      </p>
+    </div>
+  );
+}
+
+interface Current {
+  current: { moves: Moves; from: number; to: number; indices: (number | null)[] };
+}
+
+function options(
+  element: HTMLElement,
+  symbol: string,
+  { current }: Current,
+  setPointed: (index: number | null) => void,
+): Omit<uPlot.Options, "data"> {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const font = `12px ${colour("--sans")}`;
+  const axis = {
+    stroke: colour("--ink-soft"),
+    font,
+    grid: { stroke: colour("--plot-grid"), width: 1 },
+    ticks: { show: false },
+  };
+  return {
+    width: element.clientWidth,
+    height: HEIGHT,
+    padding: [12, 12, 0, 0],
+    legend: { show: false },
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
+    cursor: {
+      sync: { key: TOGETHER, scales: ["x", null] },
+      drag: { x: true, y: false, setScale: false, dist: DRAG },
+      points: { size: 9, width: 2, fill: colour("--surface"), stroke: colour("--plot-line") },
+      y: false,
+      bind: {
+        dblclick: () => () => {
+          current.moves.everything();
+          return null;
+        },
+      },
+    },
+    scales: {
+      x: { time: true, auto: false },
+      y: { range: (_plot, min, max) => padded(min, max) },
+    },
+    series: [
+      {},
+      { points: { show: false } },
+      { points: { show: false } },
+      {
+        stroke: colour("--plot-line"),
+        width: 1.5,
+        points: { size: 5, stroke: colour("--plot-line"), fill: colour("--plot-line") },
+      },
+    ],
+    bands: [{ series: [2, 1], fill: colour("--plot-band") }],
+    axes: [
+      {
+        ...axis,
+        space: 80,
+        size: 44,
+        values: (_plot, splits, _axis, _space, step) => timeMarks(splits, step),
+      },
+      {
+        ...axis,
+        size: (plot, values, index, cycle) => widthOf(plot, values, index, cycle, font),
+        values: (_plot, splits, _axis, _space, step) => marks(splits, step),
+        label: symbol,
+        labelFont: `600 12px ${colour("--sans")}`,
+        labelSize: 20,
+        labelGap: 2,
+      },
+    ],
+    hooks: {
+      setCursor: [
+        (plot) => {
+          const index = plot.cursor.idx;
+          setPointed(index === null || index === undefined ? null : (current.indices[index] ?? null));
+        },
+      ],
+      setSelect: [
+        (plot) => {
+          const { left, width } = plot.select;
+          if (width >= DRAG) {
+            current.moves.select(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+            plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          }
+        },
+      ],
+    },
+  };
+}
+
+/** Room above and below, also for a value that never changes. */
+function padded(min: number | null, max: number | null): uPlot.Range.MinMax {
+  if (min === null || max === null || !Number.isFinite(min) || !Number.isFinite(max)) {
+    return [0, 1];
+  }
+  const room = (max - min) * 0.08 || Math.abs(max) * 0.1 || 1;
+  return [min - room, max + room];
+}
+
+function widthOf(plot: uPlot, values: string[] | null, index: number, cycle: number, font: string): number {
+  const axis = plot.axes[index];
+  if (cycle > 1 && axis) {
+    // What was found in the first round holds, or the plot would never come to rest.
+    return (axis as { _size?: number })._size ?? 60;
+  }
+  const longest = (values ?? []).reduce(
+    (longest, value) => (value.length > longest.length ? value : longest),
+    "",
+  );
+  plot.ctx.save();
+  plot.ctx.font = font;
+  const width = plot.ctx.measureText(longest).width;
+  plot.ctx.restore();
+  // As wide as in the other plots of the view, if it can be, so that their times stand below each other.
+  return Math.max(58, Math.ceil(width) + 14);
+}
+
+/** The wheel with Ctrl zooms; a finger reads values instead of scrolling sideways. */
+function bindPointers(plot: uPlot, { current }: Current): () => void {
+  const over = plot.over;
+  const wheel = (event: WheelEvent) => {
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      const around = plot.posToVal(event.clientX - over.getBoundingClientRect().left, "x");
+      current.moves.zoom(event.deltaY > 0 ? 1.25 : 0.8, around);
+    }
+  };
+  const finger = (event: PointerEvent) => {
+    if (event.pointerType === "touch") {
+      const box = over.getBoundingClientRect();
+      plot.setCursor({ left: event.clientX - box.left, top: event.clientY - box.top });
+    }
+  };
+  over.addEventListener("wheel", wheel, { passive: false });
+  over.addEventListener("pointerdown", finger);
+  over.addEventListener("pointermove", finger);
+  return () => {
+    over.removeEventListener("wheel", wheel);
+    over.removeEventListener("pointerdown", finger);
+    over.removeEventListener("pointermove", finger);
+  };
+}
+
+function onKey(
+  event: KeyboardEvent,
+  plot: uPlot | null,
+  { current }: Current,
+  series: Series,
+  symbol: string,
+  window: string | null,
+): void {
+  if (!plot || event.ctrlKey || event.metaKey || event.altKey) {
+    return;
+  }
+  const read = (start: number, step: number) => {
+    const { indices } = current;
+    let index = start;
+    while (indices[index] === null) {
+      index += step;
+    }
+    const point = series.points[indices[index] ?? -1];
+    const time = plot.data[0][index];
+    if (!point || time === undefined) {
+      return;
+    }
+    plot.setCursor({ left: plot.valToPos(time, "x"), top: plot.over.clientHeight / 2 });
+    const { time: when, values } = describe(point, symbol, window);
+    announce(`${when}: ${values}`);
+  };
+  const last = current.indices.length - 1;
+  const here = plot.cursor.idx;
+  const actions: Record<string, () => void> = {
+    ArrowLeft: () => (event.shiftKey ? current.moves.pan(-0.25) : read((here ?? last + 1) - 1, -1)),
+    ArrowRight: () => (event.shiftKey ? current.moves.pan(0.25) : read((here ?? -1) + 1, 1)),
+    Home: () => read(0, 1),
+    End: () => read(last, -1),
+    "+": () => current.moves.zoom(0.5),
+    "=": () => current.moves.zoom(0.5),
+    "-": () => current.moves.zoom(2),
+    "0": () => current.moves.everything(),
+    Escape: () => plot.setCursor({ left: -10, top: -10 }),
+  };
+  const act = actions[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
+}
+
+function describe(
+  point: Series["points"][number],
+  symbol: string,
+  window: string | null,
+): { time: string; values: string } {
+  const start: Nanos = parseTime(point.timestamp) ?? 0n;
+  if (!isBin(point)) {
+    return { time: readableTime(start), values: `${exact(point.value)} ${symbol}` };
+  }
+  const end = start + ((window && parseWindow(window)) || 0n);
+  const { mean, min, max, count } = point;
+  return {
+    time: `${readableTime(start)} to ${readableTime(end)}`,
+    values: `mean ${rounded(mean)} ${symbol}, min ${exact(min)}, max ${exact(max)}, ${count} ${count === 1 ? "measure" : "measures"}`,
+  };
+}
+
+function summary(series: Series, symbol: string, window: string | null): string {
+  const what = `${series.count} ${series.count === 1 ? "measure" : "measures"}, from ${exact(series.min)} to ${exact(series.max)} ${symbol}`;
+  return window ? `${what}, shown as ${series.points.length} bins.` : `${what}.`;
+}
