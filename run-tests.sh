@@ -19,6 +19,8 @@ source scripts/machine.sh
 source scripts/private-servers.sh
 # shellcheck source=scripts/contract.sh
 source scripts/contract.sh
+# shellcheck source=scripts/page.sh
+source scripts/page.sh
 
 chaos=
 if [[ ${1-} == --chaos ]]; then
@@ -61,6 +63,9 @@ shellcheck --external-sources ./*.sh .ci/run
 say "checking the alert rules"
 promtool check config containers/prometheus/prometheus.yml
 promtool test rules containers/prometheus/tests/*.yml
+# Before the service, which carries it.
+need_node
+test_page
 say "checking the format"
 cargo fmt --all --check
 say "checking the code"

@@ -11,6 +11,8 @@ cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
 source scripts/machine.sh
 # shellcheck source=scripts/private-servers.sh
 source scripts/private-servers.sh
+# shellcheck source=scripts/page.sh
+source scripts/page.sh
 
 (($# == 0)) || fail "takes no arguments; it is configured by environment variables, which the README lists"
 
@@ -60,6 +62,16 @@ need_broker_program() {
     fi
 }
 
+# The service works without its page, so nobody has to have Node.js for it.
+build_page_if_possible() {
+    # Once in a shell of its own, which a machine that cannot get Node.js ends.
+    if (need_node) && need_node; then
+        build_page
+    else
+        say "going on without the page"
+    fi
+}
+
 start_broker() {
     if [[ -z $given_broker ]]; then
         if ! speaks_amqp 5672; then
@@ -94,7 +106,11 @@ print_how_to_try() {
     [[ -z $given_broker ]] || broker=YOUR-BROKER
     cat <<TRY
 
-MyMONIT is ready. In another terminal:
+MyMONIT is ready. In a browser:
+
+    http://$rest_host:$rest_port/
+
+In another terminal:
 
     cd $here
     TOKEN=\$(./$binary token S001)      # a scientist; A001 is the administrator
@@ -129,7 +145,8 @@ build_and_run() {
     need_cargo
     need_packages gcc libc6-dev
     need_broker_program
-    say "building (the first time takes some minutes)"
+    build_page_if_possible
+    say "building the service (the first time takes some minutes)"
     cargo build --release --locked --package mymonit-app
     start_broker
     start_service

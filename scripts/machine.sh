@@ -17,6 +17,7 @@ fail() {
 # Debian packages that the scripts may need, each with what tells that it is not needed any more: the
 # name of a program, or a file, whose path may be a pattern. That way a MariaDB or a compiler from elsewhere will do, too.
 declare -A sign_of_package=(
+    [chromium]=chromium
     [curl]=curl
     [fish]=fish
     [gcc]=cc
@@ -124,6 +125,28 @@ need_packages() {
     for package in "${missing[@]}"; do
         disable_services_of "$package"
     done
+}
+
+# Whether Node.js is one that the page can be built and tested with.
+node_is_recent() {
+    [[ $(printf '20.19.0\n%s\n' "$(node --version | tr -d v)" | sort --version-sort | head --lines=1) == 20.19.0 ]]
+}
+
+# Makes sure of a Node.js and an npm that are recent enough. Debian has them from 13 on; elsewhere they come from npm's
+# registry, into target/node.
+need_node() {
+    need_packages nodejs npm
+    node_is_recent && return
+    local folder=$PWD/target/node package
+    package=node-linux-$(node --print process.arch)
+    if [[ ! -x $folder/node_modules/.bin/node ]]; then
+        say "getting a Node.js that is more recent than $(node --version)"
+        mkdir -p -- "$folder"
+        npm install --prefix "$folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
+            --loglevel=error "$package@22.23.3" npm@10.9.9 ||
+            fail "there is no recent Node.js for this machine; please install Node.js 20.19 or later"
+    fi
+    PATH=$folder/node_modules/.bin:$PATH
 }
 
 # Makes sure of cargo, which this does not install: a toolchain is the user's own affair.
