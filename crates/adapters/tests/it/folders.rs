@@ -58,3 +58,20 @@ async fn a_file_whose_name_is_no_text_is_gone_on_with() {
     }
     assert_eq!(house.measures_when(2, SOON).await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_file_from_the_future_is_read_once_it_does_not_change() {
+    let house = House::new().await.unwrap();
+    let description = FOLDER.replace("settle_seconds = 0\n", "settle_seconds = 0.2\n");
+    fs::write(house.path("source.toml"), description).unwrap();
+    fs::create_dir(house.path("in")).unwrap();
+    // As it looks when the clock is set back after a file was written.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
+    for name in ["in/a.txt", "in/b.txt"] {
+        fs::write(house.path(name), "1\n").unwrap();
+        fs::File::options().append(true).open(house.path(name)).unwrap().set_modified(later).unwrap();
+    }
+    let run = house.run(&["run", "--source", "source.toml"]).await.unwrap();
+    assert!(run.code == 0 && run.stderr.contains("2 records read, 2 measures published"), "{run:?}");
+    assert_eq!(house.measures_when(2, SOON).await.unwrap().len(), 2);
+}
