@@ -37,7 +37,7 @@ export function Download({ experimentId, reading, onClose }: DownloadProps) {
         }}
       >
         <p class="soft">
-          From {readableTime(reading.from)} to before {readableTime(reading.to)} (UTC)
+          From {readableTime(reading.from)} to {readableTime(reading.last)} (UTC)
           {reading.types.length > 0 && `: ${reading.types.join(", ")}`}.
         </p>
         {width && (

@@ -122,7 +122,7 @@ function useFollow(
   reading: Reading | null,
   reload: () => void,
 ): void {
-  const last = reading ? reading.to - 1n : null;
+  const last = reading ? reading.last : null;
   useEffect(() => {
     if (!follow) {
       return;
@@ -335,7 +335,7 @@ interface PlotsProps {
 function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
   const { range } = state;
   const ends = range.kind === "fixed" ? range : { from: reading.from, to: reading.to };
-  const last = range.kind === "fixed" ? range.to : reading.to - 1n;
+  const last = range.kind === "fixed" ? range.to : reading.last;
   const [from, to] =
     range.kind === "fixed" ? [toSeconds(range.from), toSeconds(range.to)] : withRoom(reading);
   const go = (next: ViewState["range"]) => show({ range: next, follow: false }, { isMove: true });

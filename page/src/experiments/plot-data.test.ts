@@ -9,7 +9,7 @@ function measure(second: number, value: number, measure_type = "hertz"): Measure
 
 function series(seconds: number[]): Series {
   const [one] = reading(
-    { from: 0n, to: 1n },
+    { from: 0n, to: 1n, last: 0n },
     null,
     [],
     seconds.map((second) => measure(second, second)),
@@ -47,14 +47,19 @@ test("bins are drawn in their middle, and counted by their measures", () => {
     mean: 0,
     std: 1,
   });
-  const { series: found, count } = reading({ from: 0n, to: 1n }, "60s", [], [bin(0, 2), bin(60, 3)]);
+  const { series: found, count } = reading(
+    { from: 0n, to: 1n, last: 0n },
+    "60s",
+    [],
+    [bin(0, 2), bin(60, 3)],
+  );
   expect(found[0]).toMatchObject({ times: [30, 90], count: 5, min: -3, max: 3 });
   expect(count).toBe(5);
 });
 
 test("each type has a series of its own, in the order of names", () => {
   const found = reading(
-    { from: 0n, to: 1n },
+    { from: 0n, to: 1n, last: 0n },
     null,
     [],
     [measure(1, 5, "volt"), measure(2, 6, "hertz"), measure(3, 7, "volt")],

@@ -20,6 +20,8 @@ export interface Reading {
   from: Nanos;
   /** Excluded. */
   to: Nanos;
+  /** The end as people are told: the newest measure, where everything up to it is shown. */
+  last: Nanos;
   /** The width of the bins, as the service wrote it; `null` where each point is a measure. */
   window: string | null;
   types: readonly string[];
@@ -48,7 +50,7 @@ export async function read(question: Question, signal: AbortSignal): Promise<Rea
     return NO_MEASURES;
   }
   const { types } = question;
-  const whole = { ...ends, types };
+  const whole = { from: ends.from, to: ends.to, types };
   const few = await request(measuresPath(question.experimentId, { ...whole, limit: SHOWN_SINGLY }), {
     signal,
   });
@@ -72,7 +74,7 @@ export async function newest(
   return measure ? parseTime(measure.timestamp) : null;
 }
 
-type Ends = { from: Nanos; to: Nanos };
+type Ends = Pick<Reading, "from" | "to" | "last">;
 
 /** The range as two moments, so that what is read now can be read once more and be the same. */
 async function resolve(
@@ -80,7 +82,7 @@ async function resolve(
   signal: AbortSignal,
 ): Promise<Ends | typeof NO_MEASURES> {
   if (range.kind === "fixed") {
-    return { from: range.from, to: range.to };
+    return { from: range.from, to: range.to, last: range.to };
   }
   const last = await newest(experimentId, types, signal);
   if (last === null) {
@@ -89,10 +91,10 @@ async function resolve(
   const to = last + 1n;
   if (range.span !== "all") {
     const from = to - SPANS[range.span].length;
-    return { from: from > 0n ? from : 0n, to };
+    return { from: from > 0n ? from : 0n, to, last };
   }
   const [first] = await edge(experimentId, types, "asc", signal);
-  return { from: (first && parseTime(first.timestamp)) ?? last, to };
+  return { from: (first && parseTime(first.timestamp)) ?? last, to, last };
 }
 
 function edge(experimentId: number, types: readonly string[], order: "asc" | "desc", signal?: AbortSignal) {

@@ -39,9 +39,9 @@ export function Bar() {
         Skip to the content
       </a>
       {"configuration" in now && now.configuration.sign_in === "evaluation" && (
-        <div class="banner">
+        <aside class="banner" aria-label="Evaluation mode">
           <p>Evaluation mode: example data, and everybody can be anybody. Not for production.</p>
-        </div>
+        </aside>
       )}
       <header class="bar">
         <div class="bar-inside">

@@ -3,6 +3,7 @@ import { setTokenSource } from "../api/client.ts";
 import { Problem } from "../api/problem.ts";
 import { ownUser } from "../api/resources.ts";
 import type { User } from "../api/shapes.ts";
+import { address, href, navigate } from "../routing/address.ts";
 import { askConfiguration, type Configuration } from "./configuration.ts";
 import type { Door, Visitor } from "./door.ts";
 import { EvaluationDoor } from "./evaluation.ts";
@@ -22,6 +23,9 @@ export type Session =
   /** Signed in, but MyMONIT has no record of this user. */
   | { state: "unknown"; configuration: Configuration; visitor: Visitor; door: Door }
   | { state: "signed-in"; configuration: Configuration; user: User; door: Door };
+
+/** Views that are there only until somebody has signed in. */
+const FOR_SIGNING_IN: readonly string[] = ["register", "forgotten-password"];
 
 export const session = signal<Session>({ state: "starting" });
 
@@ -72,6 +76,10 @@ export async function signOut(notice: string | null = null): Promise<void> {
   }
   generation += 1;
   await now.door.signOut();
+  if (notice === null) {
+    // Where this one was is not where the next one wants to be.
+    navigate(href([]));
+  }
   // Whom one can be may have changed meanwhile.
   const configuration =
     now.configuration.sign_in === "evaluation" ? await askConfiguration() : now.configuration;
@@ -88,6 +96,9 @@ async function enter(configuration: Configuration, who: [Door, Visitor] | null):
     return;
   }
   const [door, visitor] = who;
+  if (FOR_SIGNING_IN.includes(address.value.path[0] ?? "")) {
+    navigate(href([]), { replace: true });
+  }
   setTokenSource({
     token: (renew) => door.token(renew),
     refused: () => void signOut("The service no longer accepts your sign-in. Please sign in again."),

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Problem } from "../api/problem.ts";
 import { Button, Field, Notice, ProblemNotice } from "../design/components.tsx";
 import { useDoing } from "../design/load.ts";
 import { View } from "../frame/view.tsx";
@@ -130,7 +131,10 @@ function WithPassword({ entrance, notice }: { entrance: FirebaseEntrance; notice
         class="card stack"
         onSubmit={(event) => {
           event.preventDefault();
-          void run(() => inWords(entrance.signIn(email.trim(), password)));
+          void run(async () => {
+            await inWords(entrance.signIn(email.trim(), password));
+            typedEmail = "";
+          });
         }}
       >
         <EmailField email={email} setEmail={setEmail} />
@@ -173,7 +177,10 @@ function Register({ entrance }: { entrance: FirebaseEntrance }) {
         class="card stack"
         onSubmit={(event) => {
           event.preventDefault();
-          void run(() => inWords(entrance.register(email.trim(), password)));
+          void run(async () => {
+            await inWords(entrance.register(email.trim(), password));
+            typedEmail = "";
+          });
         }}
       >
         <EmailField email={email} setEmail={setEmail} />
@@ -200,6 +207,17 @@ function Register({ entrance }: { entrance: FirebaseEntrance }) {
   );
 }
 
+/** Whether somebody is registered is nobody else's affair: the answer is the same. */
+async function sendReset(entrance: FirebaseEntrance, email: string): Promise<void> {
+  try {
+    await inWords(entrance.resetPassword(email));
+  } catch (failure) {
+    if (!(failure instanceof Problem && failure.code === "auth/user-not-found")) {
+      throw failure;
+    }
+  }
+}
+
 function ForgottenPassword({ entrance }: { entrance: FirebaseEntrance }) {
   const [email, setEmail] = useState(typedEmail);
   const [sentTo, setSentTo] = useState<string | null>(null);
@@ -212,7 +230,7 @@ function ForgottenPassword({ entrance }: { entrance: FirebaseEntrance }) {
           event.preventDefault();
           const to = email.trim();
           void run(async () => {
-            await inWords(entrance.resetPassword(to));
+            await sendReset(entrance, to);
             setSentTo(to);
           });
         }}
