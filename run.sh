@@ -1,10 +1,20 @@
 #!/usr/bin/env bash
-# Builds MyMONIT and starts it in evaluation mode: SQLite in ./data/, example data, tokens of its own, on this machine
-# only. Ctrl-C ends it.
+# Builds MyMONIT and starts it.
 #
-# It uses the RabbitMQ that answers on localhost:5672; where none does, it installs Debian's, if it may, and starts a
-# private one with its data in ./data/rabbitmq. With RABBIT_URL set, that broker is used and none is started. All other
-# variables of the service (REST_PORT, DATABASE_URL, …) go through to it.
+# Where a Docker engine answers: the container stack of docker-compose.yml, for production, or, as long as no Firebase project is
+# set (FIREBASE_PROJECT_ID, in the environment or in .env), its evaluation mode.
+#
+#     ./run.sh                     starts it, waits until it is healthy and says what to do next; can be run again
+#     ./run.sh --without-elastic   the same without Elasticsearch, Logstash, Kibana and Filebeat, which take most of the memory
+#     ./run.sh stop | status | logs [SERVICE…]
+#     ./run.sh upgrade             builds again and replaces the service without a request that fails
+#     ./run.sh adapter NAME        makes an account of the broker that may publish measures, and shows its password
+#     ./run.sh administrator USER_ID NAME EMAIL FIREBASE_UID
+#
+# Where none answers, and with ./run.sh --native: the evaluation mode on this machine, until Ctrl-C. SQLite in ./data/,
+# example data, tokens of its own. It uses the RabbitMQ that answers on localhost:5672; where none does, it installs Debian's, if it
+# may, and starts a private one with its data in ./data/rabbitmq. With RABBIT_URL set, that broker is used and none is
+# started. All other variables of the service (REST_PORT, DATABASE_URL, …) go through to it.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
 # shellcheck source=scripts/machine.sh
@@ -13,8 +23,10 @@ source scripts/machine.sh
 source scripts/private-servers.sh
 # shellcheck source=scripts/page.sh
 source scripts/page.sh
-
-(($# == 0)) || fail "takes no arguments; it is configured by environment variables, which the README lists"
+# shellcheck source=scripts/secrets.sh
+source scripts/secrets.sh
+# shellcheck source=scripts/stack.sh
+source scripts/stack.sh
 
 readonly binary=target/release/mymonit
 readonly rest_port=${REST_PORT:-5000}
@@ -139,9 +151,6 @@ build_and_run() {
         print_how_to_try
         return
     fi
-    if docker_answers; then
-        say "a Docker engine answers, but the container stack is still to come; starting natively"
-    fi
     need_cargo
     need_packages gcc libc6-dev
     need_broker_program
@@ -159,4 +168,30 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-build_and_run
+case ${1-} in
+'')
+    if ! docker_answers; then
+        build_and_run
+    elif ! compose_answers; then
+        say "a Docker engine answers, but not Docker Compose 2.20 or later; starting natively"
+        build_and_run
+    elif [[ -n $(firebase_project) ]]; then
+        start_stack
+    else
+        start_evaluation
+    fi
+    ;;
+--without-elastic)
+    need_stack
+    [[ -n $(firebase_project) ]] || fail "the stack needs a Firebase project: FIREBASE_PROJECT_ID, in the environment or in .env"
+    start_stack without-elastic
+    ;;
+--native) build_and_run ;;
+stop) need_stack && stop_stack ;;
+status) need_stack && compose --profile '*' ps --all ;;
+logs) need_stack && compose --profile '*' logs --follow --tail 100 "${@:2}" ;;
+upgrade) need_stack && upgrade_stack "${@:2}" ;;
+adapter) need_stack && add_adapter "${@:2}" ;;
+administrator) need_stack && add_administrator "${@:2}" ;;
+*) fail "knows --without-elastic, --native, stop, status, logs, upgrade, adapter and administrator, not $1" ;;
+esac

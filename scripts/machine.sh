@@ -19,6 +19,7 @@ fail() {
 declare -A sign_of_package=(
     [chromium]=chromium
     [curl]=curl
+    [debootstrap]=debootstrap
     [fish]=fish
     [gcc]=cc
     [libc6-dev]=/usr/include/stdio.h
@@ -27,6 +28,7 @@ declare -A sign_of_package=(
     [nginx-light]=nginx
     [nodejs]=node
     [npm]=npm
+    [openssl]=openssl
     [prometheus]=promtool
     [python3-matplotlib]=/usr/lib/python3/dist-packages/matplotlib/__init__.py
     [python3-pandas]=/usr/lib/python3/dist-packages/pandas/__init__.py

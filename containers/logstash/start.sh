@@ -1,0 +1,6 @@
+#!/bin/bash
+# Starts Logstash by the image's own script, with the password in its environment, where its configuration can name it.
+set -euo pipefail
+LOGSTASH_PASSWORD=$(cat /run/secrets/logstash_password)
+export LOGSTASH_PASSWORD
+exec /usr/local/bin/docker-entrypoint

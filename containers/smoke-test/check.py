@@ -1,0 +1,385 @@
+#!/usr/bin/env python3
+"""Goes through a running stack from outside, and says what held. Started by containers/smoke-test.sh."""
+
+import contextlib
+import glob
+import http.client
+import itertools
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import uuid
+import warnings
+
+import pika
+from site_under_test import (  # noqa: I001
+    AMQPS_PORT, HTTPS_PORT, HTTP_PORT, PROJECT, SECRETS, Publisher, Readers, broker, compose, container_log, containers, logs, message, publish,
+    request, run, secret, token, tokens_made, trust, values, wait_until,
+)
+
+# That old versions of TLS are refused can be tried only by naming them.
+warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*TLS")
+
+FAILED = []
+
+
+def holds(fact, condition, seen=""):
+    print(f"  {'holds' if condition else 'DOES NOT HOLD'}: {fact}{'' if condition else f' – seen: {seen}'}", flush=True)
+    if not condition:
+        FAILED.append(fact)
+
+
+def part(title):
+    print(f"{title}", flush=True)
+
+
+def refused(action, *errors):
+    try:
+        action()
+    except errors:
+        return True
+    return False
+
+
+def add_adapter(name):
+    shown = run("./run.sh", "adapter", name)
+    return name, re.search(r"RABBIT_PASSWORD=(\S+)", shown).group(1)
+
+
+def tls_version(port, version):
+    """Whether a handshake of exactly this version succeeds."""
+    context = trust()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    try:
+        with socket.create_connection(("localhost", port), timeout=5) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost"):
+                return True
+    except (ssl.SSLError, OSError):
+        return False
+
+
+def publish_read_refuse(adapter):
+    part("A measure goes in by AMQPS and comes out by HTTPS")
+    reader = token("S001")
+    with contextlib.closing(broker(*adapter)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        begun = time.monotonic()
+        publish(channel, 0.5)
+        wait_until("the measure can be read", lambda: 0.5 in values(reader), 10)
+        print(f"  published, stored and read by polling within {(time.monotonic() - begun) * 1000:.0f} ms")
+        publish(channel, 1.5, "the-same")
+        publish(channel, 1.5, "the-same")
+        wait_until("the second measure can be read", lambda: 1.5 in values(reader), 10)
+        time.sleep(1)
+        holds("a message that is published twice with one id is stored once", values(reader).count(1.5) == 1)
+
+    part("What is not allowed is refused")
+    for fact, status, path, bearer in [
+        ("no token: 401", 401, "/measures/1", None),
+        ("a token of another key: 401", 401, "/measures/1", token("S001", key="smoke/other-key.pem")),
+        ("an expired token: 401", 401, "/measures/1", token("S001", lifetime=-30)),
+        ("a token of another project: 401", 401, "/measures/1", token("S001", aud="another")),
+        ("an administrator reads no measures: 403", 403, "/measures/1", token("A001")),
+        ("a scientist does not see an experiment of others: 404", 404, "/measures/2", reader),
+        ("a scientist lists no users: 403", 403, "/users/", reader),
+        ("a valid token of somebody unknown: 403", 403, "/users/me", token("nobody")),
+        ("the metrics are not here: 404", 404, "/metrics", None),
+    ]:
+        answer = request("GET", path, bearer)
+        holds(fact, answer.status == status and answer.headers["Content-Type"] == "application/problem+json",
+              (answer.status, answer.body))
+    holds("a body of 3 MB is refused in the words of the contract",
+          (answer := request("POST", "/experiments/", token("A001"), b"x" * 3_000_000)).status == 413
+          and answer.json()["code"] == "payload_too_large", answer.body[:200])
+    for fact, do in [
+        ("an adapter cannot read the queue", lambda channel: channel.basic_consume("measures", lambda *_: None)),
+        ("an adapter cannot declare a queue", lambda channel: channel.queue_declare("mine")),
+        ("an adapter cannot publish past the exchange", lambda channel: past_the_exchange(channel)),
+        ("an adapter cannot purge the queue", lambda channel: channel.queue_purge("measures")),
+    ]:
+        with contextlib.closing(broker(*adapter)) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            holds(fact, refused(lambda: do(channel), pika.exceptions.ChannelClosedByBroker))
+    wrong = (pika.exceptions.ProbableAuthenticationError, pika.exceptions.AMQPConnectionError)
+    holds("the broker refuses a wrong password", refused(lambda: broker(adapter[0], "wrong"), *wrong))
+    holds("the broker knows no guest", refused(lambda: broker("guest", "guest"), *wrong))
+    monitoring = ("monitoring", secret("rabbit_monitoring_password"))
+    with contextlib.closing(broker(*monitoring)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        holds("the monitoring account cannot publish",
+              refused(lambda: publish(channel, 99.5), pika.exceptions.ChannelClosedByBroker))
+
+
+def past_the_exchange(channel):
+    channel.basic_publish("", "measures", message(99.5))
+
+
+def doors():
+    part("The doors")
+    with contextlib.closing(http.client.HTTPConnection("localhost", HTTP_PORT, timeout=10)) as plain:
+        plain.request("GET", "/measures/1?limit=1")
+        answer = plain.getresponse()
+        holds("plain HTTP is sent to HTTPS, path and query as they are",
+              answer.status == 308 and answer.headers["Location"] == "https://localhost/measures/1?limit=1",
+              (answer.status, answer.headers["Location"]))
+    answer = request("GET", "/health/live")
+    holds("HSTS and the service's security headers", "max-age=" in (answer.headers["Strict-Transport-Security"] or "")
+          and answer.headers["X-Content-Type-Options"] == "nosniff" and "Content-Security-Policy" in answer.headers,
+          dict(answer.headers))
+    holds("the server does not say its version", answer.headers["Server"] == "nginx", answer.headers["Server"])
+    for name, port in [("nginx", HTTPS_PORT), ("the broker", AMQPS_PORT)]:
+        held = [tls_version(port, version) for version in
+                (ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)]
+        holds(f"{name} speaks TLS 1.2 and 1.3, not 1.1", held == [False, True, True], held)
+    with socket.create_connection(("localhost", AMQPS_PORT), timeout=10) as plain:
+        plain.sendall(b"AMQP\x00\x00\x09\x01")
+        with contextlib.suppress(OSError):
+            answered = plain.recv(8)
+        holds("the broker's port answers nothing to AMQP without TLS", not answered.startswith((b"AMQP", b"\x01")), answered)
+    holds("there is no Kibana behind nginx where none runs, and it says so", request("GET", "/kibana/").status == 503)
+
+    mark = str(uuid.uuid4())
+    request("GET", "/users/me", headers={"X-Request-Id": mark, "X-Forwarded-For": "9.9.9.9", "Forwarded": "for=9.9.9.9"})
+    lines = [json.loads(line) for line in logs("app").splitlines() if mark in line]
+    seen = {line.get("source.ip") for line in lines if line.get("event.dataset") == "mymonit.audit"}
+    holds("the audit names the address that nginx saw, whatever the client claims", len(seen) == 1 and None not in seen
+          and "9.9.9.9" not in seen, seen)
+    access = [json.loads(line) for line in logs("nginx").splitlines() if mark in line]
+    holds("nginx logs JSON with the request's id and the same address",
+          len(access) == 1 and access[0]["source.ip"] in seen and access[0]["http.response.status_code"] == 401, access)
+
+    connection = http.client.HTTPSConnection("localhost", HTTPS_PORT, timeout=30, context=trust())
+    with contextlib.closing(connection):
+        limited = None
+        for _ in range(2000):
+            connection.request("GET", "/health/live")
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status == 429:
+                limited = (answer.headers["Content-Type"], answer.headers["Retry-After"], json.loads(body)["code"])
+                break
+    holds("whoever asks too often is told to wait, in the words of the contract",
+          limited == ("application/problem+json", "1", "too_many_requests"), limited)
+    time.sleep(3)
+
+
+def under_load(adapter):
+    part("Each container restarted in turn while measures come in and are read")
+    reader = token("S001")
+    publisher = Publisher(*adapter, first=1000)
+    publisher.start()
+    wait_until("the load has begun", lambda: len(publisher.confirmed) > 100)
+    for service, signal in itertools.product(["app", "rabbit", "mysql", "nginx"], ["TERM", "KILL"]):
+        before = len(publisher.confirmed)
+        if signal == "TERM":
+            run("docker", "restart", "--time", "60", *containers(service))
+        else:
+            killed = containers(service)
+            run("docker", "kill", *killed)
+            run("docker", "start", *killed)
+        begun = time.monotonic()
+        # Through everything: published, confirmed, stored and read.
+        wait_until(f"measures come through again after {service} was ended by SIG{signal}",
+                   lambda: len(publisher.confirmed) > before + 50
+                   and request("GET", "/health/ready").status == 200
+                   and publisher.confirmed[-1] - request("GET", "/measures/1?limit=1", reader).json()[0]["value"] < 200)
+        print(f"  {service} ended by SIG{signal}: through again {time.monotonic() - begun:.1f} s after it was started")
+    publisher.finish()
+    wait_until("the queue is empty", lambda: queued() == 0, 60)
+    stored = [value for value in values(reader) if value >= 1000]
+    holds(f"all {len(publisher.confirmed)} confirmed measures are stored, each once (the publisher had to connect "
+          f"{publisher.breaks} times again)", sorted(stored) == sorted(publisher.confirmed),
+          (len(stored), len(set(stored)), len(publisher.confirmed)))
+    holds("no message was rejected on the way", request("GET", "/rejected-messages/", token("A001")).json() == [])
+
+
+def queued():
+    listed = compose("exec", "--no-TTY", "rabbit", "rabbitmqctl", "--quiet", "list_queues", "name", "messages",
+                     "--formatter", "json")
+    return sum(queue["messages"] for queue in json.loads(listed))
+
+
+def traffic():
+    """What goes on while processes of the service come and go: readings, and changes, which may not be sent twice."""
+    administrator, scientist = token("A001"), token("S001")
+
+    def experiment():
+        return json.dumps({"name": f"scale-{uuid.uuid4()}"}).encode()
+
+    return Readers([
+        ("GET", "/measures/1?limit=100", scientist, None, 200),
+        ("POST", "/experiments/", administrator, experiment, 201),
+        ("GET", "/users/me", scientist, None, 200),
+    ])
+
+
+def scaling():
+    part("Two processes of the service")
+    compose("up", "--detach", "--no-build", "--no-deps", "--no-recreate", "--scale", "app=2", "--wait", "app")
+    time.sleep(3)
+    with traffic() as clients:
+        wait_until("requests flow", lambda: clients.count > 40)
+        lines_before = {id_: lines_of(id_) for id_ in containers("app")}
+        wait_until("requests flow", lambda: clients.count > 120)
+        served = {id_: lines_of(id_) - lines_before[id_] for id_ in containers("app")}
+        holds("both of them answer", len(served) == 2 and all(count > 10 for count in served.values()), served)
+        gone = containers("app")[0]
+        run("docker", "stop", "--time", "15", gone)
+        run("docker", "rm", gone)
+        before = clients.count
+        wait_until("requests flow", lambda: clients.count > before + 100)
+    holds(f"one of two taken down: none of {clients.count} requests failed, a third of them changes", not clients.failures,
+          clients.failures[:5])
+    with traffic() as clients:
+        wait_until("requests flow", lambda: clients.count > 20)
+        run("./run.sh", "upgrade", "--no-build")
+        before = clients.count
+        wait_until("requests flow", lambda: clients.count > before + 50)
+    holds(f"an upgrade: none of {clients.count} requests failed", not clients.failures, clients.failures[:5])
+
+
+def lines_of(container):
+    return len(container_log(container).splitlines())
+
+
+def every_container():
+    return {
+        inspected["Config"]["Labels"]["com.docker.compose.service"]: inspected
+        for id_ in compose("ps", "--quiet").split()
+        for inspected in json.loads(run("docker", "inspect", id_))
+    }
+
+
+def nothing_else_open(stack):
+    part("What should not be reachable")
+    published = {
+        (service, port) for service, inspected in stack.items()
+        for port, bindings in inspected["NetworkSettings"]["Ports"].items() if bindings
+    }
+    holds("published are nginx's two ports and the broker's TLS port, and nothing else",
+          published == {("nginx", "8443/tcp"), ("nginx", "8080/tcp"), ("rabbit", "5671/tcp")}, published)
+
+    def reaches(service, host, port):
+        script = f"exec 3<>/dev/tcp/{host}/{port}"
+        return compose("exec", "--no-TTY", service, "timeout", "3", "bash", "-c", script, check=False).returncode == 0
+
+    holds("nginx reaches the service (so that the next facts mean something)", reaches("nginx", "app", 5000))
+    for service, host, port in [
+        ("nginx", "mysql", 3306), ("nginx", "rabbit", 5672), ("nginx", "rabbit", 15672), ("rabbit", "mysql", 3306),
+        ("mysql", "rabbit", 5672), ("mysql", "nginx", 8443), ("mysql", "deb.debian.org", 80),
+    ]:
+        holds(f"{service} does not reach {host}:{port}", not reaches(service, host, port))
+    for path in ["/metrics", "/nginx_status", "/server-status", "/api/overview", "/.git/config", "/_cat/indices",
+                 "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd"]:
+        answer = request("GET", path)
+        holds(f"{path} is nothing", answer.status in (400, 404), answer.status)
+
+
+def no_privileges(stack):
+    part("No privileges")
+    for service, inspected in stack.items():
+        with open(f"/proc/{inspected['State']['Pid']}/status", encoding="utf-8") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        capabilities = {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+        holds(f"{service}: user {status['Uid'].split()[0]}, no capability, none to be had, read-only root, memory limit",
+              "0" not in status["Uid"].split() and {int(value, 16) for value in capabilities} == {0}
+              and status["NoNewPrivs"] == "1" and inspected["HostConfig"]["ReadonlyRootfs"]
+              and inspected["HostConfig"]["Memory"] > 0 and not inspected["HostConfig"]["Privileged"], status)
+    holds("the service's image has no shell",
+          compose("exec", "--no-TTY", "app", "/bin/sh", "-c", "true", check=False).returncode != 0)
+
+
+def no_secrets(stack, more):
+    part("No secret where others see it")
+    secrets = {os.path.basename(path): secret(path) for path in glob.glob(f"{SECRETS}/*") if os.path.isfile(path)}
+    # These two are no secrets, and what is in the accounts are salted hashes.
+    for name in ("tls_certificate.pem", "tls_authority.pem"):
+        secrets.pop(name)
+    secrets |= {f"token {number}": made for number, made in enumerate(tokens_made)} | more
+    places = {f"the log of {service}": logs(service) for service in stack}
+    for service, inspected in stack.items():
+        places[f"docker inspect {service}"] = json.dumps(inspected)
+        places[f"the image history of {service}"] = run("docker", "history", "--no-trunc", inspected["Image"])
+        with open(f"/proc/{inspected['State']['Pid']}/environ", encoding="utf-8", errors="replace") as file:
+            places[f"the environment of {service}"] = file.read()
+        with open(f"/proc/{inspected['State']['Pid']}/cmdline", encoding="utf-8", errors="replace") as file:
+            places[f"the arguments of {service}"] = file.read()
+    for folder in ["nginx:/var/log/nginx", "mysql:/var/log/mysql", "rabbit:/var/log/rabbitmq"]:
+        service, path = folder.split(":")
+        places[f"the log files of {service}"] = compose("exec", "--no-TTY", service, "bash", "-c", f"cat {path}/*")
+    found = [(name, place) for name, value in secrets.items() for place, text in places.items() if value.strip() in text]
+    holds(f"none of {len(secrets)} secrets and tokens is in {len(places)} places", not found, found)
+
+
+def backup_and_restore(adapter):
+    part("Backup, loss of everything, restore")
+    reader, folder = token("S001"), os.environ["SMOKE_BACKUPS"]
+    before = sorted(values(reader))
+    users = request("GET", "/users/", token("A001")).json()
+    run("containers/backup.sh", folder)
+    backup = max(glob.glob(f"{folder}/*"))
+    print(f"  backup of {len(before)} measures: {', '.join(sorted(os.listdir(backup)))}")
+    with contextlib.closing(broker(*adapter)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        publish(channel, 77.5)
+    wait_until("what came after the backup is there", lambda: 77.5 in values(reader), 10)
+    compose("down", "--volumes")
+    compose("up", "--detach", "--no-build", "keys", "nginx", timeout=600)
+    wait_until("the new, empty stack answers", lambda: request("GET", "/health/ready").status == 200)
+    holds("everything is gone", values(reader) == [])
+    holds("the adapter is gone", refused(lambda: broker(*adapter), pika.exceptions.AMQPConnectionError))
+    run("containers/restore.sh", backup, "--yes", timeout=600)
+    wait_until("the restored stack answers", lambda: request("GET", "/health/ready").status == 200)
+    holds("every measure of the backup is there again, and nothing else", sorted(values(reader)) == before)
+    holds("every user is there again", request("GET", "/users/", token("A001")).json() == users)
+    with contextlib.closing(broker(*adapter)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        publish(channel, 88.5)
+    wait_until("the adapter publishes with its old password", lambda: 88.5 in values(reader), 10)
+    holds("what is published after the restore is stored", True)
+
+
+def administrator():
+    part("The first administrator")
+    run("./run.sh", "administrator", "A900", "Zoë O'Hara", "Zoe@Example.org", "uid-of-zoe")
+    answer = request("GET", "/users/me", token("uid-of-zoe"))
+    holds("is made by run.sh, and may list users", answer.status == 200 and answer.json()["name"] == "Zoë O'Hara"
+          and request("GET", "/users/", token("uid-of-zoe")).status == 200, answer.body)
+    answer = request("POST", "/users/", token("uid-of-zoe"), json.dumps(
+        {"user_id": "S900", "name": "x", "username": "y", "email": "zoe@example.ORG", "role": "SCIENTIST"}).encode())
+    holds("has an e-mail address that nobody else can take", answer.status == 409, (answer.status, answer.body))
+
+
+def main():
+    wait_until("the stack answers", lambda: request("GET", "/health/ready").status == 200)
+    # The first token is verified when the keys have been fetched.
+    wait_until("tokens are verified", lambda: request("GET", "/users/me", token("A001")).status == 200)
+    adapter = add_adapter(f"smoke-{uuid.uuid4()}")
+    publish_read_refuse(adapter)
+    doors()
+    administrator()
+    under_load(adapter)
+    scaling()
+    stack = every_container()
+    nothing_else_open(stack)
+    no_privileges(stack)
+    no_secrets(stack, {"the adapter's password": adapter[1]})
+    backup_and_restore(adapter)
+    if FAILED:
+        print(f"{len(FAILED)} facts do not hold:", *FAILED, sep="\n  ")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

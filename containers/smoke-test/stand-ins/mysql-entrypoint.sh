@@ -1,0 +1,29 @@
+#!/bin/bash
+# What the official image does before it starts the server, as far as the stack uses it: on an empty volume it makes the
+# data folder, the account root and the database, and runs the scripts, all before the server answers over TCP.
+set -euo pipefail
+
+make_data_folder() {
+    local root_password script server
+    root_password=$(cat -- "$MYSQL_ROOT_PASSWORD_FILE")
+    mariadb-install-db --datadir=/var/lib/mysql --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve >/dev/null
+    mariadbd --skip-networking &
+    server=$!
+    until mariadb-admin --user=root ping >/dev/null 2>&1; do
+        kill -0 "$server"
+        sleep 0.1
+    done
+    mariadb --user=root <<SQL
+ALTER USER root@localhost IDENTIFIED BY '$root_password';
+CREATE DATABASE IF NOT EXISTS \`$MYSQL_DATABASE\`;
+SQL
+    for script in /docker-entrypoint-initdb.d/*.sh; do
+        # shellcheck source=/dev/null
+        . "$script"
+    done
+    MYSQL_PWD=$root_password mariadb-admin --user=root shutdown
+    wait "$server"
+}
+
+[[ -d /var/lib/mysql/mysql ]] || make_data_folder
+exec "$@"
