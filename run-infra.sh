@@ -12,10 +12,15 @@ cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
 source scripts/machine.sh
 # shellcheck source=scripts/private-servers.sh
 source scripts/private-servers.sh
+# shellcheck source=scripts/secrets.sh
+source scripts/secrets.sh
+# shellcheck source=scripts/stack.sh
+source scripts/stack.sh
 
 readonly data_folder=data/infra
 readonly pid_file=$data_folder/background.pid
 readonly background_log=$data_folder/background.log
+watching_containers=
 
 clean_up() {
     # Whatever fails on the way (the terminal may be gone, and nothing can be said) and however impatient
@@ -23,6 +28,10 @@ clean_up() {
     set +e
     trap '' HUP INT TERM
     allow_service_starts
+    if [[ -n $watching_containers ]]; then
+        say "stopping the containers; their data stays"
+        compose --progress quiet stop mysql rabbit
+    fi
     if ((${#private_servers[@]} > 0)); then
         say "stopping what was started"
         stop_private_servers
@@ -131,9 +140,6 @@ ADDRESSES
 }
 
 run_in_foreground() {
-    if docker_answers; then
-        say "a Docker engine answers, but the container stack is still to come; starting natively"
-    fi
     need_programs
     start_database
     start_broker
@@ -148,14 +154,59 @@ run_in_foreground() {
     fail "a server has ended; its log lies in $data_folder"
 }
 
+# The containers mysql and rabbit, with their ports on this machine.
+use_containers() {
+    export COMPOSE_PROJECT_NAME=mymonit-infra COMPOSE_FILE=docker-compose.yml:docker-compose.dev.yml COMPOSE_PROFILES=
+    # Its own broker has nothing to do with the one that the published port is for.
+    export AMQPS_PORT=127.0.0.1:5671
+    docker_answers && compose_answers
+}
+
+start_containers() {
+    make_secrets
+    build_images mysql rabbit
+    say "starting MySQL and RabbitMQ in containers"
+    compose --progress quiet up --detach --no-build --wait mysql rabbit || explain_failed_start
+    cat <<ADDRESSES
+
+    database   127.0.0.1:3306
+    broker     127.0.0.1:5672, management console at http://127.0.0.1:15672/ (monitoring, secrets/rabbit_monitoring_password)
+
+For the service: DB_USER=mymonit DB_PASSWORD_FILE=secrets/mysql_service_password RABBIT_USER=mymonit RABBIT_PASSWORD_FILE=secrets/rabbit_service_password
+For an adapter: COMPOSE_PROJECT_NAME=mymonit-infra ./run.sh adapter NAME
+
+ADDRESSES
+}
+
+# Shows what they say until Ctrl-C, which ends them.
+watch_containers() {
+    watching_containers=yes
+    compose logs --follow --tail 0 mysql rabbit
+}
+
 trap clean_up EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
 case ${1-} in
-'') run_in_foreground ;;
---background) start_in_background ;;
---stop) stop_background ;;
+'')
+    if use_containers; then
+        start_containers
+        watch_containers
+    else
+        run_in_foreground
+    fi
+    ;;
+--background) if use_containers; then start_containers; else start_in_background; fi ;;
+--stop)
+    if use_containers; then
+        say "stopping the containers; their data stays"
+        compose --progress quiet stop mysql rabbit
+    fi
+    if ! docker_answers || [[ -n $(background_process) ]]; then
+        stop_background
+    fi
+    ;;
 *) fail "knows --background and --stop, not $1" ;;
 esac

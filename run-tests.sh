@@ -59,7 +59,9 @@ if [[ -n $chaos ]]; then
 fi
 
 say "checking the scripts"
-shellcheck --external-sources ./*.sh .ci/run
+shellcheck --external-sources ./*.sh .ci/run containers/*.sh containers/*/*.sh containers/smoke-test/stand-ins/*.sh
+say "checking the containers"
+containers/check-configuration.sh
 say "checking the alert rules"
 promtool check config containers/prometheus/prometheus.yml
 promtool test rules containers/prometheus/tests/*.yml

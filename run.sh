@@ -8,6 +8,7 @@
 #     ./run.sh --without-elastic   the same without Elasticsearch, Logstash, Kibana and Filebeat, which take most of the memory
 #     ./run.sh stop | status | logs [SERVICE…]
 #     ./run.sh upgrade             builds again and replaces the service without a request that fails
+#     ./run.sh scale NUMBER        so many processes of the service
 #     ./run.sh adapter NAME        makes an account of the broker that may publish measures, and shows its password
 #     ./run.sh administrator USER_ID NAME EMAIL FIREBASE_UID
 #
@@ -190,8 +191,9 @@ case ${1-} in
 stop) need_stack && stop_stack ;;
 status) need_stack && compose --profile '*' ps --all ;;
 logs) need_stack && compose --profile '*' logs --follow --tail 100 "${@:2}" ;;
+scale) need_stack && scale_stack "${@:2}" ;;
 upgrade) need_stack && upgrade_stack "${@:2}" ;;
 adapter) need_stack && add_adapter "${@:2}" ;;
 administrator) need_stack && add_administrator "${@:2}" ;;
-*) fail "knows --without-elastic, --native, stop, status, logs, upgrade, adapter and administrator, not $1" ;;
+*) fail "knows --without-elastic, --native, stop, status, logs, scale, upgrade, adapter and administrator, not $1" ;;
 esac

@@ -115,7 +115,8 @@ rabbitmq_scripts() {
     fi
 }
 
-# Starts RabbitMQ: start_private_rabbitmq FOLDER PORT. The user is guest with the password guest.
+# Starts RabbitMQ: start_private_rabbitmq FOLDER PORT [CONFIGURATION]. Without a configuration of its own the user is guest with
+# the password guest. Plugins are those of FOLDER/enabled_plugins, if there is one.
 start_private_rabbitmq() {
     local folder=$1 port=$2 mapper_port scripts environment
     mkdir -p -- "$folder"
@@ -125,7 +126,11 @@ start_private_rabbitmq() {
     local log=$folder/rabbitmq.log
     mapper_port=$(free_port)
     scripts=$(rabbitmq_scripts)
-    printf 'listeners.tcp.1 = 127.0.0.1:%s\nlog.console = true\nlog.console.level = info\n' "$port" >"$folder/rabbitmq.conf"
+    if [[ -n ${3-} ]]; then
+        cp -- "$3" "$folder/rabbitmq.conf"
+    else
+        printf 'listeners.tcp.1 = 127.0.0.1:%s\nlog.console = true\nlog.console.level = info\n' "$port" >"$folder/rabbitmq.conf"
+    fi
     mapfile -t environment < <(rabbitmq_environment "$folder" "$port" "$mapper_port" "$(free_port)")
     # For whoever wants to look into the queues.
     {

@@ -117,7 +117,7 @@ Next:
 
     ./run.sh administrator USER_ID NAME EMAIL FIREBASE_UID    the first one; the API adds all others
     ./run.sh adapter NAME                                     an account that may publish measures, and nothing else
-    ./run.sh status | logs [SERVICE] | upgrade | stop
+    ./run.sh status | logs [SERVICE] | scale NUMBER | upgrade | stop
 
 docs/production.md says what to set before others may come: certificates, ports, backups.
 
@@ -153,25 +153,80 @@ stop_stack() {
     compose --profile '*' down --remove-orphans
 }
 
-# Replaces the processes of the service by ones of a new image without a request that fails: the new ones come first, nginx finds
-# them, and an old one that ends finishes what it has begun.
-upgrade_stack() {
-    local old before
+# The containers of the service that run, one id a line.
+processes() {
+    compose ps --quiet app
+}
+
+# Starts so many more processes of the service. nginx finds them by their name on the network that it shares with them, and cannot
+# ask whether one is ready; so each comes onto that network when it is.
+add_processes() {
+    local old=() new=() network id
     FIREBASE_PROJECT_ID=$(firebase_project)
     export FIREBASE_PROJECT_ID
-    mapfile -t old < <(compose ps --quiet app)
-    before=${#old[@]}
-    ((before > 0)) || fail "the service does not run; ./run.sh starts it"
-    [[ ${1-} == --no-build ]] || build_images app
-    say "starting $before more beside the $before that run"
-    compose --progress quiet up --detach --no-build --no-deps --no-recreate --scale app=$((before * 2)) --wait app ||
-        fail "the new ones are not healthy; the old ones go on. Look at ./run.sh logs app"
-    # nginx asks for addresses every two seconds; it must know the new ones before the old ones go.
+    mapfile -t old < <(processes)
+    network=$(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "${old[0]}" | grep '_front$')
+    compose --progress quiet up --no-start --no-build --no-deps --no-recreate --scale "app=$((${#old[@]} + $1))" app
+    mapfile -t new < <(compose ps --all --quiet app | grep -vxF -f <(printf '%s\n' "${old[@]}"))
+    for id in "${new[@]}"; do
+        docker network disconnect "$network" "$id"
+        docker start "$id" >/dev/null
+    done
+    for id in "${new[@]}"; do
+        if ! becomes_healthy "$id"; then
+            docker logs --tail 20 "$id" >&2
+            docker rm --force "${new[@]}" >/dev/null
+            fail "a new process does not become healthy, see above; the old ones go on"
+        fi
+        docker network connect --alias app "$network" "$id"
+    done
+    # nginx asks for names every two seconds.
     sleep 5
-    say "ending the old ones"
-    docker stop --time 15 "${old[@]}" >/dev/null
-    docker rm "${old[@]}" >/dev/null
-    say "upgraded; other containers that changed are replaced by ./run.sh"
+}
+
+becomes_healthy() {
+    local deadline=$((SECONDS + 120))
+    until [[ $(docker inspect --format '{{.State.Health.Status}}' "$1") == healthy ]]; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.5
+    done
+}
+
+# Ends processes of the service. Each finishes what it has begun; nginx sends the rest to others.
+end_processes() {
+    docker stop --time 15 "$@" >/dev/null
+    docker rm "$@" >/dev/null
+}
+
+need_service() {
+    [[ -n $(processes) ]] || fail "the service does not run; ./run.sh starts it"
+}
+
+# Replaces the processes of the service by ones of a new image, without a request that fails.
+upgrade_stack() {
+    local old=()
+    need_service
+    [[ ${1-} == --no-build ]] || build_images app
+    mapfile -t old < <(processes)
+    say "starting ${#old[@]} new beside the ${#old[@]} old"
+    add_processes "${#old[@]}"
+    say "ending the old"
+    end_processes "${old[@]}"
+    say "upgraded the service; ./run.sh replaces other containers whose configuration has changed"
+}
+
+# Makes the number of the service's processes what it should be, without a request that fails.
+scale_stack() {
+    local wanted=${1-} running=()
+    [[ $wanted =~ ^[1-9]$ ]] || fail "scale NUMBER: from 1 to 9"
+    need_service
+    mapfile -t running < <(processes)
+    if ((wanted > ${#running[@]})); then
+        add_processes "$((wanted - ${#running[@]}))"
+    elif ((wanted < ${#running[@]})); then
+        end_processes "${running[@]:wanted}"
+    fi
+    say "$wanted of the service"
 }
 
 # Gives the broker the definitions on standard input.

@@ -22,9 +22,10 @@ put() {
 
 # All files of a folder: put_all FOLDER PATH.
 put_all() {
-    local file
+    local file name
     for file in "/mymonit/$1"/*.json; do
-        put "$2/$(basename -- "$file" .json)" <"$file"
+        name=$(basename -- "$file" .json)
+        put "$2/$name" <"$file"
     done
 }
 

@@ -12,6 +12,7 @@ mod guide;
 mod house;
 mod kill;
 mod listeners;
+mod log_fields;
 mod logstash;
 mod main_job;
 mod metrics;
