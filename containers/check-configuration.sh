@@ -70,7 +70,7 @@ check_compose() {
 
 check_nginx() {
     local nginx version
-    need_packages nginx
+    need_packages nginx-light
     nginx=$(program nginx)
     version=$("$nginx" -v 2>&1 | sed 's/.*nginx\/\([0-9.]*\).*/\1/')
     say "checking the configuration of nginx with nginx $version"

@@ -26,7 +26,6 @@ declare -A sign_of_package=(
     [mariadb-client-core]=mariadb
     [mariadb-server-core]=mariadbd
     [nginx-light]=nginx
-    [nginx]=nginx
     [nodejs]=node
     [npm]=npm
     [openssl]=openssl
@@ -96,9 +95,6 @@ disable_services_of() {
             as_root systemctl disable --quiet rabbitmq-server.service epmd.socket epmd.service 2>/dev/null || true
             ;;
         nginx-light)
-            as_root systemctl disable --quiet nginx.service 2>/dev/null || true
-            ;;
-        nginx)
             as_root systemctl disable --quiet nginx.service 2>/dev/null || true
             ;;
         prometheus)
