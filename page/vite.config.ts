@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { licences } from "./build/licences.ts";
 import { packed } from "./build/packed.ts";
+
+const LICENCES = "licences.txt";
 
 export default defineConfig({
   // Where the service serves the page.
@@ -8,13 +11,13 @@ export default defineConfig({
   build: {
     target: "es2022",
     // The licences of what is bundled go with it.
-    license: { fileName: "licences.txt" },
+    license: { fileName: LICENCES },
     // The page itself says what it needs next; the polyfill for old browsers would be script for nothing.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     reportCompressedSize: false,
   },
-  plugins: [packed({ limit: 250_000 })],
+  plugins: [licences(LICENCES), packed({ limit: 250_000 })],
   server: {
     // `npm run dev` with the service beside it, in evaluation mode on its usual port.
     proxy: Object.fromEntries(

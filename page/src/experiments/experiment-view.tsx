@@ -383,7 +383,7 @@ function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
       </div>
       {reading.series.length === 0 && !isLoading && (
         <Empty title="Nothing was measured in this range">
-          <p>There are measures before or after it.</p>
+          <p>Perhaps something was before it, or after.</p>
           <Button onClick={moves.everything}>Show everything</Button>
         </Empty>
       )}
