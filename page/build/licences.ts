@@ -2,10 +2,13 @@ import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Plugin } from "vite";
 
-/** What Vite does not collect: the licence of the font, and the text that several packages only name. */
+/**
+ * What Vite does not collect: the licence of the font, and the text that several packages only name, which another one
+ * carries as it is.
+ */
 const TEXTS = [
   ["Inter (OFL-1.1)", "node_modules/@fontsource-variable/inter/LICENSE"],
-  ["Apache-2.0, of the packages above that name it", "../LICENSE"],
+  ["Apache-2.0, of the packages above that name it", "node_modules/typescript/LICENSE"],
 ] as const;
 
 /** Completes the licences of what is bundled, which Vite has written to `fileName`. */
