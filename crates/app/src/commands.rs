@@ -1,24 +1,38 @@
 //! What each command of the command line does.
 
+mod export;
 mod healthcheck;
+mod import;
+mod measure_lines;
 mod migrate;
 mod openapi;
 mod serve;
 mod token;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 pub(crate) use token::VALID_FOR as TOKEN_VALID_FOR;
 
-use crate::cli::{Arguments, Command};
-use std::time::Duration;
-
 use mymonit_logging::{Logging, LoggingError};
+use thiserror::Error;
 
-use crate::configuration::{Configuration, ConfigurationError, Environment, LoggingConfiguration};
+use crate::cli::{Arguments, Command};
+use crate::configuration::{
+    Configuration, ConfigurationError, DatabaseConfiguration, Environment, LoggingConfiguration,
+};
+use crate::container::Storage;
 
 /// The exit status for a configuration that cannot be used, as for wrong arguments.
 const WRONG_CONFIGURATION: u8 = 2;
+
+/// The exit status for input that was read and not taken, or not all of it.
+const NOT_TAKEN: u8 = 3;
+
+/// Input was read, and it or some of it was not taken: what is wrong with it, for who gave it.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct NotTaken(String);
 
 /// How long the last lines may take to Logstash: a part of the 10 s that the service has to stop.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -29,8 +43,11 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("mymonit: {error:#}"));
-            let is_configuration = error.downcast_ref::<ConfigurationError>().is_some();
-            ExitCode::from(if is_configuration { WRONG_CONFIGURATION } else { 1 })
+            ExitCode::from(match &error {
+                error if error.is::<ConfigurationError>() => WRONG_CONFIGURATION,
+                error if error.is::<NotTaken>() => NOT_TAKEN,
+                _ => 1,
+            })
         }
     }
 }
@@ -49,6 +66,18 @@ async fn execute(command: Command, environment: &Environment) -> anyhow::Result<
             logging.finish(LAST_LINES);
             ended
         }
+        Command::Export(arguments) => {
+            let logging = start_logging_beside_output(environment)?;
+            let ended = export::export(environment, arguments).await;
+            logging.finish(LAST_LINES);
+            ended
+        }
+        Command::Import(arguments) => {
+            let logging = start_logging_beside_output(environment)?;
+            let ended = import::import(environment, arguments).await;
+            logging.finish(LAST_LINES);
+            ended
+        }
         Command::Token { user_id } => token::token(environment, &user_id).await,
         Command::Openapi => openapi::openapi(),
         Command::Healthcheck => healthcheck::healthcheck(environment).await,
@@ -56,12 +85,37 @@ async fn execute(command: Command, environment: &Environment) -> anyhow::Result<
 }
 
 fn start_logging(environment: &Environment, evaluation: bool) -> anyhow::Result<Logging> {
+    let LoggingConfiguration { filter, logstash } = logging_configuration(environment, evaluation)?;
+    Logging::start(&filter, logstash).map_err(|error| logging_error(&filter, error))
+}
+
+/// For commands whose standard output is their result.
+fn start_logging_beside_output(environment: &Environment) -> anyhow::Result<Logging> {
+    let LoggingConfiguration { filter, logstash } = logging_configuration(environment, false)?;
+    Logging::start_beside_output(&filter, logstash).map_err(|error| logging_error(&filter, error))
+}
+
+fn logging_configuration(
+    environment: &Environment,
+    evaluation: bool,
+) -> anyhow::Result<LoggingConfiguration> {
     let evaluation = Configuration::is_evaluation(environment, evaluation)?;
-    let LoggingConfiguration { filter, logstash } = LoggingConfiguration::read(environment, evaluation)?;
-    Logging::start(&filter, logstash).map_err(|error| match error {
-        LoggingError::Filter(_) => ConfigurationError::wrong("LOG_LEVEL", &filter, error).into(),
+    Ok(LoggingConfiguration::read(environment, evaluation)?)
+}
+
+fn logging_error(filter: &str, error: LoggingError) -> anyhow::Error {
+    match error {
+        LoggingError::Filter(_) => ConfigurationError::wrong("LOG_LEVEL", filter, error).into(),
         other => other.into(),
-    })
+    }
+}
+
+/// The storage that the environment names, to be used as it is.
+async fn attached_storage(environment: &Environment) -> anyhow::Result<Storage> {
+    let evaluation = Configuration::is_evaluation(environment, false)?;
+    let storage = Storage::open(DatabaseConfiguration::read(environment, evaluation)?)?;
+    storage.attach().await?;
+    Ok(storage)
 }
 
 /// Writes a line to standard error, for who started the command; there may be no log yet.

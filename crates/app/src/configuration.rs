@@ -22,6 +22,7 @@ pub(crate) use listeners::Listeners;
 pub(crate) use logging::LoggingConfiguration;
 pub(crate) use metrics::MetricsConfiguration;
 pub(crate) use page::PageConfiguration;
+pub(crate) use rabbit::max_message_bytes;
 pub(crate) use rest::RestConfiguration;
 
 use mymonit_rabbit_listener::RabbitConfiguration;

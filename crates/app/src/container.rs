@@ -14,29 +14,30 @@ use mymonit_auth::{
 use mymonit_logging::TracingAuditLog;
 use mymonit_rest_listener::{HealthState, Page, RestState};
 use mymonit_services::audit::AuditLog;
+use mymonit_services::directory::{DirectoryService, DirectoryServiceImpl};
 use mymonit_services::ports::{
-    AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
-    RejectedMessageStore, StorageHealth, TokenVerifier, UserStore,
+    AssociationStore, DirectoryStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore,
+    MeasureTypeStore, RejectedMessageStore, StorageHealth, TokenVerifier, UserStore,
 };
 use mymonit_services::{
-    ExperimentService, ExperimentServiceImpl, IngestService, IngestServiceImpl, MeasureService,
-    MeasureServiceImpl, MeasureTypeService, MeasureTypeServiceImpl, PartState, ReadinessProbe,
-    RejectedMessageService, RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, UserService,
-    UserServiceImpl,
+    ExperimentService, ExperimentServiceImpl, IngestService, IngestServiceImpl, MeasureExportService,
+    MeasureExportServiceImpl, MeasureImport, MeasureService, MeasureServiceImpl, MeasureTypeService,
+    MeasureTypeServiceImpl, PartState, ReadinessProbe, RejectedMessageService, RejectedMessageServiceImpl,
+    RejectedMessageServiceImplParameters, UserService, UserServiceImpl,
 };
 use mymonit_storage::{
-    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
-    MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
-    MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
-    MySqlMeasureTypeStoreParameters, MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters,
-    MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
-    MySqlUserStoreParameters, PoolUse, PrepareError, SqliteAssociationStore,
-    SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
-    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
-    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
-    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore,
-    SqliteRejectedMessageStoreParameters, SqliteStorageHealth, SqliteStorageHealthParameters,
-    SqliteUserStore, SqliteUserStoreParameters,
+    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlDirectoryStore,
+    MySqlDirectoryStoreParameters, MySqlExampleDataStore, MySqlExampleDataStoreParameters,
+    MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore, MySqlIngestStoreParameters,
+    MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters,
+    MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters, MySqlSettings, MySqlStorageHealth,
+    MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, PoolUse, PrepareError,
+    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteDirectoryStore,
+    SqliteDirectoryStoreParameters, SqliteExampleDataStore, SqliteExampleDataStoreParameters,
+    SqliteExperimentStore, SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters,
+    SqliteMeasureStore, SqliteMeasureStoreParameters, SqliteMeasureTypeStore,
+    SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters,
+    SqliteStorageHealth, SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
 };
 use shaku::{HasComponent, module};
 
@@ -54,6 +55,7 @@ pub(crate) trait StorageModule:
     + HasComponent<dyn IngestStore>
     + HasComponent<dyn RejectedMessageStore>
     + HasComponent<dyn ExampleDataStore>
+    + HasComponent<dyn DirectoryStore>
     + HasComponent<dyn StorageHealth>
     + Send
     + Sync
@@ -64,7 +66,7 @@ module! {
     MySqlStorageModule: StorageModule {
         components = [
             MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
-            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlStorageHealth
+            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlDirectoryStore, MySqlStorageHealth
         ],
         providers = []
     }
@@ -75,7 +77,7 @@ module! {
         components = [
             SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
             SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore,
-            SqliteStorageHealth
+            SqliteDirectoryStore, SqliteStorageHealth
         ],
         providers = []
     }
@@ -93,6 +95,7 @@ macro_rules! storage_module {
 fn mysql_module(database: &MySqlDatabase) -> MySqlStorageModule {
     storage_module!(
         MySqlStorageModule, database,
+        MySqlDirectoryStore => MySqlDirectoryStoreParameters,
         MySqlUserStore => MySqlUserStoreParameters,
         MySqlExperimentStore => MySqlExperimentStoreParameters,
         MySqlAssociationStore => MySqlAssociationStoreParameters,
@@ -108,6 +111,7 @@ fn mysql_module(database: &MySqlDatabase) -> MySqlStorageModule {
 fn sqlite_module(database: &SqliteDatabase) -> SqliteStorageModule {
     storage_module!(
         SqliteStorageModule, database,
+        SqliteDirectoryStore => SqliteDirectoryStoreParameters,
         SqliteUserStore => SqliteUserStoreParameters,
         SqliteExperimentStore => SqliteExperimentStoreParameters,
         SqliteAssociationStore => SqliteAssociationStoreParameters,
@@ -170,6 +174,14 @@ impl Storage {
         match &self.engine {
             Engine::MySql(database) => database.prepare().await,
             Engine::Sqlite(database) => database.prepare().await,
+        }
+    }
+
+    /// Uses the database as it is, for commands that are to change nothing but what they are told.
+    pub(crate) async fn attach(&self) -> Result<(), PrepareError> {
+        match &self.engine {
+            Engine::MySql(database) => database.attach().await,
+            Engine::Sqlite(database) => database.attach().await,
         }
     }
 
@@ -242,6 +254,47 @@ impl ReadinessProbe for DatabaseProbe {
             Ok(Ok(())) if !self.preparation.is_finished() => PartState { ready: false, state: "preparing" },
             Ok(Ok(())) => PartState { ready: true, state: "up" },
             Ok(Err(_)) | Err(_) => PartState { ready: false, state: "unavailable" },
+        }
+    }
+}
+
+module! {
+    OperatorModule {
+        components = [
+            DirectoryServiceImpl, MeasureExportServiceImpl, IngestServiceImpl, MeasureTypeServiceImpl, TracingAuditLog,
+            WatchingIngestObserver
+        ],
+        providers = [],
+
+        use dyn StorageModule {
+            components = [
+                dyn DirectoryStore, dyn ExperimentStore, dyn MeasureTypeStore, dyn MeasureStore, dyn IngestStore
+            ],
+            providers = []
+        }
+    }
+}
+
+/// What an operator does on the command line. Nobody signs in for it: who has the database's credentials may.
+pub(crate) struct OperatorServices {
+    pub(crate) directory: Arc<dyn DirectoryService>,
+    pub(crate) measure_export: Arc<dyn MeasureExportService>,
+    pub(crate) measure_import: MeasureImport,
+}
+
+impl OperatorServices {
+    /// Puts the services on top of the storage. Lines of at most that many bytes are stored.
+    pub(crate) fn build(storage: &Storage, max_message_bytes: usize) -> Self {
+        let observer = WatchingIngestObserverParameters { activity: Arc::default() };
+        let module = OperatorModule::builder(storage.module.clone())
+            .with_component_parameters::<WatchingIngestObserver>(observer)
+            .build();
+        let ingest: Arc<dyn IngestService> = module.resolve();
+        let audit: Arc<dyn AuditLog> = module.resolve();
+        Self {
+            directory: module.resolve(),
+            measure_export: module.resolve(),
+            measure_import: MeasureImport::new(ingest, audit, max_message_bytes),
         }
     }
 }

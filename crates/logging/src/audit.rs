@@ -21,8 +21,17 @@ impl Default for TracingAuditLog {
 
 impl AuditLog for TracingAuditLog {
     fn record(&self, event: AuditEvent) {
-        let AuditEvent { action, outcome, user_id, operation, resource, reason, measures, throughput } =
-            event;
+        let AuditEvent {
+            action,
+            outcome,
+            user_id,
+            command,
+            operation,
+            resource,
+            reason,
+            measures,
+            throughput,
+        } = event;
         tracing::info!(
             target: "mymonit::audit",
             kind = if action == Action::ConsumeMessages { "metric" } else { "event" },
@@ -30,6 +39,7 @@ impl AuditLog for TracingAuditLog {
             action = action.as_str(),
             outcome = outcome.as_str(),
             user_id = user_id.as_ref().map(|user_id| user_id.as_str()),
+            command = command.map(|command| command.as_str()),
             operation = operation.map(|operation| operation.as_str()),
             resource_type = resource.as_ref().map(|resource| resource.kind()),
             resource_id = resource.as_ref().map(|resource| resource.id()),

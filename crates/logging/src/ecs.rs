@@ -13,7 +13,7 @@ const ECS_VERSION: &str = "8.11.0";
 
 /// The short names by which this program calls its fields, and their names in ECS. What ECS has no name for stands
 /// under `mymonit.`, so that it never means something else than ECS says.
-const NAMES: [(&str, &str); 25] = [
+const NAMES: [(&str, &str); 26] = [
     ("request_id", "http.request.id"),
     ("method", "http.request.method"),
     ("route", "url.path"),
@@ -31,6 +31,7 @@ const NAMES: [(&str, &str); 25] = [
     ("action", "event.action"),
     ("outcome", "event.outcome"),
     ("reason", "event.reason"),
+    ("command", "mymonit.command"),
     ("operation", "mymonit.operation"),
     ("resource_type", "mymonit.resource.type"),
     ("resource_id", "mymonit.resource.id"),

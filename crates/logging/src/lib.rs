@@ -22,7 +22,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use filter::SafeFilter;
 use logstash::Sending;
-use output::Output;
+use output::{Console, Output};
 
 pub use audit::TracingAuditLog;
 pub use logstash::{LogstashAddress, LogstashStatistics};
@@ -56,10 +56,33 @@ impl Logging {
     /// # Errors
     /// If the filter is not in tracing's syntax, or logging was set up before.
     pub fn start(filter: &str, logstash: Option<LogstashAddress>) -> Result<Self, LoggingError> {
+        Self::start_on(Console::Output, filter, logstash)
+    }
+
+    /// As [`Self::start`], but to standard error, for a command whose standard output is its result.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn start_beside_output(
+        filter: &str,
+        logstash: Option<LogstashAddress>,
+    ) -> Result<Self, LoggingError> {
+        Self::start_on(Console::Error, filter, logstash)
+    }
+
+    fn start_on(
+        console: Console,
+        filter: &str,
+        logstash: Option<LogstashAddress>,
+    ) -> Result<Self, LoggingError> {
         let filter = SafeFilter::parse(filter)?;
         let logstash = logstash.map(Sending::start).transpose().map_err(LoggingError::Thread)?;
         let output = Output {
-            is_terminal: std::io::stdout().is_terminal(),
+            console,
+            is_terminal: match console {
+                Console::Output => std::io::stdout().is_terminal(),
+                Console::Error => std::io::stderr().is_terminal(),
+            },
             logstash: logstash.as_ref().map(|sending| sending.buffer.clone()),
         };
         // Without a bridge for what libraries say through the `log` crate: all of it is theirs.

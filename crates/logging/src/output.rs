@@ -10,8 +10,16 @@ use crate::entry::Fields;
 use crate::logstash::Buffer;
 use crate::{AUDIT, ecs, terminal};
 
-/// Where lines go: to standard output, for people or as JSON, and to Logstash.
+/// Which of the process's streams is the console.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Console {
+    Output,
+    Error,
+}
+
+/// Where lines go: to the console, for people or as JSON, and to Logstash.
 pub(crate) struct Output {
+    pub(crate) console: Console,
     pub(crate) is_terminal: bool,
     pub(crate) logstash: Option<Arc<Buffer>>,
 }
@@ -22,14 +30,14 @@ impl Output {
         let mut line = String::with_capacity(512);
         if self.is_terminal {
             terminal::line(metadata, &fields, spans, &mut line);
-            print(&mut line);
+            self.print(&mut line);
             line.clear();
         }
         if !self.is_terminal || self.logstash.is_some() {
             ecs::line(metadata, &fields, spans, &mut line);
         }
         if !self.is_terminal {
-            print(&mut line);
+            self.print(&mut line);
         }
         if let Some(logstash) = &self.logstash {
             if self.is_terminal {
@@ -38,13 +46,16 @@ impl Output {
             logstash.push(line.into_bytes(), metadata.target() == AUDIT);
         }
     }
-}
 
-/// Prints a line, in one piece, so that lines of several threads do not mix.
-fn print(line: &mut String) {
-    line.push('\n');
-    // There is nobody to tell that nobody reads standard output any more.
-    let _ = io::stdout().lock().write_all(line.as_bytes());
+    /// Prints a line, in one piece, so that lines of several threads do not mix.
+    fn print(&self, line: &mut String) {
+        line.push('\n');
+        // There is nobody to tell that nobody reads the console any more.
+        let _ = match self.console {
+            Console::Output => io::stdout().lock().write_all(line.as_bytes()),
+            Console::Error => io::stderr().lock().write_all(line.as_bytes()),
+        };
+    }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Output {

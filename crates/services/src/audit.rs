@@ -169,6 +169,26 @@ pub struct Throughput {
     pub rejected: u64,
 }
 
+/// A command of the program with which an operator on the machine does what users do over REST. An operator has the
+/// database's credentials and is no user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// `mymonit export`.
+    Export,
+    /// `mymonit import`.
+    Import,
+}
+
+impl Command {
+    /// The command's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Export => "export",
+            Self::Import => "import",
+        }
+    }
+}
+
 /// One event. Which request it belongs to, and from where that came, is not in it: each door opens a tracing span
 /// with `request_id` and `source_ip`, and an [`AuditLog`] takes them from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +199,8 @@ pub struct AuditEvent {
     pub outcome: Outcome,
     /// Who did it, where that is known.
     pub user_id: Option<UserId>,
+    /// By which command an operator did it, where no user did.
+    pub command: Option<Command>,
     /// What was refused, with [`Action::Authorize`].
     pub operation: Option<Operation>,
     /// What it was done to.
@@ -198,6 +220,7 @@ impl AuditEvent {
             action,
             outcome,
             user_id: None,
+            command: None,
             operation: None,
             resource: None,
             reason: None,

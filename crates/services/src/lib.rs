@@ -6,11 +6,14 @@
 
 pub mod audit;
 mod cursor;
+pub mod directory;
 mod error;
 pub mod example_data;
 mod experiment_service;
 mod health;
 mod ingest;
+mod measure_export;
+mod measure_import;
 mod measure_service;
 mod measure_types;
 pub mod message;
@@ -26,6 +29,10 @@ pub use error::{ServiceError, with_sources};
 pub use experiment_service::{ExperimentService, ExperimentServiceImpl, ExperimentServiceImplParameters};
 pub use health::{PartState, ReadinessProbe};
 pub use ingest::{Delivery, IngestService, IngestServiceImpl, IngestServiceImplParameters};
+pub use measure_export::{
+    MeasureExportService, MeasureExportServiceImpl, MeasureExportServiceImplParameters,
+};
+pub use measure_import::{MeasureImport, MessageChain, RejectedLine};
 pub use measure_service::{
     Content, MAX_LIMIT, MAX_POINTS, MeasureReading, MeasureService, MeasureServiceImpl,
     MeasureServiceImplParameters, NamedBin, NamedMeasure, Portions, ReadRequest, StandsForMeasures,

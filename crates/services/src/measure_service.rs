@@ -12,7 +12,7 @@ use crate::cursor::Scope;
 use crate::experiment_service::{NO_SUCH_EXPERIMENT, NOT_ASSOCIATED};
 use crate::ports::{MeasureQuery, MeasureStore, Order};
 use crate::reading::Reader;
-use crate::reading_record::ReadingRecord;
+use crate::reading_record::{ReadBy, ReadingRecord};
 use crate::reduction::Reduction;
 use crate::{MeasureReader, MeasureTypeService, Receipt, ServiceError};
 
@@ -175,7 +175,7 @@ impl MeasureService for MeasureServiceImpl {
             None => reader.measures(request.cursor.as_deref(), limit).await?,
             Some(reduction) => reader.bins(reduction, request.cursor.as_deref(), limit).await?,
         };
-        let record = ReadingRecord::begin(self.audit.clone(), user_id, experiment_id);
+        let record = ReadingRecord::begin(self.audit.clone(), ReadBy::User(user_id), experiment_id);
         let content = match content {
             Content::Measures(measures) => Content::Measures(record.follow(measures)),
             Content::Bins { window, bins } => Content::Bins { window, bins: record.follow(bins) },

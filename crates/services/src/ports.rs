@@ -12,6 +12,7 @@ use mymonit_model::{
 use shaku::Interface;
 use thiserror::Error;
 
+use crate::directory::{Change, Directory};
 pub use crate::error::Cause;
 use crate::example_data::ExampleData;
 use crate::message::{MessageId, Rejection, RejectionReason};
@@ -377,6 +378,21 @@ pub trait RejectedMessageStore: Interface {
     /// Removes a message and forgets its `message-id`, so that a publisher may send it again; `false` if it is not
     /// here (any more).
     async fn discard(&self, id: RejectedMessageId) -> Result<bool, StorageError>;
+}
+
+/// Reads and changes everything that administrators manage at one stroke.
+#[async_trait]
+pub trait DirectoryStore: Interface {
+    /// Everything as it is at one moment, in any order.
+    async fn read(&self) -> Result<Directory, StorageError>;
+    /// Makes the changes in one transaction, if everything still is as it was `seen`, whatever its order; `None`, and
+    /// nothing is written, if it is not. Gives the experiments as they are then. What others add at the same instant
+    /// may also show as a [`StorageError::Conflict`], with nothing written.
+    async fn apply(
+        &self,
+        seen: &Directory,
+        changes: &[Change],
+    ) -> Result<Option<Vec<Experiment>>, StorageError>;
 }
 
 /// Adds the example data of specification §12.

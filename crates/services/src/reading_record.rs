@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt};
 use mymonit_model::{ExperimentId, UserId};
 use tracing::Span;
 
-use crate::audit::{Action, AuditEvent, AuditLog, Outcome, Resource};
+use crate::audit::{Action, AuditEvent, AuditLog, Command, Outcome, Resource};
 use crate::{Portions, ServiceError, StandsForMeasures};
 
 /// What the auditor is told of a reading. It is told when nobody holds the record any more, so exactly once, and
@@ -16,7 +16,7 @@ pub(crate) struct ReadingRecord {
     audit: Arc<dyn AuditLog>,
     /// The request that the reading belongs to; its end may come from anywhere.
     span: Span,
-    user_id: UserId,
+    reader: ReadBy,
     experiment_id: ExperimentId,
     /// Handed to the door.
     given: AtomicU64,
@@ -27,13 +27,21 @@ pub(crate) struct ReadingRecord {
     has_failed: AtomicBool,
 }
 
+/// Who reads measures.
+pub(crate) enum ReadBy {
+    /// A scientist.
+    User(UserId),
+    /// An operator on the machine, by that command.
+    Operator(Command),
+}
+
 impl ReadingRecord {
-    /// Begins to keep the record of a reading by that user of that experiment.
-    pub(crate) fn begin(audit: Arc<dyn AuditLog>, user_id: UserId, experiment_id: ExperimentId) -> Arc<Self> {
+    /// Begins to keep the record of a reading of that experiment.
+    pub(crate) fn begin(audit: Arc<dyn AuditLog>, reader: ReadBy, experiment_id: ExperimentId) -> Arc<Self> {
         Arc::new(Self {
             audit,
             span: Span::current(),
-            user_id,
+            reader,
             experiment_id,
             given: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -64,8 +72,13 @@ impl Drop for ReadingRecord {
             None
         };
         let outcome = if reason.is_none() { Outcome::Success } else { Outcome::Failure };
+        let (user_id, command) = match &self.reader {
+            ReadBy::User(user_id) => (Some(user_id.clone()), None),
+            ReadBy::Operator(command) => (None, Some(*command)),
+        };
         let event = AuditEvent {
-            user_id: Some(self.user_id.clone()),
+            user_id,
+            command,
             resource: Some(Resource::Experiment(self.experiment_id)),
             reason: reason.map(Into::into),
             measures: Some(measures),
@@ -162,7 +175,7 @@ mod tests {
             true => vec![Ok(vec![One, One, One]), Err(broken())],
         };
         let (user, experiment) = (UserId::new("S001").unwrap(), ExperimentId::new(1));
-        let record = ReadingRecord::begin(book.clone(), user, experiment);
+        let record = ReadingRecord::begin(book.clone(), ReadBy::User(user), experiment);
         (record.follow(stream::iter(portions).boxed()), Receipt::of(record))
     }
 

@@ -14,6 +14,9 @@ const ONLY_THEMSELVES: ServiceError =
 const UNKNOWN_CALLER: ServiceError = ServiceError::Forbidden("the token's user is not known here");
 const NO_SUCH_USER: ServiceError = ServiceError::NotFound("there is no such user");
 
+/// What is said of a field that stays as it is for good; reads on after its name.
+pub(crate) const CANNOT_BE_CHANGED: &str = "cannot be changed";
+
 /// Refuses callers that are no administrators.
 pub(crate) fn require_admin(caller: &User) -> Result<(), ServiceError> {
     if caller.role == Role::Admin { Ok(()) } else { Err(ONLY_ADMINISTRATORS) }
@@ -217,10 +220,10 @@ impl UserServiceImpl {
     ) -> Result<User, ServiceError> {
         let stored = self.accessible(attempt, user_id).await?;
         if given_id.is_some_and(|id| id != stored.user_id.as_str()) {
-            return Err(ServiceError::invalid("user_id", "cannot be changed"));
+            return Err(ServiceError::invalid("user_id", CANNOT_BE_CHANGED));
         }
         if given_role.is_some_and(|role| role != stored.role.as_str()) {
-            return Err(ServiceError::invalid("role", "cannot be changed"));
+            return Err(ServiceError::invalid("role", CANNOT_BE_CHANGED));
         }
         let profile = profile.check()?;
         if attempt.caller().role != Role::Admin && profile.username != stored.username {

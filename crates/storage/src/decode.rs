@@ -5,6 +5,7 @@ use mymonit_model::{
     Email, Experiment, ExperimentId, ExperimentName, InvalidField, MeasureId, MeasureType, MeasureTypeId,
     MeasureTypeName, MeasureValue, PersonName, StoredMeasure, Timestamp, User, UserId, Username,
 };
+use mymonit_services::directory::ErasedUser;
 use mymonit_services::message::{MessageId, Rejection, RejectionReason};
 use mymonit_services::ports::{RejectedMessage, RejectedMessageId, StorageError};
 use serde_json::Value;
@@ -16,6 +17,8 @@ use crate::error::{Fault, cause};
 pub(crate) type UserRow = (String, String, String, String, String);
 /// The user, then the ID and NAME of an experiment that the user may read, if there is one.
 pub(crate) type UserWithExperimentRow = (String, String, String, String, String, Option<u32>, Option<String>);
+/// ID, the role's NAME, ERASED_AT.
+pub(crate) type ErasedUserRow = (String, String, i64);
 /// ID, NAME.
 pub(crate) type ExperimentRow = (u32, String);
 /// ID, NAME, SYMBOL, QUANTITY.
@@ -44,6 +47,20 @@ pub(crate) fn user_with_experiment(
     let user = user((id, name, username, email, role))?;
     let found = experiment_id.zip(experiment_name);
     Ok((user, found.map(experiment).transpose()?))
+}
+
+pub(crate) fn erased_user((id, role, erased_at): ErasedUserRow) -> Result<ErasedUser, Error> {
+    let before_1970 = || invalid(InvalidField::new("erased_at", "must not lie before 1970"));
+    Ok(ErasedUser {
+        user_id: UserId::new(&id).map_err(invalid)?,
+        role: role.parse().map_err(invalid)?,
+        erased_at: Timestamp::from_unix_nanos(erased_at).ok_or_else(before_1970)?,
+    })
+}
+
+/// A value of a single column.
+pub(crate) fn field<T>(value: Result<T, InvalidField>) -> Result<T, Error> {
+    value.map_err(invalid)
 }
 
 pub(crate) fn experiment((id, name): ExperimentRow) -> Result<Experiment, Error> {

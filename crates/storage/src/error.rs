@@ -57,6 +57,13 @@ pub(crate) fn migration_error(error: MigrateError, explain: fn(sqlx::Error) -> P
 pub(crate) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 impl PrepareError {
+    /// The schema is not the one of this program, and nobody has asked to change it.
+    pub(crate) fn not_up_to_date() -> Self {
+        Self::Incompatible(
+            "its schema is not this program's; `mymonit migrate` brings an older one up to date".to_owned(),
+        )
+    }
+
     /// The database has tables of these names that the migrations have not made, and that are not those of the Python
     /// system either. Nothing of it may be touched, not even by a migration that fails at its first table.
     pub(crate) fn foreign_tables(names: &[String]) -> Self {

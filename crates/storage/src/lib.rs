@@ -24,19 +24,19 @@ mod task;
 
 pub use error::{InvalidAddress, PrepareError};
 pub use mysql::{
-    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
-    MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
-    MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
-    MySqlMeasureTypeStoreParameters, MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters,
-    MySqlSettings, MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore,
-    MySqlUserStoreParameters,
+    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlDirectoryStore,
+    MySqlDirectoryStoreParameters, MySqlExampleDataStore, MySqlExampleDataStoreParameters,
+    MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore, MySqlIngestStoreParameters,
+    MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters,
+    MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters, MySqlSettings, MySqlStorageHealth,
+    MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters,
 };
 pub use pool_use::PoolUse;
 pub use sqlite::{
-    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
-    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
-    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
-    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore,
-    SqliteRejectedMessageStoreParameters, SqliteStorageHealth, SqliteStorageHealthParameters,
-    SqliteUserStore, SqliteUserStoreParameters,
+    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteDirectoryStore,
+    SqliteDirectoryStoreParameters, SqliteExampleDataStore, SqliteExampleDataStoreParameters,
+    SqliteExperimentStore, SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters,
+    SqliteMeasureStore, SqliteMeasureStoreParameters, SqliteMeasureTypeStore,
+    SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters,
+    SqliteStorageHealth, SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
 };

@@ -33,11 +33,7 @@ pub(super) fn read(environment: &Environment) -> Result<RabbitConfiguration, Con
         prefetch: environment.number("RABBIT_PREFETCH", DEFAULT_PREFETCH, 1..=u16::MAX)?,
         batch_size: environment.number("RABBIT_BATCH_SIZE", DEFAULT_BATCH_SIZE, 1..=u16::MAX)?,
         linger: Duration::from_millis(linger),
-        max_message_bytes: environment.number(
-            "RABBIT_MAX_MESSAGE_BYTES",
-            DEFAULT_MAX_MESSAGE_BYTES,
-            1..=LARGEST_MESSAGE,
-        )?,
+        max_message_bytes: max_message_bytes(environment)?,
     })
 }
 
@@ -56,6 +52,11 @@ fn name(environment: &Environment, variable: &str, default: &str) -> Result<Stri
         Some(name) if name.len() <= 255 => Ok(name),
         Some(name) => Err(ConfigurationError::wrong(variable, name, "a name of 1 to 255 bytes")),
     }
+}
+
+/// `RABBIT_MAX_MESSAGE_BYTES`, which holds for messages that come in another way, too.
+pub(crate) fn max_message_bytes(environment: &Environment) -> Result<usize, ConfigurationError> {
+    environment.number("RABBIT_MAX_MESSAGE_BYTES", DEFAULT_MAX_MESSAGE_BYTES, 1..=LARGEST_MESSAGE)
 }
 
 #[cfg(test)]

@@ -104,7 +104,12 @@ impl House {
 
     /// A command of the binary with the configuration of production mode and the example data.
     pub(crate) fn command(&self, command: &str) -> anyhow::Result<ServiceBuilder> {
-        Ok(ServiceBuilder::bare(&[command], None)?
+        self.command_with(&[command])
+    }
+
+    /// As [`Self::command`], with all its arguments.
+    pub(crate) fn command_with(&self, arguments: &[&str]) -> anyhow::Result<ServiceBuilder> {
+        Ok(ServiceBuilder::bare(arguments, None)?
             .env("DATABASE_URL", &self.database_url)
             .env("RABBIT_URL", &self.broker_url)
             .env("REST_HOST", "127.0.0.1")

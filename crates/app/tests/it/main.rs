@@ -26,3 +26,4 @@ mod rolling_restart;
 mod start;
 mod stop;
 mod terminal;
+mod transfer;

@@ -129,6 +129,33 @@ impl MySqlDatabase {
         .await
     }
 
+    /// Uses the database as it is: creates nothing and changes no schema.
+    ///
+    /// # Errors
+    /// [`PrepareError::Incompatible`] if the schema is not up to date, [`PrepareError::Unavailable`] if that cannot be
+    /// told for now.
+    pub async fn attach(&self) -> Result<(), PrepareError> {
+        let database = self.clone();
+        task::to_the_end(async move {
+            let connected =
+                timeout(CONNECT_LIMIT, connect(&database.0.options)).await.map_err(|_| no_server())?;
+            let mut connection = match connected {
+                Err(error) if errors::is_unknown_database(&error) => {
+                    return Err(PrepareError::not_up_to_date());
+                }
+                connected => connected.map_err(errors::prepare_error)?,
+            };
+            let is_current = is_current(&mut connection).await.map_err(errors::prepare_error);
+            let _ = connection.close().await;
+            if !is_current? {
+                return Err(PrepareError::not_up_to_date());
+            }
+            database.0.prepared.store(true, Ordering::Release);
+            Ok(())
+        })
+        .await
+    }
+
     /// Lets work in hand end, begins none any more, and closes all connections.
     pub fn close(&self) {
         self.0.connections.close();
@@ -239,10 +266,7 @@ impl MySqlDatabase {
                 other => other,
             }
         };
-        timeout(CONNECT_LIMIT, connect)
-            .await
-            .map_err(|_| PrepareError::Unavailable(cause("the database server does not answer")))?
-            .map_err(errors::prepare_error)
+        timeout(CONNECT_LIMIT, connect).await.map_err(|_| no_server())?.map_err(errors::prepare_error)
     }
 
     async fn create_database(&self) -> Result<(), sqlx::Error> {
@@ -254,6 +278,23 @@ impl MySqlDatabase {
         connection.execute(AssertSqlSafe(statement)).await?;
         connection.close().await
     }
+}
+
+fn no_server() -> PrepareError {
+    PrepareError::Unavailable(cause("the database server does not answer"))
+}
+
+/// Whether every migration that this program knows has been applied, and nothing is being moved in.
+async fn is_current(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    const IS_MIGRATED: &str = "SELECT COUNT(*) FROM information_schema.TABLES \
+        WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '_sqlx_migrations'";
+    const VERSION: &str = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";
+    if query_scalar::<_, i64>(IS_MIGRATED).fetch_one(&mut *connection).await? == 0 {
+        return Ok(false);
+    }
+    let version: Option<i64> = query_scalar(VERSION).fetch_one(&mut *connection).await?;
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+    Ok(version == newest && !moving_in::is_under_way(connection).await?)
 }
 
 fn no_answer(limit: Duration) -> StorageError {

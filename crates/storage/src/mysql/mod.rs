@@ -3,6 +3,7 @@
 mod associations;
 mod connections;
 mod database;
+mod directory;
 mod errors;
 mod example_data;
 mod experiments;
@@ -16,6 +17,7 @@ mod users;
 
 pub use associations::{MySqlAssociationStore, MySqlAssociationStoreParameters};
 pub use database::{MySqlDatabase, MySqlSettings};
+pub use directory::{MySqlDirectoryStore, MySqlDirectoryStoreParameters};
 pub use example_data::{MySqlExampleDataStore, MySqlExampleDataStoreParameters};
 pub use experiments::{MySqlExperimentStore, MySqlExperimentStoreParameters};
 pub use health::{MySqlStorageHealth, MySqlStorageHealthParameters};

@@ -84,6 +84,29 @@ impl SqliteDatabase {
         .await
     }
 
+    /// Uses the file as it is: creates nothing and changes no schema.
+    ///
+    /// # Errors
+    /// [`PrepareError::Incompatible`] if there is no file or its schema is not up to date,
+    /// [`PrepareError::Unavailable`] if that cannot be told for now.
+    pub async fn attach(&self) -> Result<(), PrepareError> {
+        let database = self.clone();
+        task::to_the_end(async move {
+            if !tokio::fs::try_exists(&database.0.file).await.unwrap_or(true) {
+                return Err(PrepareError::not_up_to_date());
+            }
+            let mut connection = database.0.options.clone().connect().await.map_err(errors::prepare_error)?;
+            let is_current = is_current(&mut connection).await.map_err(errors::prepare_error);
+            connection.close().await.map_err(errors::prepare_error)?;
+            if !is_current? {
+                return Err(PrepareError::not_up_to_date());
+            }
+            database.0.prepared.store(true, Ordering::Release);
+            Ok(())
+        })
+        .await
+    }
+
     /// Lets work in hand end, closes all connections and folds the write-ahead log into the file.
     pub async fn close(&self) {
         // The last connection to close folds the log, and only one that may write can.
@@ -161,6 +184,17 @@ impl SqliteDatabase {
     fn require_prepared(&self) -> Result<(), StorageError> {
         if self.0.prepared.load(Ordering::Acquire) { Ok(()) } else { Err(not_prepared()) }
     }
+}
+
+/// Whether every migration that this program knows has been applied.
+async fn is_current(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    const IS_MIGRATED: &str = "SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    const VERSION: &str = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";
+    if query_scalar::<_, i64>(IS_MIGRATED).fetch_one(&mut *connection).await? == 0 {
+        return Ok(false);
+    }
+    let version: Option<i64> = query_scalar(VERSION).fetch_one(connection).await?;
+    Ok(version == MIGRATIONS.iter().map(|migration| migration.version).max())
 }
 
 fn pool(size: u32) -> PoolOptions<Sqlite> {

@@ -2,6 +2,7 @@
 
 mod associations;
 mod database;
+mod directory;
 mod errors;
 mod example_data;
 mod experiments;
@@ -14,6 +15,7 @@ mod users;
 
 pub use associations::{SqliteAssociationStore, SqliteAssociationStoreParameters};
 pub use database::SqliteDatabase;
+pub use directory::{SqliteDirectoryStore, SqliteDirectoryStoreParameters};
 pub use example_data::{SqliteExampleDataStore, SqliteExampleDataStoreParameters};
 pub use experiments::{SqliteExperimentStore, SqliteExperimentStoreParameters};
 pub use health::{SqliteStorageHealth, SqliteStorageHealthParameters};

@@ -5,22 +5,23 @@ use std::sync::Arc;
 use mymonit_logging::TracingAuditLog;
 use mymonit_model::Faceted;
 use mymonit_services::ports::{
-    AssociationStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore, MeasureTypeStore,
-    RejectedMessageStore, StorageHealth, UserStore,
+    AssociationStore, DirectoryStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore,
+    MeasureTypeStore, RejectedMessageStore, StorageHealth, UserStore,
 };
 use mymonit_services::{MeasureService, MeasureServiceImpl, MeasureTypeServiceImpl};
 use mymonit_storage::{
-    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlExampleDataStore,
-    MySqlExampleDataStoreParameters, MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore,
-    MySqlIngestStoreParameters, MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore,
-    MySqlMeasureTypeStoreParameters, MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters,
-    MySqlStorageHealth, MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, PrepareError,
-    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteExampleDataStore,
-    SqliteExampleDataStoreParameters, SqliteExperimentStore, SqliteExperimentStoreParameters,
-    SqliteIngestStore, SqliteIngestStoreParameters, SqliteMeasureStore, SqliteMeasureStoreParameters,
-    SqliteMeasureTypeStore, SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore,
-    SqliteRejectedMessageStoreParameters, SqliteStorageHealth, SqliteStorageHealthParameters,
-    SqliteUserStore, SqliteUserStoreParameters,
+    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlDirectoryStore,
+    MySqlDirectoryStoreParameters, MySqlExampleDataStore, MySqlExampleDataStoreParameters,
+    MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore, MySqlIngestStoreParameters,
+    MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters,
+    MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters, MySqlStorageHealth,
+    MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, PrepareError,
+    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteDirectoryStore,
+    SqliteDirectoryStoreParameters, SqliteExampleDataStore, SqliteExampleDataStoreParameters,
+    SqliteExperimentStore, SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters,
+    SqliteMeasureStore, SqliteMeasureStoreParameters, SqliteMeasureTypeStore,
+    SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters,
+    SqliteStorageHealth, SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
 };
 use mymonit_test_support::MariaDb;
 use shaku::{HasComponent, module};
@@ -67,6 +68,7 @@ pub(crate) struct Stores {
     pub(crate) ingest: Arc<dyn IngestStore>,
     pub(crate) rejected: Arc<dyn RejectedMessageStore>,
     pub(crate) example_data: Arc<dyn ExampleDataStore>,
+    pub(crate) directory: Arc<dyn DirectoryStore>,
     pub(crate) health: Arc<dyn StorageHealth>,
     pub(crate) measure_service: Arc<dyn MeasureService>,
     handle: Handle,
@@ -167,6 +169,13 @@ impl Stores {
         }
     }
 
+    pub(crate) async fn attach(&self) -> Result<(), PrepareError> {
+        match &self.handle {
+            Handle::MySql(database) => database.attach().await,
+            Handle::Sqlite(database) => database.attach().await,
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match &self.handle {
             Handle::MySql(database) => database.close(),
@@ -253,7 +262,7 @@ module! {
     MySqlModule {
         components = [
             MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
-            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlStorageHealth,
+            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlDirectoryStore, MySqlStorageHealth,
             MeasureServiceImpl, MeasureTypeServiceImpl, TracingAuditLog
         ],
         providers = []
@@ -264,7 +273,7 @@ module! {
     SqliteModule {
         components = [
             SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
-            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore, SqliteStorageHealth,
+            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore, SqliteDirectoryStore, SqliteStorageHealth,
             MeasureServiceImpl, MeasureTypeServiceImpl, TracingAuditLog
         ],
         providers = []
@@ -286,6 +295,7 @@ macro_rules! stores {
             ingest: module.resolve(),
             rejected: module.resolve(),
             example_data: module.resolve(),
+            directory: module.resolve(),
             health: module.resolve(),
             measure_service: module.resolve(),
             handle: $handle($database),
@@ -299,6 +309,7 @@ pub(crate) fn mysql_stores(url: &str, pool_size: u32) -> Stores {
         MySqlModule,
         Handle::MySql,
         database,
+        MySqlDirectoryStore => MySqlDirectoryStoreParameters,
         MySqlUserStore => MySqlUserStoreParameters,
         MySqlExperimentStore => MySqlExperimentStoreParameters,
         MySqlAssociationStore => MySqlAssociationStoreParameters,
@@ -316,6 +327,7 @@ pub(crate) fn sqlite_stores(database: SqliteDatabase) -> Stores {
         SqliteModule,
         Handle::Sqlite,
         database,
+        SqliteDirectoryStore => SqliteDirectoryStoreParameters,
         SqliteUserStore => SqliteUserStoreParameters,
         SqliteExperimentStore => SqliteExperimentStoreParameters,
         SqliteAssociationStore => SqliteAssociationStoreParameters,

@@ -6,6 +6,7 @@
 mod associations;
 mod cancellation;
 mod database;
+mod directory;
 mod example_data;
 mod experiments;
 mod fixtures;

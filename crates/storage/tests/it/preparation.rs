@@ -75,6 +75,7 @@ on_every_empty_engine! {
             is_unavailable(database.ingest.commit(&[message("", Vec::new())]).await),
             is_unavailable(database.ingest.forget_message_ids(Timestamp::now(), 1).await),
             is_unavailable(database.example_data.install(&example_data().unwrap()).await),
+            is_unavailable(database.directory.read().await),
             is_unavailable(database.health.check().await),
         ] {
             assert!(refused);
@@ -82,6 +83,16 @@ on_every_empty_engine! {
         database.prepare().await.unwrap();
         database.health.check().await.unwrap();
         add_user(&database, "S001", Role::Scientist).await;
+    }
+
+    async fn a_database_is_used_as_it_is_only_if_its_schema_is_up_to_date(database: Database) {
+        assert!(incompatible(database.attach().await).contains("mymonit migrate"));
+        database.prepare().await.unwrap();
+        let process = database.other_process();
+        process.attach().await.unwrap();
+        add_user(&process, "S001", Role::Scientist).await;
+        database.execute("DELETE FROM _sqlx_migrations WHERE version > 3").await;
+        assert!(incompatible(database.other_process().attach().await).contains("mymonit migrate"));
     }
 
     async fn preparing_again_changes_nothing(database: Database) {

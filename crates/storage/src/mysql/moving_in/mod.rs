@@ -82,6 +82,12 @@ pub(super) async fn begin(
     set_aside(connection, originals, &names, migrations).await.map(Some)
 }
 
+/// Whether a move in has been begun and not ended.
+pub(super) async fn is_under_way(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let names = table_names(connection).await?;
+    Ok(!matches!(originals::find(&names, true), Found::None) && !has_done(connection, &names, DONE).await?)
+}
+
 async fn set_aside(
     connection: &mut MySqlConnection,
     mut originals: Originals,

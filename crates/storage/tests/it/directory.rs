@@ -1,0 +1,86 @@
+//! Changing users, experiments, associations and measure types at one stroke.
+
+use futures::future::join_all;
+use mymonit_model::{Experiment, ExperimentId, Quantity, Role, Timestamp, UnitSymbol};
+use mymonit_services::directory::{Change, ErasedUser, ExperimentChange};
+use mymonit_services::ports::StorageError;
+
+use crate::database::on_every_engine;
+use crate::fixtures::{add_user, experiment_name, profile, user, user_id};
+
+fn added(name: &str) -> Change {
+    Change::Experiment(ExperimentChange::Add(None, experiment_name(name)))
+}
+
+on_every_engine! {
+    async fn all_changes_are_made_and_read_back(database: Database) {
+        add_user(&database, "S001", Role::Scientist).await;
+        database.experiments.insert(&experiment_name("old")).await.unwrap();
+        let erased = ErasedUser {
+            user_id: user_id("S009"),
+            role: Role::Scientist,
+            erased_at: Timestamp::from_unix_nanos(1_700_000_000_000_000_001).unwrap(),
+        };
+        let measure_type = mymonit_model::MeasureTypeName::new("bit").unwrap();
+        let changes = [
+            Change::Associate(experiment_name("numbered"), user_id("S002")),
+            added("numbered"),
+            Change::AddUser(user("S002", Role::Scientist)),
+            Change::UpdateUser(user_id("S001"), profile("New", "new", "new@home.cern")),
+            Change::AddErasedUser(erased.clone()),
+            Change::Experiment(ExperimentChange::Add(Some(ExperimentId::new(40)), experiment_name("given"))),
+            Change::Experiment(ExperimentChange::Rename(Experiment {
+                experiment_id: ExperimentId::new(1),
+                name: experiment_name("renamed"),
+            })),
+            Change::AddMeasureType(measure_type, UnitSymbol::new("bit").unwrap(), Quantity::new("information").unwrap()),
+        ];
+        let seen = database.directory.read().await.unwrap();
+        let experiments = database.directory.apply(&seen, &changes).await.unwrap().unwrap();
+        let mut directory = database.directory.read().await.unwrap();
+        directory.sort();
+        assert_eq!(directory.users.len(), 2);
+        assert_eq!(directory.users[0].email.reveal().as_str(), "new@home.cern");
+        assert_eq!(directory.erased_users, [erased]);
+        let named: Vec<_> =
+            directory.experiments.iter().map(|each| (each.experiment_id.get(), each.name.as_str())).collect();
+        assert_eq!(named, [(1, "renamed"), (40, "given"), (41, "numbered")]);
+        assert_eq!(experiments.len(), 3);
+        assert_eq!(directory.associations, [(ExperimentId::new(41), user_id("S002"))]);
+        assert_eq!(directory.measure_types.len(), 23);
+        // The erased id is refused as any that was erased here.
+        assert!(database.users.insert(&user("S009", Role::Scientist)).await.is_err());
+    }
+
+    async fn nothing_is_written_if_something_has_changed_since_it_was_seen(database: Database) {
+        let seen = database.directory.read().await.unwrap();
+        add_user(&database, "S001", Role::Scientist).await;
+        assert_eq!(database.directory.apply(&seen, &[added("x")]).await.unwrap(), None);
+        assert_eq!(database.experiments.list().await.unwrap(), []);
+    }
+
+    async fn one_change_that_is_refused_takes_all_of_them_back(database: Database) {
+        let seen = database.directory.read().await.unwrap();
+        let refused = database.directory.apply(&seen, &[added("x"), added("y"), added("x")]).await;
+        assert!(matches!(refused, Err(StorageError::Conflict(_))), "{refused:?}");
+        assert_eq!(database.experiments.list().await.unwrap(), []);
+        let nobody = Change::UpdateUser(user_id("S001"), profile("New", "new", "new@home.cern"));
+        assert!(database.directory.apply(&seen, &[added("x"), nobody]).await.is_err());
+        assert_eq!(database.experiments.list().await.unwrap(), []);
+    }
+
+    async fn of_several_who_have_seen_the_same_each_change_is_made_once(database: Database) {
+        let seen = database.directory.read().await.unwrap();
+        let processes = (0..6).map(|_| {
+            let (process, seen) = (database.other_process(), seen.clone());
+            tokio::spawn(async move {
+                process.prepare().await.unwrap();
+                let changes = [added("x"), Change::AddUser(user("S001", Role::Scientist))];
+                matches!(process.directory.apply(&seen, &changes).await, Ok(Some(_)))
+            })
+        });
+        let made = join_all(processes).await.into_iter().filter(|made| *made.as_ref().unwrap()).count();
+        assert_eq!(made, 1);
+        assert_eq!(database.experiments.list().await.unwrap().len(), 1);
+    }
+}
