@@ -1,26 +1,33 @@
-import { listUsers } from "../api/resources.ts";
-import type { User } from "../api/shapes.ts";
-import { type Column, Loading, ProblemNotice, Table } from "../design/components.tsx";
-import { useLoad } from "../design/load.ts";
-import { View } from "../frame/view.tsx";
+import { NoSuchView } from "../app.tsx";
+import { address } from "../routing/address.ts";
+import { AllExperiments } from "./experiments/all-experiments.tsx";
+import { Scientists } from "./experiments/scientists.tsx";
+import { RejectedMessageView } from "./rejected-messages/rejected-message.tsx";
+import { RejectedMessages } from "./rejected-messages/rejected-messages.tsx";
+import { Users } from "./users/users.tsx";
+import "./administration.css";
 
-const COLUMNS: readonly Column<User>[] = [
-  { head: "Id", cell: (user) => user.user_id, names: true },
-  { head: "Name", cell: (user) => user.name },
-  { head: "E-mail address", cell: (user) => user.email },
-  { head: "Role", cell: (user) => (user.role === "ADMIN" ? "Administrator" : "Scientist") },
-];
+const NUMBER = /^[1-9]\d{0,15}$/;
 
 /** What only administrators see: everything behind `#/administration`. */
 export function Administration() {
-  const loaded = useLoad(listUsers, []);
-  return (
-    <View title="Users">
-      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
-      {loaded.state === "loading" && !loaded.value && <Loading what="the users" />}
-      {loaded.value && (
-        <Table caption="Users" columns={COLUMNS} rows={loaded.value} rowKey={(user) => user.user_id} />
-      )}
-    </View>
-  );
+  const [, place = "users", which, ...further] = address.value.path;
+  if (which === undefined) {
+    switch (place) {
+      case "users":
+        return <Users />;
+      case "experiments":
+        return <AllExperiments />;
+      case "rejected-messages":
+        return <RejectedMessages />;
+    }
+  } else if (NUMBER.test(which) && further.length === 0) {
+    switch (place) {
+      case "experiments":
+        return <Scientists key={which} experimentId={Number(which)} />;
+      case "rejected-messages":
+        return <RejectedMessageView key={which} id={Number(which)} />;
+    }
+  }
+  return <NoSuchView />;
 }

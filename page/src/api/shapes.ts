@@ -49,7 +49,8 @@ export interface RejectedMessage {
   reason: string;
   detail: string;
   received_at: string;
-  message_id: string | null;
+  /** Bytes that are no text are given in base64. */
+  message_id: string | { $base64: string } | null;
   properties: Record<string, unknown>;
   size: number;
   body?: string;

@@ -197,7 +197,8 @@ export function sentence(detail: string): string {
  */
 export function fieldError(problem: Problem | null, field: string): string | undefined {
   const start = `\`${field}\` `;
-  if (problem?.code !== "invalid_argument" || !problem.detail.startsWith(start)) {
+  const isOfField = problem?.code === "invalid_argument" || problem?.code === "conflict";
+  if (!isOfField || !problem.detail.startsWith(start)) {
     return undefined;
   }
   return sentence(problem.detail.slice(start.length));
@@ -332,33 +333,37 @@ interface TableProps<Row> {
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   rowKey: (row: Row) => string | number;
+  /** On a narrow screen, each row becomes a card with a line for each cell. */
+  stacks?: boolean;
 }
 
-export function Table<Row>({ caption, columns, rows, rowKey }: TableProps<Row>) {
+export function Table<Row>({ caption, columns, rows, rowKey, stacks }: TableProps<Row>) {
+  // Said in full: a table that is laid out as cards is no table to browsers any more.
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls a wide table with the keys
     <section class="table-scroll" tabIndex={0} aria-label={caption}>
-      <table class="table">
+      {/* biome-ignore-start lint/a11y/noRedundantRoles: see above */}
+      <table class={stacks ? "table table-stacks" : "table"} role="table">
         <caption class="visually-hidden">{caption}</caption>
-        <thead>
-          <tr>
+        <thead role="rowgroup">
+          <tr role="row">
             {columns.map(({ head, kind }) => (
-              <th key={head} scope="col" class={kind && `cell-${kind}`}>
+              <th key={head} scope="col" role="columnheader" class={kind && `cell-${kind}`}>
                 {kind === "actions" ? <span class="visually-hidden">{head}</span> : head}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {rows.map((row) => (
-            <tr key={rowKey(row)}>
+            <tr key={rowKey(row)} role="row">
               {columns.map(({ head, cell, kind, names }) =>
                 names ? (
-                  <th key={head} scope="row">
+                  <th key={head} scope="row" role="rowheader" data-head={head}>
                     {cell(row)}
                   </th>
                 ) : (
-                  <td key={head} class={kind && `cell-${kind}`}>
+                  <td key={head} role="cell" data-head={head} class={kind && `cell-${kind}`}>
                     {cell(row)}
                   </td>
                 ),
@@ -367,6 +372,7 @@ export function Table<Row>({ caption, columns, rows, rowKey }: TableProps<Row>) 
           ))}
         </tbody>
       </table>
+      {/* biome-ignore-end lint/a11y/noRedundantRoles: see above */}
     </section>
   );
 }

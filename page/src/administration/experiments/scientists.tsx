@@ -1,0 +1,215 @@
+import { useState } from "preact/hooks";
+import { associate, dissociate, getExperiment, listAssociations, listUsers } from "../../api/resources.ts";
+import type { Experiment, User } from "../../api/shapes.ts";
+import {
+  Button,
+  type Column,
+  Empty,
+  Field,
+  Loading,
+  ProblemNotice,
+  Table,
+} from "../../design/components.tsx";
+import { useDoing, useLoad } from "../../design/load.ts";
+import { View } from "../../frame/view.tsx";
+import { href } from "../../routing/address.ts";
+import { Done } from "../done.tsx";
+import { isMeant } from "../search.ts";
+
+/** How many of the found ones are offered: who is looked for is among the first, or one types on. */
+const OFFERED = 8;
+
+interface Known {
+  experiment: Experiment;
+  /** Who may read its measures. */
+  associated: readonly User[];
+  /** The scientists who may not. */
+  others: readonly User[];
+}
+
+/** What has just been done, and to whom. */
+interface Deed {
+  kind: "added" | "removed";
+  user: User;
+  when: number;
+}
+
+/** One experiment with the scientists who may read its measures. */
+export function Scientists({ experimentId }: { experimentId: number }) {
+  const loaded = useLoad((signal) => askKnown(experimentId, signal), [experimentId]);
+  const { busy, problem, run } = useDoing();
+  const [deed, setDeed] = useState<Deed | null>(null);
+  const known = loaded.value;
+  const change = async (kind: Deed["kind"], user: User) => {
+    setDeed(null);
+    const act = kind === "added" ? associate : dissociate;
+    const isDone = await run(async () => {
+      await act(experimentId, user.user_id);
+    });
+    if (isDone) {
+      setDeed({ kind, user, when: Date.now() });
+    }
+    // Somebody else may have done it before, or have erased the user: look again in any case.
+    loaded.reload();
+  };
+  return (
+    <View
+      title={known?.experiment.name ?? `Experiment ${experimentId}`}
+      lead={
+        <>
+          <a href={href(["administration", "experiments"])}>Experiments</a> · number {experimentId}
+        </>
+      }
+    >
+      {deed && (
+        <Done key={deed.when}>
+          {deed.kind === "added" ? (
+            `${deed.user.name} (${deed.user.user_id}) may read its measures now.`
+          ) : (
+            <>
+              <p>
+                {deed.user.name} ({deed.user.user_id}) may no longer read its measures.
+              </p>
+              <Button small onClick={() => void change("added", deed.user)}>
+                Undo
+              </Button>
+            </>
+          )}
+        </Done>
+      )}
+      {problem && <ProblemNotice problem={problem} />}
+      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
+      {loaded.state === "loading" && !known && <Loading what="the experiment" />}
+      {known && (
+        <>
+          <Associated users={known.associated} busy={busy} remove={(user) => void change("removed", user)} />
+          <Others users={known.others} busy={busy} add={(user) => void change("added", user)} />
+        </>
+      )}
+    </View>
+  );
+}
+
+async function askKnown(experimentId: number, signal: AbortSignal): Promise<Known> {
+  const [experiment, associations, users] = await Promise.all([
+    getExperiment(experimentId, signal),
+    listAssociations(signal),
+    listUsers(signal),
+  ]);
+  const associated = associations[experimentId]?.users ?? [];
+  const ids = new Set(associated.map((user) => user.user_id));
+  return {
+    experiment,
+    associated,
+    others: users.filter(({ role, user_id }) => role === "SCIENTIST" && !ids.has(user_id)),
+  };
+}
+
+interface AssociatedProps {
+  users: readonly User[];
+  busy: boolean;
+  remove: (user: User) => void;
+}
+
+function Associated({ users, busy, remove }: AssociatedProps) {
+  const columns: readonly Column<User>[] = [
+    { head: "Id", cell: (user) => user.user_id, names: true },
+    { head: "Name", cell: (user) => user.name },
+    { head: "E-mail address", cell: (user) => user.email },
+    {
+      head: "Actions",
+      kind: "actions",
+      cell: (user) => (
+        <Button
+          small
+          look="quiet"
+          busy={busy}
+          aria-label={`Remove ${user.name}, ${user.user_id}`}
+          onClick={() => remove(user)}
+        >
+          Remove
+        </Button>
+      ),
+    },
+  ];
+  return (
+    <section class="stack" aria-labelledby="associated-head">
+      <h2 id="associated-head">Scientists who may read its measures</h2>
+      {users.length > 0 ? (
+        <Table
+          caption="Associated scientists"
+          columns={columns}
+          rows={users}
+          rowKey={(user) => user.user_id}
+          stacks
+        />
+      ) : (
+        <Empty title="Nobody yet">
+          <p>Its measures are stored all the same. Add the scientists who are to read them.</p>
+        </Empty>
+      )}
+    </section>
+  );
+}
+
+interface OthersProps {
+  users: readonly User[];
+  busy: boolean;
+  add: (user: User) => void;
+}
+
+function Others({ users, busy, add }: OthersProps) {
+  const [typed, setTyped] = useState("");
+  const found = users.filter((user) => isMeant(user, typed));
+  return (
+    <section class="card stack" aria-labelledby="others-head">
+      <h2 id="others-head">Add a scientist</h2>
+      {users.length === 0 ? (
+        <p class="soft">
+          There is no other scientist. <a href={href(["administration", "users"])}>Add a user</a> first.
+        </p>
+      ) : (
+        <>
+          <Field
+            label="Find"
+            type="search"
+            placeholder="Name, e-mail address, identification or UID"
+            value={typed}
+            onInput={(event) => setTyped(event.currentTarget.value)}
+          />
+          <ul class="offers">
+            {found.slice(0, OFFERED).map((user) => (
+              <li key={user.user_id} class="offer">
+                <span class="offer-who">
+                  <strong>{user.name}</strong>
+                  <span class="soft">
+                    {user.user_id} · {user.email}
+                  </span>
+                </span>
+                <Button
+                  small
+                  busy={busy}
+                  aria-label={`Add ${user.name}, ${user.user_id}`}
+                  onClick={() => add(user)}
+                >
+                  Add
+                </Button>
+              </li>
+            ))}
+          </ul>
+          <p class="soft number" role="status">
+            {remark(found.length)}
+          </p>
+        </>
+      )}
+    </section>
+  );
+}
+
+function remark(found: number): string {
+  if (found === 0) {
+    return "No other scientist is found. Administrators read no measures, and cannot be added.";
+  }
+  const more = found - OFFERED;
+  return more > 0 ? `${more.toLocaleString("en")} more; type to find them.` : "";
+}

@@ -1,0 +1,27 @@
+import type { RejectedMessage } from "../../api/shapes.ts";
+
+/** The bytes of a message that was asked for with its body, as they were published. */
+export function bytesOf({ body = "", body_encoding }: RejectedMessage): Uint8Array<ArrayBuffer> {
+  if (body_encoding !== "base64") {
+    return new TextEncoder().encode(body);
+  }
+  const binary = atob(body);
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+/** The experiments that a message names: none where it cannot be read as far as that. */
+export function experimentsIn({ body = "", body_encoding }: RejectedMessage): string[] {
+  if (body_encoding !== "utf-8") {
+    return [];
+  }
+  let measures: unknown;
+  try {
+    measures = JSON.parse(body);
+  } catch {
+    return [];
+  }
+  const names = (Array.isArray(measures) ? measures : [measures]).map(
+    (measure: { experiment?: unknown } | null) => measure?.experiment,
+  );
+  return [...new Set(names.filter((name) => typeof name === "string"))].map((name) => name.trim());
+}

@@ -1,0 +1,249 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import type { Problem } from "../../api/problem.ts";
+import { discardRejectedMessage, getRejectedMessage, listExperiments } from "../../api/resources.ts";
+import type { RejectedMessage } from "../../api/shapes.ts";
+import {
+  Button,
+  Confirm,
+  Empty,
+  Loading,
+  Notice,
+  ProblemNotice,
+  sentence,
+} from "../../design/components.tsx";
+import { useDoing, useLoad } from "../../design/load.ts";
+import { View } from "../../frame/view.tsx";
+import { href } from "../../routing/address.ts";
+import { bytesText } from "../bytes.ts";
+import { Done } from "../done.tsx";
+import { ExperimentForm } from "../experiments/experiment-form.tsx";
+import { experimentsIn } from "./body.ts";
+import { BodyView } from "./body-view.tsx";
+import { localTime } from "./moments.ts";
+import { reasonText } from "./reasons.ts";
+import { type Replay, replay } from "./requests.ts";
+import { visible } from "./visible.ts";
+
+const LIST = href(["administration", "rejected-messages"]);
+
+/** How many missing experiments are offered to be added. */
+const OFFERED = 10;
+
+/** What became of the message here. */
+type Outcome = Replay | { outcome: "discarded" };
+
+/** One rejected message, whole. */
+export function RejectedMessageView({ id }: { id: number }) {
+  const loaded = useLoad((signal) => getRejectedMessage(id, signal), [id]);
+  const replaying = useDoing();
+  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  const [isDiscarding, setDiscarding] = useState(false);
+  const message = loaded.value;
+  const isGone = outcome?.outcome === "stored" || outcome?.outcome === "discarded";
+  const tryAgain = () =>
+    replaying.run(async () => {
+      setOutcome(null);
+      const became = await replay(id);
+      setOutcome(became);
+      if (became.outcome === "rejected") {
+        loaded.reload();
+      }
+    });
+  return (
+    <View title={`Rejected message ${id}`} lead={<a href={LIST}>Rejected messages</a>}>
+      {outcome && <OutcomeNotice outcome={outcome} />}
+      {replaying.problem && <ProblemNotice problem={replaying.problem} />}
+      {loaded.state === "failed" && <Failed problem={loaded.problem} retry={loaded.reload} />}
+      {loaded.state === "loading" && !message && <Loading what="the message" />}
+      {message && !isGone && (
+        <>
+          <Facts message={message}>
+            <Button look="primary" busy={replaying.busy} onClick={() => void tryAgain()}>
+              Replay
+            </Button>
+            <Button look="danger" onClick={() => setDiscarding(true)}>
+              Discard …
+            </Button>
+          </Facts>
+          {message.reason === "unknown_experiment" && <MissingExperiments message={message} />}
+          <BodyView message={message} />
+        </>
+      )}
+      {isDiscarding && (
+        <Discarding
+          id={id}
+          onClose={() => setDiscarding(false)}
+          onDiscarded={() => {
+            setDiscarding(false);
+            setOutcome({ outcome: "discarded" });
+          }}
+        />
+      )}
+    </View>
+  );
+}
+
+function OutcomeNotice({ outcome }: { outcome: Outcome }) {
+  switch (outcome.outcome) {
+    case "stored":
+      return (
+        <Done>
+          <p>
+            Stored:{" "}
+            {outcome.measures === 1 ? "1 measure" : `${outcome.measures.toLocaleString("en")} measures`}. The
+            message is no longer among the rejected ones.
+          </p>
+          <a href={LIST}>To the other rejected messages</a>
+        </Done>
+      );
+    case "discarded":
+      return (
+        <Done>
+          <p>The message was discarded.</p>
+          <a href={LIST}>To the other rejected messages</a>
+        </Done>
+      );
+    case "rejected":
+      return (
+        <Done look="warning">
+          <p>
+            <strong>It still cannot be stored.</strong> {sentence(outcome.detail)} It stays here, as “
+            {reasonText(outcome.reason)}”.
+          </p>
+        </Done>
+      );
+  }
+}
+
+function Failed({ problem, retry }: { problem: Problem; retry: () => void }) {
+  if (problem.status !== 404) {
+    return <ProblemNotice problem={problem} retry={retry} />;
+  }
+  return (
+    <Empty title="This message is not here">
+      <p>It was replayed or discarded, or never was.</p>
+      <a class="button" href={LIST}>
+        To the rejected messages
+      </a>
+    </Empty>
+  );
+}
+
+function Facts({ message, children }: { message: RejectedMessage; children: ComponentChildren }) {
+  const { reason, detail, received_at, message_id, properties, size } = message;
+  return (
+    <section class="card stack" aria-labelledby="facts-head">
+      <h2 id="facts-head">Why and when</h2>
+      <dl class="details-list">
+        <dt>Reason</dt>
+        <dd>
+          <span class="badge badge-warning">{reasonText(reason)}</span>
+        </dd>
+        <dt>Detail</dt>
+        <dd>{sentence(detail)}</dd>
+        <dt>Received</dt>
+        <dd>
+          <time dateTime={received_at} title={received_at}>
+            {localTime(received_at)}
+          </time>
+        </dd>
+        <dt>Message id</dt>
+        <dd>{message_id === null ? <span class="soft">None</span> : <code>{idText(message_id)}</code>}</dd>
+        <dt>Size</dt>
+        <dd>{bytesText(size)}</dd>
+      </dl>
+      {Object.keys(properties).length > 0 && (
+        <details>
+          <summary>AMQP properties</summary>
+          <pre class="code-block">{visible(JSON.stringify(properties, null, 2))}</pre>
+        </details>
+      )}
+      <div class="row">{children}</div>
+    </section>
+  );
+}
+
+function idText(messageId: string | { $base64: string }): string {
+  return typeof messageId === "string" ? visible(messageId) : `${messageId.$base64} (base64)`;
+}
+
+/** What the message is about and there is not: the usual reason, mended on the spot. */
+function MissingExperiments({ message }: { message: RejectedMessage }) {
+  const loaded = useLoad(listExperiments, []);
+  const [adding, setAdding] = useState<string | null>(null);
+  const [added, setAdded] = useState<string | null>(null);
+  if (!loaded.value) {
+    return null;
+  }
+  const known = new Set(loaded.value.map(({ name }) => name));
+  const missing = experimentsIn(message).filter((name) => name !== "" && !known.has(name));
+  return (
+    <>
+      {added !== null && (
+        <Done key={added}>{visible(added)} was added. Replay the message now, or all with this reason.</Done>
+      )}
+      {missing.length > 0 && (
+        <Notice>
+          <p>
+            {missing.length === 1
+              ? "There is no experiment of the name that the message gives."
+              : "There are no experiments of these names, which the message gives."}{" "}
+            If that is not a mistake of the publisher, add {missing.length === 1 ? "it" : "them"}, and then
+            replay.
+          </p>
+          <div class="row">
+            {missing.slice(0, OFFERED).map((name) => (
+              <Button key={name} small onClick={() => setAdding(name)}>
+                Add {visible(name)} …
+              </Button>
+            ))}
+          </div>
+        </Notice>
+      )}
+      {adding !== null && (
+        <ExperimentForm
+          name={adding}
+          onClose={() => setAdding(null)}
+          onSaved={({ name }) => {
+            setAdding(null);
+            setAdded(name);
+            loaded.reload();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+interface DiscardingProps {
+  id: number;
+  onClose: () => void;
+  onDiscarded: () => void;
+}
+
+function Discarding({ id, onClose, onDiscarded }: DiscardingProps) {
+  const { busy, problem, run } = useDoing();
+  const discard = async () => {
+    const isDiscarded = await run(async () => {
+      await discardRejectedMessage(id);
+    });
+    if (isDiscarded) {
+      onDiscarded();
+    }
+  };
+  return (
+    <Confirm
+      title="Discard the message for good?"
+      action="Discard for good"
+      busy={busy}
+      problem={problem}
+      onConfirm={() => void discard()}
+      onClose={onClose}
+    >
+      <p>
+        Its measures will never be stored, and the message cannot be had back. Download it first if in doubt.
+      </p>
+    </Confirm>
+  );
+}

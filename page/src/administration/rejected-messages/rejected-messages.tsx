@@ -1,0 +1,165 @@
+import { useState } from "preact/hooks";
+import type { RejectedMessage } from "../../api/shapes.ts";
+import {
+  Button,
+  Choice,
+  type Column,
+  Empty,
+  Field,
+  Loading,
+  ProblemNotice,
+  Table,
+} from "../../design/components.tsx";
+import { useLoad } from "../../design/load.ts";
+import { View } from "../../frame/view.tsx";
+import { address, href, navigate } from "../../routing/address.ts";
+import { bytesText } from "../bytes.ts";
+import { fromField, localTime, toField } from "./moments.ts";
+import { REASONS, reasonText } from "./reasons.ts";
+import { ReplayAll } from "./replay-all.tsx";
+import { type Filter, listPage } from "./requests.ts";
+
+const PLACE = ["administration", "rejected-messages"];
+
+const COLUMNS: readonly Column<RejectedMessage>[] = [
+  {
+    head: "Received",
+    names: true,
+    cell: ({ id, received_at }) => (
+      <a class="moment" href={href([...PLACE, id])} title={received_at}>
+        {localTime(received_at)}
+      </a>
+    ),
+  },
+  { head: "Reason", cell: ({ reason }) => <span class="badge badge-warning">{reasonText(reason)}</span> },
+  { head: "Detail", cell: ({ detail }) => <span class="detail">{detail}</span> },
+  { head: "Size", kind: "number", cell: ({ size }) => bytesText(size) },
+];
+
+/** The messages that could not be stored. */
+export function RejectedMessages() {
+  const { query } = address.value;
+  const filter: Filter = {
+    reason: query.get("reason") ?? "",
+    from: query.get("from") ?? "",
+    to: query.get("to") ?? "",
+  };
+  const cursor = query.get("cursor") ?? "";
+  const loaded = useLoad(
+    (signal) => listPage(filter, cursor, signal),
+    [filter.reason, filter.from, filter.to, cursor],
+  );
+  const [isReplaying, setReplaying] = useState(false);
+  const isFiltered = Object.values(filter).some(Boolean);
+  const page = loaded.value;
+  return (
+    <View
+      title="Rejected messages"
+      lead="What was published and can never be stored as it is. Each is kept whole until it is replayed or discarded."
+      actions={
+        page &&
+        page.messages.length > 0 && <Button onClick={() => setReplaying(true)}>Replay all of these …</Button>
+      }
+    >
+      <Filters filter={filter} />
+      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
+      {loaded.state === "loading" && !page && <Loading what="the rejected messages" />}
+      {page && page.messages.length === 0 && (
+        <Nothing isFiltered={isFiltered} isBehindTheLast={cursor !== ""} />
+      )}
+      {page && page.messages.length > 0 && (
+        <Table
+          caption="Rejected messages"
+          columns={COLUMNS}
+          rows={page.messages}
+          rowKey={(message) => message.id}
+          stacks
+        />
+      )}
+      {page && (cursor !== "" || page.next !== null) && (
+        <nav class="row" aria-label="Pages">
+          {cursor !== "" && (
+            <a class="button" href={href(PLACE, { ...filter })}>
+              Latest
+            </a>
+          )}
+          {page.next !== null && (
+            <a
+              class="button"
+              href={href(PLACE, { ...filter, cursor: page.next })}
+              onClick={() => scrollTo(0, 0)}
+            >
+              Older
+            </a>
+          )}
+        </nav>
+      )}
+      {isReplaying && (
+        <ReplayAll
+          filter={filter}
+          onClose={() => {
+            setReplaying(false);
+            loaded.reload();
+          }}
+        />
+      )}
+    </View>
+  );
+}
+
+/** The first page of another filter. */
+function show(filter: Filter): void {
+  navigate(href(PLACE, { ...filter }));
+}
+
+function Filters({ filter }: { filter: Filter }) {
+  return (
+    <search class="filters" aria-label="Filter">
+      <Choice
+        label="Reason"
+        choices={[{ value: "", text: "Any" }, ...REASONS.map(({ code, text }) => ({ value: code, text }))]}
+        value={filter.reason}
+        onChange={(event) => show({ ...filter, reason: event.currentTarget.value })}
+      />
+      <Field
+        label="Received from"
+        type="datetime-local"
+        max="9999-12-31T23:59"
+        value={toField(filter.from)}
+        onChange={(event) => show({ ...filter, from: fromField(event.currentTarget.value) })}
+      />
+      <Field
+        label="Received before"
+        type="datetime-local"
+        max="9999-12-31T23:59"
+        value={toField(filter.to)}
+        onChange={(event) => show({ ...filter, to: fromField(event.currentTarget.value) })}
+      />
+    </search>
+  );
+}
+
+function Nothing({ isFiltered, isBehindTheLast }: { isFiltered: boolean; isBehindTheLast: boolean }) {
+  if (isBehindTheLast) {
+    return (
+      <Empty title="No older ones">
+        <p>Those that were here have been replayed or discarded.</p>
+      </Empty>
+    );
+  }
+  if (isFiltered) {
+    return (
+      <Empty title="No such message">
+        <p>No rejected message has this reason and was received in this time.</p>
+        <a class="button" href={href(PLACE)}>
+          Show all
+        </a>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="Nothing is rejected">
+      <p>Every message that has arrived is stored, or was replayed or discarded here.</p>
+    </Empty>
+  );
+}

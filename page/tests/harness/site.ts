@@ -1,0 +1,221 @@
+import { after, before, test } from "node:test";
+
+import type { Browser, BrowserContextOptions } from "playwright-core";
+
+import { Adapter, type Message } from "./adapter.js";
+import { launchBrowser, PATIENCE_MS, Visitor } from "./browser.js";
+import { type Account, Firebase, PROJECT_ID } from "./firebase.js";
+import { MariaDb } from "./mariadb.js";
+import { RabbitMq } from "./rabbitmq.js";
+import { type Client, Service } from "./service.js";
+
+/** What the API tells of a user. */
+export interface User {
+  user_id: string;
+  name: string;
+  username: string;
+  email: string;
+  role: "ADMIN" | "SCIENTIST";
+}
+
+/** What the API tells of an experiment. */
+export interface Experiment {
+  experiment_id: number;
+  name: string;
+}
+
+/** The administrator of the example data, with an account under the UID that is given there. */
+const ADMINISTRATOR: Account = {
+  uid: "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2",
+  email: "aalcorn@home.cern",
+  password: "a long password of Allan's",
+};
+
+/** The service with all that belongs to it, as it would run in production, and one in evaluation mode. */
+export class Site {
+  readonly firebase: Firebase;
+  readonly mariadb: MariaDb;
+  /** Signs users in with Firebase; stores in MariaDB. */
+  readonly service: Service;
+  /** In evaluation mode; stores in SQLite. */
+  readonly evaluation: Service;
+  readonly administrator = ADMINISTRATOR;
+  readonly #rabbitmq: RabbitMq;
+  readonly #adapter: Adapter;
+  readonly #browser: Browser;
+  #count = 0;
+
+  private constructor(parts: {
+    firebase: Firebase;
+    mariadb: MariaDb;
+    service: Service;
+    evaluation: Service;
+    rabbitmq: RabbitMq;
+    adapter: Adapter;
+    browser: Browser;
+  }) {
+    this.firebase = parts.firebase;
+    this.mariadb = parts.mariadb;
+    this.service = parts.service;
+    this.evaluation = parts.evaluation;
+    this.#rabbitmq = parts.rabbitmq;
+    this.#adapter = parts.adapter;
+    this.#browser = parts.browser;
+  }
+
+  static async start(): Promise<Site> {
+    const [firebase, mariadb, rabbitmq, browser] = await Promise.all([
+      Firebase.start(),
+      MariaDb.start(),
+      RabbitMq.start(),
+      launchBrowser(),
+    ]);
+    await firebase.createAccount(ADMINISTRATOR);
+    const [service, evaluation] = await Promise.all([
+      Service.start({
+        ...mariadb.environment,
+        RABBIT_URL: rabbitmq.address,
+        FIREBASE_PROJECT_ID: PROJECT_ID,
+        FIREBASE_AUTH_EMULATOR_HOST: firebase.address,
+        EXAMPLE_DATA: "true",
+      }),
+      Service.start(
+        { RABBIT_URL: rabbitmq.address, RABBIT_EXCHANGE: "evaluation", RABBIT_QUEUE: "evaluation" },
+        "--evaluation",
+      ),
+    ]);
+    const adapter = await Adapter.connect(rabbitmq.address, "mymonit");
+    return new Site({ firebase, mariadb, service, evaluation, rabbitmq, adapter, browser });
+  }
+
+  async remove(): Promise<void> {
+    await this.#browser.close();
+    await this.#adapter.close();
+    await Promise.all([this.service.remove(), this.evaluation.remove()]);
+    await Promise.all([this.firebase.remove(), this.mariadb.remove(), this.#rabbitmq.remove()]);
+  }
+
+  /** Somebody with a browser. */
+  visitor(service: Service, options?: BrowserContextOptions): Promise<Visitor> {
+    return Visitor.arrive(this.#browser, service.url, [this.firebase.url], options);
+  }
+
+  /** The API for the administrator. */
+  async asAdministrator(): Promise<Client> {
+    return this.service.client(await this.firebase.idToken(ADMINISTRATOR));
+  }
+
+  /** The API for the owner of an account. */
+  async as(account: Account): Promise<Client> {
+    return this.service.client(await this.firebase.idToken(account));
+  }
+
+  /** A name that nothing else has in this run of the tests. */
+  fresh(kind: string): string {
+    this.#count += 1;
+    return `${kind}-${this.#count}`;
+  }
+
+  /** An account that the service knows nothing of. */
+  newAccount(): Promise<Account> {
+    const uid = this.fresh("uid-of-somebody");
+    return this.firebase.createAccount({
+      uid,
+      email: `${uid}@home.cern`,
+      password: `the password of ${uid}`,
+    });
+  }
+
+  /** A scientist who can sign in, and is associated with these experiments. */
+  async newScientist(...experiments: Experiment[]): Promise<Account & { user: User }> {
+    const account = await this.newAccount();
+    const administrator = await this.asAdministrator();
+    const user = await administrator.post<User>("/users/", {
+      user_id: this.fresh("T"),
+      name: `Somebody ${account.uid}`,
+      username: account.uid,
+      email: account.email,
+      role: "SCIENTIST",
+    });
+    for (const { experiment_id } of experiments) {
+      await administrator.post(`/scientists-experiments/${experiment_id}/${user.user_id}`);
+    }
+    return { ...account, user };
+  }
+
+  async newExperiment(kind = "experiment"): Promise<Experiment> {
+    const administrator = await this.asAdministrator();
+    return administrator.post<Experiment>("/experiments/", { name: this.fresh(kind) });
+  }
+
+  /** Asks until there is an answer: for what the service tells nobody about when it happens. */
+  async eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await ask();
+      if (answer !== undefined) {
+        return answer;
+      }
+      if (Date.now() > deadline) {
+        throw new Error("what was waited for did not happen");
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Publishes measures in one message. */
+  publish(measures: Message | Message[]): Promise<void> {
+    return this.#adapter.publish(measures);
+  }
+
+  /** Publishes any bytes as one message. */
+  publishBytes(body: Buffer, messageId?: string): Promise<void> {
+    return this.#adapter.publishBytes(body, messageId);
+  }
+}
+
+let shared: Site | undefined;
+
+/** The site that all tests share; each test makes people and experiments of its own. */
+export function theSite(): Site {
+  if (shared === undefined) {
+    throw new Error("the site is there while tests run, and not before");
+  }
+  return shared;
+}
+
+before(async () => {
+  shared = await Site.start();
+});
+
+after(() => shared?.remove());
+
+/** No test takes that long; one that waits for ever is to fail. */
+const LIMIT_MS = 180_000;
+
+/** A test in a browser of its own, which fails as well if the page had any trouble that the test did not expect. */
+export function browserTest(
+  name: string,
+  body: (visitor: Visitor, site: Site) => Promise<void>,
+  options: BrowserContextOptions = {},
+  where: (site: Site) => Service = (site) => site.service,
+): void {
+  test(name, { timeout: LIMIT_MS }, async (context) => {
+    const site = theSite();
+    const visitor = await site.visitor(where(site), options);
+    try {
+      await body(visitor, site);
+      if (visitor.problems.length > 0) {
+        throw new Error(`the page had trouble:\n${visitor.problems.join("\n")}`);
+      }
+    } catch (error) {
+      context.diagnostic(`a picture of the page: ${await visitor.keepPicture(name)}`);
+      for (const problem of visitor.problems) {
+        context.diagnostic(problem);
+      }
+      throw error;
+    } finally {
+      await visitor.leave();
+    }
+  });
+}
