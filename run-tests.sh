@@ -21,6 +21,8 @@ source scripts/private-servers.sh
 source scripts/contract.sh
 # shellcheck source=scripts/page.sh
 source scripts/page.sh
+# shellcheck source=scripts/browser.sh
+source scripts/browser.sh
 
 chaos=
 if [[ ${1-} == --chaos ]]; then
@@ -50,6 +52,8 @@ need_packages curl python3-pandas python3-matplotlib
 need_packages fish zsh systemd
 # What tries the REST contract from outside.
 need_packages nodejs npm python3-venv
+# What the page is tried in.
+need_packages chromium
 
 if [[ -n $chaos ]]; then
     say "breaking everything, for long"
@@ -77,4 +81,5 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 say "testing"
 cargo test --workspace --locked
 test_contract
+test_page_in_browser
 say "everything passed"

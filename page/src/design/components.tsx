@@ -135,7 +135,7 @@ export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: ((
   return (
     <Notice look="danger">
       <p>
-        <strong>{heading(problem)}</strong> {sentence(problem.detail)} {advice(problem)}
+        <strong>{heading(problem)}</strong> <Wording text={sentence(problem.detail)} /> {advice(problem)}
       </p>
       {problem.requestId && problem.status >= 500 && (
         <p class="soft">
@@ -182,6 +182,16 @@ function advice({ code, status }: Problem): string {
     return "Wait a moment and try again.";
   }
   return status >= 500 ? "If it goes on, tell your administrator, with the id of the request." : "";
+}
+
+/** A sentence of the service, with what it names set apart. */
+export function Wording({ text }: { text: string }) {
+  // Every other part stood between backquotes; one that is never closed is a character like any other.
+  const parts = text.split("`");
+  if (parts.length % 2 === 0) {
+    return <>{text}</>;
+  }
+  return <>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
 }
 
 /** The service's detail as a sentence of its own; a name in backquotes keeps its spelling. */

@@ -3,24 +3,7 @@ import { readFile } from "node:fs/promises";
 
 import type { Message } from "../harness/adapter.js";
 import { asAdministrator, heading } from "../harness/people.js";
-import { browserTest, type Experiment, type Site } from "../harness/site.js";
-
-interface RejectedMessage {
-  id: number;
-  reason: string;
-  message_id: string;
-}
-
-/** Publishes bytes that cannot be stored, and waits until they are among the rejected messages. */
-async function rejected(site: Site, body: Buffer): Promise<RejectedMessage> {
-  const messageId = site.fresh("message");
-  await site.publishBytes(body, messageId);
-  const administrator = await site.asAdministrator();
-  return site.eventually(async () => {
-    const messages = await administrator.get<RejectedMessage[]>("/rejected-messages/?limit=100");
-    return messages.find(({ message_id }) => message_id === messageId);
-  });
-}
+import { browserTest, type Experiment, type RejectedMessage } from "../harness/site.js";
 
 function about(experiment: string, more: Partial<Message> = {}): Buffer {
   return Buffer.from(
@@ -32,7 +15,7 @@ browserTest(
   "a message about a missing experiment is stored by a replay after the experiment was added",
   async (visitor, site) => {
     const name = site.fresh("missing");
-    const { id } = await rejected(site, about(name));
+    const { id } = await site.rejected(about(name));
     const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
     await page.getByText("Unknown experiment").waitFor();
     await page.getByRole("button", { name: "Replay" }).click();
@@ -61,7 +44,7 @@ browserTest(
 );
 
 browserTest("a rejected message is discarded after a question", async (visitor, site) => {
-  const { id } = await rejected(site, Buffer.from("{no JSON"));
+  const { id } = await site.rejected(Buffer.from("{no JSON"));
   const administrator = await site.asAdministrator();
   const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
   await page.getByRole("button", { name: "Discard …" }).click();
@@ -77,7 +60,7 @@ browserTest(
   "a body is shown as the text that it is, and never becomes a part of the page",
   async (visitor, site) => {
     const body = '<img src=x onerror="document.title=1">\u202e\u0007 {"experiment": </pre><b>';
-    const { id, message_id } = await rejected(site, Buffer.from(body));
+    const { id, message_id } = await site.rejected(Buffer.from(body));
     const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
     const shown = page.getByRole("region", { name: "Body of the message" });
     await shown.waitFor();
@@ -94,7 +77,7 @@ browserTest(
   "bytes that are no text are shown in base64, and downloaded as they were published",
   async (visitor, site) => {
     const body = Buffer.from([0xff, 0xfe, 0x00, 0x41, 0x80, 0x0a]);
-    const { id } = await rejected(site, body);
+    const { id } = await site.rejected(body);
     const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
     await page.getByText("It is no UTF-8 text, and shown in base64.").waitFor();
     const shown = page.getByRole("region", { name: "Body of the message" });
@@ -110,7 +93,7 @@ browserTest(
 
 browserTest("of a long body the beginning is shown", async (visitor, site) => {
   const body = Buffer.alloc(3_000_000, "x");
-  const { id } = await rejected(site, body);
+  const { id } = await site.rejected(body);
   const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
   await page.getByText("This is its beginning. It has 3.0 MB in all").waitFor();
   const [download] = await Promise.all([
@@ -123,7 +106,7 @@ browserTest("of a long body the beginning is shown", async (visitor, site) => {
 browserTest(
   "rejected messages are filtered by reason and time, and the address keeps the filter",
   async (visitor, site) => {
-    await rejected(site, Buffer.from(""));
+    await site.rejected(Buffer.from(""));
     const page = await asAdministrator(visitor, site, "rejected-messages");
     const reasons = page.getByRole("row").locator("td").first();
     await page.getByLabel("Reason").selectOption("Empty");
@@ -149,7 +132,7 @@ browserTest("rejected messages are paged, and each is seen once", async (visitor
   const bodies = Array.from({ length: 101 }, (_, index) =>
     about("device-vibrations", { measure: `smoot ${index}` }),
   );
-  await Promise.all(bodies.map((body) => site.publishBytes(body)));
+  await site.publishAll(bodies.map((body) => ({ body })));
   const administrator = await site.asAdministrator();
   const ids = await site.eventually(async () => {
     const all = await administrator.get<RejectedMessage[]>("/rejected-messages/?reason=unknown_measure_type");
@@ -181,9 +164,9 @@ browserTest("rejected messages are paged, and each is seen once", async (visitor
 
 browserTest("all messages of a reason are replayed at once", async (visitor, site) => {
   const name = site.fresh("late");
-  const first = await rejected(site, about(name));
-  const second = await rejected(site, about(name));
-  const hopeless = await rejected(site, about(site.fresh("never")));
+  const first = await site.rejected(about(name));
+  const second = await site.rejected(about(name));
+  const hopeless = await site.rejected(about(site.fresh("never")));
   const administrator = await site.asAdministrator();
   await administrator.post("/experiments/", { name });
   const page = await asAdministrator(visitor, site, "rejected-messages?reason=unknown_experiment");
@@ -207,7 +190,7 @@ browserTest(
   "a message that somebody else has replayed meanwhile is not there, and the page says so",
   async (visitor, site) => {
     visitor.expectRefusals(404);
-    const { id } = await rejected(site, Buffer.from("[]"));
+    const { id } = await site.rejected(Buffer.from("[]"));
     const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
     const discard = page.getByRole("button", { name: "Discard …" });
     await discard.waitFor();

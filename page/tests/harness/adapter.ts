@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { type ChannelModel, type ConfirmChannel, connect } from "amqplib";
+import { connect } from "amqplib";
 
 /** One measure as publishers send it. */
 export interface Message {
@@ -10,36 +10,30 @@ export interface Message {
   timestamp: number | string;
 }
 
-/** Publishes as experiments' adapters do, with confirms and message ids. */
-export class Adapter {
-  readonly #connection: ChannelModel;
-  readonly #channel: ConfirmChannel;
-  readonly #exchange: string;
+/** A body, with a name for the message where that matters. */
+export interface Publication {
+  body: Buffer;
+  messageId?: string;
+}
 
-  private constructor(connection: ChannelModel, channel: ConfirmChannel, exchange: string) {
-    this.#connection = connection;
-    this.#channel = channel;
-    this.#exchange = exchange;
+/**
+ * Publishes as experiments' adapters do, with confirms and message ids, to an exchange that a service has declared;
+ * returns when the broker has taken everything.
+ */
+export async function publish(address: string, exchange: string, publications: Publication[]): Promise<void> {
+  const connection = await connect(`amqp://${address}`);
+  try {
+    const channel = await connection.createConfirmChannel();
+    for (const { body, messageId } of publications) {
+      channel.publish(exchange, "measures", body, { persistent: true, messageId: messageId ?? randomUUID() });
+    }
+    await channel.waitForConfirms();
+  } finally {
+    await connection.close();
   }
+}
 
-  /** Connects to the broker; a service with this exchange has to have declared it. */
-  static async connect(address: string, exchange: string): Promise<Adapter> {
-    const connection = await connect(`amqp://${address}`);
-    return new Adapter(connection, await connection.createConfirmChannel(), exchange);
-  }
-
-  /** Publishes measures as one message. */
-  publish(measures: Message | Message[], messageId?: string): Promise<void> {
-    return this.publishBytes(Buffer.from(JSON.stringify(measures)), messageId);
-  }
-
-  /** Publishes any bytes as one message, and waits for the broker to have taken it. */
-  async publishBytes(body: Buffer, messageId: string = randomUUID()): Promise<void> {
-    this.#channel.publish(this.#exchange, "measures", body, { persistent: true, messageId });
-    await this.#channel.waitForConfirms();
-  }
-
-  async close(): Promise<void> {
-    await this.#connection.close();
-  }
+/** Measures as the body of a message. */
+export function bodyOf(measures: Message | Message[]): Buffer {
+  return Buffer.from(JSON.stringify(measures));
 }

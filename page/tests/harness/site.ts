@@ -2,7 +2,7 @@ import { after, before, test } from "node:test";
 
 import type { Browser, BrowserContextOptions } from "playwright-core";
 
-import { Adapter, type Message } from "./adapter.js";
+import { bodyOf, type Message, type Publication, publish } from "./adapter.js";
 import { launchBrowser, PATIENCE_MS, Visitor } from "./browser.js";
 import { type Account, Firebase, PROJECT_ID } from "./firebase.js";
 import { MariaDb } from "./mariadb.js";
@@ -24,6 +24,12 @@ export interface Experiment {
   name: string;
 }
 
+/** What the API tells of a rejected message, as far as it matters here. */
+export interface RejectedMessage {
+  id: number;
+  message_id: string;
+}
+
 /** The administrator of the example data, with an account under the UID that is given there. */
 const ADMINISTRATOR: Account = {
   uid: "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2",
@@ -41,7 +47,6 @@ export class Site {
   readonly evaluation: Service;
   readonly administrator = ADMINISTRATOR;
   readonly #rabbitmq: RabbitMq;
-  readonly #adapter: Adapter;
   readonly #browser: Browser;
   #count = 0;
 
@@ -51,7 +56,6 @@ export class Site {
     service: Service;
     evaluation: Service;
     rabbitmq: RabbitMq;
-    adapter: Adapter;
     browser: Browser;
   }) {
     this.firebase = parts.firebase;
@@ -59,7 +63,6 @@ export class Site {
     this.service = parts.service;
     this.evaluation = parts.evaluation;
     this.#rabbitmq = parts.rabbitmq;
-    this.#adapter = parts.adapter;
     this.#browser = parts.browser;
   }
 
@@ -84,13 +87,11 @@ export class Site {
         "--evaluation",
       ),
     ]);
-    const adapter = await Adapter.connect(rabbitmq.address, "mymonit");
-    return new Site({ firebase, mariadb, service, evaluation, rabbitmq, adapter, browser });
+    return new Site({ firebase, mariadb, service, evaluation, rabbitmq, browser });
   }
 
   async remove(): Promise<void> {
     await this.#browser.close();
-    await this.#adapter.close();
     await Promise.all([this.service.remove(), this.evaluation.remove()]);
     await Promise.all([this.firebase.remove(), this.mariadb.remove(), this.#rabbitmq.remove()]);
   }
@@ -163,14 +164,25 @@ export class Site {
     }
   }
 
-  /** Publishes measures in one message. */
+  /** Publishes measures in one message to the service that stores in MariaDB. */
   publish(measures: Message | Message[]): Promise<void> {
-    return this.#adapter.publish(measures);
+    return this.publishAll([{ body: bodyOf(measures) }]);
   }
 
-  /** Publishes any bytes as one message. */
-  publishBytes(body: Buffer, messageId?: string): Promise<void> {
-    return this.#adapter.publishBytes(body, messageId);
+  /** Publishes messages with any bodies. */
+  publishAll(publications: Publication[]): Promise<void> {
+    return publish(this.#rabbitmq.address, "mymonit", publications);
+  }
+
+  /** Publishes bytes that cannot be stored, and waits until they are among the rejected messages. */
+  async rejected(body: Buffer): Promise<RejectedMessage> {
+    const messageId = this.fresh("message");
+    await this.publishAll([{ body, messageId }]);
+    const administrator = await this.asAdministrator();
+    return this.eventually(async () => {
+      const messages = await administrator.get<RejectedMessage[]>("/rejected-messages/?limit=100");
+      return messages.find(({ message_id }) => message_id === messageId);
+    });
   }
 }
 

@@ -162,7 +162,7 @@ function Others({ users, busy, add }: OthersProps) {
   const [typed, setTyped] = useState("");
   const found = users.filter((user) => isMeant(user, typed));
   return (
-    <section class="card stack" aria-labelledby="others-head">
+    <section class="card stack others" aria-labelledby="others-head">
       <h2 id="others-head">Add a scientist</h2>
       {users.length === 0 ? (
         <p class="soft">

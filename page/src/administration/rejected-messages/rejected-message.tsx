@@ -11,6 +11,7 @@ import {
   Notice,
   ProblemNotice,
   sentence,
+  Wording,
 } from "../../design/components.tsx";
 import { useDoing, useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
@@ -108,8 +109,8 @@ function OutcomeNotice({ outcome }: { outcome: Outcome }) {
       return (
         <Done look="warning">
           <p>
-            <strong>It still cannot be stored.</strong> {sentence(outcome.detail)} It stays here, as “
-            {reasonText(outcome.reason)}”.
+            <strong>It still cannot be stored.</strong> <Wording text={sentence(outcome.detail)} /> It stays
+            here, as “{reasonText(outcome.reason)}”.
           </p>
         </Done>
       );
@@ -141,7 +142,9 @@ function Facts({ message, children }: { message: RejectedMessage; children: Comp
           <span class="badge badge-warning">{reasonText(reason)}</span>
         </dd>
         <dt>Detail</dt>
-        <dd>{sentence(detail)}</dd>
+        <dd>
+          <Wording text={visible(sentence(detail))} />
+        </dd>
         <dt>Received</dt>
         <dd>
           <time dateTime={received_at} title={received_at}>

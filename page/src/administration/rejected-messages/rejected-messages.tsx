@@ -9,6 +9,7 @@ import {
   Loading,
   ProblemNotice,
   Table,
+  Wording,
 } from "../../design/components.tsx";
 import { useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
@@ -18,6 +19,7 @@ import { fromField, localTime, toField } from "./moments.ts";
 import { REASONS, reasonText } from "./reasons.ts";
 import { ReplayAll } from "./replay-all.tsx";
 import { type Filter, listPage } from "./requests.ts";
+import { visible } from "./visible.ts";
 
 const PLACE = ["administration", "rejected-messages"];
 
@@ -32,7 +34,14 @@ const COLUMNS: readonly Column<RejectedMessage>[] = [
     ),
   },
   { head: "Reason", cell: ({ reason }) => <span class="badge badge-warning">{reasonText(reason)}</span> },
-  { head: "Detail", cell: ({ detail }) => <span class="detail">{detail}</span> },
+  {
+    head: "Detail",
+    cell: ({ detail }) => (
+      <span class="detail">
+        <Wording text={visible(detail)} />
+      </span>
+    ),
+  },
   { head: "Size", kind: "number", cell: ({ size }) => bytesText(size) },
 ];
 

@@ -8,8 +8,8 @@ import { FormDialog } from "../form-dialog.tsx";
 const FIELDS = ["user_id", "name", "email", "username", "role"];
 
 const ROLES = [
-  { value: "SCIENTIST", text: "Scientist: reads the measures of associated experiments" },
-  { value: "ADMIN", text: "Administrator: manages everything, reads no measures" },
+  { value: "SCIENTIST", text: "Scientist" },
+  { value: "ADMIN", text: "Administrator" },
 ];
 
 const NOBODY: User = { user_id: "", name: "", username: "", email: "", role: "SCIENTIST" };
@@ -74,7 +74,7 @@ export function UserForm({ user, onClose, onSaved }: UserFormProps) {
       {!user && (
         <Choice
           label="Role"
-          hint="It stays as it is."
+          hint="Scientists read the measures of their experiments. Administrators manage everything and read no measures. It cannot be changed later."
           choices={ROLES}
           value={draft.role}
           error={error("role")}

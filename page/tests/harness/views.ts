@@ -1,0 +1,164 @@
+import type { Page } from "playwright-core";
+
+import type { Visitor } from "./browser.js";
+import { asAdministrator, heading, PAGE, signIn, signInAs } from "./people.js";
+import type { Service } from "./service.js";
+import type { Experiment, Site } from "./site.js";
+
+/** A view of the page in a certain state, and how to come there with an empty browser. */
+export interface ViewState {
+  name: string;
+  open: (visitor: Visitor, site: Site) => Promise<unknown>;
+  /** Where it is shown, if not where one signs in with Firebase. */
+  where?: (site: Site) => Service;
+}
+
+const evaluation = (site: Site) => site.evaluation;
+
+/** The views that everybody may come to see. */
+export const views: readonly ViewState[] = [
+  { name: "sign-in", open: ({ page }) => at(page, "#/", "Sign in") },
+  {
+    name: "sign-in refused",
+    open: async (visitor) => {
+      visitor.expectRefusals(400);
+      await at(visitor.page, "#/", "Sign in");
+      await visitor.page.getByLabel("E-mail address").fill("nobody@home.cern");
+      await visitor.page.getByLabel("Password").fill("not the password");
+      await visitor.page.getByRole("button", { name: "Sign in" }).click();
+      await visitor.page.getByRole("alert").waitFor();
+    },
+  },
+  { name: "register", open: ({ page }) => at(page, "#/register", "Register") },
+  { name: "forgotten password", open: ({ page }) => at(page, "#/forgotten-password", "Forgotten password") },
+  {
+    name: "unknown user",
+    open: async (visitor, site) => {
+      visitor.expectRefusals(403);
+      await signIn(visitor, await site.newAccount());
+      await heading(visitor.page, "Almost there");
+    },
+  },
+  {
+    name: "whom to be",
+    where: evaluation,
+    open: ({ page }) => at(page, "#/", "Who do you want to be?"),
+  },
+  {
+    name: "no such view",
+    where: evaluation,
+    open: (visitor) => evaluationView(visitor, "Peter Higg", "#/nowhere"),
+  },
+  { name: "experiments", where: evaluation, open: (visitor) => evaluationView(visitor, "Peter Higg", "#/") },
+  {
+    name: "no experiments",
+    open: async (visitor, site) => signIn(visitor, await site.newScientist()),
+  },
+  {
+    name: "token",
+    where: evaluation,
+    open: async (visitor) => {
+      await evaluationView(visitor, "Peter Higg", "#/token");
+      await visitor.page.getByRole("button", { name: "Copy the token" }).waitFor();
+    },
+  },
+  {
+    name: "account",
+    where: evaluation,
+    open: (visitor) => evaluationView(visitor, "Peter Higg", "#/account"),
+  },
+  {
+    name: "erase oneself",
+    where: evaluation,
+    open: async (visitor) => {
+      await evaluationView(visitor, "Peter Higg", "#/account");
+      await visitor.page.getByRole("button", { name: "Erase my record" }).click();
+      await visitor.page.getByRole("dialog").waitFor();
+    },
+  },
+  {
+    name: "users",
+    open: async (visitor, site) => {
+      await site.newScientist();
+      const page = await asAdministrator(visitor, site, "users");
+      await page.getByRole("row").nth(1).waitFor();
+    },
+  },
+  {
+    name: "user form with an error",
+    open: async (visitor, site) => {
+      visitor.expectRefusals(400);
+      const page = await asAdministrator(visitor, site, "users");
+      await page.getByRole("button", { name: "Add a user" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Add" }).click();
+      await page.getByText(/must not be blank/i).waitFor();
+    },
+  },
+  {
+    name: "erase a user",
+    open: async (visitor, site) => {
+      const { user } = await site.newScientist();
+      const page = await asAdministrator(visitor, site, "users");
+      await page.getByRole("button", { name: `Erase ${user.user_id} …`, exact: true }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+  },
+  {
+    name: "all experiments",
+    open: async (visitor, site) => {
+      const page = await asAdministrator(visitor, site, "experiments");
+      await page.getByRole("row").nth(1).waitFor();
+    },
+  },
+  {
+    name: "scientists of an experiment",
+    open: async (visitor, site) => {
+      const experiment = await site.newExperiment("muon-lifetime");
+      await site.newScientist(experiment);
+      await site.newScientist(experiment);
+      await site.newScientist();
+      const page = await asAdministrator(visitor, site, `experiments/${experiment.experiment_id}`);
+      await page.getByRole("button", { name: /^Add / }).first().waitFor();
+    },
+  },
+  {
+    name: "rejected messages",
+    open: async (visitor, site) => {
+      await site.rejected(Buffer.from("{"));
+      await site.rejected(Buffer.from('{"experiment":"muon-lifetime-2","measure":"hertz","value":1}'));
+      const page = await asAdministrator(visitor, site, "rejected-messages");
+      await page.getByRole("row").nth(2).waitFor();
+    },
+  },
+  {
+    name: "rejected message",
+    open: async (visitor, site) => {
+      const body = '{"experiment":"nobody-added-me","measure":"hertz","value":1.5,"timestamp":1650000000}';
+      const { id } = await site.rejected(Buffer.from(body));
+      const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
+      await page.getByRole("button", { name: "Add nobody-added-me …" }).waitFor();
+    },
+  },
+  {
+    name: "replay all",
+    open: async (visitor, site) => {
+      await site.rejected(Buffer.from("{"));
+      const page = await asAdministrator(visitor, site, "rejected-messages?reason=malformed_json");
+      await page.getByRole("button", { name: "Replay all of these …" }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+  },
+];
+
+async function at(page: Page, view: string, title: string): Promise<void> {
+  await page.goto(PAGE + view);
+  await heading(page, title);
+}
+
+async function evaluationView(visitor: Visitor, who: string, view: string): Promise<void> {
+  await signInAs(visitor, who, view);
+  await visitor.page.getByRole("heading", { level: 1 }).waitFor();
+}
+
+/** The experiment of the example data that has measures. */
+export const EXAMPLE: Experiment = { experiment_id: 1, name: "device-vibrations" };
