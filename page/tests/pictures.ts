@@ -20,6 +20,7 @@ try {
     }
     const visitor = await site.visitor(where?.(site) ?? site.service, {
       viewport: { width: 1280, height: 800 },
+      reducedMotion: "reduce",
     });
     await open(visitor, site);
     for (const width of [1280, 360]) {

@@ -37,7 +37,7 @@ for (const { name, open, where } of views) {
 /** What is wrong with the page, with where. */
 async function findings(page: Page): Promise<string[]> {
   // Colours on their way from light to dark are neither.
-  await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)));
+  await page.waitForFunction(() => document.getAnimations().length === 0);
   const { violations } = await page.evaluate(
     (rules) => (window as unknown as { axe: typeof axe }).axe.run({ runOnly: rules }),
     RULES,

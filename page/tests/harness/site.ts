@@ -111,6 +111,13 @@ export class Site {
     return this.service.client(await this.firebase.idToken(account));
   }
 
+  /** Waits until the service says that everything which it needs is there. */
+  async ready(): Promise<void> {
+    await this.eventually(async () =>
+      (await fetch(`${this.service.url}/health/ready`)).ok ? true : undefined,
+    );
+  }
+
   /** A name that nothing else has in this run of the tests. */
   fresh(kind: string): string {
     this.#count += 1;

@@ -126,7 +126,6 @@ interface ExperimentTableProps {
 function ExperimentTable({ rows, rename }: ExperimentTableProps) {
   const [shown, setShown] = useState(PORTION);
   const columns: readonly Column<Row>[] = [
-    { head: "Number", kind: "number", cell: ({ experiment_id }) => experiment_id },
     {
       head: "Name",
       names: true,
@@ -134,6 +133,7 @@ function ExperimentTable({ rows, rename }: ExperimentTableProps) {
         <a href={href(["administration", "experiments", experiment_id])}>{name}</a>
       ),
     },
+    { head: "Number", kind: "number", cell: ({ experiment_id }) => experiment_id },
     { head: "Scientists", kind: "number", cell: ({ scientists }) => scientists },
     {
       head: "Actions",

@@ -1,0 +1,82 @@
+import { heading, PAGE, signIn } from "../harness/people.js";
+import { browserTest } from "../harness/site.js";
+
+browserTest(
+  "a page that finds the service away says so, and comes back with a click",
+  async (visitor, site) => {
+    visitor.expectBrokenNetwork();
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    await signIn(visitor, await site.newScientist(experiment), "#/token");
+    await visitor.context.setOffline(true);
+    await page.getByRole("link", { name: "Experiments" }).click();
+    await page.getByRole("alert").getByText("No connection.").waitFor();
+    await visitor.context.setOffline(false);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("link", { name: experiment.name }).waitFor();
+    await page.getByRole("alert").waitFor({ state: "detached" });
+  },
+);
+
+browserTest(
+  "a database that is away is told as such, and what is seen comes back with it",
+  async (visitor, site) => {
+    visitor.expectRefusals(503);
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    await signIn(visitor, await site.newScientist(experiment), "#/token");
+    await site.mariadb.goAway();
+    try {
+      await page.getByRole("link", { name: "Experiments" }).click();
+      await page.getByRole("alert").getByText("MyMONIT is unavailable for now.").waitFor();
+      // Who opens the page now cannot be told who they are.
+      await page.goto(PAGE);
+      await page.reload();
+      await heading(page, "MyMONIT cannot start");
+      await page.getByRole("alert").getByText("MyMONIT is unavailable for now.").waitFor();
+    } finally {
+      await site.mariadb.comeBack();
+    }
+    await site.ready();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("link", { name: experiment.name }).waitFor();
+  },
+);
+
+browserTest(
+  "Firebase that is away is told as such, and nothing that was typed is lost",
+  async (visitor, site) => {
+    visitor.expectBrokenNetwork();
+    const { page } = visitor;
+    const scientist = await site.newScientist();
+    await page.goto(PAGE);
+    await heading(page, "Sign in");
+    await page.route(`${site.firebase.url}/**`, (route) => route.abort());
+    await page.getByLabel("E-mail address").fill(scientist.email);
+    await page.getByLabel("Password").fill(scientist.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").getByText("Firebase cannot be reached.").waitFor();
+    await page.unroute(`${site.firebase.url}/**`);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await heading(page, "Experiments");
+  },
+);
+
+browserTest(
+  "a change that fails on its way is told in the form, which keeps what was typed",
+  async (visitor, site) => {
+    visitor.expectBrokenNetwork();
+    const { page } = visitor;
+    const name = site.fresh("on-its-way");
+    await signIn(visitor, site.administrator, "#/administration/experiments");
+    await page.getByRole("button", { name: "Add an experiment" }).first().click();
+    const form = page.getByRole("dialog");
+    await form.getByLabel("Name").fill(name);
+    await visitor.context.setOffline(true);
+    await form.getByRole("button", { name: "Add" }).click();
+    await form.getByRole("alert").getByText("No connection.").waitFor();
+    await visitor.context.setOffline(false);
+    await form.getByRole("button", { name: "Add" }).click();
+    await page.getByText(`${name} was added.`).waitFor();
+  },
+);
