@@ -49,9 +49,16 @@ export class FirebaseEntrance {
     await createUserWithEmailAndPassword(this.auth, email, password);
   }
 
-  /** Sends a message with which a new password can be set. */
+  /** Sends a message with which a new password can be set, if somebody is registered with that address. */
   async resetPassword(email: string): Promise<void> {
-    await sendPasswordResetEmail(this.auth, email);
+    try {
+      await sendPasswordResetEmail(this.auth, email);
+    } catch (failure) {
+      // Projects without Firebase's protection against finding out who is registered tell it; this page does not.
+      if ((failure as { code?: unknown } | null)?.code !== "auth/user-not-found") {
+        throw failure;
+      }
+    }
   }
 }
 

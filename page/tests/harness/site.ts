@@ -47,7 +47,7 @@ export class Site {
   readonly evaluation: Service;
   readonly administrator = ADMINISTRATOR;
   readonly #rabbitmq: RabbitMq;
-  readonly #browser: Browser;
+  readonly browser: Browser;
   #count = 0;
 
   private constructor(parts: {
@@ -63,7 +63,7 @@ export class Site {
     this.service = parts.service;
     this.evaluation = parts.evaluation;
     this.#rabbitmq = parts.rabbitmq;
-    this.#browser = parts.browser;
+    this.browser = parts.browser;
   }
 
   static async start(): Promise<Site> {
@@ -91,14 +91,14 @@ export class Site {
   }
 
   async remove(): Promise<void> {
-    await this.#browser.close();
+    await this.browser.close();
     await Promise.all([this.service.remove(), this.evaluation.remove()]);
     await Promise.all([this.firebase.remove(), this.mariadb.remove(), this.#rabbitmq.remove()]);
   }
 
   /** Somebody with a browser. */
   visitor(service: Service, options?: BrowserContextOptions): Promise<Visitor> {
-    return Visitor.arrive(this.#browser, service.url, [this.firebase.url], options);
+    return Visitor.arrive(this.browser, service.url, [this.firebase.url], options);
   }
 
   /** The API for the administrator. */

@@ -1,9 +1,10 @@
 import type { Page } from "playwright-core";
 
 import type { Visitor } from "./browser.js";
+import type { Account } from "./firebase.js";
 import { asAdministrator, heading, PAGE, signIn, signInAs } from "./people.js";
 import type { Service } from "./service.js";
-import type { Experiment, Site } from "./site.js";
+import type { Site } from "./site.js";
 
 /** A view of the page in a certain state, and how to come there with an empty browser. */
 export interface ViewState {
@@ -53,6 +54,72 @@ export const views: readonly ViewState[] = [
   {
     name: "no experiments",
     open: async (visitor, site) => signIn(visitor, await site.newScientist()),
+  },
+  {
+    name: "experiment",
+    where: evaluation,
+    open: async (visitor) => {
+      await evaluationView(visitor, "Peter Higg", "#/experiments/1");
+      await visitor.page.getByText("10 measures, each of them shown").waitFor();
+      await visitor.page.getByText("Table of these values").click();
+      await visitor.page.getByRole("rowheader").first().waitFor();
+    },
+  },
+  {
+    name: "experiment reduced",
+    open: async (visitor, site) => {
+      await signIn(visitor, await manyMeasures(site));
+      await visitor.page.getByRole("link", { name: /many-measures/ }).click();
+      await visitor.page.getByText("Reduced to bins of").waitFor();
+    },
+  },
+  {
+    name: "range",
+    where: evaluation,
+    open: async (visitor) => {
+      await evaluationView(visitor, "Peter Higg", "#/experiments/1");
+      await visitor.page.getByRole("button", { name: "Range …" }).click();
+      await visitor.page.getByLabel("From (UTC)").fill("nonsense");
+      await visitor.page.getByRole("button", { name: "Show", exact: true }).click();
+      await visitor.page.getByText("This is no time").waitFor();
+    },
+  },
+  {
+    name: "download",
+    open: async (visitor, site) => {
+      await signIn(visitor, await manyMeasures(site));
+      await visitor.page.getByRole("link", { name: /many-measures/ }).click();
+      await visitor.page.getByText("Reduced to bins of").waitFor();
+      await visitor.page.getByRole("button", { name: "Download …" }).click();
+      await visitor.page.getByRole("dialog").waitFor();
+    },
+  },
+  {
+    name: "no measures",
+    open: async (visitor, site) => {
+      const experiment = await site.newExperiment();
+      await signIn(visitor, await site.newScientist(experiment), `#/experiments/${experiment.experiment_id}`);
+      await visitor.page.getByRole("heading", { name: "No measures yet" }).waitFor();
+    },
+  },
+  {
+    name: "not one's experiment",
+    where: evaluation,
+    open: async (visitor) => {
+      visitor.expectRefusals(404);
+      await evaluationView(visitor, "Katie Bouman", "#/experiments/1");
+      await visitor.page.getByRole("heading", { name: "There is no such experiment for you" }).waitFor();
+    },
+  },
+  {
+    name: "service away",
+    open: async (visitor, site) => {
+      visitor.expectBrokenNetwork();
+      await signIn(visitor, await site.newScientist(), "#/token");
+      await visitor.context.setOffline(true);
+      await visitor.page.getByRole("link", { name: "Experiments" }).click();
+      await visitor.page.getByRole("alert").waitFor();
+    },
   },
   {
     name: "token",
@@ -160,5 +227,20 @@ async function evaluationView(visitor: Visitor, who: string, view: string): Prom
   await visitor.page.getByRole("heading", { level: 1 }).waitFor();
 }
 
-/** The experiment of the example data that has measures. */
-export const EXAMPLE: Experiment = { experiment_id: 1, name: "device-vibrations" };
+/** A scientist with an experiment whose measures are too many to be shown one by one. */
+async function manyMeasures(site: Site): Promise<Account> {
+  const experiment = await site.newExperiment("many-measures");
+  const wave = (index: number) => 50 + 40 * Math.sin(index / 900) + 4 * Math.sin(index * index);
+  const measures = Array.from({ length: 9_000 }, (_, index) => ({
+    experiment: experiment.name,
+    measure: index % 3 === 0 ? "degree Celsius" : "hertz",
+    value: index % 3 === 0 ? wave(index) / 4 : wave(index),
+    timestamp: 1_700_000_000 + index * 7,
+  }));
+  await site.publish(measures);
+  const scientist = await site.newScientist(experiment);
+  const client = await site.as(scientist);
+  const last = `/measures/${experiment.experiment_id}?limit=1`;
+  await site.eventually(async () => ((await client.get<unknown[]>(last)).length === 1 ? true : undefined));
+  return scientist;
+}

@@ -1,0 +1,425 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+
+import type { Locator, Page } from "playwright-core";
+
+import { bodyOf } from "../harness/adapter.js";
+import { heading, PAGE, signIn, signInAs } from "../harness/people.js";
+import type { Client } from "../harness/service.js";
+import { browserTest, type Experiment, type Site } from "../harness/site.js";
+
+const evaluation = (site: Site) => site.evaluation;
+
+/** 2022-04-06T07:00:00Z, where the measures of these tests begin. */
+const BEGINNING = 1_649_228_400;
+
+interface Measure {
+  measure_type: string;
+  timestamp: string;
+  value: number;
+}
+
+browserTest(
+  "the example data are plotted with unit, range and number, and each measure is shown",
+  async (visitor, site) => {
+    const { page } = visitor;
+    await signInAs(visitor, "Peter Higg");
+    await page.getByRole("link", { name: "device-vibrations" }).click();
+    await heading(page, "device-vibrations");
+    await page.getByRole("heading", { name: "hertz frequency, Hz" }).waitFor();
+    await page.getByText("10 measures, each of them shown").waitFor();
+    await page.getByText(/2022-04-06 07:00(:00)? to 2022-04-06 07:09(:00)? UTC/).waitFor();
+    await drawn(page);
+
+    const client = site.evaluation.client(await site.evaluation.token("S001"));
+    const measures = await client.get<Measure[]>("/measures/1?order=asc");
+    assert.deepEqual(
+      await tableOf(page),
+      measures.map(({ value }) => String(value)),
+    );
+  },
+  {},
+  evaluation,
+);
+
+browserTest(
+  "pointing at the plot tells the exact value of the nearest measure",
+  async (visitor) => {
+    const { page } = visitor;
+    await signInAs(visitor, "Peter Higg", "#/experiments/1");
+    await drawn(page);
+    const box = await canvasBox(page);
+    const readout = page.locator(".readout");
+    await page.mouse.move(box.right - 3, box.middle);
+    await readout.getByText("120 Hz").waitFor();
+    await page.mouse.move(box.left + 3, box.middle);
+    await readout.getByText("100 Hz").waitFor();
+  },
+  {},
+  evaluation,
+);
+
+browserTest(
+  "with the keyboard alone one signs in, opens an experiment, reads its values and zooms",
+  async (visitor, site) => {
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    await measured(site, experiment, 10);
+    const scientist = await site.newScientist(experiment);
+    await page.goto(PAGE);
+    await heading(page, "Sign in");
+    await tabTo(page, page.getByLabel("E-mail address"));
+    await page.keyboard.type(scientist.email);
+    await tabTo(page, page.getByLabel("Password"));
+    await page.keyboard.type(scientist.password);
+    await page.keyboard.press("Enter");
+    await heading(page, "Experiments");
+    await tabTo(page, page.getByRole("link", { name: experiment.name }));
+    await page.keyboard.press("Enter");
+    await drawn(page);
+
+    await tabTo(page, page.getByRole("region", { name: "Plot of hertz" }));
+    const said = page.locator("[aria-live=polite]");
+    await page.keyboard.press("End");
+    await said.getByText("9 Hz").waitFor();
+    await page.keyboard.press("ArrowLeft");
+    await said.getByText("8 Hz").waitFor();
+    await page.keyboard.press("Home");
+    await said.getByText("0 Hz").waitFor();
+    await page.keyboard.press("+");
+    await page.waitForURL(/from=.*&to=/);
+    await page.keyboard.press("0");
+    await page.waitForURL((url) => !url.hash.includes("from="));
+    await page.getByText("10 measures, each of them shown").waitFor();
+  },
+);
+
+browserTest(
+  "many measures are reduced by the service, and zooming in shows each of them",
+  async (visitor, site) => {
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    const client = await measured(site, experiment, 20_000);
+    await signIn(visitor, client.account, `#/experiments/${experiment.experiment_id}`);
+    await page.getByText(/Reduced to bins of .*: mean as a line, least to greatest as a band/).waitFor();
+    await page.getByText(counted(20_000, "measures")).waitFor();
+    await drawn(page);
+
+    await dragOver(page, 0.5, 0.53);
+    await page.getByText(/measures, each of them shown/).waitFor();
+    assert.equal(await page.getByText("Reduced to bins of").count(), 0);
+    await drawn(page);
+    const { from, to } = rangeOf(page);
+    const expected = await client.get<Measure[]>(
+      `/measures/${experiment.experiment_id}?from=${from}&to=${to}&order=asc`,
+    );
+    assert.ok(expected.length > 200 && expected.length < 2_000, `${expected.length} measures`);
+    await page.getByText(counted(expected.length, "measures, each of them shown")).waitFor();
+    assert.deepEqual(
+      await tableOf(page),
+      expected.slice(0, 50).map(({ value }) => String(value)),
+    );
+  },
+);
+
+browserTest("the address keeps what is seen: it goes back, and can be shared", async (visitor, site) => {
+  const { page } = visitor;
+  const experiment = await site.newExperiment();
+  const { account } = await measured(site, experiment, 100);
+  await signIn(visitor, account, `#/experiments/${experiment.experiment_id}`);
+  await page.getByText("100 measures, each of them shown").waitFor();
+  await drawn(page);
+  await dragOver(page, 0.2, 0.6);
+  const part = page.getByText(/^(3|4)\d measures, each of them shown/);
+  await part.waitFor();
+  const shown = await part.innerText();
+  const address = page.url();
+
+  await page.goBack();
+  await page.getByText("100 measures, each of them shown").waitFor();
+  await page.goForward();
+  await page.getByText(shown).waitFor();
+
+  const colleague = await site.visitor(site.service);
+  try {
+    await colleague.page.goto(address);
+    await colleague.page.getByLabel("E-mail address").fill(account.email);
+    await colleague.page.getByLabel("Password").fill(account.password);
+    await colleague.page.getByRole("button", { name: "Sign in" }).click();
+    await colleague.page.getByText(shown).waitFor();
+    assert.deepEqual(colleague.problems, []);
+  } finally {
+    await colleague.leave();
+  }
+});
+
+browserTest(
+  "presets and typed ranges show their part, and a range that makes no sense is refused at its field",
+  async (visitor, site) => {
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    // One a minute: 120 of them are two hours.
+    const { account } = await measured(site, experiment, 120, { every: 60 });
+    await signIn(visitor, account, `#/experiments/${experiment.experiment_id}`);
+    await page.getByText("120 measures, each of them shown").waitFor();
+    await page.getByRole("button", { name: "1 h", exact: true }).click();
+    await page.getByText("60 measures, each of them shown").waitFor();
+    assert.match(page.url(), /range=1h/);
+
+    await page.getByRole("button", { name: "Range …" }).click();
+    await page.getByLabel("From (UTC)").fill("yesterday");
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.getByText("This is no time from 1970 to 2262").waitFor();
+    await page.getByLabel("From (UTC)").fill("2022-04-06 07:10");
+    await page.getByLabel("Until (UTC)").fill("2022-04-06 07:00");
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.getByText("The end has to come after the beginning.").waitFor();
+    await page.getByLabel("Until (UTC)").fill("2022-04-06 07:30");
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.getByText("20 measures, each of them shown").waitFor();
+
+    await page.getByRole("button", { name: "Range …" }).click();
+    await page.getByLabel("From (UTC)").fill("1999-01-01");
+    await page.getByLabel("Until (UTC)").fill("1999-01-02");
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.getByRole("heading", { name: "Nothing was measured in this range" }).waitFor();
+    await page.getByRole("button", { name: "Show everything" }).click();
+    await page.getByText("120 measures, each of them shown").waitFor();
+  },
+);
+
+for (const { format, label } of [
+  { format: "csv", label: "CSV" },
+  { format: "ndjson", label: "NDJSON" },
+]) {
+  browserTest(
+    `what is shown is downloaded as ${label}, byte for byte as the API gives it`,
+    async (visitor, site) => {
+      const { page } = visitor;
+      const experiment = await site.newExperiment();
+      const client = await measured(site, experiment, 5_000);
+      const measures = `/measures/${experiment.experiment_id}?order=asc&format=${format}`;
+      const [from, to] = ["2022-04-06T07:10:00Z", "2022-04-06T08:10:00Z"];
+      const view = `#/experiments/${experiment.experiment_id}?from=${from}&to=${to}`;
+      await signIn(visitor, client.account, view);
+      await page.getByText("Reduced to bins of").waitFor();
+
+      const all = await download(page, label, /^All .* measures behind it/);
+      assert.equal(all.name, `measures-${experiment.experiment_id}.${format}`);
+      assert.equal(all.content, await client.text("GET", `${measures}&from=${from}&to=${to}`));
+      assert.ok(all.content.split("\n").length > 3_600);
+
+      const [answered] = await Promise.all([
+        page.waitForResponse((response) => response.url().includes("max_points")),
+        page.reload(),
+      ]);
+      const window = answered.headers()["mymonit-window"] ?? "";
+      const reduced = await download(page, label, /^What is shown/);
+      assert.equal(
+        reduced.content,
+        await client.text("GET", `${measures}&from=${from}&to=${to}&window=${window}`),
+      );
+      assert.ok(reduced.content.split("\n").length < 1_500);
+    },
+  );
+}
+
+browserTest("new measures are shown as they come, once they are followed", async (visitor, site) => {
+  const { page } = visitor;
+  const experiment = await site.newExperiment();
+  const { account } = await measured(site, experiment, 3);
+  await signIn(visitor, account, `#/experiments/${experiment.experiment_id}`);
+  await page.getByText("3 measures, each of them shown").waitFor();
+  await page.getByRole("button", { name: "Follow" }).click();
+  await page.getByRole("button", { name: "Follow", pressed: true }).waitFor();
+  await site.publish(series(experiment, 1, { from: BEGINNING + 60 }));
+  await page.getByText("4 measures, each of them shown").waitFor();
+  await site.publish(series(experiment, 2, { from: BEGINNING + 120 }));
+  await page.getByText("6 measures, each of them shown").waitFor();
+});
+
+browserTest(
+  "an experiment without measures says so, and shows the first one when it comes",
+  async (visitor, site) => {
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    await signIn(visitor, await site.newScientist(experiment), `#/experiments/${experiment.experiment_id}`);
+    await page.getByRole("heading", { name: "No measures yet" }).waitFor();
+    await page.getByRole("button", { name: "Wait for the first one" }).click();
+    await page.getByText("Waiting for the first one").waitFor();
+    await site.publish(series(experiment, 1));
+    await page.getByText("1 measure, each of them shown").waitFor();
+  },
+);
+
+browserTest("each measure type has a plot with its unit, and can be left out", async (visitor, site) => {
+  const { page } = visitor;
+  const experiment = await site.newExperiment();
+  const client = await measured(site, experiment, 5);
+  await site.publish(series(experiment, 7, { measure: "degree Celsius" }));
+  await stored(site, client, experiment, 12);
+  await signIn(visitor, client.account, `#/experiments/${experiment.experiment_id}`);
+  await page.getByText("12 measures, each of them shown").waitFor();
+  await page.getByRole("heading", { name: /^hertz .*Hz$/ }).waitFor();
+  await page.getByRole("heading", { name: /^degree Celsius .*°C$/ }).waitFor();
+  await page.getByRole("button", { name: "hertz", pressed: true }).click();
+  await page.getByText("7 measures, each of them shown").waitFor();
+  await page.getByRole("heading", { name: /^hertz/ }).waitFor({ state: "detached" });
+  assert.match(decodeURIComponent(page.url()), /type=degree[ +]Celsius/);
+});
+
+browserTest(
+  "another scientist's experiment is out of reach, and looks as if there were none",
+  async (visitor, site) => {
+    visitor.expectRefusals(404);
+    const { page } = visitor;
+    const own = await site.newExperiment();
+    const others = await site.newExperiment("somebody-else's");
+    await measured(site, others, 10);
+    await signIn(visitor, await site.newScientist(own));
+    await page.getByRole("link", { name: own.name }).waitFor();
+    assert.equal(await page.getByText(others.name).count(), 0);
+    const shown: string[] = [];
+    for (const number of [others.experiment_id, 999_999]) {
+      await page.goto(`${PAGE}#/experiments/${number}`);
+      await heading(page, `Experiment ${number}`);
+      await page.getByRole("heading", { name: "There is no such experiment for you" }).waitFor();
+      shown.push((await page.locator("main").innerText()).replaceAll(String(number), "N"));
+    }
+    assert.equal(shown[0], shown[1]);
+  },
+);
+
+browserTest("an administrator sees no measures", async (visitor, site) => {
+  visitor.expectRefusals(403);
+  await signIn(visitor, site.administrator, "#/experiments/1");
+  await visitor.page.getByRole("heading", { name: "Measures are for scientists" }).waitFor();
+});
+
+/** Measures of hertz, one a second unless told otherwise, with values that count up from zero. */
+function series(
+  { name }: Experiment,
+  count: number,
+  {
+    from = BEGINNING,
+    every = 1,
+    measure = "hertz",
+  }: { from?: number; every?: number; measure?: string } = {},
+) {
+  return Array.from({ length: count }, (_, index) => ({
+    experiment: name,
+    measure,
+    value: index,
+    timestamp: from + index * every,
+  }));
+}
+
+/** Publishes measures, and waits until a scientist of the experiment can read all of them. */
+async function measured(site: Site, experiment: Experiment, count: number, options: { every?: number } = {}) {
+  const all = series(experiment, count, options);
+  const portions = Array.from({ length: Math.ceil(count / 10_000) }, (_, index) =>
+    all.slice(index * 10_000, (index + 1) * 10_000),
+  );
+  await site.publishAll(portions.map((portion) => ({ body: bodyOf(portion) })));
+  const account = await site.newScientist(experiment);
+  const client = Object.assign(await site.as(account), { account });
+  await stored(site, client, experiment, count);
+  return client;
+}
+
+async function stored(
+  site: Site,
+  client: Client,
+  { experiment_id }: Experiment,
+  count: number,
+): Promise<void> {
+  await site.eventually(async () => {
+    const [bin] = await client.get<{ count: number }[]>(`/measures/${experiment_id}?window=3650d`);
+    const bins = await client.get<{ count: number }[]>(`/measures/${experiment_id}?window=3650d`);
+    return bin && bins.reduce((sum, each) => sum + each.count, 0) === count ? true : undefined;
+  });
+}
+
+/** Waits until something is drawn in the colour of the line. */
+async function drawn(page: Page): Promise<void> {
+  await page.locator(".plots[aria-busy=false] canvas").first().waitFor();
+  await page.waitForFunction(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>(".plot-frame canvas");
+    const context = canvas?.getContext("2d");
+    if (!canvas || !context || canvas.width === 0) {
+      return false;
+    }
+    const colour = getComputedStyle(document.documentElement).getPropertyValue("--plot-line").trim();
+    const wanted = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    for (let at = 0; at < data.length; at += 4) {
+      if (
+        wanted.every((part, index) => Math.abs(part - (data[at + index] ?? 0)) < 8) &&
+        data[at + 3] === 255
+      ) {
+        return true;
+      }
+    }
+    return false;
+  });
+}
+
+/** Where the plot itself lies on the screen, without its axes. */
+async function canvasBox(page: Page) {
+  const box = await page.locator(".plot-frame .u-over").first().boundingBox();
+  assert.ok(box);
+  return { left: box.x, right: box.x + box.width, width: box.width, middle: box.y + box.height / 2 };
+}
+
+/** Draws over a part of the plot. */
+async function dragOver(page: Page, from: number, to: number): Promise<void> {
+  const box = await canvasBox(page);
+  await page.mouse.move(box.left + box.width * from, box.middle);
+  await page.mouse.down();
+  await page.mouse.move(box.left + box.width * to, box.middle, { steps: 5 });
+  await page.mouse.up();
+  await page.waitForURL(/from=.*&to=/);
+}
+
+function rangeOf(page: Page): { from: string; to: string } {
+  const query = new URLSearchParams(page.url().split("?")[1]);
+  return { from: query.get("from") ?? "", to: query.get("to") ?? "" };
+}
+
+/** The values in the table behind the plot. */
+async function tableOf(page: Page): Promise<string[]> {
+  await page.getByText("Table of these values").first().click();
+  const cells = page.locator("details tbody td.cell-number");
+  await cells.first().waitFor();
+  return cells.allInnerTexts();
+}
+
+async function download(page: Page, label: string, what: RegExp): Promise<{ name: string; content: string }> {
+  await page.getByRole("button", { name: "Download …" }).click();
+  const dialog = page.getByRole("dialog", { name: "Download" });
+  await dialog.getByLabel(what).check();
+  await dialog.getByLabel(new RegExp(`^${label}`)).check();
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    dialog.getByRole("button", { name: "Download" }).click(),
+  ]);
+  await dialog.waitFor({ state: "detached" });
+  return { name: file.suggestedFilename(), content: await readFile(await file.path(), "utf8") };
+}
+
+/** Presses Tab until it has the focus. */
+async function tabTo(page: Page, target: Locator): Promise<void> {
+  await target.waitFor();
+  for (let presses = 0; presses < 40; presses += 1) {
+    if (await target.evaluate((element) => element === document.activeElement)) {
+      return;
+    }
+    await page.keyboard.press("Tab");
+  }
+  assert.fail("the Tab key does not lead there");
+}
+
+/** A number of measures as the page writes it, whichever space it puts between thousands, and what stands after it. */
+function counted(count: number, rest: string): RegExp {
+  return new RegExp(`^${String(count).replace(/\B(?=(\d{3})+$)/g, "\\s")} ${rest}$`);
+}

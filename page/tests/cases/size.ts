@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+
+import { signIn } from "../harness/people.js";
+import { browserTest } from "../harness/site.js";
+
+/** What issue and README promise, in bytes on the wire. */
+const LIMIT = 250_000;
+
+browserTest("all parts of the page together are less than 250 kB on the wire", async (visitor, site) => {
+  const { page } = visitor;
+  const sizes = new Map<string, number>();
+  page.on("requestfinished", async (request) => {
+    const { pathname, origin } = new URL(request.url());
+    if (origin === site.service.url && pathname.startsWith("/static/")) {
+      const { responseBodySize } = await request.sizes();
+      sizes.set(pathname, responseBodySize);
+    }
+  });
+  // Sign-in, administration and plot: each brings what it needs.
+  await signIn(visitor, site.administrator, "#/administration/users");
+  await page.getByRole("row").nth(1).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  const experiment = await site.newExperiment();
+  await site.publish({ experiment: experiment.name, measure: "hertz", value: 1, timestamp: 1_650_000_000 });
+  await page.goto("about:blank");
+  await signIn(visitor, await site.newScientist(experiment), `#/experiments/${experiment.experiment_id}`);
+  await page.locator("canvas").waitFor();
+  await page.waitForLoadState("networkidle");
+
+  const scripts = [...sizes.keys()].filter((path) => path.endsWith(".js"));
+  for (const part of ["index", "firebase", "administration", "experiment-view"]) {
+    assert.ok(
+      scripts.some((path) => path.includes(`/${part}-`)),
+      `${part} is not among ${scripts.join(", ")}`,
+    );
+  }
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  assert.ok(total < LIMIT, `the page has ${total} bytes:\n${JSON.stringify([...sizes], null, 2)}`);
+});
