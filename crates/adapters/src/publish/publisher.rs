@@ -71,6 +71,10 @@ enum Broken {
     NotTaken(String),
     /// The broker does not let this account publish.
     Refused(String),
+    /// The broker has taken nothing for longer than allowed.
+    GaveUp(String),
+    /// Somebody has asked to stop, and the broker has taken nothing since.
+    Stopped,
 }
 
 /// How it goes, over all connections.
@@ -78,14 +82,17 @@ struct Course {
     was_connected: bool,
     /// Whether the broker has taken anything.
     has_taken: bool,
+    /// Whether the broker has told that it takes nothing for now.
+    is_blocked: bool,
     away_since: Option<Instant>,
     delay: Duration,
 }
 
 impl Course {
-    /// The broker is back only when it takes messages.
-    fn goes_well(&mut self) {
+    /// The broker is back only when it takes messages. Says whether it had told that it takes none.
+    fn goes_well(&mut self) -> bool {
         (self.has_taken, self.away_since, self.delay) = (true, None, FIRST_DELAY);
+        std::mem::take(&mut self.is_blocked)
     }
 
     /// Notes that the broker is not to be had, and says whether that has gone on for too long.
@@ -99,8 +106,13 @@ impl Publisher {
     /// Publishes until there are no more groups.
     pub(crate) async fn run(mut self) -> Ended {
         let mut in_flight = VecDeque::new();
-        let mut course =
-            Course { was_connected: false, has_taken: false, away_since: None, delay: FIRST_DELAY };
+        let mut course = Course {
+            was_connected: false,
+            has_taken: false,
+            is_blocked: false,
+            away_since: None,
+            delay: FIRST_DELAY,
+        };
         loop {
             // Nothing to send needs no broker.
             if in_flight.is_empty() && !self.next_group(&mut in_flight).await {
@@ -120,6 +132,8 @@ impl Publisher {
                         Err(Broken::Refused(why)) if !course.has_taken => {
                             return Ended::Refused(Refusal::Refused(why));
                         }
+                        Err(Broken::GaveUp(why)) => return Ended::Refused(Refusal::GaveUp(why)),
+                        Err(Broken::Stopped) => return Ended::Stopped(open_messages(&in_flight)),
                         Err(Broken::Connection(why) | Broken::NotTaken(why) | Broken::Refused(why)) => why,
                     }
                 }
@@ -182,12 +196,12 @@ impl Publisher {
         let mut confirms = FuturesUnordered::new();
         for flight in &*in_flight {
             for index in flight.unconfirmed() {
-                confirms.push(self.publish(link, flight, index).await?);
+                confirms.push(self.publish(link, flight, index, course).await?);
             }
         }
         let mut is_open = true;
         let mut deadline = None;
-        let (mut looks, mut was_blocked) = (interval(LOOK_EVERY), false);
+        let mut looks = interval(LOOK_EVERY);
         loop {
             if in_flight.is_empty() && !is_open {
                 return Ok(Ended::Done);
@@ -199,8 +213,7 @@ impl Publisher {
                 Some(confirmed) = confirms.next(), if !confirms.is_empty() => {
                     let (number, index, confirmation) = confirmed;
                     taken(confirmation)?;
-                    course.goes_well();
-                    if std::mem::take(&mut was_blocked) {
+                    if course.goes_well() {
                         self.say.note("the broker takes messages again");
                     }
                     if let Some(flight) = in_flight.iter_mut().find(|flight| flight.group.number == number) {
@@ -216,7 +229,7 @@ impl Publisher {
                         in_flight.push_back(flight);
                         if let Some(flight) = in_flight.back() {
                             for index in unconfirmed {
-                                confirms.push(self.publish(link, flight, index).await?);
+                                confirms.push(self.publish(link, flight, index, course).await?);
                             }
                         }
                         self.hand_on(in_flight).await;
@@ -227,15 +240,32 @@ impl Publisher {
                     return Ok(Ended::Stopped(open_messages(in_flight)));
                 }
                 () = self.stop.cancelled(), if deadline.is_none() => {}
-                // Nothing but this would tell that the broker has stopped to read.
-                _ = looks.tick() => if link.is_blocked() {
-                    let why = "the broker takes no messages: it is short of memory or disk";
-                    was_blocked = true;
-                    self.say.trouble(&format!("{why}; waiting until it does"));
-                    if course.is_over(self.patience) {
-                        return Ok(Ended::Refused(Refusal::GaveUp(why.to_owned())));
-                    }
-                },
+                _ = looks.tick() => self.look(link, course)?,
+            }
+        }
+    }
+
+    /// Looks whether the broker takes anything; nothing else would tell that it has stopped to read.
+    fn look(&self, link: &Link, course: &mut Course) -> Result<(), Broken> {
+        if !link.is_blocked() {
+            return Ok(());
+        }
+        let why = "the broker takes no messages: it is short of memory or disk";
+        course.is_blocked = true;
+        self.say.trouble(&format!("{why}; waiting until it does"));
+        if course.is_over(self.patience) { Err(Broken::GaveUp(why.to_owned())) } else { Ok(()) }
+    }
+
+    /// Looks for as long as a message cannot even be handed over, and says why to wait no longer.
+    async fn held_up(&self, link: &Link, course: &mut Course) -> Broken {
+        let (mut looks, mut deadline) = (interval(LOOK_EVERY), None);
+        loop {
+            let now = looks.tick().await;
+            if let Err(broken) = self.look(link, course) {
+                return broken;
+            }
+            if self.stop.is_cancelled() && now >= *deadline.get_or_insert(now + STOP_LIMIT) {
+                return Broken::Stopped;
             }
         }
     }
@@ -245,15 +275,19 @@ impl Publisher {
         link: &Link,
         flight: &InFlight,
         index: usize,
+        course: &mut Course,
     ) -> Result<impl Future<Output = (u64, usize, lapin::Result<Confirmation>)> + use<>, Broken> {
         let message = &flight.group.messages[index];
         let number = flight.group.number;
         // Returned where no queue would get it: without that flag such a message would be confirmed and gone.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let (exchange, key) = (self.broker.exchange.as_str().into(), self.broker.routing_key.as_str().into());
-        let confirm =
-            link.channel.basic_publish(exchange, key, options, &message.body, properties(message)).await;
-        let confirm = confirm.map_err(|error| broken(&error))?;
+        let publish = link.channel.basic_publish(exchange, key, options, &message.body, properties(message));
+        let confirm = tokio::select! {
+            biased;
+            confirm = publish => confirm.map_err(|error| broken(&error))?,
+            broken = self.held_up(link, course) => return Err(broken),
+        };
         Ok(async move { (number, index, confirm.await) })
     }
 }
