@@ -236,6 +236,7 @@ function Controls({ experimentId, state, reading, show, known }: ControlsProps) 
   const toggle = (type: string) => {
     const chosen = types.length > 0 ? types : known;
     const next = chosen.includes(type) ? chosen.filter((each) => each !== type) : [...chosen, type];
+    // None at all would be no choice.
     show({ types: next.length === known.length ? [] : next });
   };
   return (
@@ -295,24 +296,22 @@ function Controls({ experimentId, state, reading, show, known }: ControlsProps) 
           }}
         />
       )}
-      {known.length > 1 && (
+      {(known.length > 1 || types.length > 0) && (
         <fieldset class="row types">
           <legend class="visually-hidden">Types of measures</legend>
           {known.map((type) => {
             const isShown = types.length === 0 || types.includes(type);
             return (
-              <Button
-                key={type}
-                small
-                aria-pressed={isShown}
-                // The last one that is shown stays.
-                disabled={isShown && types.length === 1}
-                onClick={() => toggle(type)}
-              >
+              <Button key={type} small aria-pressed={isShown} onClick={() => toggle(type)}>
                 {type}
               </Button>
             );
           })}
+          {types.length > 0 && (
+            <Button small look="quiet" onClick={() => show({ types: [] })}>
+              All types
+            </Button>
+          )}
         </fieldset>
       )}
       {open === "download" && reading && (

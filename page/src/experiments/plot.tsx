@@ -131,7 +131,7 @@ function options(
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [12, 12, 0, 0],
+    padding: [12, 30, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
     cursor: {
@@ -222,7 +222,7 @@ function widthOf(plot: uPlot, values: string[] | null, index: number, cycle: num
   const width = plot.ctx.measureText(longest).width;
   plot.ctx.restore();
   // As wide as in the other plots of the view, if it can be, so that their times stand below each other.
-  return Math.max(58, Math.ceil(width) + 14);
+  return Math.max(50, Math.ceil(width) + 14);
 }
 
 /** The wheel with Ctrl zooms; a finger reads values instead of scrolling sideways. */

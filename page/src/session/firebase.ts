@@ -14,6 +14,7 @@ import {
 } from "firebase/auth";
 import type { FirebaseConfiguration } from "./configuration.ts";
 import type { Door, Visitor } from "./door.ts";
+import { inWords } from "./firebase-errors.ts";
 import { isAboutToExpire } from "./token.ts";
 
 /** Firebase Authentication, with e-mail addresses and passwords. Loaded only where it is used. */
@@ -69,8 +70,8 @@ class FirebaseDoor implements Door {
   ) {}
 
   async token(renew: boolean): Promise<string> {
-    const token = await this.user.getIdToken(renew);
-    return !renew && isAboutToExpire(token) ? this.user.getIdToken(true) : token;
+    const token = await inWords(this.user.getIdToken(renew));
+    return !renew && isAboutToExpire(token) ? inWords(this.user.getIdToken(true)) : token;
   }
 
   async signOut(): Promise<void> {

@@ -1,13 +1,12 @@
 import { useState } from "preact/hooks";
-import { Problem } from "../api/problem.ts";
 import { Button, Field, Notice, ProblemNotice } from "../design/components.tsx";
 import { useDoing } from "../design/load.ts";
 import { View } from "../frame/view.tsx";
 import { address, href } from "../routing/address.ts";
 import type { Configuration, EvaluationConfiguration } from "../session/configuration.ts";
 import type { FirebaseEntrance } from "../session/firebase.ts";
+import { inWords } from "../session/firebase-errors.ts";
 import { signInAs } from "../session/session.ts";
-import { inWords } from "./firebase-errors.ts";
 import "./sign-in.css";
 
 interface SignInProps {
@@ -207,17 +206,6 @@ function Register({ entrance }: { entrance: FirebaseEntrance }) {
   );
 }
 
-/** Whether somebody is registered is nobody else's affair: the answer is the same. */
-async function sendReset(entrance: FirebaseEntrance, email: string): Promise<void> {
-  try {
-    await inWords(entrance.resetPassword(email));
-  } catch (failure) {
-    if (!(failure instanceof Problem && failure.code === "auth/user-not-found")) {
-      throw failure;
-    }
-  }
-}
-
 function ForgottenPassword({ entrance }: { entrance: FirebaseEntrance }) {
   const [email, setEmail] = useState(typedEmail);
   const [sentTo, setSentTo] = useState<string | null>(null);
@@ -230,7 +218,7 @@ function ForgottenPassword({ entrance }: { entrance: FirebaseEntrance }) {
           event.preventDefault();
           const to = email.trim();
           void run(async () => {
-            await sendReset(entrance, to);
+            await inWords(entrance.resetPassword(to));
             setSentTo(to);
           });
         }}

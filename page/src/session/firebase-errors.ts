@@ -41,9 +41,9 @@ export function firebaseProblem(failure: unknown): Problem {
 }
 
 /** Waits for Firebase. */
-export async function inWords(attempt: Promise<void>): Promise<void> {
+export async function inWords<T>(attempt: Promise<T>): Promise<T> {
   try {
-    await attempt;
+    return await attempt;
   } catch (failure) {
     throw firebaseProblem(failure);
   }
