@@ -55,13 +55,10 @@ function Content() {
   }
 }
 
-/** Where somebody may have been before signing in; from there one comes to the beginning. */
-const BEFORE_SIGN_IN = ["register", "forgotten-password"];
-
 function Place({ isAdministrator }: { isAdministrator: boolean }) {
   const { path } = address.value;
   const [first, second] = path;
-  if (first === undefined || (BEFORE_SIGN_IN.includes(first) && second === undefined)) {
+  if (first === undefined) {
     return isAdministrator ? <Administration /> : <ExperimentList />;
   }
   if (first === "token" && second === undefined) {
