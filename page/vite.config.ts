@@ -3,6 +3,8 @@ import { licences } from "./build/licences.ts";
 import { packed } from "./build/packed.ts";
 
 const LICENCES = "licences.txt";
+/** For `npm run dev`: a service in evaluation mode. */
+const SERVICE = process.env.SERVICE ?? "http://127.0.0.1:5000";
 
 export default defineConfig({
   // Where the service serves the page.
@@ -19,7 +21,6 @@ export default defineConfig({
   },
   plugins: [licences(LICENCES), packed({ limit: 250_000 })],
   server: {
-    // `npm run dev` with the service beside it, in evaluation mode on its usual port.
     proxy: Object.fromEntries(
       [
         "/users",
@@ -30,7 +31,7 @@ export default defineConfig({
         "/rejected-messages",
       ]
         .concat(["/static/configuration.json", "/static/evaluation-tokens"])
-        .map((path) => [path, { target: "http://127.0.0.1:5000", changeOrigin: true }]),
+        .map((path) => [path, { target: SERVICE, changeOrigin: true }]),
     ),
   },
   test: { include: ["src/**/*.test.ts"] },
