@@ -23,6 +23,8 @@ source scripts/contract.sh
 source scripts/page.sh
 # shellcheck source=scripts/browser.sh
 source scripts/browser.sh
+# shellcheck source=scripts/kubernetes.sh
+source scripts/kubernetes.sh
 
 chaos=
 if [[ ${1-} == --chaos ]]; then
@@ -54,6 +56,8 @@ need_packages fish zsh systemd
 need_packages nodejs npm python3-venv
 # What the page is tried in.
 need_packages chromium
+# What renders the manifests of kubernetes/.
+need_packages kubernetes-client
 
 if [[ -n $chaos ]]; then
     say "breaking everything, for long"
@@ -72,6 +76,7 @@ promtool test rules containers/prometheus/tests/*.yml
 # Before the service, which carries it.
 need_node
 test_page
+test_kubernetes
 say "checking the format"
 cargo fmt --all --check
 say "checking the code"

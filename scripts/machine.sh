@@ -22,6 +22,7 @@ declare -A sign_of_package=(
     [debootstrap]=debootstrap
     [fish]=fish
     [gcc]=cc
+    [kubernetes-client]=kubectl
     [libc6-dev]=/usr/include/stdio.h
     [mariadb-client-core]=mariadb
     [mariadb-server-core]=mariadbd
