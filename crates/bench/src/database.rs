@@ -71,6 +71,23 @@ impl<'a> Database<'a> {
         Ok(())
     }
 
+    /// What each table takes on disk with its indexes, in bytes, by its name.
+    pub(crate) async fn tables(&self) -> anyhow::Result<Vec<(String, u64)>> {
+        let name = &self.name;
+        let text = self
+            .server
+            .execute(&format!(
+                "SELECT SUBSTRING_INDEX(NAME, '/', -1), FILE_SIZE FROM information_schema.INNODB_SYS_TABLESPACES \
+                 WHERE NAME LIKE '{name}/%'"
+            ))
+            .await?;
+        let table = |line: &str| {
+            let (table, bytes) = line.split_once('\t')?;
+            Some((table.to_owned(), bytes.parse().ok()?))
+        };
+        text.lines().map(|line| table(line).with_context(|| line.to_owned())).collect()
+    }
+
     /// Inserts rows like those of the messages by the database's own client, in statements of many rows and
     /// transactions of so many statements.
     pub(crate) async fn insert_by_client(

@@ -14,7 +14,7 @@ use crate::report::{line, median, per_second, to_f64};
 use crate::service::{self, Service};
 use crate::usage::Usage;
 
-const MEASURES_PER_ARRAY: u64 = 100;
+pub(crate) const MEASURES_PER_ARRAY: u64 = 100;
 const LONE_MESSAGES: u64 = 200;
 /// How many statements of a thousand rows the client commits at once: the better of two is the limit.
 const STATEMENTS_PER_TRANSACTION: [u64; 2] = [1, 20];
@@ -63,20 +63,20 @@ fn arrays(count: u64) -> impl Iterator<Item = Vec<u8>> {
 
 /// What is published, and who consumes it.
 #[derive(Clone, Copy)]
-struct Load {
-    name: &'static str,
-    messages: u64,
-    measures_per_message: u64,
-    with_message_ids: bool,
-    processes: usize,
+pub(crate) struct Load {
+    pub(crate) name: &'static str,
+    pub(crate) messages: u64,
+    pub(crate) measures_per_message: u64,
+    pub(crate) with_message_ids: bool,
+    pub(crate) processes: usize,
 }
 
 impl Load {
-    fn measures(&self) -> u64 {
+    pub(crate) fn measures(&self) -> u64 {
         self.messages * self.measures_per_message
     }
 
-    fn bodies(&self) -> Box<dyn Iterator<Item = Vec<u8>>> {
+    pub(crate) fn bodies(&self) -> Box<dyn Iterator<Item = Vec<u8>>> {
         if self.measures_per_message == 1 {
             Box::new(singles(self.messages))
         } else {
@@ -86,7 +86,7 @@ impl Load {
 }
 
 /// What the service did with a load.
-struct Run {
+pub(crate) struct Run {
     load: Load,
     took: Duration,
     /// Of the process that took most.
@@ -94,11 +94,13 @@ struct Run {
     service_cpu_s: f64,
     database_cpu_s: f64,
     broker_cpu_s: f64,
+    /// What the tables take on disk, in bytes, by their names.
+    pub(crate) tables: Vec<(String, u64)>,
 }
 
 impl Run {
     /// Prints the run beside its limit, both in measures a second.
-    fn report(&self, limit_name: &str, limit: f64) {
+    pub(crate) fn report(&self, limit_name: &str, limit: f64) {
         let per_million = 1e6 / to_f64(self.load.measures());
         line(&format!(
             "{:<52} {:>8.0} messages/s {:>8.0} measures/s  {:.2} of {limit_name}  peak {:.0} MiB  CPU s per million measures: service {:.1}, database {:.1}, broker {:.1}",
@@ -113,21 +115,26 @@ impl Run {
         ));
     }
 
-    fn measures_per_second(&self) -> f64 {
+    pub(crate) fn measures_per_second(&self) -> f64 {
         per_second(self.load.measures(), self.took)
     }
 }
 
 /// The servers of the benchmark.
-struct Servers {
-    database: MariaDb,
-    broker: RabbitMq,
+pub(crate) struct Servers {
+    pub(crate) database: MariaDb,
+    pub(crate) broker: RabbitMq,
 }
 
 impl Servers {
+    /// Starts them.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        Ok(Self { database: MariaDb::start_with(&DURABLE).await?, broker: RabbitMq::start().await? })
+    }
+
     /// Lets the service drain a full queue into an empty database. The time runs from the start of the processes,
     /// so their coming up is in it, to the last committed row.
-    async fn run(&self, binary: &Path, load: Load) -> anyhow::Result<Run> {
+    pub(crate) async fn run(&self, binary: &Path, load: Load) -> anyhow::Result<Run> {
         let database = Database::create(&self.database).await?;
         let broker_url = self.broker.create_vhost().await?;
         make_schema(binary, &database.url, &broker_url).await?;
@@ -146,24 +153,26 @@ impl Servers {
         let took = start.elapsed();
         let usages =
             services.iter().map(|service| Usage::of(service.pid()?)).collect::<anyhow::Result<Vec<_>>>()?;
-        let run = Run {
+        let mut run = Run {
             load,
             took,
             peak_mib: usages.iter().map(|usage| usage.peak_mib).fold(0.0, f64::max),
             service_cpu_s: usages.iter().map(|usage| usage.cpu_s).sum(),
             database_cpu_s: Usage::of(database_pid)?.cpu_since(database_before),
             broker_cpu_s: Usage::of(broker_pid)?.cpu_since(broker_before),
+            tables: Vec::new(),
         };
         for service in services {
             service.stop().await?;
         }
         database.check(load.measures()).await?;
+        run.tables = database.tables().await?;
         database.drop().await?;
         Ok(run)
     }
 
     /// The greatest speed at which anybody can take these messages out of the queue.
-    async fn drain(&self, count: u64) -> anyhow::Result<f64> {
+    pub(crate) async fn drain(&self, count: u64) -> anyhow::Result<f64> {
         let queue = Broker::connect(&self.broker.create_vhost().await?).await?;
         queue.fill(singles(count), false).await?;
         let before = Usage::of(self.broker.pid()?)?;
@@ -233,8 +242,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(!cfg!(debug_assertions), "a debug build measures nothing: use `cargo run --release`");
     // The service runs in a folder of its own, so a relative path would lead nowhere.
     let binary = options.binary.clone().map_or_else(service::build, Ok)?.canonicalize()?;
-    let servers =
-        Servers { database: MariaDb::start_with(&DURABLE).await?, broker: RabbitMq::start().await? };
+    let servers = Servers::start().await?;
     singly(&servers, &binary, options).await?;
     in_arrays(&servers, &binary, options).await?;
     backlog(&servers, &binary, options).await?;

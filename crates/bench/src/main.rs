@@ -10,6 +10,7 @@ mod load;
 mod logging;
 mod read;
 mod report;
+mod scale;
 mod service;
 mod slow;
 mod usage;
@@ -34,6 +35,8 @@ enum Benchmark {
     Logging(logging::Options),
     /// Measures out of the database to clients.
     Read(read::Options),
+    /// One, two and four processes on one broker and one database, and what a measure takes on disk.
+    Scale(scale::Options),
     /// A CSV file to the broker, by the adapter.
     Adapter(adapter::Options),
     /// The limit that `read` compares with; it starts this itself.
@@ -47,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Ingest(options) => ingest::run(&options).await,
         Benchmark::Logging(options) => logging::run(&options).await,
         Benchmark::Read(options) => read::run(&options).await,
+        Benchmark::Scale(options) => scale::run(&options).await,
         Benchmark::Adapter(options) => adapter::run(&options).await,
         Benchmark::BareHandler(options) => bare::serve(&options).await,
     }
