@@ -13,7 +13,9 @@ use crate::house::{
     ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
 };
 
-const CONFIGURATION: &str = include_str!("rolling_restart.conf");
+/// What the project's own nginx is given. It asks Docker for the addresses of the processes, which only newer versions than
+/// Debian's can; so what it says of them and of the way to them is taken over here.
+const CONTAINER: &str = include_str!("../../../../containers/nginx/nginx.conf");
 
 /// How often each of the two is restarted.
 const ROUNDS: u32 = 3;
@@ -24,12 +26,35 @@ const ADMINISTRATORS: u32 = 8;
 /// How many messages a publisher has confirmed before it publishes more.
 const AT_ONCE: u32 = 200;
 
-async fn nginx_before(services: &[Service; 2]) -> Nginx {
+/// What the container's nginx says of each process: when it is left alone, and for how long.
+fn of_a_process() -> &'static str {
+    let server = "server app:5000 resolve ";
+    let line = CONTAINER.lines().find_map(|line| line.trim().strip_prefix(server));
+    line.expect("the line of the processes")
+}
+
+/// What it says of the way to them, in the server for clients.
+fn of_the_way() -> String {
+    let (_, server) = CONTAINER.split_once("listen 8443").expect("the server for clients");
+    let (server, _) = server.split_once("location / {").expect("the way to the service");
+    let lines: Vec<_> = server.lines().map(str::trim).filter(|line| line.starts_with("proxy_")).collect();
+    assert!(lines.iter().any(|line| line.starts_with("proxy_next_upstream ")), "{lines:?}");
+    lines.join("\n")
+}
+
+/// An nginx like the container's; with `kept` it keeps connections for further requests, as ingress controllers do.
+async fn nginx_before(services: &[Service; 2], kept: bool) -> Nginx {
     let port = ReservedPort::reserve().unwrap();
-    let configuration = CONFIGURATION
-        .replace("FIRST", &services[0].port().to_string())
-        .replace("SECOND", &services[1].port().to_string())
-        .replace("PORT", &port.get().to_string());
+    let [first, second] = services.each_ref().map(Service::port);
+    let (of_a_process, of_the_way) = (of_a_process(), of_the_way());
+    let keepalive = if kept { "keepalive 32;" } else { "" };
+    let configuration = format!(
+        "upstream app {{ zone app 64k; least_conn; server 127.0.0.1:{first} {of_a_process} \
+         server 127.0.0.1:{second} {of_a_process} {keepalive} }}
+         server {{ listen 127.0.0.1:{}; {of_the_way} location / {{ proxy_pass http://app; }} }}
+         ",
+        port.get()
+    );
     Nginx::start(port, &configuration).await.unwrap()
 }
 
@@ -140,9 +165,18 @@ async fn wait_until_asked(service: &Service) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_of_two_processes_behind_nginx_fails_no_request_and_loses_no_message() {
+    restart_in_turn(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_behind_a_proxy_that_keeps_its_connections() {
+    restart_in_turn(true).await;
+}
+
+async fn restart_in_turn(kept: bool) {
     let house = House::new(Engine::MariaDb).await.unwrap();
     let services = [house.ready_service().await.unwrap(), house.ready_service().await.unwrap()];
-    let nginx = nginx_before(&services).await;
+    let nginx = nginx_before(&services, kept).await;
     let mut load = Load::new();
     for _ in 0..READERS {
         load.reader(house.client_at(&nginx.url(), SCIENTIST));
