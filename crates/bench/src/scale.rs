@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use futures::future::try_join_all;
 use mymonit_test_support::tokens::FirebaseDouble;
+use mymonit_test_support::wait_until;
 use sqlx::{ConnectOptions, Row};
 
 use crate::broker::Broker;
@@ -22,6 +23,8 @@ const PROCESSES: [(usize, &str, &str); 3] = [
     (2, "two processes, one measure per message", "two processes, 100 measures per message"),
     (4, "four processes, one measure per message", "four processes, 100 measures per message"),
 ];
+/// How long the last messages may take from the queue into the database.
+const LAST_ONES: Duration = Duration::from_secs(60);
 /// Connections of all readers together.
 const CONNECTIONS: usize = 16;
 
@@ -171,12 +174,17 @@ async fn sizes_on_sqlite(servers: &Servers, binary: &Path, messages: u64) -> any
     let service = Service::start(binary, &format!("sqlite://{}", path.display()), &broker_url).await?;
     service.wait_until_ready().await?;
     queue.wait_until_empty().await?;
-    // The batch in hand is written before it ends.
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut database = file.connect().await.context("the database's file")?;
+    // What the service has taken out of the queue may still be in its hands.
+    wait_until("all measures are stored", LAST_ONES, async || {
+        let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM MEASURES");
+        let stored = count.fetch_one(&mut database).await.map_err(|error| error.to_string())?;
+        let all = u64::try_from(stored).is_ok_and(|stored| stored >= load.measures());
+        if all { Ok(()) } else { Err(format!("{stored} are")) }
+    })
+    .await?;
     service.stop().await?;
-    let mut database =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.context("the file")?;
-    let measures: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM MEASURES").fetch_one(&mut database).await?;
-    ensure!(u64::try_from(measures)? >= load.measures(), "only {measures} measures are stored");
     let pages = "SELECT schema.tbl_name, SUM(dbstat.pgsize) FROM dbstat JOIN sqlite_schema AS schema \
         ON schema.name = dbstat.name GROUP BY schema.tbl_name";
     for row in sqlx::query(pages).fetch_all(&mut database).await? {
