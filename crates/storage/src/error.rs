@@ -59,9 +59,7 @@ pub(crate) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 impl PrepareError {
     /// The schema is not the one of this program, and nobody has asked to change it.
     pub(crate) fn not_up_to_date() -> Self {
-        Self::Incompatible(
-            "its schema is not this program's; `mymonit migrate` brings an older one up to date".to_owned(),
-        )
+        Self::Incompatible("its schema is not up to date; run `mymonit migrate` first".to_owned())
     }
 
     /// The database has tables of these names that the migrations have not made, and that are not those of the Python

@@ -1,6 +1,7 @@
 //! A database that the Python system made becomes one of this system, whole, whatever happens on the way; or it is
 //! refused with all that is wrong, and stays as it was.
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -340,6 +341,27 @@ async fn processes_that_move_in_at_once_do_it_once_and_all_succeed() {
         prepared.unwrap().unwrap();
     }
     python.assert_moved_in(30_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_waited_for_and_the_work_goes_on_when_there_is_room() {
+    const MEASURES: u32 = 200_000;
+    let Some(server) = MariaDb::start_on_small_disk(384).await.unwrap() else {
+        // Past the test harness, which would keep it.
+        let _ = writeln!(std::io::stderr(), "NOT RUN: this account may not mount a small disk");
+        return;
+    };
+    let server = Box::leak(Box::new(server));
+    let python =
+        PythonDatabase::with(server, &format!("{}{}", python_system::SCHEMA, python_system::PEOPLE)).await;
+    python.execute(&python_system::add_measures(MEASURES)).await;
+    server.fill_disk().await.unwrap();
+    let full = python.process().prepare().await;
+    assert!(matches!(full, Err(PrepareError::Unavailable(_))), "{full:?}");
+    server.free_disk().await.unwrap();
+    python.process().prepare().await.unwrap();
+    python.assert_moved_in(i64::from(MEASURES)).await;
+    server.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
