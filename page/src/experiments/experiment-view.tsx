@@ -390,8 +390,8 @@ function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
         const type = measureTypes.find(({ name }) => name === series.type);
         const symbol = type?.symbol ?? "";
         return (
-          <section key={series.type} class="card plot-card" aria-labelledby={`plot-${series.type}`}>
-            <h2 id={`plot-${series.type}`}>
+          <section key={series.type} class="card plot-card" aria-labelledby={idOf(series.type)}>
+            <h2 id={idOf(series.type)}>
               {series.type} <span class="soft">{type && `${type.quantity}, ${symbol}`}</span>
             </h2>
             <Plot
@@ -409,6 +409,11 @@ function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
       })}
     </div>
   );
+}
+
+/** A name may hold spaces, and an id may not. */
+function idOf(type: string): string {
+  return `plot-${type.replaceAll(/\s+/g, "-")}`;
 }
 
 /** What is shown, in words; above all whether each point is a measure. */

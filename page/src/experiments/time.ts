@@ -23,11 +23,17 @@ export function parseTime(text: string): Nanos | null {
   }
   const [, whole, fraction = "", offset] = parts;
   const milliseconds = Date.parse(`${whole}${offset}`);
-  if (Number.isNaN(milliseconds)) {
+  if (Number.isNaN(milliseconds) || !isDay(whole ?? "")) {
     return null;
   }
   const nanos = BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
   return nanos >= EARLIEST && nanos <= LATEST ? nanos : null;
+}
+
+/** Browsers take the 30th of February for the 2nd of March. */
+function isDay(time: string): boolean {
+  const [year, month, day] = time.slice(0, time.indexOf("T")).split("-").map(Number);
+  return (day ?? 0) <= new Date(Date.UTC(year ?? 0, month ?? 0, 0)).getUTCDate();
 }
 
 /** RFC 3339 in UTC with as many digits of a second as it takes: what the service writes. */

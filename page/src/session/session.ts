@@ -82,7 +82,9 @@ export async function signOut(notice: string | null = null): Promise<void> {
   }
   // Whom one can be may have changed meanwhile.
   const configuration =
-    now.configuration.sign_in === "evaluation" ? await askConfiguration() : now.configuration;
+    now.configuration.sign_in === "evaluation"
+      ? await askConfiguration().catch(() => now.configuration)
+      : now.configuration;
   signedOut(configuration, notice);
 }
 
