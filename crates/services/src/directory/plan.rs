@@ -157,6 +157,9 @@ impl Plan<'_> {
                 (Some(id), Some(owner)) if id != owner => {
                     self.fault(&path, "name", format!("is in use by experiment {owner}"));
                 }
+                (None, Some(owner)) if self.renames(*owner, name) => {
+                    self.fault(&path, "name", format!("is in use by experiment {owner} until it is renamed"));
+                }
                 (Some(_), Some(_)) | (None, Some(_)) => {}
                 (Some(id), None) => self.changes.push(Change::Experiment(match by_id.contains_key(id) {
                     true => ExperimentChange::Rename(Experiment { experiment_id: *id, name: name.clone() }),
@@ -168,6 +171,14 @@ impl Plan<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the document takes that name from that experiment.
+    fn renames(&self, id: ExperimentId, name: &ExperimentName) -> bool {
+        let mut items = self.document.experiments.iter().flatten();
+        items.any(|item| {
+            item.experiment_id == Some(id) && item.name.as_ref().is_some_and(|given| given != name)
+        })
     }
 
     fn measure_types(&mut self) {
@@ -268,5 +279,25 @@ fn user_change(user: User, stored: Option<&User>) -> Option<Change> {
             let profile = UserProfile { name: user.name, username: user.username, email: user.email };
             Some(Change::UpdateUser(user.user_id, profile))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document;
+    use super::*;
+
+    #[test]
+    fn a_name_that_the_document_takes_from_an_experiment_cannot_be_given_again_at_once() {
+        let name = |name| ExperimentName::new(name).unwrap();
+        let stored = Experiment { experiment_id: ExperimentId::new(7), name: name("a") };
+        let directory = Directory { experiments: vec![stored], ..Directory::default() };
+        let text = br#"{"format":"mymonit-directory","version":1,
+            "experiments":[{"experiment_id":7,"name":"b"},{"name":"a"}]}"#;
+        let mut faults = Vec::new();
+        let document = document::read(text, &mut faults);
+        changes(&document, &directory, &mut faults);
+        let [fault] = &faults[..] else { panic!("{faults:?}") };
+        assert_eq!(fault.to_string(), "`experiments[1].name` is in use by experiment 7 until it is renamed");
     }
 }
