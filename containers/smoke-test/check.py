@@ -135,6 +135,9 @@ def doors():
     holds("HSTS and the service's security headers", "max-age=" in (answer.headers["Strict-Transport-Security"] or "")
           and answer.headers["X-Content-Type-Options"] == "nosniff" and "Content-Security-Policy" in answer.headers,
           dict(answer.headers))
+    answer = request("GET", "/static/index.html")
+    holds("the page comes with a policy of its own", answer.status == 200 and b"<title>MyMONIT" in answer.body
+          and "script-src" in answer.headers["Content-Security-Policy"], (answer.status, answer.body[:200]))
     holds("the server does not say its version", answer.headers["Server"] == "nginx", answer.headers["Server"])
     for name, port in [("nginx", HTTPS_PORT), ("the broker", AMQPS_PORT)]:
         held = [tls_version(port, version) for version in
