@@ -15,6 +15,7 @@ source scripts/secrets.sh
 # shellcheck source=scripts/stack.sh
 source scripts/stack.sh
 need_stack
+keep_settings
 
 (cd -- "$backup" && sha256sum --check --quiet SHA256SUMS) || fail "$backup is no whole backup; nothing was changed"
 if [[ ${2-} != --yes ]]; then

@@ -3,7 +3,7 @@
 #
 # What is set in the environment or in .env goes through to docker compose, which knows the stack's name and its files.
 
-# The services that are not Elastic's, and those that are.
+# The services whose images are made here; the others are Elastic's.
 readonly own_services=(app nginx rabbit mysql)
 
 compose() {
@@ -55,7 +55,7 @@ build_images() {
 
 # Starts the production stack: start_stack, or start_stack without-elastic.
 start_stack() {
-    local services=()
+    local services=() running
     FIREBASE_PROJECT_ID=$(firebase_project)
     export FIREBASE_PROJECT_ID
     if [[ ${1-} == without-elastic ]]; then
@@ -66,8 +66,10 @@ start_stack() {
     fi
     make_secrets
     build_images "${own_services[@]}"
+    # Those that run stay as many as they are.
+    running=$(processes | wc -l)
     say "starting the containers, each when those that it needs are healthy"
-    compose --progress quiet up --detach --no-build --remove-orphans "${services[@]}" || explain_failed_start
+    compose --progress quiet up --detach --no-build --remove-orphans --scale "app=$((running > 0 ? running : 1))" "${services[@]}" || explain_failed_start
     wait_until_healthy
     print_stack
 }
@@ -158,12 +160,20 @@ processes() {
     compose ps --quiet app
 }
 
+# Has new processes of the service set up like those that run: without Logstash, where none was started.
+keep_settings() {
+    FIREBASE_PROJECT_ID=$(firebase_project)
+    export FIREBASE_PROJECT_ID
+    if [[ -z $(compose ps --all --quiet logstash) ]]; then
+        export LOGSTASH_HOST=
+    fi
+}
+
 # Starts so many more processes of the service. nginx finds them by their name on the network that it shares with them, and cannot
 # ask whether one is ready; so each comes onto that network when it is.
 add_processes() {
     local old=() new=() network id
-    FIREBASE_PROJECT_ID=$(firebase_project)
-    export FIREBASE_PROJECT_ID
+    keep_settings
     mapfile -t old < <(processes)
     network=$(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "${old[0]}" | grep '_front$')
     compose --progress quiet up --no-start --no-build --no-deps --no-recreate --scale "app=$((${#old[@]} + $1))" app
