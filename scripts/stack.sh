@@ -46,11 +46,12 @@ firebase_project() {
 
 # Builds the images that are ours: build_images [SERVICE…].
 build_images() {
-    local revision
+    local version revision
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head --lines=1)
     revision=$(git rev-parse --short HEAD 2>/dev/null) || revision=unknown
     say "building the images (the first time takes some minutes)"
     # The classic builder of older engines knows no cache for a part of a build.
-    DOCKER_BUILDKIT=1 MYMONIT_REVISION=$revision compose --profile '*' build --quiet "$@" || fail "an image could not be built"
+    DOCKER_BUILDKIT=1 MYMONIT_VERSION=$version MYMONIT_REVISION=$revision compose --profile '*' build --quiet "$@" || fail "an image could not be built"
 }
 
 # Starts the production stack: start_stack, or start_stack without-elastic.
