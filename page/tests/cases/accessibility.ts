@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import axe from "axe-core";
 import type { Page } from "playwright-core";
 
-import { browserTest } from "../harness/site.js";
+import { browserTest } from "../harness/browser-test.js";
 import { views } from "../harness/views.js";
 
 /** The rules of WCAG 2.2, levels A and AA, and good practice. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-
+import { browserTest } from "../harness/browser-test.js";
 import { heading, PAGE, signInAs } from "../harness/people.js";
-import { browserTest, type Site } from "../harness/site.js";
+import type { Site } from "../harness/site.js";
 
 const evaluation = (site: Site) => site.evaluation;
 

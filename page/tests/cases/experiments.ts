@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-
+import { browserTest } from "../harness/browser-test.js";
 import { asAdministrator, heading } from "../harness/people.js";
-import { browserTest, type Experiment } from "../harness/site.js";
+import type { Experiment } from "../harness/site.js";
 
 browserTest(
   "an administrator adds an experiment, and a name that is taken is refused at its field",

@@ -4,9 +4,10 @@ import { readFile } from "node:fs/promises";
 import type { Locator, Page } from "playwright-core";
 
 import { bodyOf } from "../harness/adapter.js";
+import { browserTest } from "../harness/browser-test.js";
 import { heading, PAGE, signIn, signInAs } from "../harness/people.js";
 import type { Client } from "../harness/service.js";
-import { browserTest, type Experiment, type Site } from "../harness/site.js";
+import type { Experiment, Site } from "../harness/site.js";
 
 const evaluation = (site: Site) => site.evaluation;
 

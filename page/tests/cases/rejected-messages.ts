@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
 import type { Message } from "../harness/adapter.js";
+import { browserTest } from "../harness/browser-test.js";
 import { asAdministrator, heading } from "../harness/people.js";
-import { browserTest, type Experiment, type RejectedMessage } from "../harness/site.js";
+import type { Experiment, RejectedMessage } from "../harness/site.js";
 
 function about(experiment: string, more: Partial<Message> = {}): Buffer {
   return Buffer.from(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-
+import { browserTest } from "../harness/browser-test.js";
 import { heading, PAGE, signIn, trySignIn } from "../harness/people.js";
-import { browserTest, type User } from "../harness/site.js";
+import type { User } from "../harness/site.js";
 
 browserTest(
   "who registers is told the UID and what to do, and comes in when an administrator has made the record",

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-
+import { browserTest } from "../harness/browser-test.js";
 import { signIn } from "../harness/people.js";
-import { browserTest } from "../harness/site.js";
 
 /** What issue and README promise, in bytes on the wire. */
 const LIMIT = 250_000;

@@ -3,9 +3,9 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 import type { Page } from "playwright-core";
-
+import { browserTest } from "../harness/browser-test.js";
 import { heading, signIn } from "../harness/people.js";
-import { browserTest, type User } from "../harness/site.js";
+import type { User } from "../harness/site.js";
 
 const HOUR_MS = 3_600_000;
 

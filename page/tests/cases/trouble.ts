@@ -1,5 +1,5 @@
+import { browserTest } from "../harness/browser-test.js";
 import { heading, PAGE, signIn } from "../harness/people.js";
-import { browserTest } from "../harness/site.js";
 
 browserTest(
   "a page that finds the service away says so, and comes back with a click",

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 
 import type { Locator } from "playwright-core";
-
+import { browserTest } from "../harness/browser-test.js";
 import { asAdministrator, heading, signIn } from "../harness/people.js";
-import { browserTest, type User } from "../harness/site.js";
+import type { User } from "../harness/site.js";
 
 browserTest("an administrator adds a user, who can then sign in", async (visitor, site) => {
   const account = await site.newAccount();

@@ -1,5 +1,3 @@
-import { after, before, test } from "node:test";
-
 import type { Browser, BrowserContextOptions } from "playwright-core";
 
 import { bodyOf, type Message, type Publication, publish } from "./adapter.js";
@@ -36,6 +34,17 @@ const ADMINISTRATOR: Account = {
   email: "aalcorn@home.cern",
   password: "a long password of Allan's",
 };
+
+/** What scientists are called; several may have the same name. */
+const NAMES = [
+  "Lise Meitner",
+  "Emmy Noether",
+  "Chien-Shiung Wu 吳健雄",
+  "Cecilia Payne-Gaposchkin",
+  "Subrahmanyan Chandrasekhar",
+  "Jocelyn Bell Burnell",
+  "Abdus Salam",
+];
 
 /** The service with all that belongs to it, as it would run in production, and one in evaluation mode. */
 export class Site {
@@ -126,7 +135,7 @@ export class Site {
 
   /** An account that the service knows nothing of. */
   newAccount(): Promise<Account> {
-    const uid = this.fresh("uid-of-somebody");
+    const uid = this.fresh("uid");
     return this.firebase.createAccount({
       uid,
       email: `${uid}@home.cern`,
@@ -140,7 +149,7 @@ export class Site {
     const administrator = await this.asAdministrator();
     const user = await administrator.post<User>("/users/", {
       user_id: this.fresh("T"),
-      name: `Somebody ${account.uid}`,
+      name: NAMES[this.#count % NAMES.length] as string,
       username: account.uid,
       email: account.email,
       role: "SCIENTIST",
@@ -191,50 +200,4 @@ export class Site {
       return messages.find(({ message_id }) => message_id === messageId);
     });
   }
-}
-
-let shared: Site | undefined;
-
-/** The site that all tests share; each test makes people and experiments of its own. */
-export function theSite(): Site {
-  if (shared === undefined) {
-    throw new Error("the site is there while tests run, and not before");
-  }
-  return shared;
-}
-
-before(async () => {
-  shared = await Site.start();
-});
-
-after(() => shared?.remove());
-
-/** No test takes that long; one that waits for ever is to fail. */
-const LIMIT_MS = 180_000;
-
-/** A test in a browser of its own, which fails as well if the page had any trouble that the test did not expect. */
-export function browserTest(
-  name: string,
-  body: (visitor: Visitor, site: Site) => Promise<void>,
-  options: BrowserContextOptions = {},
-  where: (site: Site) => Service = (site) => site.service,
-): void {
-  test(name, { timeout: LIMIT_MS }, async (context) => {
-    const site = theSite();
-    const visitor = await site.visitor(where(site), options);
-    try {
-      await body(visitor, site);
-      if (visitor.problems.length > 0) {
-        throw new Error(`the page had trouble:\n${visitor.problems.join("\n")}`);
-      }
-    } catch (error) {
-      context.diagnostic(`a picture of the page: ${await visitor.keepPicture(name)}`);
-      for (const problem of visitor.problems) {
-        context.diagnostic(problem);
-      }
-      throw error;
-    } finally {
-      await visitor.leave();
-    }
-  });
 }

@@ -69,7 +69,7 @@ export const views: readonly ViewState[] = [
     name: "experiment reduced",
     open: async (visitor, site) => {
       await signIn(visitor, await manyMeasures(site));
-      await visitor.page.getByRole("link", { name: /many-measures/ }).click();
+      await visitor.page.getByRole("link", { name: /cryostat/ }).click();
       await visitor.page.getByText("Reduced to bins of").waitFor();
     },
   },
@@ -88,7 +88,7 @@ export const views: readonly ViewState[] = [
     name: "download",
     open: async (visitor, site) => {
       await signIn(visitor, await manyMeasures(site));
-      await visitor.page.getByRole("link", { name: /many-measures/ }).click();
+      await visitor.page.getByRole("link", { name: /cryostat/ }).click();
       await visitor.page.getByText("Reduced to bins of").waitFor();
       await visitor.page.getByRole("button", { name: "Download …" }).click();
       await visitor.page.getByRole("dialog").waitFor();
@@ -229,7 +229,7 @@ async function evaluationView(visitor: Visitor, who: string, view: string): Prom
 
 /** A scientist with an experiment whose measures are too many to be shown one by one. */
 async function manyMeasures(site: Site): Promise<Account> {
-  const experiment = await site.newExperiment("many-measures");
+  const experiment = await site.newExperiment("cryostat");
   const wave = (index: number) => 50 + 40 * Math.sin(index / 900) + 4 * Math.sin(index * index);
   const measures = Array.from({ length: 9_000 }, (_, index) => ({
     experiment: experiment.name,

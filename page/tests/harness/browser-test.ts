@@ -1,0 +1,53 @@
+import { after, before, test } from "node:test";
+
+import type { BrowserContextOptions } from "playwright-core";
+
+import type { Visitor } from "./browser.js";
+import type { Service } from "./service.js";
+import { Site } from "./site.js";
+
+let shared: Site | undefined;
+
+/** The site that all tests share; each test makes people and experiments of its own. */
+export function theSite(): Site {
+  if (shared === undefined) {
+    throw new Error("the site is there while tests run, and not before");
+  }
+  return shared;
+}
+
+before(async () => {
+  shared = await Site.start();
+});
+
+after(() => shared?.remove());
+
+/** No test takes that long; one that waits for ever is to fail. */
+const LIMIT_MS = 180_000;
+
+/** A test in a browser of its own, which fails as well if the page had any trouble that the test did not expect. */
+export function browserTest(
+  name: string,
+  body: (visitor: Visitor, site: Site) => Promise<void>,
+  options: BrowserContextOptions = {},
+  where: (site: Site) => Service = (site) => site.service,
+): void {
+  test(name, { timeout: LIMIT_MS }, async (context) => {
+    const site = theSite();
+    const visitor = await site.visitor(where(site), options);
+    try {
+      await body(visitor, site);
+      if (visitor.problems.length > 0) {
+        throw new Error(`the page had trouble:\n${visitor.problems.join("\n")}`);
+      }
+    } catch (error) {
+      context.diagnostic(`a picture of the page: ${await visitor.keepPicture(name)}`);
+      for (const problem of visitor.problems) {
+        context.diagnostic(problem);
+      }
+      throw error;
+    } finally {
+      await visitor.leave();
+    }
+  });
+}
