@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 
 import type { CDPSession, Page } from "playwright-core";
-
 import { bodyOf } from "./harness/adapter.js";
+import { eventually } from "./harness/eventually.js";
 import { makeFolderForLeavings } from "./harness/leavings.js";
 
 // How an experiment of a million measures feels: `npm run measure`, with MYMONIT_BINARY for the release build.
@@ -33,7 +33,7 @@ try {
     await site.publishAll([{ body: bodyOf(measures) }]);
   }
   const last = `/measures/${experiment.experiment_id}?from=${BEGINNING + COUNT - 1}&limit=1`;
-  await site.eventually(async () => ((await client.get<unknown[]>(last)).length === 1 ? true : undefined));
+  await eventually(async () => ((await client.get<unknown[]>(last)).length === 1 ? true : undefined));
 
   const visitor = await site.visitor(site.service, { viewport: { width: 1280, height: 800 } });
   const { page } = visitor;

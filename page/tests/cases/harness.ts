@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { theSite } from "../harness/browser-test.js";
+import { eventually } from "../harness/eventually.js";
 import { PAGE } from "../harness/people.js";
 
 // All other tests rely on this: they fail when the page has trouble.
@@ -10,9 +11,7 @@ test("whatever goes wrong in a page is noticed", async () => {
   const { page } = visitor;
   const noticed = async (sign: RegExp, act: () => unknown) => {
     await page.evaluate(act);
-    await site.eventually(async () =>
-      visitor.problems.some((problem) => sign.test(problem)) ? true : undefined,
-    );
+    await eventually(async () => (visitor.problems.some((problem) => sign.test(problem)) ? true : undefined));
   };
   try {
     await page.goto(PAGE);

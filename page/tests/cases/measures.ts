@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
 import type { Locator, Page } from "playwright-core";
-
 import { bodyOf } from "../harness/adapter.js";
 import { browserTest } from "../harness/browser-test.js";
+import { eventually } from "../harness/eventually.js";
 import { heading, PAGE, signIn, signInAs } from "../harness/people.js";
 import type { Client } from "../harness/service.js";
 import type { Experiment, Site } from "../harness/site.js";
@@ -258,7 +258,7 @@ browserTest("each measure type has a plot with its unit, and can be left out", a
   const experiment = await site.newExperiment();
   const client = await measured(site, experiment, 5);
   await site.publish(series(experiment, 7, { measure: "degree Celsius" }));
-  await stored(site, client, experiment, 12);
+  await stored(client, experiment, 12);
   await signIn(visitor, client.account, `#/experiments/${experiment.experiment_id}`);
   await page.getByText("12 measures, each of them shown").waitFor();
   await page.getByRole("heading", { name: /^hertz .*Hz$/ }).waitFor();
@@ -324,20 +324,14 @@ async function measured(site: Site, experiment: Experiment, count: number, optio
   await site.publishAll(portions.map((portion) => ({ body: bodyOf(portion) })));
   const account = await site.newScientist(experiment);
   const client = Object.assign(await site.as(account), { account });
-  await stored(site, client, experiment, count);
+  await stored(client, experiment, count);
   return client;
 }
 
-async function stored(
-  site: Site,
-  client: Client,
-  { experiment_id }: Experiment,
-  count: number,
-): Promise<void> {
-  await site.eventually(async () => {
-    const [bin] = await client.get<{ count: number }[]>(`/measures/${experiment_id}?window=3650d`);
+async function stored(client: Client, { experiment_id }: Experiment, count: number): Promise<void> {
+  await eventually(async () => {
     const bins = await client.get<{ count: number }[]>(`/measures/${experiment_id}?window=3650d`);
-    return bin && bins.reduce((sum, each) => sum + each.count, 0) === count ? true : undefined;
+    return bins.reduce((sum, bin) => sum + bin.count, 0) === count ? true : undefined;
   });
 }
 

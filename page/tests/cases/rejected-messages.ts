@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-
 import type { Message } from "../harness/adapter.js";
 import { browserTest } from "../harness/browser-test.js";
+import { eventually } from "../harness/eventually.js";
 import { asAdministrator, heading } from "../harness/people.js";
 import type { Experiment, RejectedMessage } from "../harness/site.js";
 
@@ -135,7 +135,7 @@ browserTest("rejected messages are paged, and each is seen once", async (visitor
   );
   await site.publishAll(bodies.map((body) => ({ body })));
   const administrator = await site.asAdministrator();
-  const ids = await site.eventually(async () => {
+  const ids = await eventually(async () => {
     const all = await administrator.get<RejectedMessage[]>("/rejected-messages/?reason=unknown_measure_type");
     return all.length === bodies.length ? all.map(({ id }) => id) : undefined;
   });

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 
 import type { Page } from "playwright-core";
 import { browserTest } from "../harness/browser-test.js";
+import { eventually } from "../harness/eventually.js";
 import { heading, signIn } from "../harness/people.js";
 import type { User } from "../harness/site.js";
 
@@ -36,7 +37,7 @@ browserTest("the token tells how long it is good for, and a new one is to be had
   const timer = page.getByRole("timer");
   await timer.getByText(/good for (59|60) min/).waitFor();
   const first = await shownToken(page);
-  await site.eventually(async () => {
+  await eventually(async () => {
     await page.getByRole("button", { name: "Get a new one" }).click();
     return (await shownToken(page)) === first ? undefined : true;
   });

@@ -37,7 +37,7 @@ browserTest(
     } finally {
       await site.mariadb.comeBack();
     }
-    await site.ready();
+    await site.service.ready();
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByRole("link", { name: experiment.name }).waitFor();
   },

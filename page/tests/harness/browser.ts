@@ -9,6 +9,7 @@ import {
   type Page,
 } from "playwright-core";
 
+import { PATIENCE_MS } from "./eventually.js";
 import { repository } from "./repository.js";
 
 /** Pictures of the pages of failed tests. */
@@ -25,9 +26,6 @@ const OPTIONS = [
   // Only literal addresses of this machine are found; whatever asks for anything else fails, and its test with it.
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
-
-/** How long is waited for what a test expects. The machine may be busy. */
-export const PATIENCE_MS = 30_000;
 
 export function launchBrowser(...options: string[]): Promise<Browser> {
   return chromium.launch({

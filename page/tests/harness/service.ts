@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { eventually } from "./eventually.js";
 import { makeFolder } from "./folders.js";
 import { freePort } from "./ports.js";
 import { repository } from "./repository.js";
@@ -54,9 +55,15 @@ export class Service {
     return this.#process.kill();
   }
 
-  /** Starts it, for the first time or again, and waits until measures come in. */
-  comeBack(): Promise<void> {
-    return this.#process.start((line) => line.includes('"consuming"'));
+  /** Starts it, for the first time or again, and waits until it is ready. */
+  async comeBack(): Promise<void> {
+    await this.#process.start((line) => line.includes('"consuming"'));
+    await this.ready();
+  }
+
+  /** Waits until it says that everything which it needs is there. */
+  async ready(): Promise<void> {
+    await eventually(async () => ((await fetch(`${this.url}/health/ready`)).ok ? true : undefined));
   }
 
   /** Waits for a line of its log; `since` is a `lineCount` of before. */

@@ -1,7 +1,8 @@
 import type { Browser, BrowserContextOptions } from "playwright-core";
 
 import { bodyOf, type Message, type Publication, publish } from "./adapter.js";
-import { launchBrowser, PATIENCE_MS, Visitor } from "./browser.js";
+import { launchBrowser, Visitor } from "./browser.js";
+import { eventually } from "./eventually.js";
 import { type Account, Firebase, PROJECT_ID } from "./firebase.js";
 import { MariaDb } from "./mariadb.js";
 import { RabbitMq } from "./rabbitmq.js";
@@ -120,13 +121,6 @@ export class Site {
     return this.service.client(await this.firebase.idToken(account));
   }
 
-  /** Waits until the service says that everything which it needs is there. */
-  async ready(): Promise<void> {
-    await this.eventually(async () =>
-      (await fetch(`${this.service.url}/health/ready`)).ok ? true : undefined,
-    );
-  }
-
   /** A name that nothing else has in this run of the tests. */
   fresh(kind: string): string {
     this.#count += 1;
@@ -165,21 +159,6 @@ export class Site {
     return administrator.post<Experiment>("/experiments/", { name: this.fresh(kind) });
   }
 
-  /** Asks until there is an answer: for what the service tells nobody about when it happens. */
-  async eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
-    const deadline = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const answer = await ask();
-      if (answer !== undefined) {
-        return answer;
-      }
-      if (Date.now() > deadline) {
-        throw new Error("what was waited for did not happen");
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
   /** Publishes measures in one message to the service that stores in MariaDB. */
   publish(measures: Message | Message[]): Promise<void> {
     return this.publishAll([{ body: bodyOf(measures) }]);
@@ -195,7 +174,7 @@ export class Site {
     const messageId = this.fresh("message");
     await this.publishAll([{ body, messageId }]);
     const administrator = await this.asAdministrator();
-    return this.eventually(async () => {
+    return eventually(async () => {
       const messages = await administrator.get<RejectedMessage[]>("/rejected-messages/?limit=100");
       return messages.find(({ message_id }) => message_id === messageId);
     });

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
-
 import type { Visitor } from "./browser.js";
+import { eventually } from "./eventually.js";
 import type { Account } from "./firebase.js";
 import { asAdministrator, heading, PAGE, signIn, signInAs } from "./people.js";
 import type { Service } from "./service.js";
@@ -241,6 +241,6 @@ async function manyMeasures(site: Site): Promise<Account> {
   const scientist = await site.newScientist(experiment);
   const client = await site.as(scientist);
   const last = `/measures/${experiment.experiment_id}?limit=1`;
-  await site.eventually(async () => ((await client.get<unknown[]>(last)).length === 1 ? true : undefined));
+  await eventually(async () => ((await client.get<unknown[]>(last)).length === 1 ? true : undefined));
   return scientist;
 }

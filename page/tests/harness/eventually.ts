@@ -1,0 +1,17 @@
+/** The machine may be busy. */
+export const PATIENCE_MS = 30_000;
+
+/** Asks until there is an answer: for what nobody is told of when it happens. */
+export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) {
+      return answer;
+    }
+    if (Date.now() > deadline) {
+      throw new Error("what was waited for did not happen");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
