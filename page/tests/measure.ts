@@ -16,6 +16,8 @@ const COUNT = 1_000_000;
 const PORTION = 10_000;
 const BEGINNING = 1_650_000_000;
 const HOVERS = 100;
+/** For a million measures to be stored or reduced, by a debug build on a busy machine too. */
+const LONG_MS = 600_000;
 
 const site = await Site.start();
 try {
@@ -33,10 +35,14 @@ try {
     await site.publishAll([{ body: bodyOf(measures) }]);
   }
   const last = `/measures/${experiment.experiment_id}?from=${BEGINNING + COUNT - 1}&limit=1`;
-  await eventually(async () => ((await client.get<unknown[]>(last)).length === 1 ? true : undefined));
+  await eventually(
+    async () => ((await client.get<unknown[]>(last)).length === 1 ? true : undefined),
+    LONG_MS,
+  );
 
   const visitor = await site.visitor(site.service, { viewport: { width: 1280, height: 800 } });
   const { page } = visitor;
+  page.setDefaultTimeout(LONG_MS);
   await signIn(visitor, scientist, "#/token");
   const session = await visitor.context.newCDPSession(page);
   await session.send("Performance.enable");

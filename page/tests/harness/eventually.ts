@@ -2,8 +2,8 @@
 export const PATIENCE_MS = 30_000;
 
 /** Asks until there is an answer: for what nobody is told of when it happens. */
-export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS;
+export async function eventually<T>(ask: () => Promise<T | undefined>, withinMs = PATIENCE_MS): Promise<T> {
+  const deadline = Date.now() + withinMs;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) {
