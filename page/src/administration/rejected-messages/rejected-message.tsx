@@ -21,7 +21,7 @@ import { Done } from "../done.tsx";
 import { ExperimentForm } from "../experiments/experiment-form.tsx";
 import { experimentsIn } from "./body.ts";
 import { BodyView } from "./body-view.tsx";
-import { localTime } from "./moments.ts";
+import { utcTime } from "./moments.ts";
 import { reasonText } from "./reasons.ts";
 import { type Replay, replay } from "./requests.ts";
 import { visible } from "./visible.ts";
@@ -148,7 +148,7 @@ function Facts({ message, children }: { message: RejectedMessage; children: Comp
         <dt>Received</dt>
         <dd>
           <time dateTime={received_at} title={received_at}>
-            {localTime(received_at)}
+            {utcTime(received_at)}
           </time>
         </dd>
         <dt>Message id</dt>

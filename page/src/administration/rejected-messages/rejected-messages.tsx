@@ -15,7 +15,7 @@ import { useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
 import { bytesText } from "../bytes.ts";
-import { fromField, localTime, toField } from "./moments.ts";
+import { fromField, toField, utcTime } from "./moments.ts";
 import { REASONS, reasonText } from "./reasons.ts";
 import { ReplayAll } from "./replay-all.tsx";
 import { type Filter, listPage } from "./requests.ts";
@@ -29,7 +29,7 @@ const COLUMNS: readonly Column<RejectedMessage>[] = [
     names: true,
     cell: ({ id, received_at }) => (
       <a class="moment" href={href([...PLACE, id])} title={received_at}>
-        {localTime(received_at)}
+        {utcTime(received_at)}
       </a>
     ),
   },
@@ -131,16 +131,16 @@ function Filters({ filter }: { filter: Filter }) {
         onChange={(event) => show({ ...filter, reason: event.currentTarget.value })}
       />
       <Field
-        label="Received from"
+        label="Received from (UTC)"
         type="datetime-local"
-        max="9999-12-31T23:59"
+        max="2262-04-11T23:47"
         value={toField(filter.from)}
         onChange={(event) => show({ ...filter, from: fromField(event.currentTarget.value) })}
       />
       <Field
-        label="Received before"
+        label="Received before (UTC)"
         type="datetime-local"
-        max="9999-12-31T23:59"
+        max="2262-04-11T23:47"
         value={toField(filter.to)}
         onChange={(event) => show({ ...filter, to: fromField(event.currentTarget.value) })}
       />

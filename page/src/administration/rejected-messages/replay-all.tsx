@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button, Dialog, Notice, ProblemNotice } from "../../design/components.tsx";
 import { useDoing } from "../../design/load.ts";
-import { localTime } from "./moments.ts";
+import { utcTime } from "./moments.ts";
 import { reasonText } from "./reasons.ts";
 import { type Filter, type ReplaySummary, replayAll } from "./requests.ts";
 
@@ -43,8 +43,8 @@ export function ReplayAll({ filter, onClose }: { filter: Filter; onClose: () => 
 function inWords({ reason, from, to }: Filter): string {
   const parts = [
     reason && `with the reason “${reasonText(reason)}”`,
-    from && `received from ${localTime(from)} on`,
-    to && `received before ${localTime(to)}`,
+    from && `received from ${utcTime(from)} on`,
+    to && `received before ${utcTime(to)}`,
   ];
   return parts.filter(Boolean).join(", ");
 }
