@@ -109,11 +109,11 @@ browserTest(
   async (visitor, site) => {
     await site.rejected(Buffer.from(""));
     const page = await asAdministrator(visitor, site, "rejected-messages");
-    const reasons = page.getByRole("row").locator("td").first();
     await page.getByLabel("Reason").selectOption("Empty");
-    await page.getByRole("cell", { name: "Empty", exact: true }).first().waitFor();
-    await page.getByRole("cell", { name: "Malformed JSON" }).waitFor({ state: "detached" });
-    assert.equal(await reasons.textContent(), "Empty");
+    await page.waitForFunction(() => {
+      const reasons = [...document.querySelectorAll("td[data-head=Reason]")];
+      return reasons.length > 0 && reasons.every(({ textContent }) => textContent === "Empty");
+    });
     assert.match(page.url(), /reason=empty/);
     await page.getByLabel("Received before").fill("2020-01-01T00:00");
     await page.getByRole("heading", { name: "No such message" }).waitFor();

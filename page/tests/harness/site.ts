@@ -121,10 +121,10 @@ export class Site {
     return this.service.client(await this.firebase.idToken(account));
   }
 
-  /** A name that nothing else has in this run of the tests. */
+  /** A name that nothing else has in this run of the tests, and that none of them begins with. */
   fresh(kind: string): string {
     this.#count += 1;
-    return `${kind}-${this.#count}`;
+    return `${kind}-${String(this.#count).padStart(4, "0")}`;
   }
 
   /** An account that the service knows nothing of. */
