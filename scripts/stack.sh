@@ -143,7 +143,7 @@ start_evaluation() {
 
 MyMONIT is ready, in evaluation mode: for trying, on this machine only.
 
-    TOKEN=\$(docker compose exec evaluation /usr/bin/mymonit token S001)      # a scientist; A001 is the administrator
+    TOKEN=\$(docker compose --profile evaluation exec evaluation /usr/bin/mymonit token S001)      # a scientist; A001 is the administrator
     curl -H "Authorization: Bearer \$TOKEN" http://$rest/measures/1
 
 Measures go to amqp://guest:guest@$(compose --profile evaluation port evaluation-rabbit 5672).  ./run.sh stop ends it.
