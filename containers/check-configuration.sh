@@ -38,7 +38,7 @@ need_compose() {
     command -v apt-get >/dev/null || fail "missing on this machine, which is no Debian: Docker Compose 2"
     say "fetching Debian's Docker Compose 2"
     mkdir -p -- "$folder/apt/lists/partial" "$folder/apt/archives/partial"
-    echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main' >"$folder/apt/sources.list"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) trixie main" >"$folder/apt/sources.list"
     local options=(-qq -o "Dir::Etc::sourcelist=$folder/apt/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$folder/apt/lists"
         -o "Dir::Cache=$folder/apt" -o APT::Sandbox::User= -o Acquire::Languages=none)
     apt-get "${options[@]}" update

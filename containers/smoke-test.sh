@@ -55,7 +55,7 @@ need_stand_in_of_debian() {
     need_packages debootstrap
     local root=$folder/debian
     say "no registry: making a Debian of its packages"
-    debootstrap --variant=minbase --include=ca-certificates testing "$root" http://deb.debian.org/debian sid >"$folder/debootstrap.log" ||
+    debootstrap --variant=minbase --include=ca-certificates testing "$root" "$(debian_mirror)" sid >"$folder/debootstrap.log" ||
         { tail "$folder/debootstrap.log" >&2 && fail "debootstrap failed"; }
     # Mirrors may be older than testing's lists are good for, and this machine may trust an authority of its own.
     echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/99stand-in"

@@ -62,6 +62,14 @@ as_root() {
     "${root_with[@]}" "$@"
 }
 
+# Where this machine has its Debian packages from.
+debian_mirror() {
+    local mirror
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n 's|/debian/$|/debian|p' | head --lines=1)
+    [[ -n $mirror ]] || fail "this machine has no mirror of Debian among its package sources"
+    printf '%s' "$mirror"
+}
+
 # Set while a policy of ours keeps packages from starting their services.
 made_policy=
 

@@ -278,7 +278,7 @@ def nothing_else_open(stack):
     holds("nginx reaches the service (so that the next facts mean something)", reaches("nginx", "app", 5000))
     for service, host, port in [
         ("nginx", "mysql", 3306), ("nginx", "rabbit", 5672), ("nginx", "rabbit", 15672), ("rabbit", "mysql", 3306),
-        ("mysql", "rabbit", 5672), ("mysql", "nginx", 8443), ("mysql", "deb.debian.org", 80),
+        ("mysql", "rabbit", 5672), ("mysql", "nginx", 8443), ("mysql", "www.debian.org", 80),
     ]:
         holds(f"{service} does not reach {host}:{port}", not reaches(service, host, port))
     for path in ["/metrics", "/nginx_status", "/server-status", "/api/overview", "/.git/config", "/_cat/indices",
