@@ -43,6 +43,7 @@ need_compose() {
         -o "Dir::Cache=$folder/apt" -o APT::Sandbox::User= -o Acquire::Languages=none)
     apt-get "${options[@]}" update
     (cd -- "$folder/apt" && apt-get "${options[@]}" download docker-compose)
+    mkdir -p -- "$tools"
     dpkg-deb --extract "$folder"/apt/docker-compose_*.deb "$tools"
 }
 
