@@ -130,10 +130,16 @@ async fn all_messages_of_a_filter_are_replayed_and_the_others_stay(engine: Engin
     let experiment = associated_experiment(&administrator, "pendulum").await;
     let nothing = post(&administrator, "/rejected-messages/replay?to=2022-04-06T07:00:00Z").await;
     assert_eq!(nothing.body, json!({"stored": 0, "still_rejected": 0, "complete": true}));
-    let replayed = post(&administrator, "/rejected-messages/replay?reason=unknown_experiment").await;
+    // A machine that is busy may take more than the time of one request.
+    let (mut stored, mut complete) = (0, false);
+    while !complete {
+        let replayed = post(&administrator, "/rejected-messages/replay?reason=unknown_experiment").await;
+        assert_eq!(replayed.status, 200, "{replayed:?}");
+        stored += replayed.body["stored"].as_u64().unwrap();
+        complete = replayed.body["complete"].as_bool().unwrap();
+    }
     // One has no experiment still; the other has one by now, and no measure type.
-    let expected = json!({"stored": 230, "still_rejected": 2, "complete": true});
-    assert_eq!((replayed.status, replayed.body), (200, expected));
+    assert_eq!(stored, 230);
     assert_eq!(scientist.measures(&format!("/measures/{experiment}")).await.unwrap().len(), 230);
     let mut reasons: Vec<_> =
         rejected(&administrator, 3).await.iter().map(|left| left["reason"].to_string()).collect();
