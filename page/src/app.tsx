@@ -56,6 +56,12 @@ function Content() {
 }
 
 function Place({ isAdministrator }: { isAdministrator: boolean }) {
+  useEffect(() => {
+    if (!isAdministrator) {
+      // It is what scientists come for: it is to be there when they want it, and to keep nothing waiting before.
+      return whenIdle(() => void ExperimentView.prepare());
+    }
+  }, [isAdministrator]);
   const { path } = address.value;
   const [first, second] = path;
   if (first === undefined) {
@@ -99,10 +105,23 @@ export function NoSuchView() {
   );
 }
 
-/** A view whose code is loaded when it is first shown: who does not need it does not wait for it. */
+/** Does something when the browser has nothing else to do; gives what takes that back. */
+function whenIdle(act: () => void): () => void {
+  if (typeof requestIdleCallback === "function") {
+    const handle = requestIdleCallback(act, { timeout: 2_000 });
+    return () => cancelIdleCallback(handle);
+  }
+  const timer = setTimeout(act, 200);
+  return () => clearTimeout(timer);
+}
+
+/**
+ * A view whose code is loaded when it is first shown: who does not need it does not wait for it. `prepare` has it loaded
+ * before.
+ */
 function later<Props extends object>(what: string, load: () => Promise<ComponentType<Props>>) {
   let known: ComponentType<Props> | null = null;
-  return function Later(props: Props) {
+  function Later(props: Props) {
     const [View, setView] = useState<{ component: ComponentType<Props> } | null>(
       known && { component: known },
     );
@@ -128,10 +147,19 @@ function later<Props extends object>(what: string, load: () => Promise<Component
         )}
       </main>
     );
-  };
+  }
+  /** Whether that worked is asked when the view is shown. */
+  const prepare = () =>
+    load().then(
+      (component) => {
+        known = component;
+      },
+      () => {},
+    );
+  return Object.assign(Later, { prepare });
 }
 
-const ExperimentView = later(
+export const ExperimentView = later(
   "the experiment",
   async () => (await import("./experiments/experiment-view.tsx")).ExperimentView,
 );

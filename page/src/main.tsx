@@ -4,13 +4,19 @@ import "./design/tokens.css";
 import "./design/base.css";
 import "./design/components.css";
 import "./frame/frame.css";
-import { App } from "./app.tsx";
-import { followAddress } from "./routing/address.ts";
+import { App, ExperimentView } from "./app.tsx";
+import { address, followAddress } from "./routing/address.ts";
 import { start } from "./session/session.ts";
 
 followAddress();
 void start();
+if (address.value.path[0] === "experiments" && address.value.path.length === 2) {
+  // What the address asks for comes while it is found out who asks.
+  void ExperimentView.prepare();
+}
 const page = document.getElementById("page");
 if (page) {
+  // What stood there meanwhile.
+  page.replaceChildren();
   render(<App />, page);
 }

@@ -4,7 +4,7 @@ import { Button, Dialog, fieldError, ProblemNotice } from "../design/components.
 import type { Doing } from "../design/load.ts";
 
 interface FormDialogProps {
-  title: string;
+  title: ComponentChildren;
   /** What the button says that does it. */
   action: string;
   doing: Doing;

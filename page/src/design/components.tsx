@@ -41,15 +41,27 @@ export function Button({ look = "plain", small, busy, children, type, onClick, .
   );
 }
 
-type FieldProps = InputHTMLAttributes<HTMLInputElement> & {
+interface LabelledProps {
   label: string;
   hint?: ComponentChildren;
+  /** What is wrong with what was typed or chosen. */
   error?: string | undefined;
-  mono?: boolean;
-};
+}
 
-/** A line of text to be typed, with its label, a hint, and what is wrong with it. */
-export function Field({ label, hint, error, mono, ...input }: FieldProps) {
+/** What ties a control to its label, its hint and its error. */
+interface Ties {
+  id: string;
+  "aria-invalid": true | undefined;
+  "aria-describedby": string | undefined;
+}
+
+/** A control with its label, a hint, and what is wrong with it. */
+function Labelled({
+  label,
+  hint,
+  error,
+  children,
+}: LabelledProps & { children: (ties: Ties) => ComponentChildren }) {
   const id = useId();
   const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
   return (
@@ -60,13 +72,11 @@ export function Field({ label, hint, error, mono, ...input }: FieldProps) {
           {hint}
         </span>
       )}
-      <input
-        {...input}
-        id={id}
-        class={mono ? "input input-mono" : "input"}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={described || undefined}
-      />
+      {children({
+        id,
+        "aria-invalid": error ? true : undefined,
+        "aria-describedby": described || undefined,
+      })}
       {error && (
         <span class="field-error" id={`${id}-error`}>
           {error}
@@ -76,44 +86,34 @@ export function Field({ label, hint, error, mono, ...input }: FieldProps) {
   );
 }
 
-type ChoiceProps = SelectHTMLAttributes<HTMLSelectElement> & {
-  label: string;
-  hint?: ComponentChildren;
-  error?: string | undefined;
-  choices: readonly { value: string; text: string }[];
-};
+type FieldProps = LabelledProps & InputHTMLAttributes<HTMLInputElement> & { mono?: boolean };
+
+/** A line of text to be typed. */
+export function Field({ label, hint, error, mono, ...input }: FieldProps) {
+  return (
+    <Labelled label={label} hint={hint} error={error}>
+      {(ties) => <input {...input} {...ties} class={mono ? "input input-mono" : "input"} />}
+    </Labelled>
+  );
+}
+
+type ChoiceProps = LabelledProps &
+  SelectHTMLAttributes<HTMLSelectElement> & { choices: readonly { value: string; text: string }[] };
 
 /** One of a few things to be chosen. */
 export function Choice({ label, hint, error, choices, ...select }: ChoiceProps) {
-  const id = useId();
-  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
   return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      {hint && (
-        <span class="field-hint" id={`${id}-hint`}>
-          {hint}
-        </span>
+    <Labelled label={label} hint={hint} error={error}>
+      {(ties) => (
+        <select {...select} {...ties} class="input">
+          {choices.map(({ value, text }) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </select>
       )}
-      <select
-        {...select}
-        id={id}
-        class="input"
-        aria-invalid={error ? true : undefined}
-        aria-describedby={described || undefined}
-      >
-        {choices.map(({ value, text }) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-      {error && (
-        <span class="field-error" id={`${id}-error`}>
-          {error}
-        </span>
-      )}
-    </div>
+    </Labelled>
   );
 }
 
@@ -239,7 +239,7 @@ export function Empty({ title, children }: EmptyProps) {
 }
 
 interface DialogProps {
-  title: string;
+  title: ComponentChildren;
   onClose: () => void;
   children: ComponentChildren;
   wide?: boolean;
@@ -277,7 +277,7 @@ export function Dialog({ title, onClose, children, wide }: DialogProps) {
 }
 
 interface ConfirmProps {
-  title: string;
+  title: ComponentChildren;
   children: ComponentChildren;
   /** What the button says that does it. */
   action: string;
@@ -333,7 +333,8 @@ export function Confirm({ title, children, action, busy, problem, onConfirm, onC
 export interface Column<Row> {
   head: string;
   cell: (row: Row) => ComponentChildren;
-  kind?: "number" | "actions";
+  /** `text` is as long as people like, and broken where it has to be. */
+  kind?: "text" | "number" | "actions";
   /** The cell that names its row. */
   names?: boolean;
 }
@@ -369,7 +370,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, stacks }: TableProp
             <tr key={rowKey(row)} role="row">
               {columns.map(({ head, cell, kind, names }) =>
                 names ? (
-                  <th key={head} scope="row" role="rowheader" data-head={head}>
+                  <th key={head} scope="row" role="rowheader" data-head={head} class={kind && `cell-${kind}`}>
                     {cell(row)}
                   </th>
                 ) : (

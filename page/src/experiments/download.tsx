@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import { request } from "../api/client.ts";
 import { Button, Dialog, ProblemNotice } from "../design/components.tsx";
+import { counted } from "../design/counted.ts";
 import { useDoing } from "../design/load.ts";
-import { counted } from "./numbers.ts";
 import { type Format, measuresPath, type Reading } from "./reading.ts";
 import { parseWindow, readableLength, readableTime } from "./time.ts";
 

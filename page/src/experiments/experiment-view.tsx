@@ -1,15 +1,16 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import type { Problem } from "../api/problem.ts";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { isAborted, type Problem } from "../api/problem.ts";
 import { getExperiment, listMeasureTypes } from "../api/resources.ts";
 import type { MeasureType } from "../api/shapes.ts";
 import { announce } from "../design/announce.ts";
 import { Button, Empty, Loading, ProblemNotice } from "../design/components.tsx";
+import { amount } from "../design/counted.ts";
 import { useLoad } from "../design/load.ts";
 import { View } from "../frame/view.tsx";
 import { address, href, navigate } from "../routing/address.ts";
 import { Download } from "./download.tsx";
+import { Gutter } from "./gutter.ts";
 import { MeasuresTable } from "./measures-table.tsx";
-import { counted } from "./numbers.ts";
 import { type Moves, Plot } from "./plot.tsx";
 import { RangeForm } from "./range-form.tsx";
 import { NO_MEASURES, newest, type Reading, read } from "./reading.ts";
@@ -52,14 +53,23 @@ export function ExperimentView({ experimentId }: { experimentId: number }) {
   const known = useKnownTypes(loaded.value, types);
   const show = useShow(experimentId, state);
   const reading = loaded.value === undefined || loaded.value === NO_MEASURES ? null : loaded.value;
-  useFollow(experimentId, state, reading, loaded.reload);
+  const isLost = useFollow(experimentId, state, reading, loaded.reload);
+  const retry = () => {
+    for (const each of [experiment, loaded, measureTypes]) {
+      if (each.state === "failed") {
+        each.reload();
+      }
+    }
+  };
 
   const title = experiment.value?.name ?? `Experiment ${experimentId}`;
   const problem =
     experiment.state === "failed" ? experiment.problem : loaded.state === "failed" ? loaded.problem : null;
   if (problem && !reading) {
-    return <Refused experimentId={experimentId} problem={problem} retry={loaded.reload} />;
+    return <Refused experimentId={experimentId} problem={problem} retry={retry} />;
   }
+  // Without the types the plots lack no more than their units.
+  const trouble = problem ?? (measureTypes.state === "failed" ? measureTypes.problem : null);
   return (
     <View title={title} lead={<span class="number">Experiment {experimentId}</span>}>
       {loaded.value === NO_MEASURES ? (
@@ -67,13 +77,14 @@ export function ExperimentView({ experimentId }: { experimentId: number }) {
       ) : (
         <>
           <Controls experimentId={experimentId} state={state} reading={reading} show={show} known={known} />
-          {problem && <ProblemNotice problem={problem} retry={loaded.reload} />}
+          {trouble && <ProblemNotice problem={trouble} retry={retry} />}
           {reading ? (
             <Plots
               reading={reading}
               state={state}
               show={show}
               isLoading={loaded.state === "loading"}
+              isLost={isLost}
               measureTypes={measureTypes.value ?? []}
             />
           ) : (
@@ -115,26 +126,40 @@ function useKnownTypes(read: Reading | typeof NO_MEASURES | undefined, chosen: r
   return [...seen.current].sort();
 }
 
-/** Looks again and again whether there are new measures, and shows them. */
+/** Looks again and again whether there are new measures, and shows them; tells whether the last look was in vain. */
 function useFollow(
   experimentId: number,
   { follow, types }: ViewState,
   reading: Reading | null,
   reload: () => void,
-): void {
+): boolean {
+  const [isLost, setLost] = useState(false);
   const last = reading ? reading.last : null;
   useEffect(() => {
     if (!follow) {
+      setLost(false);
       return;
     }
     const aborter = new AbortController();
+    let isLooking = false;
     const look = async () => {
-      if (document.visibilityState === "visible") {
-        // What fails now may work the next time; the view itself says what is wrong when it is loaded.
-        const found = await newest(experimentId, types, aborter.signal).catch(() => null);
+      if (isLooking || document.visibilityState !== "visible") {
+        return;
+      }
+      isLooking = true;
+      try {
+        const found = await newest(experimentId, types, aborter.signal);
+        setLost(false);
         if (found !== null && (last === null || found > last)) {
           reload();
         }
+      } catch (failure) {
+        // It may work the next time.
+        if (!isAborted(failure)) {
+          setLost(true);
+        }
+      } finally {
+        isLooking = false;
       }
     };
     const timer = setInterval(() => void look(), FOLLOW_EVERY);
@@ -143,6 +168,7 @@ function useFollow(
       aborter.abort();
     };
   }, [experimentId, follow, types.join("\n"), last, reload]);
+  return isLost;
 }
 
 function Refused({
@@ -328,11 +354,14 @@ interface PlotsProps {
   state: ViewState;
   show: Show;
   isLoading: boolean;
+  /** Whether new measures are followed, and cannot be asked for. */
+  isLost: boolean;
   measureTypes: readonly MeasureType[];
 }
 
-function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
+function Plots({ reading, state, show, isLoading, isLost, measureTypes }: PlotsProps) {
   const { range } = state;
+  const gutter = useMemo(() => new Gutter(), []);
   const ends = range.kind === "fixed" ? range : { from: reading.from, to: reading.to };
   const last = range.kind === "fixed" ? range.to : reading.last;
   const [from, to] =
@@ -354,7 +383,7 @@ function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
   };
   const said = isLoading
     ? ""
-    : `${counted(reading.count)} measures from ${readableTime(ends.from)} to ${readableTime(last)}`;
+    : `${amount(reading.count, "measure")} from ${readableTime(ends.from)} to ${readableTime(last)} UTC`;
   useEffect(() => {
     if (said) {
       announce(said);
@@ -363,7 +392,7 @@ function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
   return (
     <div class="stack plots" aria-busy={isLoading}>
       <div class="row row-between">
-        <Status reading={reading} from={ends.from} to={last} isLoading={isLoading} />
+        <Status reading={reading} from={ends.from} to={last} isLoading={isLoading} isLost={isLost} />
         <fieldset class="segments">
           <legend class="visually-hidden">Move the range</legend>
           <Button small aria-label="Earlier" title="Earlier" onClick={() => moves.pan(-0.5)}>
@@ -386,7 +415,7 @@ function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
           <Button onClick={moves.everything}>Show everything</Button>
         </Empty>
       )}
-      {reading.series.map((series) => {
+      {reading.series.map((series, index) => {
         const type = measureTypes.find(({ name }) => name === series.type);
         const symbol = type?.symbol ?? "";
         return (
@@ -402,6 +431,8 @@ function Plots({ reading, state, show, isLoading, measureTypes }: PlotsProps) {
               from={from}
               to={to}
               moves={moves}
+              gutter={gutter}
+              hint={index === 0}
             />
             <MeasuresTable series={series} symbol={symbol} />
           </section>
@@ -422,22 +453,29 @@ function Status({
   from,
   to,
   isLoading,
+  isLost,
 }: {
   reading: Reading;
   from: Nanos;
   to: Nanos;
   isLoading: boolean;
+  isLost: boolean;
 }) {
   const width = reading.window && parseWindow(reading.window);
   return (
     <div class="status">
       <div>
-        {readableTime(from)} <span class="soft">to</span> {readableTime(to)} <span class="soft">UTC</span>
+        {from !== to && (
+          <>
+            {readableTime(from)} <span class="soft">to</span>{" "}
+          </>
+        )}
+        {readableTime(to)} <span class="soft">UTC</span>
       </div>
       <div class="row">
         <span class="soft">
-          {counted(reading.count)} {reading.count === 1 ? "measure" : "measures"}
-          {!width && reading.count > 0 && ", each of them shown"}
+          {amount(reading.count, "measure")}
+          {!width && reading.count > 1 && ", each of them shown"}
         </span>
         {width && (
           <span class="badge badge-warning">
@@ -450,16 +488,26 @@ function Status({
           </span>
         )}
       </div>
+      <div role="status">
+        {isLost && (
+          <span class="badge badge-warning">
+            New measures cannot be asked for at the moment; they are shown as soon as MyMONIT answers again
+          </span>
+        )}
+      </div>
     </div>
   );
 }
+
+/** Seconds: what is shorter is one moment to the plot, and the room that it has at least beside what it shows. */
+const [SHORTEST, LEAST_ROOM] = [1e-6, 5e-4];
 
 /** From the first to the last measure, with room beside them, so that none lies on the edge. */
 function withRoom({ from, to, window }: Reading): [number, number] {
   const bin = toSeconds(window ? (parseWindow(window) ?? 0n) : 0n);
   const length = toSeconds(to) - toSeconds(from);
-  // A single measure stands in the middle of a minute.
-  const room = length < 0.001 ? 30 : length * 0.015;
+  // A single moment stands in the middle of a minute, and nothing is spread over more than can be told apart.
+  const room = length < SHORTEST ? 30 : Math.max(length * 0.015, LEAST_ROOM);
   return [toSeconds(from) - room, toSeconds(to) + room + (bin < length ? 0 : bin)];
 }
 

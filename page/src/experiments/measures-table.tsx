@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import type { Bin, Measure } from "../api/shapes.ts";
 import { Button, type Column, Table } from "../design/components.tsx";
-import { counted, exact } from "./numbers.ts";
+import { counted } from "../design/counted.ts";
+import { exact } from "./numbers.ts";
 import { isBin, type Series } from "./reading.ts";
 import { parseTime, readableTime } from "./time.ts";
 

@@ -10,13 +10,28 @@ export function rounded(value: number): string {
   return withPower(String(Number(value.toPrecision(7))));
 }
 
+/** The least and the greatest power of ten that a double can be divided by without harm. */
+const [LEAST_POWER, GREATEST_POWER] = [-300, 306];
+
+/**
+ * The power of ten in which an axis counts whose greatest value is this one: a multiple of three, as the prefixes of
+ * units are, and 0 for numbers that are easily read as they are.
+ */
+export function powerOf(greatest: number): number {
+  if (greatest === 0 || (greatest >= 1e-3 && greatest < 1e6)) {
+    return 0;
+  }
+  const power = 3 * Math.floor(Math.log10(greatest) / 3);
+  return Math.min(Math.max(power, LEAST_POWER), GREATEST_POWER);
+}
+
+/** A unit of so many powers of ten: `10⁻¹² F`. */
+export function unitText(power: number, symbol: string): string {
+  return power === 0 ? symbol : `10${superscript(String(power))} ${symbol}`;
+}
+
 /** The marks of an axis: each to as many digits as tell it from its neighbours. */
 export function marks(values: readonly number[], step: number): string[] {
-  const greatest = Math.max(...values.map(Math.abs));
-  if (greatest !== 0 && (greatest >= 1e6 || greatest < 1e-3)) {
-    const digits = decimalsOf(step / 10 ** Math.floor(Math.log10(greatest)));
-    return values.map((value) => (value === 0 ? "0" : withPower(trimmed(value.toExponential(digits)))));
-  }
   return values.map((value) => minus((value === 0 ? 0 : value).toFixed(decimalsOf(step))));
 }
 
@@ -29,25 +44,16 @@ function decimalsOf(number: number): number {
   return decimals;
 }
 
-/** Whole numbers with thin spaces between thousands. */
-export function counted(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, " ");
-}
-
-/** `1.50e+6` without the zeros that say nothing. */
-function trimmed(text: string): string {
-  return text.replace(/(\.\d*?)0+e/, "$1e").replace(".e", "e");
-}
-
 function withPower(text: string): string {
   const [mantissa = "", power] = text.split("e");
   if (power === undefined) {
     return minus(mantissa);
   }
-  const digits = [...power.replace(/^\+/, "")].map((digit) =>
-    digit === "-" ? "⁻" : (SUPERSCRIPTS[Number(digit)] ?? digit),
-  );
-  return `${minus(mantissa)} × 10${digits.join("")}`;
+  return `${minus(mantissa)} × 10${superscript(power.replace(/^\+/, ""))}`;
+}
+
+function superscript(power: string): string {
+  return [...power].map((digit) => (digit === "-" ? "⁻" : (SUPERSCRIPTS[Number(digit)] ?? digit))).join("");
 }
 
 function minus(text: string): string {

@@ -1,6 +1,9 @@
 import { isBin, type Series } from "./reading.ts";
 
-/** What the plot is handed: times, and at each the least, the greatest and the mean; `null` where the line breaks. */
+/**
+ * What the plot is handed: times, and at each the least, the greatest and the mean, divided by the power of ten in which the
+ * axis counts; `null` where the line breaks.
+ */
 export type PlotData = [number[], (number | null)[], (number | null)[], (number | null)[]];
 
 /** A line goes on over a gap of less than so many times the usual distance of two points. */
@@ -10,7 +13,11 @@ const GAP = 6;
  * The points of a series with a break wherever nothing was measured for much longer than usual, so that no line claims
  * what nobody knows. `indices` leads from the plot's points back to those of the series.
  */
-export function plotData({ times, points }: Series): { data: PlotData; indices: (number | null)[] } {
+export function plotData(
+  { times, points }: Series,
+  power = 0,
+): { data: PlotData; indices: (number | null)[] } {
+  const unit = 10 ** power;
   const longest = GAP * usualDistance(times);
   const data: PlotData = [[], [], [], []];
   const indices: (number | null)[] = [];
@@ -34,9 +41,9 @@ export function plotData({ times, points }: Series): { data: PlotData; indices: 
       add((before + time) / 2, null, null, null, null);
     }
     if (isBin(point)) {
-      add(time, point.min, point.max, point.mean, index);
+      add(time, point.min / unit, point.max / unit, point.mean / unit, index);
     } else {
-      add(time, null, null, point.value, index);
+      add(time, null, null, point.value / unit, index);
     }
   });
   return { data, indices };

@@ -4,7 +4,8 @@ import "uplot/dist/uPlot.min.css";
 import { announce } from "../design/announce.ts";
 import { onColoursChanged } from "../frame/theme.ts";
 import { timeMarks } from "./axis.ts";
-import { exact, marks, rounded } from "./numbers.ts";
+import type { Gutter } from "./gutter.ts";
+import { exact, marks, powerOf, rounded, unitText } from "./numbers.ts";
 import { type PlotData, plotData } from "./plot-data.ts";
 import { isBin, type Series } from "./reading.ts";
 import { type Nanos, parseTime, parseWindow, readableTime } from "./time.ts";
@@ -29,6 +30,9 @@ interface PlotProps {
   from: number;
   to: number;
   moves: Moves;
+  gutter: Gutter;
+  /** Whether it says what can be done with it. */
+  hint: boolean;
 }
 
 const HEIGHT = 260;
@@ -38,45 +42,50 @@ const TOGETHER = "experiment";
 const DRAG = 5;
 
 /** One measure type over time: the mean as a line, from the least to the greatest a band. */
-export function Plot({ series, name, symbol, window, from, to, moves }: PlotProps) {
+export function Plot({ series, name, symbol, window, from, to, moves, gutter, hint }: PlotProps) {
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
-  const [colours, setColours] = useState(0);
   const help = useId();
+  const power = powerOf(Math.max(Math.abs(series.min), Math.abs(series.max)));
 
   const current = useRef({ moves, from, to, indices: [] as (number | null)[] });
   current.current = { ...current.current, moves, from, to };
-
-  useEffect(() => onColoursChanged(() => setColours((before) => before + 1)), []);
 
   useEffect(() => {
     const element = frame.current;
     if (!element) {
       return;
     }
-    const made = new uPlot(options(element, symbol, current, setPointed), undefined, element);
+    const palette = paletteOf(element);
+    const made = new uPlot(options(element, palette, gutter, current, setPointed), undefined, element);
     plot.current = made;
+    const stop = onColoursChanged(() => {
+      Object.assign(palette, paletteOf(element));
+      made.redraw();
+    });
     const unbind = bindPointers(made, current);
     const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     resized.observe(element);
     return () => {
       resized.disconnect();
+      stop();
       unbind();
+      gutter.leave(made);
       made.destroy();
       plot.current = null;
     };
-  }, [symbol, colours]);
+  }, [gutter]);
 
   useEffect(() => {
-    const { data, indices } = plotData(series);
+    const { data, indices } = plotData(series, power);
     current.current.indices = indices;
     setPointed(null);
     plot.current?.batch(() => {
       plot.current?.setData(data as PlotData, false);
       plot.current?.setScale("x", { min: from, max: to });
     });
-  }, [series, from, to, symbol, colours]);
+  }, [series, power, from, to]);
 
   const point = pointed === null ? undefined : series.points[pointed];
   const said = point && describe(point, symbol, window);
@@ -85,11 +94,24 @@ export function Plot({ series, name, symbol, window, from, to, moves }: PlotProp
       <p class="readout number" aria-hidden="true">
         {said ? (
           <>
-            <span class="readout-time">{said.time}</span> {said.values}
+            <span class="readout-time">{said.time} UTC</span> {said.values}
           </>
         ) : (
-          <span class="soft">Point at the plot for exact values; drag over a part of it to see more.</span>
+          <span class="soft">
+            From {rounded(series.min)} to {rounded(series.max)} {symbol}.{" "}
+            {hint && (
+              <>
+                <span class="for-mouse">
+                  Point at the plot for exact values; drag over a part of it to see more.
+                </span>
+                <span class="for-finger">Touch the plot for exact values.</span>
+              </>
+            )}
+          </span>
         )}
+      </p>
+      <p class="plot-unit" aria-hidden="true">
+        {unitText(power, symbol)}
       </p>
       <section
         class="plot-frame"
@@ -113,19 +135,44 @@ interface Current {
   current: { moves: Moves; from: number; to: number; indices: (number | null)[] };
 }
 
+/** The colours of a plot, which change with the theme. */
+type Palette = Record<"ink" | "surface" | "line" | "band" | "grid", string>;
+
+function paletteOf(element: HTMLElement): Palette {
+  return {
+    ink: colourOf(element, "--ink-soft"),
+    surface: colourOf(element, "--surface"),
+    line: colourOf(element, "--plot-line"),
+    band: colourOf(element, "--plot-band"),
+    grid: colourOf(element, "--plot-grid"),
+  };
+}
+
+/** A colour of the style sheet as it is now: one of the two that `light-dark()` holds, of which a canvas knows nothing. */
+function colourOf(element: HTMLElement, name: string): string {
+  const probe = document.createElement("i");
+  probe.style.color = `var(${name})`;
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
 function options(
   element: HTMLElement,
-  symbol: string,
+  palette: Palette,
+  gutter: Gutter,
   { current }: Current,
   setPointed: (index: number | null) => void,
 ): Omit<uPlot.Options, "data"> {
-  const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const font = `12px ${colour("--sans")}`;
+  const line = () => palette.line;
+  const surface = () => palette.surface;
+  const { fontFamily } = getComputedStyle(element);
+  const font = `12px ${fontFamily}`;
   const axis = {
-    stroke: colour("--ink-soft"),
+    stroke: () => palette.ink,
     font,
-    grid: { stroke: colour("--plot-grid"), width: 1 },
+    grid: { stroke: () => palette.grid, width: 1 },
     ticks: { show: false },
   };
   return {
@@ -137,7 +184,7 @@ function options(
     cursor: {
       sync: { key: TOGETHER, scales: ["x", null] },
       drag: { x: true, y: false, setScale: false, dist: DRAG },
-      points: { size: 9, width: 2, fill: colour("--surface"), stroke: colour("--plot-line") },
+      points: { size: 9, width: 2, fill: surface, stroke: line },
       y: false,
       bind: {
         dblclick: () => () => {
@@ -155,12 +202,12 @@ function options(
       { points: { show: false } },
       { points: { show: false } },
       {
-        stroke: colour("--plot-line"),
+        stroke: line,
         width: 1.5,
-        points: { size: 5, stroke: colour("--plot-line"), fill: colour("--plot-line") },
+        points: { size: 5, stroke: line, fill: line },
       },
     ],
-    bands: [{ series: [2, 1], fill: colour("--plot-band") }],
+    bands: [{ series: [2, 1], fill: () => palette.band }],
     axes: [
       {
         ...axis,
@@ -170,12 +217,10 @@ function options(
       },
       {
         ...axis,
-        size: (plot, values, index, cycle) => widthOf(plot, values, index, cycle, font),
+        size: (plot, values, index, cycle) =>
+          // What was found in the first round holds, or the plot would never come to rest.
+          cycle > 1 ? sizeOf(plot, index) : gutter.need(plot, widthOf(plot, values, font)),
         values: (_plot, splits, _axis, _space, step) => marks(splits, step),
-        label: symbol,
-        labelFont: `600 12px ${colour("--sans")}`,
-        labelSize: 20,
-        labelGap: 2,
       },
     ],
     hooks: {
@@ -207,22 +252,18 @@ function padded(min: number | null, max: number | null): uPlot.Range.MinMax {
   return [min - room, max + room];
 }
 
-function widthOf(plot: uPlot, values: string[] | null, index: number, cycle: number, font: string): number {
-  const axis = plot.axes[index];
-  if (cycle > 1 && axis) {
-    // What was found in the first round holds, or the plot would never come to rest.
-    return (axis as { _size?: number })._size ?? 60;
-  }
-  const longest = (values ?? []).reduce(
-    (longest, value) => (value.length > longest.length ? value : longest),
-    "",
-  );
-  plot.ctx.save();
-  plot.ctx.font = font;
-  const width = plot.ctx.measureText(longest).width;
-  plot.ctx.restore();
-  // As wide as in the other plots of the view, if it can be, so that their times stand below each other.
-  return Math.max(50, Math.ceil(width) + 14);
+function sizeOf(plot: uPlot, index: number): number {
+  return (plot.axes[index] as { _size?: number })._size ?? 60;
+}
+
+/** What the marks need. */
+function widthOf(plot: uPlot, values: string[] | null, font: string): number {
+  const { ctx } = plot;
+  ctx.save();
+  ctx.font = font;
+  const widths = (values ?? []).map((value) => ctx.measureText(value).width);
+  ctx.restore();
+  return Math.ceil(Math.max(...widths, 24)) + 14;
 }
 
 /** The wheel with Ctrl zooms; a finger reads values instead of scrolling sideways. */

@@ -6,6 +6,8 @@ import { chooseTheme, nextTheme, theme } from "./theme.ts";
 interface Place {
   path: readonly string[];
   name: string;
+  /** What is left out of sight on a phone. */
+  further?: string;
 }
 
 const SCIENTIST: readonly Place[] = [
@@ -15,7 +17,7 @@ const SCIENTIST: readonly Place[] = [
 const ADMINISTRATOR: readonly Place[] = [
   { path: ["administration", "users"], name: "Users" },
   { path: ["administration", "experiments"], name: "Experiments" },
-  { path: ["administration", "rejected-messages"], name: "Rejected messages" },
+  { path: ["administration", "rejected-messages"], name: "Rejected", further: " messages" },
   { path: ["token"], name: "Token" },
 ];
 
@@ -51,9 +53,10 @@ export function Bar() {
           </a>
           {places.length > 0 && (
             <nav class="navigation" aria-label="Main">
-              {places.map(({ path, name }) => (
+              {places.map(({ path, name, further }) => (
                 <a key={name} href={href(path)} aria-current={isHere(path) ? "page" : undefined}>
                   {name}
+                  {further && <span class="navigation-further">{further}</span>}
                 </a>
               ))}
             </nav>
@@ -61,6 +64,9 @@ export function Bar() {
           <div class="bar-end">
             {user && (
               <a class="who" href={href(["account"])} aria-label={`${user.name}: your record`}>
+                <svg width="20" height="20" viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">
+                  <path d={PERSON} />
+                </svg>
                 <span>{user.name}</span>
               </a>
             )}
@@ -81,6 +87,8 @@ function isHere(path: readonly string[]): boolean {
   const here = address.value.path;
   return path.every((part, index) => here[index] === part);
 }
+
+const PERSON = "M12 12a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9Zm0 2c-4.4 0-8 2.7-8 6v1h16v-1c0-3.3-3.6-6-8-6Z";
 
 const ICONS = {
   system: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18Zm0 2v14a7 7 0 0 1 0-14Z",

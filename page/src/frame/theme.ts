@@ -23,12 +23,13 @@ export function nextTheme(): Theme {
 }
 
 export function chooseTheme(chosen: Theme): void {
-  theme.value = chosen;
   if (chosen === "system") {
     delete document.documentElement.dataset.theme;
   } else {
     document.documentElement.dataset.theme = chosen;
   }
+  // Who is told now finds the new colours.
+  theme.value = chosen;
   try {
     localStorage.setItem(KEPT, chosen);
   } catch {
@@ -36,13 +37,20 @@ export function chooseTheme(chosen: Theme): void {
   }
 }
 
+/** What the colours follow besides the theme that was chosen: the system's, and paper. */
+const MEDIA = ["(prefers-color-scheme: dark)", "print"];
+
 /** Tells whenever the colours may have changed: plots are painted, and have to be painted again. */
 export function onColoursChanged(tell: () => void): () => void {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  system.addEventListener("change", tell);
+  const media = MEDIA.map((each) => matchMedia(each));
+  for (const each of media) {
+    each.addEventListener("change", tell);
+  }
   const stop = theme.subscribe(() => tell());
   return () => {
-    system.removeEventListener("change", tell);
+    for (const each of media) {
+      each.removeEventListener("change", tell);
+    }
     stop();
   };
 }

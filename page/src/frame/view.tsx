@@ -11,6 +11,9 @@ interface ViewProps {
   children: ComponentChildren;
 }
 
+/** A title of more characters is no headline any more. */
+const LONG = 80;
+
 let isFirst = true;
 
 /** What every view begins with: the title, which names the tab and is where the focus goes when a view is opened. */
@@ -30,7 +33,7 @@ export function View({ title, lead, actions, width = "wide", children }: ViewPro
     <main id="content" class={`content content-${width} stack stack-large`} tabIndex={-1}>
       <div class="view-head">
         <div class="stack stack-small">
-          <h1 ref={head} tabIndex={-1}>
+          <h1 ref={head} tabIndex={-1} class={title.length > LONG ? "long" : undefined}>
             {title}
           </h1>
           {lead && <div class="soft">{lead}</div>}

@@ -1,4 +1,5 @@
 import { browserTest } from "../harness/browser-test.js";
+import { BEGINNING, drawn, measured, series } from "../harness/measures.js";
 import { heading, PAGE, signIn } from "../harness/people.js";
 
 browserTest(
@@ -78,5 +79,45 @@ browserTest(
     await visitor.context.setOffline(false);
     await form.getByRole("button", { name: "Add" }).click();
     await page.getByText(`${name} was added.`).waitFor();
+  },
+);
+
+browserTest(
+  "an experiment that was opened without a connection is whole again with a click",
+  async (visitor, site) => {
+    visitor.expectBrokenNetwork();
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    const { account } = await measured(site, experiment, 10);
+    await signIn(visitor, account);
+    await page.getByRole("link", { name: experiment.name }).waitFor();
+    await visitor.context.setOffline(true);
+    await page.getByRole("link", { name: experiment.name }).click();
+    await page.getByRole("alert").getByText("No connection.").waitFor();
+    await visitor.context.setOffline(false);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await heading(page, experiment.name);
+    await page.getByRole("heading", { name: "hertz frequency, Hz" }).waitFor();
+    await drawn(page);
+    await page.getByRole("alert").waitFor({ state: "detached" });
+  },
+);
+
+browserTest(
+  "who follows new measures is told when they cannot be asked for, and sees them when they can",
+  async (visitor, site) => {
+    visitor.expectBrokenNetwork();
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    const { account } = await measured(site, experiment, 3);
+    await signIn(visitor, account, `#/experiments/${experiment.experiment_id}?follow=1`);
+    await page.getByText("3 measures, each of them shown").waitFor();
+    await visitor.context.setOffline(true);
+    const told = page.getByRole("status").getByText("New measures cannot be asked for at the moment");
+    await told.waitFor();
+    await site.publish(series(experiment, 1, { from: BEGINNING + 60 }));
+    await visitor.context.setOffline(false);
+    await page.getByText("4 measures, each of them shown").waitFor();
+    await told.waitFor({ state: "detached" });
   },
 );

@@ -1,20 +1,15 @@
 import { useState } from "preact/hooks";
 import { listAssociations, listExperiments } from "../../api/resources.ts";
 import type { Experiment } from "../../api/shapes.ts";
-import {
-  Button,
-  type Column,
-  Empty,
-  Field,
-  Loading,
-  ProblemNotice,
-  Table,
-} from "../../design/components.tsx";
+import { Button, type Column, Empty, Loading, ProblemNotice, Table } from "../../design/components.tsx";
+import { counted } from "../../design/counted.ts";
+import { Finder } from "../../design/finder.tsx";
 import { useLoad } from "../../design/load.ts";
+import { Portions } from "../../design/portions.tsx";
+import { hasInIt } from "../../experiments/search.ts";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
 import { Done } from "../done.tsx";
-import { ShowMore } from "../show-more.tsx";
 import { ExperimentForm } from "./experiment-form.tsx";
 
 /** What one is about to do. */
@@ -25,19 +20,16 @@ interface Row extends Experiment {
   scientists: number;
 }
 
-const PORTION = 100;
-
 /** All experiments, for an administrator. */
 export function AllExperiments() {
   const loaded = useLoad(askRows, []);
   const [task, setTask] = useState<Task | null>(null);
-  const [done, setDone] = useState<{ text: string; when: number } | null>(null);
+  const [done, setDone] = useState<{ name: string; kind: Task["kind"]; when: number } | null>(null);
   const search = address.value.query.get("search") ?? "";
-  const wanted = search.trim().toLowerCase();
-  const rows = loaded.value?.filter(({ name }) => name.toLowerCase().includes(wanted));
-  const finish = (text: string) => {
+  const rows = loaded.value?.filter(({ name }) => hasInIt(name, search));
+  const finish = (name: string, kind: Task["kind"]) => {
     setTask(null);
-    setDone({ text, when: Date.now() });
+    setDone({ name, kind, when: Date.now() });
     loaded.reload();
   };
   const add = (
@@ -51,7 +43,19 @@ export function AllExperiments() {
       lead="Measures are taken in for these, by their names, and read by their scientists."
       actions={add}
     >
-      {done && <Done key={done.when}>{done.text}</Done>}
+      {done && (
+        <Done key={done.when}>
+          {done.kind === "rename" ? (
+            <p>
+              It is called <bdi>{done.name}</bdi> now.
+            </p>
+          ) : (
+            <p>
+              <bdi>{done.name}</bdi> was added.
+            </p>
+          )}
+        </Done>
+      )}
       {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
       {loaded.state === "loading" && !loaded.value && <Loading what="the experiments" />}
       {loaded.value?.length === 0 && (
@@ -62,19 +66,14 @@ export function AllExperiments() {
       )}
       {rows && loaded.value && loaded.value.length > 0 && (
         <section class="stack" aria-label="List of experiments">
-          <div class="filters">
-            <Field
-              label="Find"
-              type="search"
-              placeholder="A part of the name"
-              value={search}
-              onInput={(event) => showFound(event.currentTarget.value)}
-            />
-            <p class="soft number filters-count" role="status">
-              {count(rows.length)}{" "}
-              {rows.length === loaded.value.length ? "in all" : `of ${loaded.value.length}`}
-            </p>
-          </div>
+          <Finder
+            placeholder="A part of the name"
+            text={search}
+            onType={showFound}
+            found={rows.length}
+            of={loaded.value.length}
+            one="experiment"
+          />
           {rows.length > 0 ? (
             <ExperimentTable
               key={search}
@@ -93,9 +92,7 @@ export function AllExperiments() {
         <ExperimentForm
           experiment={task.kind === "rename" ? task.experiment : undefined}
           onClose={() => setTask(null)}
-          onSaved={({ name }) =>
-            finish(task.kind === "rename" ? `It is called ${name} now.` : `${name} was added.`)
-          }
+          onSaved={({ name }) => finish(name, task.kind)}
         />
       )}
     </View>
@@ -114,27 +111,25 @@ function showFound(search: string): void {
   navigate(href(["administration", "experiments"], { search }), { replace: true });
 }
 
-function count(experiments: number): string {
-  return experiments === 1 ? "1 experiment" : `${experiments.toLocaleString("en")} experiments`;
-}
-
 interface ExperimentTableProps {
   rows: readonly Row[];
   rename: (experiment: Experiment) => void;
 }
 
 function ExperimentTable({ rows, rename }: ExperimentTableProps) {
-  const [shown, setShown] = useState(PORTION);
   const columns: readonly Column<Row>[] = [
     {
       head: "Name",
       names: true,
       cell: ({ experiment_id, name }) => (
-        <a href={href(["administration", "experiments", experiment_id])}>{name}</a>
+        <a href={href(["administration", "experiments", experiment_id])}>
+          <bdi>{name}</bdi>
+        </a>
       ),
+      kind: "text",
     },
     { head: "Number", kind: "number", cell: ({ experiment_id }) => experiment_id },
-    { head: "Scientists", kind: "number", cell: ({ scientists }) => scientists },
+    { head: "Scientists", kind: "number", cell: ({ scientists }) => counted(scientists) },
     {
       head: "Actions",
       kind: "actions",
@@ -160,15 +155,16 @@ function ExperimentTable({ rows, rename }: ExperimentTableProps) {
     },
   ];
   return (
-    <>
-      <Table
-        caption="Experiments"
-        columns={columns}
-        rows={rows.slice(0, shown)}
-        rowKey={(row) => row.experiment_id}
-        stacks
-      />
-      <ShowMore shown={shown} of={rows.length} portion={PORTION} show={setShown} />
-    </>
+    <Portions rows={rows}>
+      {(shown) => (
+        <Table
+          caption="Experiments"
+          columns={columns}
+          rows={shown}
+          rowKey={(row) => row.experiment_id}
+          stacks
+        />
+      )}
+    </Portions>
   );
 }

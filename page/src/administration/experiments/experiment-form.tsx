@@ -26,7 +26,15 @@ export function ExperimentForm({ experiment, name = "", onClose, onSaved }: Expe
     });
   return (
     <FormDialog
-      title={experiment ? `Rename ${experiment.name}` : "Add an experiment"}
+      title={
+        experiment ? (
+          <>
+            Rename <bdi>{experiment.name}</bdi>
+          </>
+        ) : (
+          "Add an experiment"
+        )
+      }
       action={experiment ? "Rename" : "Add"}
       doing={doing}
       fields={["name"]}

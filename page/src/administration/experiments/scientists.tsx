@@ -10,6 +10,7 @@ import {
   ProblemNotice,
   Table,
 } from "../../design/components.tsx";
+import { counted } from "../../design/counted.ts";
 import { useDoing, useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { href } from "../../routing/address.ts";
@@ -64,11 +65,13 @@ export function Scientists({ experimentId }: { experimentId: number }) {
       {deed && (
         <Done key={deed.when}>
           {deed.kind === "added" ? (
-            `${deed.user.name} (${deed.user.user_id}) may read its measures now.`
+            <p>
+              <bdi>{deed.user.name}</bdi> ({deed.user.user_id}) may read its measures now.
+            </p>
           ) : (
             <>
               <p>
-                {deed.user.name} ({deed.user.user_id}) may no longer read its measures.
+                <bdi>{deed.user.name}</bdi> ({deed.user.user_id}) may no longer read its measures.
               </p>
               <Button small onClick={() => void change("added", deed.user)}>
                 Undo
@@ -114,8 +117,8 @@ interface AssociatedProps {
 function Associated({ users, busy, remove }: AssociatedProps) {
   const columns: readonly Column<User>[] = [
     { head: "Id", cell: (user) => user.user_id, names: true },
-    { head: "Name", cell: (user) => user.name },
-    { head: "E-mail address", cell: (user) => user.email },
+    { head: "Name", cell: (user) => <bdi>{user.name}</bdi>, kind: "text" },
+    { head: "E-mail address", cell: (user) => user.email, kind: "text" },
     {
       head: "Actions",
       kind: "actions",
@@ -211,5 +214,5 @@ function remark(found: number): string {
     return "No other scientist is found. Administrators read no measures, and cannot be added.";
   }
   const more = found - OFFERED;
-  return more > 0 ? `${more.toLocaleString("en")} more; type to find them.` : "";
+  return more > 0 ? `${counted(more)} more; type to find them.` : "";
 }

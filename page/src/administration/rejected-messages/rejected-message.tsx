@@ -13,6 +13,7 @@ import {
   sentence,
   Wording,
 } from "../../design/components.tsx";
+import { amount } from "../../design/counted.ts";
 import { useDoing, useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { href } from "../../routing/address.ts";
@@ -91,9 +92,7 @@ function OutcomeNotice({ outcome }: { outcome: Outcome }) {
       return (
         <Done>
           <p>
-            Stored:{" "}
-            {outcome.measures === 1 ? "1 measure" : `${outcome.measures.toLocaleString("en")} measures`}. The
-            message is no longer among the rejected ones.
+            Stored: {amount(outcome.measures, "measure")}. The message is no longer among the rejected ones.
           </p>
           <a href={LIST}>To the other rejected messages</a>
         </Done>

@@ -36,8 +36,9 @@ const COLUMNS: readonly Column<RejectedMessage>[] = [
   { head: "Reason", cell: ({ reason }) => <span class="badge badge-warning">{reasonText(reason)}</span> },
   {
     head: "Detail",
+    kind: "text",
     cell: ({ detail }) => (
-      <span class="detail">
+      <span>
         <Wording text={visible(detail)} />
       </span>
     ),

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button, Dialog, Notice, ProblemNotice } from "../../design/components.tsx";
+import { amount, counted } from "../../design/counted.ts";
 import { useDoing } from "../../design/load.ts";
 import { utcTime } from "./moments.ts";
 import { reasonText } from "./reasons.ts";
@@ -24,7 +25,7 @@ export function ReplayAll({ filter, onClose }: { filter: Filter; onClose: () => 
         {summary && (
           <Notice look={summary.stillRejected > 0 ? "warning" : "good"}>
             {isOver ? "" : "So far: "}
-            {messages(summary.stored)} stored, {summary.stillRejected.toLocaleString("en")} still rejected.
+            {amount(summary.stored, "message")} stored, {counted(summary.stillRejected)} still rejected.
           </Notice>
         )}
       </div>
@@ -47,8 +48,4 @@ function inWords({ reason, from, to }: Filter): string {
     to && `received before ${utcTime(to)}`,
   ];
   return parts.filter(Boolean).join(", ");
-}
-
-function messages(count: number): string {
-  return count === 1 ? "1 message" : `${count.toLocaleString("en")} messages`;
 }

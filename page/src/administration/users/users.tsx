@@ -6,37 +6,41 @@ import {
   type Column,
   Confirm,
   Empty,
-  Field,
   Loading,
   ProblemNotice,
   Table,
 } from "../../design/components.tsx";
+import { Finder } from "../../design/finder.tsx";
 import { useDoing, useLoad } from "../../design/load.ts";
+import { Portions } from "../../design/portions.tsx";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
 import { refresh, session, signOut } from "../../session/session.ts";
 import { Done } from "../done.tsx";
 import { isMeant } from "../search.ts";
-import { ShowMore } from "../show-more.tsx";
 import { UserForm } from "./user-form.tsx";
 
 /** What one is about to do. */
 type Task = { kind: "create" } | { kind: "change"; user: User } | { kind: "erase"; user: User };
 
-/** How many rows are shown at first, and how many more at a time: sites have thousands of users. */
-const PORTION = 100;
+/** What has just been done, and to whom. */
+interface Deed {
+  user: User;
+  what: "added" | "changed" | "erased";
+  when: number;
+}
 
 /** Who may sign in. */
 export function Users() {
   const loaded = useLoad(listUsers, []);
   const [task, setTask] = useState<Task | null>(null);
-  const [done, setDone] = useState<{ text: string; when: number } | null>(null);
+  const [done, setDone] = useState<Deed | null>(null);
   const search = address.value.query.get("search") ?? "";
   const users = loaded.value?.filter((user) => isMeant(user, search));
   const close = () => setTask(null);
-  const finish = (text: string) => {
+  const finish = (user: User, what: Deed["what"]) => {
     close();
-    setDone({ text, when: Date.now() });
+    setDone({ user, what, when: Date.now() });
     loaded.reload();
   };
   return (
@@ -49,12 +53,29 @@ export function Users() {
         </Button>
       }
     >
-      {done && <Done key={done.when}>{done.text}</Done>}
+      {done && (
+        <Done key={done.when}>
+          {done.what === "erased" ? (
+            <p>{done.user.user_id} was erased.</p>
+          ) : (
+            <p>
+              <bdi>{done.user.name}</bdi> ({done.user.user_id}) was {done.what}.
+            </p>
+          )}
+        </Done>
+      )}
       {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
       {loaded.state === "loading" && !loaded.value && <Loading what="the users" />}
       {users && (
         <section class="stack" aria-label="List of users">
-          <Search text={search} found={users.length} of={loaded.value?.length ?? 0} />
+          <Finder
+            placeholder="Name, e-mail address, identification or UID"
+            text={search}
+            onType={showFound}
+            found={users.length}
+            of={loaded.value?.length ?? 0}
+            one="user"
+          />
           {users.length > 0 ? (
             <UserTable key={search} users={users} choose={setTask} />
           ) : (
@@ -65,15 +86,13 @@ export function Users() {
           )}
         </section>
       )}
-      {task?.kind === "create" && (
-        <UserForm onClose={close} onSaved={(user) => finish(`${user.name} (${user.user_id}) was added.`)} />
-      )}
+      {task?.kind === "create" && <UserForm onClose={close} onSaved={(user) => finish(user, "added")} />}
       {task?.kind === "change" && (
         <UserForm
           user={task.user}
           onClose={close}
           onSaved={(user) => {
-            finish(`${user.name} (${user.user_id}) was changed.`);
+            finish(user, "changed");
             if (isOneself(user)) {
               void refresh();
             }
@@ -88,7 +107,7 @@ export function Users() {
             if (isOneself(task.user)) {
               void signOut("Your record has been erased.");
             } else {
-              finish(`${task.user.user_id} was erased.`);
+              finish(task.user, "erased");
             }
           }}
         />
@@ -106,33 +125,11 @@ function showFound(search: string): void {
   navigate(href(["administration", "users"], { search }), { replace: true });
 }
 
-function Search({ text, found, of }: { text: string; found: number; of: number }) {
-  return (
-    <div class="filters">
-      <Field
-        label="Find"
-        type="search"
-        placeholder="Name, e-mail address, identification or UID"
-        value={text}
-        onInput={(event) => showFound(event.currentTarget.value)}
-      />
-      <p class="soft number filters-count" role="status">
-        {found === of ? `${count(of)} in all` : `${count(found)} of ${of.toLocaleString("en")}`}
-      </p>
-    </div>
-  );
-}
-
-function count(users: number): string {
-  return users === 1 ? "1 user" : `${users.toLocaleString("en")} users`;
-}
-
 function UserTable({ users, choose }: { users: readonly User[]; choose: (task: Task) => void }) {
-  const [shown, setShown] = useState(PORTION);
   const columns: readonly Column<User>[] = [
     { head: "Id", cell: (user) => user.user_id, names: true },
-    { head: "Name", cell: (user) => user.name },
-    { head: "E-mail address", cell: (user) => user.email },
+    { head: "Name", cell: (user) => <bdi>{user.name}</bdi>, kind: "text" },
+    { head: "E-mail address", cell: (user) => user.email, kind: "text" },
     {
       head: "Role",
       cell: ({ role }) => (
@@ -167,16 +164,11 @@ function UserTable({ users, choose }: { users: readonly User[]; choose: (task: T
     },
   ];
   return (
-    <>
-      <Table
-        caption="Users"
-        columns={columns}
-        rows={users.slice(0, shown)}
-        rowKey={(user) => user.user_id}
-        stacks
-      />
-      <ShowMore shown={shown} of={users.length} portion={PORTION} show={setShown} />
-    </>
+    <Portions rows={users}>
+      {(shown) => (
+        <Table caption="Users" columns={columns} rows={shown} rowKey={(user) => user.user_id} stacks />
+      )}
+    </Portions>
   );
 }
 
@@ -198,7 +190,15 @@ function Erasure({ user, onClose, onErased }: ErasureProps) {
   };
   return (
     <Confirm
-      title={isOneself(user) ? "Erase yourself for good?" : `Erase ${user.name} for good?`}
+      title={
+        isOneself(user) ? (
+          "Erase yourself for good?"
+        ) : (
+          <>
+            Erase <bdi>{user.name}</bdi> for good?
+          </>
+        )
+      }
       action="Erase for good"
       typed={user.user_id}
       busy={busy}

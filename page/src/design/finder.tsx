@@ -1,0 +1,32 @@
+import { Field } from "./components.tsx";
+import { amount, counted } from "./counted.ts";
+
+interface FinderProps {
+  /** What is found by what. */
+  placeholder: string;
+  text: string;
+  onType: (text: string) => void;
+  /** How many are found, of how many. */
+  found: number;
+  of: number;
+  /** What one of them is called. */
+  one: string;
+}
+
+/** Stands above a long list, to find something in it. */
+export function Finder({ placeholder, text, onType, found, of, one }: FinderProps) {
+  return (
+    <search class="filters">
+      <Field
+        label="Find"
+        type="search"
+        placeholder={placeholder}
+        value={text}
+        onInput={(event) => onType(event.currentTarget.value)}
+      />
+      <p class="soft number filters-count" role="status">
+        {amount(found, one)} {found === of ? "in all" : `of ${counted(of)}`}
+      </p>
+    </search>
+  );
+}

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import type { Visitor } from "../harness/browser.js";
+import { browserTest } from "../harness/browser-test.js";
+import { BEGINNING, drawn, series, stored } from "../harness/measures.js";
+import { PAGE, signIn } from "../harness/people.js";
+import type { Site } from "../harness/site.js";
+
+/** An experiment with measures of some types, opened by a scientist who may read them. */
+async function open(visitor: Visitor, site: Site, values: Record<string, readonly number[]>): Promise<Page> {
+  const experiment = await site.newExperiment();
+  const measures = Object.entries(values).flatMap(([measure, of]) =>
+    of.map((value, index) => ({ experiment: experiment.name, measure, value, timestamp: BEGINNING + index })),
+  );
+  await site.publish(measures);
+  const scientist = await site.newScientist(experiment);
+  await stored(await site.as(scientist), experiment, measures.length);
+  await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}`);
+  await drawn(visitor.page);
+  return visitor.page;
+}
+
+browserTest(
+  "values of any size are drawn, and the axis says in which power of ten",
+  async (visitor, site) => {
+    const { MAX_VALUE } = Number;
+    const page = await open(visitor, site, {
+      ohm: [MAX_VALUE, -MAX_VALUE, 0, 1],
+      farad: [2e-12, 3e-12],
+      volt: [230, 231],
+    });
+    const units = await page.locator(".plot-unit").allInnerTexts();
+    assert.deepEqual(units, ["10⁻¹² F", "10³⁰⁶ Ω", "V"]);
+    // What is told stays exact.
+    await page.getByRole("region", { name: "Plot of ohm" }).press("Home");
+    await page.locator(".readout").getByText("1.7976931348623157 × 10³⁰⁸ Ω").waitFor();
+  },
+);
+
+browserTest("a moment stands at the same place in all plots of a view", async (visitor, site) => {
+  const page = await open(visitor, site, { volt: [1, 2, 3], watt: [123_000, 123_000.25], lux: [5, 6] });
+  const lefts = () =>
+    page.locator(".u-over").evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
+  const [first = 0, ...others] = await lefts();
+  assert.ok(first > 0 && others.length === 2);
+  assert.deepEqual(others, [first, first]);
+  // Without the one that needs the most room, the others need less.
+  await page.getByRole("button", { name: "watt", pressed: true }).click();
+  await page.locator(".plots[aria-busy=false] .u-over").nth(2).waitFor({ state: "detached" });
+  await page.waitForFunction(
+    (before) =>
+      [...document.querySelectorAll(".u-over")].every((each) => each.getBoundingClientRect().left < before),
+    first,
+  );
+});
+
+for (const timezoneId of ["Europe/Zurich", "America/Los_Angeles"]) {
+  browserTest(
+    `the axis tells UTC while the clocks of ${timezoneId} are changed`,
+    async (visitor, site) => {
+      // All that is written on the plots.
+      await visitor.page.addInitScript(() => {
+        const { prototype } = CanvasRenderingContext2D;
+        const fillText = prototype.fillText;
+        const written: string[] = [];
+        Object.assign(window, { written });
+        prototype.fillText = function (text, ...place) {
+          written.push(text);
+          fillText.call(this, text, ...place);
+        };
+      });
+      const experiment = await site.newExperiment();
+      // Clocks go forward at 01:00Z in Zurich on the 30th, and at 10:00Z in Los Angeles on the 9th.
+      const [day, hours] =
+        timezoneId === "Europe/Zurich" ? ["2025-03-30", [0, 1, 2, 3]] : ["2025-03-09", [9, 10, 11, 12]];
+      const at = (hour: number) => `${day}T${String(hour).padStart(2, "0")}:00:00Z`;
+      await site.publish(
+        series(experiment, 181, { from: Date.parse(at(hours[0] as number)) / 1_000, every: 60 }),
+      );
+      const scientist = await site.newScientist(experiment);
+      await stored(await site.as(scientist), experiment, 181);
+      const range = `?from=${at(hours[0] as number)}&to=${at(hours[3] as number)}`;
+      await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}${range}`);
+      await drawn(visitor.page);
+      const written = await visitor.page.evaluate(() => (window as unknown as { written: string[] }).written);
+      const times = [...new Set(written.filter((text) => /^\d\d:\d\d$/.test(text)))].sort();
+      const expected = (hours as number[]).map((hour) => at(hour).slice(11, 16));
+      assert.deepEqual(
+        times.filter((time) => time.endsWith(":00")),
+        expected,
+      );
+      const minutes = times.map((time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)));
+      const distances = new Set(minutes.slice(1).map((minute, index) => minute - (minutes[index] ?? 0)));
+      assert.equal(distances.size, 1, times.join(" "));
+    },
+    { timezoneId },
+  );
+}
+
+browserTest("a plot takes the colours of the theme that is chosen, and of paper", async (visitor, site) => {
+  const { page } = visitor;
+  await page.emulateMedia({ colorScheme: "dark" });
+  await open(visitor, site, { hertz: [1, 2, 3] });
+  await page.getByRole("button", { name: "Theme: system. Change to light" }).click();
+  await drawn(page);
+  await page.getByRole("button", { name: "Theme: light. Change to dark" }).click();
+  await drawn(page);
+  await page.emulateMedia({ media: "print" });
+  assert.equal(
+    await page.evaluate(() => getComputedStyle(document.querySelector("h1") as Element).color),
+    "rgb(20, 32, 30)",
+  );
+  await drawn(page);
+  const { width = 0, height = 0 } = (await page.locator(".plot-frame canvas").boundingBox()) ?? {};
+  assert.ok(width > 100 && height > 50, `${width} by ${height} pixels`);
+  assert.equal(await page.getByRole("navigation", { name: "Main" }).isVisible(), false);
+});
+
+browserTest("a scientist's plots are prepared while nothing else is to be done", async (visitor, site) => {
+  const { page } = visitor;
+  const prepared = page.waitForRequest(/\/assets\/experiment-view-.*\.js$/);
+  await signIn(visitor, await site.newScientist(), "#/token");
+  await prepared;
+});
+
+browserTest("measures of less than a millisecond can be told apart", async (visitor, site) => {
+  const experiment = await site.newExperiment();
+  const timestamps = ["2024-03-01T12:00:00.0001Z", "2024-03-01T12:00:00.0004Z"];
+  await site.publish(
+    timestamps.map((timestamp, value) => ({
+      experiment: experiment.name,
+      measure: "hertz",
+      value,
+      timestamp,
+    })),
+  );
+  const scientist = await site.newScientist(experiment);
+  await stored(await site.as(scientist), experiment, 2);
+  await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}`);
+  const { page } = visitor;
+  await drawn(page);
+  const plot = page.getByRole("region", { name: "Plot of hertz" });
+  const places: number[] = [];
+  for (const key of ["Home", "End"]) {
+    await plot.press(key);
+    places.push((await page.locator(".u-cursor-x").boundingBox())?.x ?? Number.NaN);
+  }
+  assert.ok((places[1] ?? 0) - (places[0] ?? 0) > 100, places.join(" "));
+});
+
+browserTest("a page that is still to be loaded says so, and no more once it is there", async ({ page }) => {
+  let letIn = () => {};
+  const gate = new Promise<void>((resolve) => {
+    letIn = resolve;
+  });
+  await page.route(/\/assets\/index-.*\.js$/, async (route) => {
+    await gate;
+    await route.continue();
+  });
+  await page.goto(PAGE, { waitUntil: "commit" });
+  await page.getByText("Loading MyMONIT …").waitFor();
+  letIn();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  assert.equal(await page.getByText("Loading MyMONIT").count(), 0);
+});
