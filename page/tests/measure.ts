@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 
 import type { CDPSession, Page } from "playwright-core";
 import { bodyOf } from "./harness/adapter.js";
 import { eventually } from "./harness/eventually.js";
 import { makeFolderForLeavings } from "./harness/leavings.js";
 
-// How an experiment of a million measures feels: `npm run measure`, with MYMONIT_BINARY for the release build.
+// How an experiment of a million measures feels: `npm run measure`. MYMONIT_BINARY names the binary; what it is a build of
+// belongs beside the figures.
 process.env.TMPDIR = await makeFolderForLeavings();
 const { Site } = await import("./harness/site.js");
 const { PAGE, signIn } = await import("./harness/people.js");
+const { binary } = await import("./harness/service.js");
 const { traced } = await import("./harness/trace.js");
 
 const COUNT = 1_000_000;
@@ -59,8 +62,21 @@ try {
   };
   const view = `${PAGE}#/experiments/${experiment.experiment_id}`;
 
-  await record("open the experiment", async () => {
+  await record("load the page at the experiment, with nothing in the cache", async () => {
+    await page.goto("about:blank");
+    await session.send("Network.clearBrowserCache");
     await page.goto(view);
+    await settled(page, /^1.000.000 measures$/);
+  });
+  const painted = await page.evaluate(
+    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN,
+  );
+  await page.goto(`${PAGE}#/experiments`);
+  const link = page.getByRole("link", { name: experiment.name });
+  await link.waitFor();
+  await page.waitForLoadState("networkidle");
+  await record("open the experiment", async () => {
+    await link.click();
     await settled(page, /^1.000.000 measures$/);
   });
   const over = page.locator(".u-over").first();
@@ -118,7 +134,9 @@ try {
     "\n| interaction | script, ms | longest task, ms | until it is shown, ms | heap, MB | process, MB |",
   );
   console.log(`|---|---:|---:|---:|---:|---:|\n${rows.join("\n")}\n`);
+  console.log(`From the beginning of the load until something is shown: ${painted.toFixed(0)} ms.`);
   console.log(`From the click to the first plot of the evaluation data: ${first.toFixed(0)} ms.`);
+  console.log(`Measured: ${binary}, with ${site.browser.version()}, load ${loadavg()[0]?.toFixed(1)}.`);
 } finally {
   await site.remove();
 }

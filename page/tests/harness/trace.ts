@@ -5,13 +5,16 @@ interface TraceEvent {
   ph: string;
   pid: number;
   tid: number;
-  /** Microseconds. */
-  ts: number;
-  dur?: number;
+  /** Of the thread's processor time, in microseconds: when it began, and how much of it was used. */
+  tts?: number;
+  tdur?: number;
   args: { name?: string };
 }
 
-/** What the browser itself says of an interaction, in milliseconds of the page's main thread. */
+/**
+ * What the browser itself says of an interaction, in milliseconds of processor time of the page's main thread: how much
+ * other programs want of the machine is not in it.
+ */
 export interface Cost {
   /** JavaScript, with what it calls. */
   script: number;
@@ -49,19 +52,30 @@ export async function traced(browser: Browser, page: Page, act: () => Promise<vo
   if (tasks.length === 0) {
     throw new Error("the trace holds no task of the page");
   }
+  const script = complete.filter(({ name }) => SCRIPT.has(name));
   return {
-    script: union(complete.filter(({ name }) => SCRIPT.has(name))) / 1_000,
-    longestTask: Math.max(...tasks.map(({ dur = 0 }) => dur)) / 1_000,
+    script:
+      sum([...mains].map((main) => union(script.filter(({ pid, tid }) => `${pid}/${tid}` === main)))) / 1_000,
+    longestTask: Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1_000,
   };
 }
 
-/** How much time the events cover; those within others count once. */
+function sum(numbers: number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+/** How much time the events of a thread cover; those within others count once. */
 function union(events: TraceEvent[]): number {
-  let [covered, end] = [0, 0];
-  for (const { ts, dur = 0 } of events.toSorted((one, other) => one.ts - other.ts)) {
-    const from = Math.max(ts, end);
-    covered += Math.max(0, ts + dur - from);
-    end = Math.max(end, ts + dur);
+  const spans = events
+    .map(({ tts = Number.NaN, tdur = 0 }) => ({ begin: tts, end: tts + tdur }))
+    .toSorted((one, other) => one.begin - other.begin);
+  let [covered, reached] = [0, 0];
+  for (const { begin, end } of spans) {
+    covered += Math.max(0, end - Math.max(begin, reached));
+    reached = Math.max(end, reached);
+  }
+  if (Number.isNaN(covered)) {
+    throw new Error("the trace does not tell processor time");
   }
   return covered;
 }
