@@ -4,6 +4,9 @@
 #     ./run-tests.sh                       all tests
 #     ./run-tests.sh --chaos [SCENARIO…]   the long form of the chaos scenarios alone, which takes an hour and a half; see
 #                                          docs/chaos.md
+#     ./run-tests.sh --newest-servers [ARGUMENT…]
+#                                          the Rust tests, with MySQL itself and the newest RabbitMQ in place of this machine's
+#                                          MariaDB and RabbitMQ; the arguments go to `cargo test`
 #
 # Needed: a Rust toolchain (https://rustup.rs) and, unless the packages are there, Debian or Ubuntu with the right to
 # install them (root or sudo). The tests start servers of their own and leave none behind; the services that
@@ -15,6 +18,10 @@ set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
 # shellcheck source=scripts/machine.sh
 source scripts/machine.sh
+# shellcheck source=scripts/debian.sh
+source scripts/debian.sh
+# shellcheck source=scripts/newest-servers.sh
+source scripts/newest-servers.sh
 # shellcheck source=scripts/private-servers.sh
 source scripts/private-servers.sh
 # shellcheck source=scripts/contract.sh
@@ -26,12 +33,15 @@ source scripts/browser.sh
 # shellcheck source=scripts/kubernetes.sh
 source scripts/kubernetes.sh
 
-chaos=
-if [[ ${1-} == --chaos ]]; then
-    chaos=yes
-    shift
-fi
-[[ -n $chaos ]] || (($# == 0)) || fail "takes no arguments, or --chaos [SCENARIO…]; without any it runs all tests"
+part=
+case ${1-} in
+    --chaos | --newest-servers)
+        part=$1
+        shift
+        ;;
+esac
+[[ -n $part ]] || (($# == 0)) ||
+    fail "takes no arguments, or --chaos [SCENARIO…], or --newest-servers [ARGUMENT…]; without any it runs all tests"
 
 clean_up() {
     set +e
@@ -59,10 +69,20 @@ need_packages chromium
 # What renders the manifests of kubernetes/.
 need_packages kubernetes-client
 
-if [[ -n $chaos ]]; then
+if [[ $part == --chaos ]]; then
     say "breaking everything, for long"
     cargo run --release --locked -p mymonit-chaos -- "$@"
     say "everything held"
+    exit
+fi
+
+if [[ $part == --newest-servers ]]; then
+    need_newest_servers
+    say "checking the containers with them"
+    containers/check-configuration.sh
+    say "testing with them"
+    cargo test --workspace --locked "$@"
+    say "everything passed"
     exit
 fi
 

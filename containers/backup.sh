@@ -30,7 +30,8 @@ say "saving the database"
 # The container's shell is to expand it.
 # shellcheck disable=SC2016
 compose exec --no-TTY mysql bash -c 'MYSQL_PWD=$(cat /run/secrets/mysql_backup_password) exec mysqldump --user=backup \
-    --single-transaction --quick --no-tablespaces --hex-blob --default-character-set=utf8mb4 my_monit' |
+    --single-transaction --quick --no-tablespaces --hex-blob --default-character-set=utf8mb4 \
+    --loose-set-gtid-purged=OFF --loose-skip-masking-policies my_monit' |
     gzip >"$unfinished/my_monit.sql.gz"
 # Its last line says that it is whole.
 zcat -- "$unfinished/my_monit.sql.gz" | tail --lines=1 | grep -q '^-- Dump completed' ||

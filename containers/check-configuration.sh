@@ -2,10 +2,15 @@
 # Has the configuration of each container read by the program that it is for, as far as Debian has it. ./run-tests.sh runs this. That of
 # Prometheus is checked there by promtool, that of Logstash, Elasticsearch, Filebeat and Kibana by a test of the fields
 # (crates/app/tests/it/log_fields.rs), since none of these programs is in Debian.
+#
+# Where MYMONIT_TEST_SERVERS names a folder of unpacked servers, as in ./run-tests.sh --newest-servers, the database's and the broker's
+# configuration are read by MySQL itself and by that RabbitMQ, in place of this machine's MariaDB and RabbitMQ.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 # shellcheck source=scripts/machine.sh
 source scripts/machine.sh
+# shellcheck source=scripts/debian.sh
+source scripts/debian.sh
 # shellcheck source=scripts/private-servers.sh
 source scripts/private-servers.sh
 folder=$(mktemp --directory --tmpdir mymonit-configuration.XXXXXX)
@@ -35,14 +40,9 @@ need_compose() {
     fi
     compose_program=("$PWD/$tools/usr/libexec/docker/cli-plugins/docker-compose")
     [[ ! -x ${compose_program[0]} ]] || return 0
-    command -v apt-get >/dev/null || fail "missing on this machine, which is no Debian: Docker Compose 2"
     say "fetching Debian's Docker Compose 2"
-    mkdir -p -- "$folder/apt/lists/partial" "$folder/apt/archives/partial"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) trixie main" >"$folder/apt/sources.list"
-    local options=(-qq -o "Dir::Etc::sourcelist=$folder/apt/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$folder/apt/lists"
-        -o "Dir::Cache=$folder/apt" -o APT::Sandbox::User= -o Acquire::Languages=none)
-    apt-get "${options[@]}" update
-    (cd -- "$folder/apt" && apt-get "${options[@]}" download docker-compose)
+    prepare_private_apt "$folder/apt" trixie
+    (cd -- "$folder/apt" && "${private_apt_get[@]}" download docker-compose)
     mkdir -p -- "$tools"
     dpkg-deb --extract "$folder"/apt/docker-compose_*.deb "$tools"
 }
@@ -87,17 +87,63 @@ check_nginx() {
 }
 
 check_mysql() {
+    sed "s|/var/lib/mysql/|$folder/|; s|/var/log/mysql/|$folder/|" containers/mysql/mymonit.cnf >"$folder/mymonit.cnf"
+    if [[ -n ${MYMONIT_TEST_SERVERS-} ]]; then
+        check_mysql_itself "$MYMONIT_TEST_SERVERS"
+        return
+    fi
     need_packages mariadb-server-core
     say "checking the configuration of mysql with $("$(program mariadbd)" --version | sed 's/.*Ver \([^ ]*\).*/MariaDB \1/')"
-    sed "s|/var/lib/mysql/|$folder/|; s|/var/log/mysql/|$folder/|" containers/mysql/mymonit.cnf >"$folder/mymonit.cnf"
     # Unknown or impossible settings end it.
     "$(program mariadbd)" --defaults-file="$folder/mymonit.cnf" --datadir="$folder" --user="$(id --user --name)" \
         --help --verbose >/dev/null 2>"$folder/mysql.log" || fail "MariaDB refuses containers/mysql/mymonit.cnf: $(cat -- "$folder/mysql.log")"
 }
 
+silently() {
+    "$@" >/dev/null 2>&1
+}
+
+# Has MySQL read its configuration, starts it with that, and has accounts.sh make the accounts, as the image does on an empty volume.
+check_mysql_itself() {
+    local server=$1/usr/sbin/mysqld client=$1/usr/bin/mysql port data=$folder/mysql
+    say "checking the configuration of mysql by running $("$server" --no-defaults --version | sed 's/.*Ver \([^ ]*\).*/MySQL \1/')"
+    local options=("--defaults-file=$folder/mymonit.cnf" "--datadir=$data" "--user=$(id --user --name)" --secure-file-priv=NULL)
+    "$server" "${options[@]}" --validate-config 2>"$folder/mysql.log" || fail "MySQL refuses containers/mysql/mymonit.cnf: $(cat -- "$folder/mysql.log")"
+    ! grep --invert-match "'loose-" "$folder/mysql.log" || fail "MySQL complains of containers/mysql/mymonit.cnf"
+    "$server" "${options[@]}" --initialize-insecure || fail "MySQL cannot make its files: $(cat -- "$folder/error.log")"
+    port=$(free_port)
+    start_apart "$folder/mysql.log" "$server" "${options[@]}" --bind-address=127.0.0.1 --port="$port" --socket="$folder/mysql.sock" --pid-file="$folder/mysql.pid"
+    local root=("$client" --no-defaults --user=root --socket="$folder/mysql.sock")
+    # Over TCP it turns everybody away before there is an account for it.
+    wait_until_it MySQL "$folder/error.log" silently "${root[@]}" --execute='DO 1'
+    "${root[@]}" --execute="ALTER USER root@localhost IDENTIFIED BY '$(cat -- "$SECRETS_DIR/mysql_root_password")'; CREATE DATABASE my_monit"
+    mkdir -- "$folder/bin"
+    printf '#!/bin/sh\nexec %q --no-defaults --socket=%q "$@"\n' "$client" "$folder/mysql.sock" >"$folder/bin/mysql"
+    chmod 700 -- "$folder/bin/mysql"
+    sed "s|/run/secrets/|$SECRETS_DIR/|g" containers/mysql/accounts.sh >"$folder/accounts.sh"
+    PATH=$folder/bin:$PATH bash -euo pipefail "$folder/accounts.sh" || fail "MySQL refuses containers/mysql/accounts.sh"
+    # Over TCP, as the service comes in: what its migrations do is allowed, and nothing else.
+    local service=(env "MYSQL_PWD=$(cat -- "$SECRETS_DIR/mysql_service_password")" "$client" --no-defaults --host=127.0.0.1 --port="$port" --user=mymonit my_monit)
+    "${service[@]}" --execute='CREATE TABLE T (N INT PRIMARY KEY); INSERT INTO T VALUES (1); ALTER TABLE T ADD COLUMN M INT; CREATE INDEX I ON T (M)' ||
+        fail "the service may not do what it has to"
+    ! "${service[@]}" --execute='CREATE DATABASE other' 2>/dev/null || fail "the service may make databases"
+    MYSQL_PWD=$(cat -- "$SECRETS_DIR/mysql_backup_password") "$1/usr/bin/mysqldump" --no-defaults --socket="$folder/mysql.sock" --user=backup \
+        --single-transaction --quick --no-tablespaces --hex-blob --default-character-set=utf8mb4 \
+        --loose-set-gtid-purged=OFF --loose-skip-masking-policies my_monit >"$folder/dump.sql" 2>"$folder/dump.log" ||
+        fail "the account of the backup cannot save the database: $(cat -- "$folder/dump.log")"
+    [[ ! -s $folder/dump.log ]] || fail "saving the database is not all well: $(cat -- "$folder/dump.log")"
+    tail --lines=1 -- "$folder/dump.sql" | grep -q '^-- Dump completed' || fail "the dump of the database is not whole"
+    root+=("--password=$(cat -- "$SECRETS_DIR/mysql_root_password")")
+    "${root[@]}" --execute='DROP TABLE my_monit.T' 2>/dev/null
+    "${root[@]}" my_monit <"$folder/dump.sql" 2>/dev/null || fail "the dump of the database cannot be restored"
+    "${service[@]}" --execute='SELECT N FROM T' >/dev/null || fail "what was restored is not there"
+    stop_private_servers
+    ! grep '\[ERROR\]' "$folder/error.log" || fail "MySQL ran into errors"
+}
+
 check_rabbit() {
     local port tls_port
-    need_packages rabbitmq-server
+    [[ -n ${MYMONIT_TEST_SERVERS-} ]] || need_packages rabbitmq-server
     port=$(free_port)
     tls_port=$(free_port)
     say "checking the configuration of rabbit by running it"
@@ -111,6 +157,7 @@ check_rabbit() {
          s|/run/secrets/tls_certificate|$SECRETS_DIR/tls_certificate.pem|; s|/run/secrets/tls_key|$SECRETS_DIR/tls_key.pem|
          s|/etc/rabbitmq/definitions|$folder/definitions|; s|/var/log/rabbitmq|$folder/rabbit|" containers/rabbit/rabbitmq.conf >"$folder/rabbitmq.conf"
     start_private_rabbitmq "$folder/rabbit" "$port" "$folder/rabbitmq.conf"
+    say "it is RabbitMQ $("$folder/rabbit/rabbitmqctl" --quiet version)"
     {
         "$folder/rabbit/rabbitmqctl" --quiet list_policies
         "$folder/rabbit/rabbitmqctl" --quiet list_bindings source_name destination_name routing_key

@@ -2,6 +2,9 @@
 # Starts a MariaDB and a RabbitMQ of one's own, without touching those of the system: own data folder, on
 # 127.0.0.1 only, as the user who calls. To be sourced after machine.sh.
 
+# An unpacked RabbitMQ (scripts/newest-servers.sh) comes with its own Erlang.
+[[ -z ${MYMONIT_TEST_SERVERS-} ]] || PATH=$MYMONIT_TEST_SERVERS/usr/lib/erlang/bin:$PATH
+
 # The process ids of the servers that were started, newest first.
 private_servers=()
 
@@ -108,7 +111,9 @@ ENVIRONMENT
 # The folder of RabbitMQ's scripts. Debian's on the PATH insist on the system's RabbitMQ account; those that lie
 # behind them do not.
 rabbitmq_scripts() {
-    if [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]]; then
+    if [[ -n ${MYMONIT_TEST_SERVERS-} ]]; then
+        printf '%s/usr/lib/rabbitmq/bin' "$MYMONIT_TEST_SERVERS"
+    elif [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]]; then
         printf /usr/lib/rabbitmq/bin
     else
         dirname -- "$(program rabbitmq-server)"

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use mymonit_test_support::MariaDb;
+use mymonit_test_support::{Make, MySqlServer};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::sleep;
@@ -24,13 +24,13 @@ const EXAMPLE_ROWS: u64 = 10;
 
 /// A database of a server, made for one run.
 pub(crate) struct Database<'a> {
-    server: &'a MariaDb,
+    server: &'a MySqlServer,
     pub(crate) url: String,
     name: String,
 }
 
 impl<'a> Database<'a> {
-    pub(crate) async fn create(server: &'a MariaDb) -> anyhow::Result<Self> {
+    pub(crate) async fn create(server: &'a MySqlServer) -> anyhow::Result<Self> {
         let url = server.create_database().await?;
         let name = url.rsplit('/').next().context("the name of the database")?.to_owned();
         Ok(Self { server, url, name })
@@ -74,10 +74,14 @@ impl<'a> Database<'a> {
     /// What each table takes on disk with its indexes, in bytes, by its name.
     pub(crate) async fn tables(&self) -> anyhow::Result<Vec<(String, u64)>> {
         let name = &self.name;
+        let tablespaces = match self.server.make() {
+            Make::MariaDb => "INNODB_SYS_TABLESPACES",
+            Make::MySql => "INNODB_TABLESPACES",
+        };
         let text = self
             .server
             .execute(&format!(
-                "SELECT SUBSTRING_INDEX(NAME, '/', -1), FILE_SIZE FROM information_schema.INNODB_SYS_TABLESPACES \
+                "SELECT SUBSTRING_INDEX(NAME, '/', -1), FILE_SIZE FROM information_schema.{tablespaces} \
                  WHERE NAME LIKE '{name}/%'"
             ))
             .await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use clap::Args;
-use mymonit_test_support::{MariaDb, RabbitMq};
+use mymonit_test_support::{MySqlServer, RabbitMq};
 
 use crate::broker::Broker;
 use crate::database::{DURABLE, Database};
@@ -122,14 +122,14 @@ impl Run {
 
 /// The servers of the benchmark.
 pub(crate) struct Servers {
-    pub(crate) database: MariaDb,
+    pub(crate) database: MySqlServer,
     pub(crate) broker: RabbitMq,
 }
 
 impl Servers {
     /// Starts them.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        Ok(Self { database: MariaDb::start_with(&DURABLE).await?, broker: RabbitMq::start().await? })
+        Ok(Self { database: MySqlServer::start_with(&DURABLE).await?, broker: RabbitMq::start().await? })
     }
 
     /// Lets the service drain a full queue into an empty database. The time runs from the start of the processes,

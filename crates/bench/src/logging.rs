@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{Appetite, LogstashDouble, MariaDb, RabbitMq};
+use mymonit_test_support::{Appetite, LogstashDouble, MySqlServer, RabbitMq};
 
 use crate::broker::Broker;
 use crate::database::{DURABLE, Database};
@@ -87,7 +87,7 @@ impl Logstashes {
 /// Everything around the service.
 struct Surroundings {
     binary: PathBuf,
-    database: MariaDb,
+    database: MySqlServer,
     broker: RabbitMq,
     firebase: FirebaseDouble,
     logstashes: Logstashes,
@@ -152,7 +152,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let binary = options.binary.clone().map_or_else(service::build, Ok)?;
     let surroundings = Surroundings {
         binary: Path::new(&binary).canonicalize()?,
-        database: MariaDb::start_with(&DURABLE).await?,
+        database: MySqlServer::start_with(&DURABLE).await?,
         broker: RabbitMq::start().await?,
         firebase: FirebaseDouble::start().await?,
         logstashes: Logstashes::start().await?,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Args;
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{MariaDb, Pid, RabbitMq, ReservedPort, ServiceProcess, wait_until};
+use mymonit_test_support::{MySqlServer, Pid, RabbitMq, ReservedPort, ServiceProcess, numbers, wait_until};
 use rand::RngExt;
 use tokio::process::Command;
 
@@ -50,7 +50,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(!cfg!(debug_assertions), "a debug build measures nothing: use `cargo run --release`");
     let binary = options.binary.clone().map_or_else(service::build, Ok)?.canonicalize()?;
-    let database = MariaDb::start_with(&DURABLE).await?;
+    let database = MySqlServer::start_with(&DURABLE).await?;
     let broker = RabbitMq::start().await?;
     let firebase = FirebaseDouble::start().await?;
     let url = database.create_database().await?;
@@ -80,14 +80,19 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Adds an experiment that the scientist may read, with that many measures.
-async fn add(server: &MariaDb, database: &str, (name, id, measures): (&str, u32, u32)) -> anyhow::Result<()> {
+async fn add(
+    server: &MySqlServer,
+    database: &str,
+    (name, id, measures): (&str, u32, u32),
+) -> anyhow::Result<()> {
     let sql = format!(
         "USE {database};
          INSERT INTO EXPERIMENTS (ID, NAME) VALUES ({id}, '{name}');
          INSERT INTO USER_EXPERIMENTS (USER_ID, EXPERIMENT_ID) VALUES ('S001', {id});
          INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE)
-             SELECT 1, ({BEGIN} + seq) * 1000000000, {id}, seq * 1.0001 + 0.123456789 FROM seq_1_to_{measures};
-         ANALYZE TABLE MEASURES;"
+             SELECT 1, ({BEGIN} + seq) * 1000000000, {id}, seq * 1.0001 + 0.123456789 FROM {} ORDER BY seq;
+         ANALYZE TABLE MEASURES;",
+        numbers(measures)
     );
     server.execute(&sql).await?;
     Ok(())
@@ -228,7 +233,7 @@ async fn pages(target: &Target) -> anyhow::Result<()> {
 async fn streams(
     target: &Target,
     service: &Service,
-    server: &MariaDb,
+    server: &MySqlServer,
     database: &str,
     rounds: usize,
 ) -> anyhow::Result<()> {
@@ -271,7 +276,7 @@ async fn streams(
 }
 
 /// How long the database's own client takes to read what the service reads.
-async fn client_reads(server: &MariaDb, database: &str) -> anyhow::Result<Duration> {
+async fn client_reads(server: &MySqlServer, database: &str) -> anyhow::Result<Duration> {
     let sql = format!(
         "SELECT ID, TYPE, TIMESTAMP, MEASURE_VALUE FROM MEASURES FORCE INDEX (IX_MEASURES_READING) \
          WHERE EXPERIMENT_ID = {MILLION} ORDER BY TIMESTAMP DESC, ID DESC"

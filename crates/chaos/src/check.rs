@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, bail, ensure};
-use mymonit_test_support::MariaDb;
+use mymonit_test_support::MySqlServer;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
@@ -43,7 +43,7 @@ impl Verdict {
 
 /// Compares the tables of a database with the messages 0 to `published` of a catalogue.
 pub(crate) async fn compare(
-    server: &MariaDb,
+    server: &MySqlServer,
     database: &str,
     catalogue: Catalogue,
     published: u32,
@@ -152,7 +152,7 @@ impl Books {
 
 /// Runs a query with the server's own client and takes its rows one by one, so that there may be millions.
 pub(crate) async fn each_row(
-    server: &MariaDb,
+    server: &MySqlServer,
     database: &str,
     query: &str,
     mut take: impl FnMut(&[&str]) -> anyhow::Result<()>,

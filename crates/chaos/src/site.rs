@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{MariaDb, RabbitMq};
+use mymonit_test_support::{MySqlServer, RabbitMq};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
@@ -50,7 +50,7 @@ pub(crate) struct QueueState {
 pub(crate) struct Site {
     pub(crate) setting: Setting,
     pub(crate) broker: Server<RabbitMq>,
-    pub(crate) database: Server<MariaDb>,
+    pub(crate) database: Server<MySqlServer>,
     pub(crate) database_name: String,
     /// The address of the virtual host, past any proxy.
     pub(crate) broker_url: String,
@@ -62,19 +62,19 @@ impl Site {
     /// On the servers that all scenarios share.
     pub(crate) async fn shared(setting: &Setting) -> anyhow::Result<Self> {
         let broker = Server::Shared(RabbitMq::shared().await?);
-        let database = Server::Shared(MariaDb::shared().await?);
+        let database = Server::Shared(MySqlServer::shared().await?);
         Self::new(setting, broker, database).await
     }
 
     /// With a database server of its own.
-    pub(crate) async fn own_database(setting: &Setting, database: MariaDb) -> anyhow::Result<Self> {
+    pub(crate) async fn own_database(setting: &Setting, database: MySqlServer) -> anyhow::Result<Self> {
         let broker = Server::Shared(RabbitMq::shared().await?);
         Self::new(setting, broker, Server::Own(Box::new(database))).await
     }
 
     /// With a broker of its own.
     pub(crate) async fn own_broker(setting: &Setting) -> anyhow::Result<Self> {
-        let database = Server::Shared(MariaDb::shared().await?);
+        let database = Server::Shared(MySqlServer::shared().await?);
         Self::new(setting, Server::Own(Box::new(RabbitMq::start().await?)), database).await
     }
 
@@ -86,7 +86,7 @@ impl Site {
     async fn new(
         setting: &Setting,
         broker: Server<RabbitMq>,
-        database: Server<MariaDb>,
+        database: Server<MySqlServer>,
     ) -> anyhow::Result<Self> {
         let url = database.create_database().await?;
         let (_, database_name) = url.rsplit_once('/').context("the name of the database")?;

@@ -1,6 +1,6 @@
 //! Private servers and other support for tests that want the real thing.
 //!
-//! [`MariaDb`] and [`RabbitMq`] start a server of the test's own, with its own data folder and port, on
+//! [`MySqlServer`] and [`RabbitMq`] start a server of the test's own, with its own data folder and port, on
 //! the loopback address only; [`ServiceProcess`] runs a built binary under test; [`Proxy`] stands between
 //! a client and a server and breaks the network on demand; [`wait_until`] awaits a fact for which there
 //! is no event.
@@ -10,7 +10,7 @@
 //! folder.
 
 mod logstash;
-mod mariadb;
+mod mysql;
 mod nginx;
 mod output;
 mod ports;
@@ -19,13 +19,14 @@ mod prometheus;
 mod proxy;
 pub mod python_system;
 mod rabbitmq;
+mod servers;
 mod service_process;
 mod supervised;
 pub mod tokens;
 mod wait;
 
 pub use logstash::{Appetite, LogstashDouble};
-pub use mariadb::MariaDb;
+pub use mysql::{Make, MySqlServer, numbers};
 pub use nginx::Nginx;
 pub use output::{Line, Stream};
 pub use ports::ReservedPort;

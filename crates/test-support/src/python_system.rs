@@ -1,5 +1,7 @@
 //! Databases as the Python system of 2022 left them, on MySQL 5.7, for tests of moving in.
 
+use crate::mysql::numbers;
+
 /// Its tables, empty but for the roles and the measure types. The column types are that system's: no username, e-mail or
 /// measure type is unique, ids are signed, times are whole seconds, text compares without case.
 pub const SCHEMA: &str = "
@@ -64,11 +66,12 @@ INSERT INTO USER_EXPERIMENTS (USER_ID, EXPERIMENT_ID) VALUES ('S001', 1), ('S002
 ";
 
 /// The statement that adds so many measures as that system would have: of both experiments and all types, some of them
-/// at one moment, in an order that is not that of their times, with values of many digits. MariaDB only.
+/// at one moment, in an order that is not that of their times, with values of many digits.
 pub fn add_measures(count: u32) -> String {
     format!(
         "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \
          SELECT 1 + seq % 22, FROM_UNIXTIME(1650000000 + (seq * 7919) % 500000), 1 + seq % 2, \
-         (seq * 1e0 - 1000) * 1.1e0 / 3e0 FROM seq_1_to_{count} ORDER BY seq"
+         (seq * 1e0 - 1000) * 1.1e0 / 3e0 FROM {} ORDER BY seq",
+        numbers(count)
     )
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use mymonit_test_support::{LogstashDouble, MariaDb, Proxy, RabbitMq, Stream, wait_until};
+use mymonit_test_support::{LogstashDouble, MySqlServer, Proxy, RabbitMq, Stream, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -48,12 +48,14 @@ struct Scene {
 
 /// A database user with a canary for a password.
 async fn database_with_secrets() -> (String, Proxy) {
-    let server = MariaDb::shared().await.unwrap();
+    let server = MySqlServer::shared().await.unwrap();
     let url = server.create_database().await.unwrap();
     let database = url.rsplit_once('/').unwrap().1;
     let user = format!("xc{:08x}", rand::random::<u32>());
     let password = canary("database-password");
-    let grant = format!("GRANT ALL ON {database}.* TO '{user}'@'%' IDENTIFIED BY '{password}'");
+    let grant = format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON {database}.* TO '{user}'@'%'"
+    );
     server.execute(&grant).await.unwrap();
     let proxy = Proxy::start(server.port()).await.unwrap();
     (format!("mysql://{user}:{password}@127.0.0.1:{}/{database}", proxy.port()), proxy)
@@ -77,9 +79,9 @@ impl Scene {
         let (broker_url, broker) = broker_with_secrets().await;
         let (house, database) = match engine {
             Engine::Sqlite => (House::with_broker(engine, broker_url).await.unwrap(), None),
-            Engine::MariaDb => {
+            Engine::MySql => {
                 let (database_url, proxy) = database_with_secrets().await;
-                (House::with_mariadb(database_url, broker_url).await.unwrap(), Some(proxy))
+                (House::with_mysql(database_url, broker_url).await.unwrap(), Some(proxy))
             }
         };
         Self { house, database, broker, logstash: LogstashDouble::start().await.unwrap() }
@@ -380,7 +382,7 @@ async fn break_everything(scene: &Scene, service: &Service, owner: &Client) {
 async fn wrong_credentials_are_told_of_without_them() {
     let broker = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
     let broker_port = RabbitMq::shared().await.unwrap().port();
-    let database_port = MariaDb::shared().await.unwrap().port();
+    let database_port = MySqlServer::shared().await.unwrap().port();
     let secret = canary("password");
     // A user who is known, and may not use the virtual host; the broker says so with the user's name.
     let user = format!("{}-{:08x}", canary("broker-user"), rand::random::<u32>());

@@ -165,7 +165,7 @@ async fn others_are_answered(tenants: &[Tenant], administrator: &Client) {
 
 #[tokio::test]
 async fn a_write_that_waits_for_a_row_delays_no_other_request() {
-    let house = House::new(Engine::MariaDb).await.unwrap();
+    let house = House::new(Engine::MySql).await.unwrap();
     let service = house.ready_service().await.unwrap();
     let administrator = house.client(&service, ADMIN);
     let tenants = tenants(&house, &service, 8).await.unwrap();
@@ -191,7 +191,7 @@ async fn a_write_that_waits_for_a_row_delays_no_other_request() {
 
 #[tokio::test]
 async fn a_read_that_waits_for_a_table_delays_no_other_request() {
-    let house = House::new(Engine::MariaDb).await.unwrap();
+    let house = House::new(Engine::MySql).await.unwrap();
     let service = house.ready_service().await.unwrap();
     let administrator = house.client(&service, ADMIN);
     let tenants = tenants(&house, &service, 8).await.unwrap();

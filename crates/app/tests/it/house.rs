@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{MariaDb, RabbitMq, ReservedPort, ServiceProcess, wait_until};
+use mymonit_test_support::{MySqlServer, RabbitMq, ReservedPort, ServiceProcess, wait_until};
 use reqwest::StatusCode;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -41,7 +41,7 @@ pub(crate) const OTHER_SCIENTIST: &str = "hirbBCceXlWUGdpNHUpaNtworjm2";
 /// The engines that everything has to hold on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
-    MariaDb,
+    MySql,
     Sqlite,
 }
 
@@ -52,8 +52,8 @@ macro_rules! on_every_engine {
             use crate::house::Engine;
 
             #[tokio::test]
-            async fn on_mariadb() {
-                super::$fact(Engine::MariaDb).await;
+            async fn on_mysql() {
+                super::$fact(Engine::MySql).await;
             }
 
             #[tokio::test]
@@ -84,7 +84,7 @@ impl House {
     pub(crate) async fn with_broker(engine: Engine, broker_url: String) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database_url = match engine {
-            Engine::MariaDb => MariaDb::shared().await?.create_database().await?,
+            Engine::MySql => MySqlServer::shared().await?.create_database().await?,
             Engine::Sqlite => format!("sqlite://{}", folder.path().join("mymonit.db").display()),
         };
         let firebase = FirebaseDouble::start().await?;
@@ -92,9 +92,9 @@ impl House {
     }
 
     /// With a MariaDB database of the test's choice, there or not, and a broker of its choice.
-    pub(crate) async fn with_mariadb(database_url: String, broker_url: String) -> anyhow::Result<Self> {
+    pub(crate) async fn with_mysql(database_url: String, broker_url: String) -> anyhow::Result<Self> {
         Ok(Self {
-            engine: Engine::MariaDb,
+            engine: Engine::MySql,
             database_url,
             broker_url,
             firebase: FirebaseDouble::start().await?,
@@ -156,9 +156,9 @@ impl House {
     pub(crate) async fn session(&self) -> anyhow::Result<Session> {
         let (_, path) = self.database_url.split_once("://").context("a URL")?;
         match self.engine {
-            Engine::MariaDb => {
+            Engine::MySql => {
                 let (_, database) = path.rsplit_once('/').context("a database")?;
-                mariadb_session(MariaDb::shared().await?, database)
+                mysql_session(MySqlServer::shared().await?, database)
             }
             Engine::Sqlite => {
                 let mut client = Command::new(PYTHON);
@@ -170,10 +170,10 @@ impl House {
 }
 
 /// A connection to a database past the service.
-pub(crate) fn mariadb_session(server: &MariaDb, database: &str) -> anyhow::Result<Session> {
+pub(crate) fn mysql_session(server: &MySqlServer, database: &str) -> anyhow::Result<Session> {
     let mut client = Command::from(server.client()?);
     client.args(["--batch", "--skip-column-names", "--unbuffered", database]);
-    Session::open(Engine::MariaDb, client)
+    Session::open(Engine::MySql, client)
 }
 
 /// A command of the binary, before its start.

@@ -19,13 +19,13 @@ const LONG: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn ten_kills_lose_and_double_none_of_100_000_messages_with_ids() {
-    let killing = Killing { engine: Engine::MariaDb, messages: 100_000, kills: 10, with_ids: true };
+    let killing = Killing { engine: Engine::MySql, messages: 100_000, kills: 10, with_ids: true };
     assert_eq!(killing.run().await, 0);
 }
 
 #[tokio::test]
 async fn ten_kills_lose_none_of_100_000_messages_without_ids_and_double_only_what_was_in_flight() {
-    let killing = Killing { engine: Engine::MariaDb, messages: 100_000, kills: 10, with_ids: false };
+    let killing = Killing { engine: Engine::MySql, messages: 100_000, kills: 10, with_ids: false };
     println!("{} messages without an id are stored twice after ten kills", killing.run().await);
 }
 

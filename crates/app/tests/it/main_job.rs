@@ -51,7 +51,7 @@ on_every_engine!(a_message_from_a_python_client_is_readable);
 
 #[tokio::test]
 async fn equal_measures_are_all_kept_and_one_message_id_is_stored_once() {
-    let house = House::new(Engine::MariaDb).await.unwrap();
+    let house = House::new(Engine::MySql).await.unwrap();
     let service = house.ready_service().await.unwrap();
     let scientist = house.client(&service, SCIENTIST);
     let adapter = house.adapter().await.unwrap();

@@ -116,7 +116,7 @@ async fn what_prometheus_is_told_follows_what_happens(engine: Engine) {
 async fn a_database_and_a_broker_that_are_away_are_told_of_as_such() {
     let nobody = ReservedPort::reserve().unwrap();
     let address = format!("127.0.0.1:{}", nobody.get());
-    let house = House::with_mariadb(format!("mysql://root:canary@{address}/x"), address).await.unwrap();
+    let house = House::with_mysql(format!("mysql://root:canary@{address}/x"), address).await.unwrap();
     let service = house.service().unwrap().start().await.unwrap();
     service.wait_until_part("database", false).await.unwrap();
     let scrape = wait_for(

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use mymonit_test_support::{MariaDb, RabbitMq, python_system, wait_until};
+use mymonit_test_support::{MySqlServer, RabbitMq, python_system, wait_until};
 
 use crate::house::{ADMIN, House, SCIENTIST, Service, message};
 
@@ -17,14 +17,14 @@ const EQUAL: &str = "SELECT COUNT(*) FROM PYTHON_MEASURES P JOIN MEASURES M ON M
     AND M.EXPERIMENT_ID = P.EXPERIMENT_ID AND M.MEASURE_VALUE = P.MEASURE_VALUE";
 
 async fn python_house(measures: u32) -> (House, String) {
-    let server = MariaDb::shared().await.unwrap();
+    let server = MySqlServer::shared().await.unwrap();
     let url = server.create_database().await.unwrap();
     let database = url.rsplit('/').next().unwrap().to_owned();
     let (schema, people) = (python_system::SCHEMA, python_system::PEOPLE);
     let measures = python_system::add_measures(measures);
     server.execute(&format!("USE {database}; {schema}{people}{measures}")).await.unwrap();
     let broker = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
-    (House::with_mariadb(url, broker).await.unwrap(), database)
+    (House::with_mysql(url, broker).await.unwrap(), database)
 }
 
 /// Two processes that migrate at once.
@@ -36,7 +36,7 @@ async fn two_migrations(house: &House) -> [Service; 2] {
 
 /// Waits until so many measures have been copied. Before the originals are set aside there is no such number.
 async fn wait_until_copied(database: &str, count: u32) {
-    let server = MariaDb::shared().await.unwrap();
+    let server = MySqlServer::shared().await.unwrap();
     let copied =
         format!("SELECT (SELECT COUNT(*) FROM {database}.MEASURES) FROM {database}.PYTHON_ROLES LIMIT 1");
     wait_until("measures are copied", LONG, async || {
@@ -98,7 +98,7 @@ async fn the_service_moves_in_by_itself_and_then_drains_what_has_waited_in_the_q
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_kept_ends_the_start_and_the_migration_with_all_of_it() {
     let (house, database) = python_house(10).await;
-    let server = MariaDb::shared().await.unwrap();
+    let server = MySqlServer::shared().await.unwrap();
     let spoil = "UPDATE USERS SET EMAIL = 'noreply@localhost'; UPDATE EXPERIMENTS SET NAME = '' WHERE ID = 2";
     server.execute(&format!("USE {database}; {spoil}")).await.unwrap();
     let finished = house.command("migrate").unwrap().run().await.unwrap();

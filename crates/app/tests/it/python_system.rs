@@ -119,14 +119,14 @@ async fn nothing_is_acknowledged_before_it_is_committed(engine: Engine) {
     // Somebody else holds what the service needs for its commit.
     let mut holder = house.session().await.unwrap();
     let hold = match engine {
-        Engine::MariaDb => "LOCK TABLES MEASURES WRITE",
+        Engine::MySql => "LOCK TABLES MEASURES WRITE",
         Engine::Sqlite => "BEGIN IMMEDIATE",
     };
     holder.rows(hold).await.unwrap();
     adapter.publish(&message("device-vibrations", "hertz", 4711.0, 1_700_000_000), None).await.unwrap();
     // The service has the message in hand and tries to commit it.
     match engine {
-        Engine::MariaDb => {
+        Engine::MySql => {
             house.session().await.unwrap().wait_until_found(WAITING_FOR_A_TABLE).await.unwrap();
         }
         Engine::Sqlite => service.wait_until_part("consumer", false).await.unwrap(),
@@ -485,7 +485,7 @@ fn link_to_next(headers: &reqwest::header::HeaderMap) -> Option<String> {
 
 #[tokio::test]
 async fn sixteen_concurrent_writers_of_one_record_all_succeed() {
-    let house = House::new(Engine::MariaDb).await.unwrap();
+    let house = House::new(Engine::MySql).await.unwrap();
     let service = house.ready_service().await.unwrap();
     let mut writers = JoinSet::new();
     for number in 0..16 {

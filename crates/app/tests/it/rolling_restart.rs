@@ -174,7 +174,7 @@ async fn nor_does_one_behind_a_proxy_that_keeps_its_connections() {
 }
 
 async fn restart_in_turn(kept: bool) {
-    let house = House::new(Engine::MariaDb).await.unwrap();
+    let house = House::new(Engine::MySql).await.unwrap();
     let services = [house.ready_service().await.unwrap(), house.ready_service().await.unwrap()];
     let nginx = nginx_before(&services, kept).await;
     let mut load = Load::new();

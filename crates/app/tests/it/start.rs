@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use mymonit_test_support::{MariaDb, RabbitMq, ReservedPort, wait_until};
+use mymonit_test_support::{MySqlServer, RabbitMq, ReservedPort, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -23,11 +23,11 @@ on_every_engine!(
 async fn empty_house(engine: Engine) -> House {
     match engine {
         Engine::Sqlite => House::new(engine).await.unwrap(),
-        Engine::MariaDb => {
+        Engine::MySql => {
             let database = format!("test_{:016x}", rand::random::<u64>());
-            let database = MariaDb::shared().await.unwrap().url(&database);
+            let database = MySqlServer::shared().await.unwrap().url(&database);
             let broker = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
-            House::with_mariadb(database, broker).await.unwrap()
+            House::with_mysql(database, broker).await.unwrap()
         }
     }
 }
@@ -35,7 +35,7 @@ async fn empty_house(engine: Engine) -> House {
 /// Each migration has been applied, and once.
 async fn assert_migrated_once(house: &House) {
     let folder = match house.engine {
-        Engine::MariaDb => concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/mysql"),
+        Engine::MySql => concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/mysql"),
         Engine::Sqlite => concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/sqlite"),
     };
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
@@ -113,10 +113,10 @@ async fn migrations_at_once_change_the_schema_once_and_all_succeed(engine: Engin
 #[tokio::test]
 async fn a_migration_that_finds_no_database_fails_and_says_so_without_the_password() {
     let nobody = ReservedPort::reserve().unwrap();
-    let server = MariaDb::shared().await.unwrap();
+    let server = MySqlServer::shared().await.unwrap();
     for (port, account) in [(nobody.get(), "root:canary"), (server.port(), "root:canary")] {
         let url = format!("mysql://{account}@127.0.0.1:{port}/test");
-        let house = House::with_mariadb(url, "127.0.0.1".to_owned()).await.unwrap();
+        let house = House::with_mysql(url, "127.0.0.1".to_owned()).await.unwrap();
         let finished = house.command("migrate").unwrap().run().await.unwrap();
         assert_eq!(finished.status, 1, "{finished:?}");
         assert!(finished.stderr.contains("database"), "{finished:?}");
@@ -133,7 +133,7 @@ async fn the_service_is_ready_only_with_the_example_data_and_rejects_nothing_bef
     // Somebody else holds what the example data are written to.
     let mut holder = house.session().await.unwrap();
     let hold = match engine {
-        Engine::MariaDb => "LOCK TABLES USERS WRITE",
+        Engine::MySql => "LOCK TABLES USERS WRITE",
         Engine::Sqlite => "BEGIN IMMEDIATE",
     };
     holder.rows(hold).await.unwrap();
@@ -217,11 +217,11 @@ async fn assert_live(service: &Service) {
 
 #[tokio::test]
 async fn the_service_lives_without_database_and_broker_and_becomes_ready_by_itself() {
-    let (server, broker) = tokio::try_join!(MariaDb::start(), RabbitMq::start()).unwrap();
+    let (server, broker) = tokio::try_join!(MySqlServer::start(), RabbitMq::start()).unwrap();
     let (stopped, broker_stopped) = tokio::join!(server.stop(), broker.stop());
     stopped.unwrap();
     broker_stopped.unwrap();
-    let house = House::with_mariadb(server.url("mymonit"), broker.url()).await.unwrap();
+    let house = House::with_mysql(server.url("mymonit"), broker.url()).await.unwrap();
     let service = house.service().unwrap().start().await.unwrap();
     let [database, consumer] = ["database", "consumer"];
 

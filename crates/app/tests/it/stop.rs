@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mymonit_test_support::{Exit, MariaDb, RabbitMq, wait_until};
+use mymonit_test_support::{Exit, MySqlServer, RabbitMq, wait_until};
 use rand::RngExt;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::house::{
-    Books, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, STOP_LIMIT, Service, mariadb_session,
-    message, on_every_engine,
+    Books, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, STOP_LIMIT, Service, message,
+    mysql_session, on_every_engine,
 };
 
 on_every_engine!(
@@ -145,9 +145,9 @@ async fn stop_with_a_request_under_way(house: &House, service: &Service) {
 
 #[tokio::test]
 async fn a_database_that_is_away_or_hangs_does_not_keep_the_service() {
-    let server = MariaDb::start().await.unwrap();
+    let server = MySqlServer::start().await.unwrap();
     let broker = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
-    let house = House::with_mariadb(server.url("mymonit"), broker).await.unwrap();
+    let house = House::with_mysql(server.url("mymonit"), broker).await.unwrap();
     let service = house.ready_service().await.unwrap();
 
     server.stop().await.unwrap();
@@ -176,7 +176,7 @@ async fn a_database_that_is_away_or_hangs_does_not_keep_the_service() {
     })
     .await
     .unwrap();
-    let mut database = mariadb_session(&server, "mymonit").unwrap();
+    let mut database = mysql_session(&server, "mymonit").unwrap();
     let stored = database.number("SELECT COUNT(*) FROM MEASURES WHERE EXPERIMENT_ID = 2").await.unwrap();
     assert!((2..=3).contains(&stored), "{stored}");
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mymonit_test_support::{MariaDb, python_system};
+use mymonit_test_support::{MySqlServer, python_system};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -87,8 +87,8 @@ fn document() -> Value {
 
 fn other(engine: Engine) -> Engine {
     match engine {
-        Engine::MariaDb => Engine::Sqlite,
-        Engine::Sqlite => Engine::MariaDb,
+        Engine::MySql => Engine::Sqlite,
+        Engine::Sqlite => Engine::MySql,
     }
 }
 
@@ -407,9 +407,9 @@ async fn a_database_that_was_not_migrated_is_left_alone(engine: Engine) {
     }
     match engine {
         Engine::Sqlite => assert!(!Path::new(house.database_url.strip_prefix("sqlite://").unwrap()).exists()),
-        Engine::MariaDb => {
+        Engine::MySql => {
             // Not even one of the Python system, which another command would move in.
-            let server = MariaDb::shared().await.unwrap();
+            let server = MySqlServer::shared().await.unwrap();
             let database = house.database_url.rsplit('/').next().unwrap();
             server.execute(&format!("USE {database}; {}", python_system::SCHEMA)).await.unwrap();
             assert_eq!(run(&house, &["export"]).await.status, 1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mymonit_test_support::MariaDb;
+use mymonit_test_support::MySqlServer;
 use tokio::time::sleep;
 
 use super::{Size, up_to_ms};
@@ -18,7 +18,7 @@ const FULL: Duration = Duration::from_secs(2);
 
 pub(super) async fn read_only(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (200_000, 20), (6_000, 2));
-    let site = Site::own_database(setting, MariaDb::start().await?).await?;
+    let site = Site::own_database(setting, MySqlServer::start().await?).await?;
     let mut random = random(setting.seed, 9);
     let catalogue = site.catalogue(true);
     let mut publisher = site.publisher(catalogue, 0);
@@ -46,7 +46,7 @@ pub(super) async fn read_only(setting: &Setting) -> anyhow::Result<Report> {
 
 pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (100_000, 10), (6_000, 1));
-    let Some(database) = MariaDb::start_on_small_disk(DISK_MIB).await? else {
+    let Some(database) = MySqlServer::start_on_small_disk(DISK_MIB).await? else {
         // Read-only, which everybody may do, is the other scenario; but it should not look as if this one had been run.
         return Ok(Report::default()
             .remark("NOT RUN: this machine does not let this account mount a small disk for the database"));

@@ -1,7 +1,7 @@
 //! Other sessions that hold what the service needs: deadlocks, lock timeouts, locked tables.
 
 use anyhow::ensure;
-use mymonit_test_support::{MariaDb, wait_until};
+use mymonit_test_support::{MySqlServer, numbers, wait_until};
 
 use super::Size;
 use crate::Setting;
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (100_000, 60), (3_000, 3));
-    let site = Site::own_database(setting, MariaDb::start().await?).await?;
+    let site = Site::own_database(setting, MySqlServer::start().await?).await?;
     let rival = Rival { site: &site };
     let catalogue = site.catalogue(true);
     let part = size.messages / size.faults;
@@ -76,9 +76,8 @@ impl Rival<'_> {
     /// Takes two ids in the order in which the service does not.
     async fn cross(&self, low: &str, high: &str, heavy: bool) -> anyhow::Result<()> {
         let (rows, low, high) = (if heavy { 5_000 } else { 1 }, insert(low), insert(high));
-        let script = format!(
-            "BEGIN; INSERT INTO rival.WEIGHT SELECT seq FROM seq_1_to_{rows}; {high}; DO SLEEP(1); {low}; ROLLBACK"
-        );
+        let weight = format!("INSERT INTO rival.WEIGHT SELECT seq FROM {}", numbers(rows));
+        let script = format!("BEGIN; {weight}; {high}; DO SLEEP(1); {low}; ROLLBACK");
         match self.run(&script).await {
             // 1213: it was the one; 1062: the service had stored that one already.
             Err(error) if ["1213", "1062"].iter().any(|number| format!("{error:#}").contains(number)) => {
@@ -110,9 +109,7 @@ impl Rival<'_> {
 
     async fn deadlocks(&self) -> anyhow::Result<u64> {
         self.site
-            .number(
-                "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'INNODB_DEADLOCKS'",
-            )
+            .number("SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks'")
             .await
     }
 }

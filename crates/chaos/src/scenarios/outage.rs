@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use mymonit_test_support::MariaDb;
+use mymonit_test_support::MySqlServer;
 use tokio::time::sleep;
 
 use crate::report::Report;
@@ -27,7 +27,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         Form::Long => (300_000, u32::MAX, Duration::from_secs(600)),
         Form::Short => (4_000, 20_000, Duration::from_secs(6)),
     };
-    let site = Site::own_database(setting, MariaDb::start().await?).await?;
+    let site = Site::own_database(setting, MySqlServer::start().await?).await?;
     let catalogue = site.catalogue(true);
     let mut publisher = site.publisher(catalogue, reference);
     publisher.wait_until_confirmed(reference).await?;

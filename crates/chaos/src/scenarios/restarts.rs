@@ -8,14 +8,14 @@ use crate::Setting;
 use crate::message::random;
 use crate::report::Report;
 use crate::site::Site;
-use mymonit_test_support::MariaDb;
+use mymonit_test_support::MySqlServer;
 
 /// The longest that a server stays away, in milliseconds.
 const AWAY_MS: u64 = 1_500;
 
 pub(super) async fn database(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (300_000, 50), (8_000, 3));
-    let site = Site::own_database(setting, MariaDb::start().await?).await?;
+    let site = Site::own_database(setting, MySqlServer::start().await?).await?;
     let mut random = random(setting.seed, 5);
     let catalogue = site.catalogue(true);
     let mut publisher = site.publisher(catalogue, size.messages);

@@ -6,7 +6,7 @@ use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration, compose_uri};
 use mymonit_test_support::{Proxy, RabbitMq};
 
 use crate::broker::{Adapter, until_counted};
-use crate::harness::{Running, configuration};
+use crate::harness::{NEVER, Running, configuration};
 use crate::ingest::ScriptedIngest;
 use crate::log::Log;
 
@@ -109,6 +109,35 @@ async fn a_broker_that_stops_or_crashes_and_comes_back_is_consumed_again() -> an
     ingest.has_all(3_000..6_000).await?;
 
     until_counted(&rabbit, &rabbit.url(), 0, 0).await?;
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_message_of_a_quorum_queue_outlives_more_processes_than_the_broker_would_allow_it()
+-> anyhow::Result<()> {
+    /// From RabbitMQ 4.0 on such a queue drops what has come back twenty times, unless a policy says otherwise.
+    const DEATHS: u64 = 25;
+    let rabbit = RabbitMq::shared().await?;
+    let vhost = rabbit.create_quorum_vhost().await?;
+    if !rabbit.ctl(&["version"]).await?.starts_with("3.") {
+        // That of docs/ingest.md. Before, there was no such limit, and no such value.
+        let unlimited = r#"{"delivery-limit": -1}"#;
+        let set =
+            ["set_policy", "--vhost", &vhost, "keep-all", "^measures$", unlimited, "--apply-to", "queues"];
+        rabbit.ctl(&set).await?;
+    }
+    let url = format!("{}/{vhost}", rabbit.url());
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    adapter.publish([1]).await?;
+    for _ in 0..DEATHS {
+        let waiting = RabbitConfiguration { linger: NEVER, ..configuration(&url) };
+        let doomed = Running::consuming(waiting, &ingest).await?;
+        doomed.received(1).await?;
+        doomed.crash().await;
+    }
+    assert!(ingest.values().is_empty());
+    let running = Running::consuming(configuration(&url), &ingest).await?;
+    ingest.has_all([1]).await?;
     running.stop().await
 }
 

@@ -148,14 +148,14 @@ impl Manager for Maker {
 mod tests {
     use futures::FutureExt;
     use mymonit_model::Faceted;
-    use mymonit_test_support::MariaDb;
-    use sqlx::{query, query_scalar};
+    use mymonit_test_support::MySqlServer;
+    use sqlx::{query, query_as, query_scalar};
 
     use crate::mysql::MySqlDatabase;
 
     /// A database with one connection, and the address of it.
     async fn database() -> (MySqlDatabase, String) {
-        let url = MariaDb::shared().await.unwrap().create_database().await.unwrap();
+        let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
         let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
         database.prepare().await.unwrap();
         (database, url)
@@ -173,13 +173,12 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_read_is_one_question_to_the_server() {
-        const PINGS: &str = "SELECT CAST(VARIABLE_VALUE AS UNSIGNED) FROM information_schema.SESSION_STATUS \
-            WHERE VARIABLE_NAME = 'COM_ADMIN_COMMANDS'";
+        const PINGS: &str = "SHOW SESSION STATUS LIKE 'Com_admin_commands'";
         let (database, _) = database().await;
         let pings = async || {
             database
                 .read(|connection| {
-                    async { Ok(query_scalar::<_, u64>(PINGS).fetch_one(connection).await?) }.boxed()
+                    async { Ok(query_as::<_, (String, String)>(PINGS).fetch_one(connection).await?) }.boxed()
                 })
                 .await
                 .unwrap()

@@ -304,13 +304,16 @@ fn no_answer(limit: Duration) -> StorageError {
 /// Takes the lock under which the schema is changed, on this connection, until it is closed.
 ///
 /// sqlx has such a lock, too, but asks for it with a timeout of -1, which to MariaDB is no time at all, and
-/// then takes no notice that it did not get it. Lock names are the server's, hence the database in it.
+/// then takes no notice that it did not get it. Lock names are the server's, hence the database in it, and have at most 64
+/// characters, which the database's own name may have. SHA2, since MySQL 9.7 has no MD5 any more.
 async fn lock(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
-    let got = query_scalar::<_, Option<i64>>("SELECT GET_LOCK(CONCAT('mymonit.', MD5(DATABASE())), ?)")
-        .bind(LOCK_WAIT_SECONDS)
-        .fetch_one(connection)
-        .await
-        .map_err(errors::prepare_error)?;
+    let got = query_scalar::<_, Option<i64>>(
+        "SELECT GET_LOCK(CONCAT('mymonit.', LEFT(SHA2(DATABASE(), 256), 32)), ?)",
+    )
+    .bind(LOCK_WAIT_SECONDS)
+    .fetch_one(connection)
+    .await
+    .map_err(errors::prepare_error)?;
     match got {
         Some(1) => Ok(()),
         _ => Err(PrepareError::Unavailable(cause("another process is changing the database schema"))),

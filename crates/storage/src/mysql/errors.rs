@@ -21,15 +21,19 @@ const TRANSIENT: &[u16] = &[
     1026,
     1030, // the disk: writing failed, storage engine failed
     1021,
-    1114, // disk or table full
+    1114,
+    1878,
+    3675, // disk or table full
     1037,
     1038,
     1041,
     1135, // out of memory or threads
     1040,
     1203,
+    1206,
     1226,
-    1461, // too many connections, connections or queries of this user, prepared statements
+    1461,
+    1637, // too many connections, locks, connections or queries of this user, prepared statements, transactions
     1042,
     1043,
     1129,
@@ -38,9 +42,13 @@ const TRANSIENT: &[u16] = &[
     1045,
     1142,
     1227,
+    1524,
     1698,
     1820,
-    1862, // access denied, or the password expired: an operator mends that
+    1862,
+    3118,
+    3159,
+    3955, // access denied, the password expired, the account locked or to come in otherwise: an operator mends that
     1047, // a Galera node that is not ready
     UNKNOWN_DATABASE,
     1146, // database or table missing: a restore is under way, since `prepare` has seen them
@@ -55,6 +63,8 @@ const TRANSIENT: &[u16] = &[
     1161,
     1184,
     1927,
+    3168,
+    3169,
     4031, // shutdown, connection ended
     1180,
     1223,
@@ -65,6 +75,7 @@ const TRANSIENT: &[u16] = &[
     1290,
     1792,
     1836,
+    1874,
     3032,
     3100,
     3101, // read-only, offline, refused by replication
@@ -187,13 +198,13 @@ fn without_data(said: &MySqlDatabaseError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mymonit_test_support::MariaDb;
+    use mymonit_test_support::MySqlServer;
     use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
     use super::*;
 
     async fn connection() -> MySqlConnection {
-        let url = MariaDb::shared().await.unwrap().create_database().await.unwrap();
+        let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
         MySqlConnection::connect(&url).await.unwrap()
     }
 
@@ -231,6 +242,9 @@ mod tests {
             ("HY000", 1290, "unavailable"), // read-only
             ("25006", 1792, "unavailable"), // read-only transaction
             ("HY000", 1836, "unavailable"), // read-only mode
+            ("HY000", 1114, "unavailable"), // disk full, MariaDB
+            ("HY000", 3675, "unavailable"), // disk full, MySQL
+            ("HY000", 3159, "unavailable"), // TLS wanted
             ("70100", 1317, "unavailable"), // interrupted
             ("70100", 1927, "unavailable"), // connection killed
             ("22001", 1406, "data"),        // too long
@@ -291,7 +305,7 @@ mod tests {
             "INSERT INTO T (N) VALUES ('canary')",
             "INSERT INTO T (D) VALUES ('canary')",
             "INSERT INTO T (A) VALUES ('canarycanarycanarycanary')",
-            "UPDATE T SET N = 1 WHERE A = 'canary' AND N = CAST('canary' AS INT)",
+            "UPDATE T SET N = 1 WHERE A = 'canary' AND N = CAST('canary' AS SIGNED)",
             "SELECT CAST('canary' AS DOUBLE) FROM T WHERE N = CONCAT(A, '')",
         ] {
             let failed = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;

@@ -110,7 +110,7 @@ fn bound(
 mod tests {
     use mymonit_model::Faceted;
     use mymonit_services::ports::IngestStore;
-    use mymonit_test_support::MariaDb;
+    use mymonit_test_support::MySqlServer;
     use sqlx::{Connection, Row};
 
     use super::*;
@@ -121,7 +121,7 @@ mod tests {
 
     /// A connection to a database with measures in it.
     async fn filled() -> MySqlConnection {
-        let url = MariaDb::shared().await.unwrap().create_database().await.unwrap();
+        let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
         let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
         database.prepare().await.unwrap();
         MySqlIngestStore::on(database).commit(&[measures()]).await.unwrap();
@@ -133,7 +133,7 @@ mod tests {
         let mut connection = filled().await;
         for (query, after) in shapes() {
             for stretch in stretches(&query, after) {
-                let statement = format!("EXPLAIN {}", statement(&query, stretch));
+                let statement = format!("EXPLAIN FORMAT = TRADITIONAL {}", statement(&query, stretch));
                 let plan =
                     bound(statement, &query, stretch, LIMIT.into()).fetch_all(&mut connection).await.unwrap();
                 let [step] = plan.as_slice() else { panic!("{query:?} {stretch:?}: {} steps", plan.len()) };

@@ -248,7 +248,7 @@ async fn forget(connection: &mut MySqlConnection, message_id: Option<&MessageId>
 mod tests {
     use mymonit_model::Faceted;
     use mymonit_services::ports::IngestStore;
-    use mymonit_test_support::MariaDb;
+    use mymonit_test_support::MySqlServer;
     use sqlx::Row;
 
     use super::*;
@@ -259,7 +259,7 @@ mod tests {
 
     /// A connection to a database with rejected messages in it.
     async fn filled() -> MySqlConnection {
-        let url = MariaDb::shared().await.unwrap().create_database().await.unwrap();
+        let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
         let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
         database.prepare().await.unwrap();
         MySqlIngestStore::on(database).commit(&messages()).await.unwrap();
@@ -271,7 +271,7 @@ mod tests {
         let mut connection = filled().await;
         for (filter, after) in shapes() {
             for stretch in stretches(&filter, after) {
-                let statement = format!("EXPLAIN {}", statement(&filter, stretch));
+                let statement = format!("EXPLAIN FORMAT = TRADITIONAL {}", statement(&filter, stretch));
                 let plan =
                     bound(statement, &filter, stretch, LIMIT).fetch_all(&mut connection).await.unwrap();
                 let [step] = plan.as_slice() else { panic!("{filter:?} {stretch:?}: {} steps", plan.len()) };

@@ -23,7 +23,7 @@ use mymonit_storage::{
     SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters,
     SqliteStorageHealth, SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
 };
-use mymonit_test_support::MariaDb;
+use mymonit_test_support::MySqlServer;
 use shaku::{HasComponent, module};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -111,7 +111,7 @@ impl Database {
     }
 
     pub(crate) async fn empty_mysql() -> Self {
-        let url = MariaDb::shared().await.unwrap().create_database().await.unwrap();
+        let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
         Self { stores: mysql_stores(&url, POOL_SIZE), location: Location::MySql { url } }
     }
 

@@ -15,6 +15,7 @@ mod measure_types;
 mod measures;
 mod moving_in;
 mod mysql_outages;
+mod mysql_sign_in;
 mod preparation;
 mod readings;
 mod rejected_messages;

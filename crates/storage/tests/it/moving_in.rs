@@ -10,7 +10,7 @@ use futures::future::join_all;
 use mymonit_model::{MeasureTypeId, Role, Timestamp};
 use mymonit_services::ports::Order;
 use mymonit_storage::PrepareError;
-use mymonit_test_support::{MariaDb, ReservedPort, python_system};
+use mymonit_test_support::{MySqlServer, ReservedPort, python_system};
 use sqlx::{Connection, MySqlConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,20 +20,20 @@ use crate::fixtures::all_of;
 
 /// A database as the Python system left it.
 struct PythonDatabase {
-    server: &'static MariaDb,
+    server: &'static MySqlServer,
     url: String,
 }
 
 impl PythonDatabase {
     async fn new() -> Self {
         Self::with(
-            MariaDb::shared().await.unwrap(),
+            MySqlServer::shared().await.unwrap(),
             &format!("{}{}", python_system::SCHEMA, python_system::PEOPLE),
         )
         .await
     }
 
-    async fn with(server: &'static MariaDb, statements: &str) -> Self {
+    async fn with(server: &'static MySqlServer, statements: &str) -> Self {
         let this = Self { server, url: server.create_database().await.unwrap() };
         this.execute(statements).await;
         this
@@ -51,9 +51,10 @@ impl PythonDatabase {
         mysql_stores(&self.url, POOL_SIZE)
     }
 
-    /// A process that reaches the server at that port.
+    /// A process that reaches the server at that port, in the clear, so that what stands there can tell statements.
     fn process_through(&self, port: u16) -> Stores {
-        mysql_stores(&self.url.replace(&format!(":{}/", self.server.port()), &format!(":{port}/")), POOL_SIZE)
+        let url = self.url.replace(&format!(":{}/", self.server.port()), &format!(":{port}/"));
+        mysql_stores(&format!("{url}?ssl-mode=disabled"), POOL_SIZE)
     }
 
     async fn probe(&self) -> Probe {
@@ -176,7 +177,7 @@ async fn times_are_instants_whatever_the_time_zone_of_the_server() {
     // A session of the Python system had whatever zone its server had.
     for zone in ["+00:00", "+05:45", "-11:00"] {
         let server = Box::leak(Box::new(
-            MariaDb::start_with(&[&format!("--default-time-zone={zone}")]).await.unwrap(),
+            MySqlServer::start_with(&[&format!("--default-time-zone={zone}")]).await.unwrap(),
         ));
         let python =
             PythonDatabase::with(server, &format!("{}{}", python_system::SCHEMA, python_system::PEOPLE))
@@ -310,7 +311,7 @@ async fn what_differs_without_harm_is_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_of_the_python_system_is_moved_in() {
-    let python = PythonDatabase::with(MariaDb::shared().await.unwrap(), python_system::SCHEMA).await;
+    let python = PythonDatabase::with(MySqlServer::shared().await.unwrap(), python_system::SCHEMA).await;
     let stores = python.process();
     stores.prepare().await.unwrap();
     assert_eq!(stores.users.list().await.unwrap().len(), 0);
@@ -319,7 +320,7 @@ async fn an_empty_database_of_the_python_system_is_moved_in() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_writes_table_names_in_lower_case_is_no_trouble() {
-    let server = Box::leak(Box::new(MariaDb::start_with(&["--lower-case-table-names=1"]).await.unwrap()));
+    let server = Box::leak(Box::new(MySqlServer::start_with(&["--lower-case-table-names=1"]).await.unwrap()));
     let python =
         PythonDatabase::with(server, &format!("{}{}", python_system::SCHEMA, python_system::PEOPLE)).await;
     python.execute(&python_system::add_measures(200)).await;
@@ -346,7 +347,7 @@ async fn processes_that_move_in_at_once_do_it_once_and_all_succeed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_waited_for_and_the_work_goes_on_when_there_is_room() {
     const MEASURES: u32 = 200_000;
-    let Some(server) = MariaDb::start_on_small_disk(384).await.unwrap() else {
+    let Some(server) = MySqlServer::start_on_small_disk(384).await.unwrap() else {
         // Past the test harness, which would keep it.
         let _ = writeln!(std::io::stderr(), "NOT RUN: this account may not mount a small disk");
         return;
@@ -475,7 +476,7 @@ async fn relay(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_killed_after_any_of_its_statements_is_followed_by_one_that_ends_the_work() {
     const AT_ONCE: usize = 6;
-    let server = MariaDb::shared().await.unwrap();
+    let server = MySqlServer::shared().await.unwrap();
     let mut cuts = 0;
     for first in (1..).step_by(AT_ONCE) {
         let trials = (first..first + AT_ONCE).map(|cut_after| {

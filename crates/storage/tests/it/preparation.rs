@@ -5,7 +5,7 @@ use mymonit_model::{ExperimentId, Role, Timestamp};
 use mymonit_services::example_data::example_data;
 use mymonit_services::ports::{Order, StorageError};
 use mymonit_storage::PrepareError;
-use mymonit_test_support::MariaDb;
+use mymonit_test_support::MySqlServer;
 
 use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
 use crate::fixtures::{add_user, all_of, experiment_name, message, profile, user, user_id, username};
@@ -178,7 +178,7 @@ on_every_empty_engine! {
 
 #[tokio::test]
 async fn a_missing_mysql_database_is_created() {
-    let server = MariaDb::shared().await.unwrap();
+    let server = MySqlServer::shared().await.unwrap();
     let url = server.create_database().await.unwrap();
     // A name that has to be quoted.
     let url = format!("{url}%60-new");
@@ -191,7 +191,7 @@ async fn a_missing_mysql_database_is_created() {
 async fn a_process_waits_while_another_changes_the_schema() {
     let database = Database::empty_mysql().await;
     let mut other = database.probe().await;
-    other.number("SELECT GET_LOCK(CONCAT('mymonit.', MD5(DATABASE())), 0)").await;
+    other.number("SELECT GET_LOCK(CONCAT('mymonit.', LEFT(SHA2(DATABASE(), 256), 32)), 0)").await;
     let stores = database.other_process();
     let preparing = tokio::spawn(async move { stores.prepare().await });
     let mut watcher = database.probe().await;

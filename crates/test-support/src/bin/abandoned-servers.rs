@@ -2,16 +2,16 @@
 
 use std::future::pending;
 
-use mymonit_test_support::{MariaDb, RabbitMq, ServiceProcess};
+use mymonit_test_support::{MySqlServer, RabbitMq, ServiceProcess};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let shared_mariadb = MariaDb::shared().await?;
+    let shared_mysql = MySqlServer::shared().await?;
     let shared_rabbitmq = RabbitMq::shared().await?;
-    let paused = MariaDb::start().await?;
+    let paused = MySqlServer::start().await?;
     paused.pause()?;
     let service = ServiceProcess::builder("/bin/sleep").arg("1000").start().await?;
-    let pids = [shared_mariadb.pid()?, shared_rabbitmq.pid()?, paused.pid()?, service.pid()?];
+    let pids = [shared_mysql.pid()?, shared_rabbitmq.pid()?, paused.pid()?, service.pid()?];
     #[allow(clippy::print_stdout, reason = "the test reads it")]
     for pid in pids {
         println!("pid {pid}");

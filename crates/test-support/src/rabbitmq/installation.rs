@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::program;
+use crate::{program, servers};
 
 const PACKAGE: &str = "rabbitmq-server";
 
@@ -56,8 +56,11 @@ pub(super) fn lean(folder: &Path, plugins: &[String]) -> anyhow::Result<()> {
 
 /// The folder of the installed RabbitMQ: the one with `sbin`, `escript` and `plugins`.
 fn installed() -> anyhow::Result<PathBuf> {
-    let script = Path::new(DEBIAN_SCRIPT);
-    let script = if script.exists() { script.to_owned() } else { program::find("rabbitmq-server", PACKAGE)? };
+    let script = match servers::unpacked() {
+        Some(folder) => folder.join(DEBIAN_SCRIPT.trim_start_matches('/')),
+        None => PathBuf::from(DEBIAN_SCRIPT),
+    };
+    let script = if script.exists() { script } else { program::find("rabbitmq-server", PACKAGE)? };
     let script = fs::canonicalize(&script).with_context(|| format!("cannot follow {}", script.display()))?;
     match script.ancestors().nth(2) {
         Some(home) if home.join("plugins").is_dir() => Ok(home.to_owned()),

@@ -1,6 +1,5 @@
 //! What tells one node from all others on a machine.
 
-use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use super::installation::Installation;
 use crate::ports::ReservedPort;
 use crate::program;
+use crate::servers;
 use crate::supervised::environment;
 
 const ERLANG_PACKAGE: &str = "erlang-base";
@@ -101,16 +101,18 @@ impl Node {
         if !has_port_mapper {
             return Ok(None);
         }
-        let epmd = program::find("epmd", ERLANG_PACKAGE)?;
+        let epmd = match servers::unpacked() {
+            Some(folder) => folder.join("usr/lib/erlang/bin/epmd"),
+            None => program::find("epmd", ERLANG_PACKAGE)?,
+        };
         Ok(Some(format!("{} -address 127.0.0.1 -port {}", program::text(&epmd)?, port_mapper.get())))
     }
 
     /// What the server's and rabbitmqctl's environment holds, and nothing else.
     pub(super) fn environment(&self, installation: &Installation) -> Vec<(OsString, OsString)> {
-        let path = env::var_os("PATH").unwrap_or_default();
         let in_folder = |name: &str| self.folder.join(name).into_os_string();
         environment([
-            ("PATH", path),
+            ("PATH", servers::path()),
             ("LC_ALL", "C.UTF-8".into()),
             // The Erlang cookie lies in the home folder.
             ("HOME", in_folder("")),

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod abandoned;
-mod mariadb;
+mod mysql;
 mod ports;
 mod proxy;
 mod rabbitmq;

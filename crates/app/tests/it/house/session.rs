@@ -1,7 +1,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, bail, ensure};
-use mymonit_test_support::wait_until;
+use mymonit_test_support::{numbers, wait_until};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
@@ -11,7 +11,7 @@ use super::{Engine, SOON};
 /// standard library.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-/// Counts the statements that wait for a table which another MariaDB session has locked.
+/// Counts the statements that wait for a table which another MySQL session has locked.
 pub(crate) const WAITING_FOR_A_TABLE: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
     WHERE DB = DATABASE() AND STATE = 'Waiting for table metadata lock'";
 
@@ -74,7 +74,7 @@ impl Session {
     /// How many other connections there are to the database. Those to a file are gone with their process.
     pub(crate) async fn others_connected(&mut self) -> anyhow::Result<i64> {
         match self.engine {
-            Engine::MariaDb => {
+            Engine::MySql => {
                 let others = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
                     WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
                 self.number(others).await
@@ -86,7 +86,7 @@ impl Session {
     /// Adds many measures in hertz to an experiment, one a second, as if they had come in long ago.
     pub(crate) async fn add_measures(&mut self, experiment_id: u32, count: u32) -> anyhow::Result<()> {
         let numbers = match self.engine {
-            Engine::MariaDb => format!("SELECT seq AS number FROM seq_1_to_{count}"),
+            Engine::MySql => format!("SELECT seq AS number FROM {}", numbers(count)),
             Engine::Sqlite => format!(
                 "WITH RECURSIVE numbers(number) AS \
                     (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < {count}) \

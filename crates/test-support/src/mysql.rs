@@ -13,73 +13,77 @@ use crate::ports::ReservedPort;
 use crate::program;
 use crate::supervised::{Exit, Program, Supervised, environment};
 
+mod make;
+mod numbers;
 mod small_disk;
 mod template;
 
-pub(crate) const SERVER_PACKAGE: &str = "mariadb-server-core";
-const CLIENT_PACKAGE: &str = "mariadb-client-core";
+pub use make::Make;
+pub use numbers::numbers;
+
+use make::Installation;
 
 /// Generous, since a machine that compiles beside the tests is slow; a server that fails is noticed at once.
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(60);
 
-/// A MariaDB server of the test's own: own data folder, own port of 127.0.0.1, no system configuration.
+/// A database server of the test's own, MariaDB or MySQL: own data folder, own port of 127.0.0.1, no system configuration.
 ///
-/// It survives [`MariaDb::kill`] without loss, as any MariaDB does, but leaves the writing of its files to
+/// It survives [`MySqlServer::kill`] without loss, as either make does, but leaves the writing of its files to
 /// the operating system (`innodb_flush_method=nosync`), which only a loss of power would show. Where
-/// that matters, as for a benchmark, give other options to [`MariaDb::start_with`].
+/// that matters, as for a benchmark, give other options to [`MySqlServer::start_with`].
 ///
 /// Dropping it ends the server and removes its data.
 #[derive(Debug)]
-pub struct MariaDb {
+pub struct MySqlServer {
+    installation: Installation,
     server: Supervised,
     port: ReservedPort,
 }
 
-static SHARED: OnceCell<MariaDb> = OnceCell::const_new();
+static SHARED: OnceCell<MySqlServer> = OnceCell::const_new();
 
-impl MariaDb {
+impl MySqlServer {
     /// Starts a server.
     ///
     /// # Errors
-    /// Where MariaDB is not installed (the error names the Debian package) or does not start.
+    /// Where no server is installed (the error names the Debian package) or does not start.
     pub async fn start() -> anyhow::Result<Self> {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server with further options of `mariadbd`, such as `--max-connections=5`, which
+    /// Starts a server with further options of the server, such as `--max-connections=5`, which
     /// overrule those that it has anyway.
     ///
     /// # Errors
-    /// As for [`MariaDb::start`].
+    /// As for [`MySqlServer::start`].
     pub async fn start_with(options: &[&str]) -> anyhow::Result<Self> {
         let port = ReservedPort::reserve()?;
-        let options = options.iter().map(OsString::from).collect::<Vec<_>>();
+        let options = options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>();
         let number = port.get();
         // Copying the data folder blocks for some hundredths of a second, making the template for longer.
-        let server = tokio::task::spawn_blocking(move || set_up(number, Vec::new(), options)).await??;
-        let this = Self { server, port };
+        let set_up = tokio::task::spawn_blocking(move || set_up(number, Vec::new(), &options));
+        let (installation, server) = set_up.await??;
+        let this = Self { installation, server, port };
         this.start_again().await?;
         Ok(this)
     }
 
-    /// Starts a server whose data lie on a disk of so many MiB, to be filled by [`MariaDb::fill_disk`]. Nobody else sees
+    /// Starts a server whose data lie on a disk of so many MiB, to be filled by [`MySqlServer::fill_disk`]. Nobody else sees
     /// that disk, and it goes with the server's process, so that such a server cannot be started again.
     ///
     /// Gives nothing where this account may not mount anything, as most may not.
     ///
     /// # Errors
-    /// As for [`MariaDb::start`].
+    /// As for [`MySqlServer::start`].
     pub async fn start_on_small_disk(mebibytes: u32) -> anyhow::Result<Option<Self>> {
         let port = ReservedPort::reserve()?;
         let number = port.get();
         let server = tokio::task::spawn_blocking(move || {
-            small_disk::is_possible()
-                .then(|| set_up(number, small_disk::command(mebibytes), Vec::new()))
-                .transpose()
+            small_disk::is_possible().then(|| set_up(number, small_disk::command(mebibytes), &[])).transpose()
         });
-        let Some(server) = server.await?? else { return Ok(None) };
-        let this = Self { server, port };
+        let Some((installation, server)) = server.await?? else { return Ok(None) };
+        let this = Self { installation, server, port };
         this.start_again().await?;
         Ok(Some(this))
     }
@@ -93,7 +97,7 @@ impl MariaDb {
         tokio::task::spawn_blocking(move || small_disk::fill(&ballast)).await?
     }
 
-    /// Gives back what [`MariaDb::fill_disk`] has taken.
+    /// Gives back what [`MySqlServer::fill_disk`] has taken.
     ///
     /// # Errors
     /// Where nothing was taken, or the server is not running.
@@ -107,16 +111,21 @@ impl MariaDb {
     }
 
     /// The server that all tests of this process share, started when the first of them asks for it. Let
-    /// each test work in a database of its own, from [`MariaDb::create_database`], and leave the server
+    /// each test work in a database of its own, from [`MySqlServer::create_database`], and leave the server
     /// itself alone.
     ///
     /// # Errors
-    /// As for [`MariaDb::start`].
+    /// As for [`MySqlServer::start`].
     pub async fn shared() -> anyhow::Result<&'static Self> {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    /// The port of 127.0.0.1 that it listens on; the same after [`MariaDb::start_again`].
+    /// Who made it.
+    pub const fn make(&self) -> Make {
+        self.installation.make
+    }
+
+    /// The port of 127.0.0.1 that it listens on; the same after [`MySqlServer::start_again`].
     pub const fn port(&self) -> u16 {
         self.port.get()
     }
@@ -152,12 +161,19 @@ impl MariaDb {
     /// the name of a database as an argument.
     ///
     /// # Errors
-    /// Where there is no such program.
+    /// Where the path of the server's folder is not UTF-8.
     pub fn client(&self) -> anyhow::Result<Command> {
-        let mut command = Command::new(program::find("mariadb", CLIENT_PACKAGE)?);
-        command.args(["--no-defaults", "--user=root", "--default-character-set=utf8mb4"]);
+        let mut command = self.bare_client();
+        command.args(["--user=root", "--default-character-set=utf8mb4"]);
         command.arg(format!("--socket={}", program::text(&self.server.folder().join(SOCKET))?));
         Ok(command)
+    }
+
+    /// The server's own client, which has yet to be told where to sign in, and as whom.
+    pub fn bare_client(&self) -> Command {
+        let mut command = Command::new(&self.installation.client);
+        command.arg("--no-defaults");
+        command
     }
 
     /// The server's process id.
@@ -212,23 +228,27 @@ impl MariaDb {
     }
 }
 
-const SOCKET: &str = "mariadb.sock";
+const SOCKET: &str = "server.sock";
 const DATA: &str = "data";
 
 /// Prepares a server; `wrapper` is a command that runs the one which follows it.
-fn set_up(port: u16, wrapper: Vec<OsString>, further_options: Vec<OsString>) -> anyhow::Result<Supervised> {
-    let mariadbd = program::find("mariadbd", SERVER_PACKAGE)?;
-    let folder = tempfile::Builder::new().prefix("mymonit-test-mariadb-").tempdir()?;
+fn set_up(
+    port: u16,
+    wrapper: Vec<OsString>,
+    further_options: &[String],
+) -> anyhow::Result<(Installation, Supervised)> {
+    let installation = Installation::find()?;
+    let folder = tempfile::Builder::new().prefix("mymonit-test-mysql-").tempdir()?;
     let path = program::text(folder.path())?;
     let mut command = wrapper;
-    command.extend([mariadbd.clone().into(), "--no-defaults".into()]);
+    command.extend([installation.server.clone().into(), "--no-defaults".into()]);
     command.extend(template::account_option().map(OsString::from));
     command.extend(
         [
             &format!("--datadir={path}/{DATA}"),
             &format!("--tmpdir={path}/tmp"),
             &format!("--socket={path}/{SOCKET}"),
-            &format!("--pid-file={path}/mariadb.pid"),
+            &format!("--pid-file={path}/server.pid"),
             &format!("--port={port}"),
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
@@ -240,9 +260,9 @@ fn set_up(port: u16, wrapper: Vec<OsString>, further_options: Vec<OsString>) -> 
         ]
         .map(OsString::from),
     );
-    command.extend(template::data_options().map(OsString::from));
+    command.extend(installation.own_options().iter().chain(installation.data_options()).map(OsString::from));
     // The server takes the last of several values, so a test can overrule all of the above.
-    command.extend(further_options);
+    command.extend(further_options.iter().map(OsString::from));
 
     let environment = environment([
         ("PATH", env::var_os("PATH").unwrap_or_default()),
@@ -250,7 +270,7 @@ fn set_up(port: u16, wrapper: Vec<OsString>, further_options: Vec<OsString>) -> 
         ("LC_ALL", OsString::from("C.UTF-8")),
     ]);
     let program = Program {
-        name: format!("mariadbd on port {port}"),
+        name: format!("{:?} on port {port}", installation.make),
         command,
         environment,
         working_folder: folder.path().to_owned(),
@@ -258,7 +278,12 @@ fn set_up(port: u16, wrapper: Vec<OsString>, further_options: Vec<OsString>) -> 
     };
     // From here on the folder goes with the server, whatever happens; so it is filled only now.
     let server = Supervised::new(program, folder)?;
-    template::copy_to(&mariadbd, &server.folder().join(DATA))?;
+    let shaping: Vec<_> = further_options
+        .iter()
+        .map(String::as_str)
+        .filter(|option| installation.shapes_data(option))
+        .collect();
+    template::copy_to(&installation, &shaping, &server.folder().join(DATA))?;
     fs::create_dir(server.folder().join("tmp")).context("cannot make a folder for temporary files")?;
-    Ok(server)
+    Ok((installation, server))
 }

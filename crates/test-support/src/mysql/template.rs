@@ -1,42 +1,40 @@
 //! The data folder of a fresh server, made once and copied from then on: copying takes a twentieth of the
-//! time that MariaDB needs to make one.
+//! time that a server needs to make one.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, io};
 
 use anyhow::Context as _;
 
-use super::SERVER_PACKAGE;
+use super::make::Installation;
 use crate::program;
 
 /// What `root` signs in with, over TCP; it is no secret, and the server listens on the loopback address only.
 pub(super) const ROOT_PASSWORD: &str = "password";
 
-/// To be counted up when anything in this file changes what a template holds.
-const EDITION: u32 = 1;
-
-/// Options that shape the files, and so are the same for the template and for the server.
-pub(super) fn data_options() -> [&'static str; 2] {
-    ["--innodb-log-file-size=16M", "--skip-log-bin"]
-}
+/// To be counted up when anything here or in the installation changes what a template holds.
+const EDITION: u32 = 2;
 
 /// A server started by root wants to be told that this is meant.
 pub(super) fn account_option() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("--user=root")
 }
 
-/// Makes `folder` the data folder of a fresh server.
-pub(super) fn copy_to(mariadbd: &Path, folder: &Path) -> anyhow::Result<()> {
-    let template = made(mariadbd)?;
+/// Makes `folder` the data folder of a fresh server, whose files have been made with further options.
+pub(super) fn copy_to(installation: &Installation, options: &[&str], folder: &Path) -> anyhow::Result<()> {
+    let template = made(installation, options)?;
     copy(&template, folder).with_context(|| format!("cannot copy {}", template.display()))
 }
 
-/// The template for this version of MariaDB, made now if there is none.
-fn made(mariadbd: &Path) -> anyhow::Result<PathBuf> {
+/// The template for this server, made now if there is none.
+fn made(installation: &Installation, options: &[&str]) -> anyhow::Result<PathBuf> {
     let cache = cache_folder();
-    let template = cache.join(format!("mariadb-{}-edition-{EDITION}", version(mariadbd)?));
+    let template = cache.join(format!(
+        "{}-edition-{EDITION}{}",
+        installation.edition()?,
+        options.concat().replace('=', "-")
+    ));
     if template.is_dir() {
         return Ok(template);
     }
@@ -47,7 +45,9 @@ fn made(mariadbd: &Path) -> anyhow::Result<PathBuf> {
     if !template.is_dir() {
         let unfinished = tempfile::Builder::new().prefix("unfinished-").tempdir_in(&cache)?;
         let data = unfinished.path().join("data");
-        install(&data, unfinished.path())?;
+        let mut install = installation.install(&data, unfinished.path())?;
+        install.args(account_option()).args(options);
+        program::run(&mut install).context("cannot make a data folder")?;
         fs::rename(&data, &template).context("cannot put the template into its place")?;
     }
     Ok(template)
@@ -66,36 +66,6 @@ fn cache_folder() -> PathBuf {
 /// Somebody else may have compiled the tests.
 fn is_writable(folder: &Path) -> bool {
     tempfile::tempfile_in(folder).is_ok()
-}
-
-/// The version that the server states, in a form that suits a file name.
-fn version(mariadbd: &Path) -> anyhow::Result<String> {
-    let stated = program::run(Command::new(mariadbd).args(["--no-defaults", "--version"]))?;
-    let version = stated.split_whitespace().skip_while(|word| *word != "Ver").nth(1).unwrap_or("unknown");
-    Ok(version.replace(|character: char| !character.is_ascii_alphanumeric(), "-"))
-}
-
-fn install(data: &Path, workspace: &Path) -> anyhow::Result<()> {
-    // The installation runs without accounts; only after FLUSH PRIVILEGES can one be made.
-    let accounts = workspace.join("accounts.sql");
-    fs::write(
-        &accounts,
-        format!(
-            "FLUSH PRIVILEGES;\n\
-             CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY '{ROOT_PASSWORD}';\n\
-             GRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
-        ),
-    )?;
-    let program = program::find("mariadb-install-db", SERVER_PACKAGE)?;
-    let mut command = Command::new(program);
-    command.arg("--no-defaults").args(account_option());
-    command.arg(format!("--datadir={}", program::text(data)?));
-    command.arg(format!("--extra-file={}", program::text(&accounts)?));
-    // --force: also where the machine's own name cannot be looked up, which is of no use here.
-    command.arg("--force");
-    command.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
-    command.args(data_options());
-    program::run(&mut command).context("cannot make a data folder").map(drop)
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
