@@ -49,8 +49,8 @@ export function Plot({ series, name, symbol, window, from, to, moves, gutter, hi
   const help = useId();
   const power = powerOf(Math.max(Math.abs(series.min), Math.abs(series.max)));
 
-  const current = useRef({ moves, from, to, indices: [] as (number | null)[] });
-  current.current = { ...current.current, moves, from, to };
+  const now = useRef<Now>({ moves, indices: [], isTouched: false }).current;
+  now.moves = moves;
 
   useEffect(() => {
     const element = frame.current;
@@ -58,13 +58,13 @@ export function Plot({ series, name, symbol, window, from, to, moves, gutter, hi
       return;
     }
     const palette = paletteOf(element);
-    const made = new uPlot(options(element, palette, gutter, current, setPointed), undefined, element);
+    const made = new uPlot(options(element, palette, gutter, now, setPointed), undefined, element);
     plot.current = made;
     const stop = onColoursChanged(() => {
       Object.assign(palette, paletteOf(element));
       made.redraw();
     });
-    const unbind = bindPointers(made, current);
+    const unbind = bindPointers(made, now);
     const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     resized.observe(element);
     return () => {
@@ -79,7 +79,7 @@ export function Plot({ series, name, symbol, window, from, to, moves, gutter, hi
 
   useEffect(() => {
     const { data, indices } = plotData(series, power);
-    current.current.indices = indices;
+    now.indices = indices;
     setPointed(null);
     plot.current?.batch(() => {
       plot.current?.setData(data as PlotData, false);
@@ -120,7 +120,7 @@ export function Plot({ series, name, symbol, window, from, to, moves, gutter, hi
         tabIndex={0}
         aria-label={`Plot of ${name}`}
         aria-describedby={help}
-        onKeyDown={(event) => onKey(event, plot.current, current, series, symbol, window)}
+        onKeyDown={(event) => onKey(event, plot.current, now, series, symbol, window)}
       />
       <p class="visually-hidden" id={help}>
         {summary(series, symbol, window)} Left and right arrow keys read the values one by one, Home and End
@@ -131,8 +131,13 @@ export function Plot({ series, name, symbol, window, from, to, moves, gutter, hi
   );
 }
 
-interface Current {
-  current: { moves: Moves; from: number; to: number; indices: (number | null)[] };
+/** What holds at the moment: the plot is made once, and what happens in it later is not to look at what was then. */
+interface Now {
+  moves: Moves;
+  /** From the plot's points to those of the series. */
+  indices: readonly (number | null)[];
+  /** Whether it was a finger that pointed last. */
+  isTouched: boolean;
 }
 
 /** The colours of a plot, which change with the theme. */
@@ -162,7 +167,7 @@ function options(
   element: HTMLElement,
   palette: Palette,
   gutter: Gutter,
-  { current }: Current,
+  now: Now,
   setPointed: (index: number | null) => void,
 ): Omit<uPlot.Options, "data"> {
   const line = () => palette.line;
@@ -188,9 +193,11 @@ function options(
       y: false,
       bind: {
         dblclick: () => () => {
-          current.moves.everything();
+          now.moves.everything();
           return null;
         },
+        // What a finger has read is to be seen when it is lifted, and browsers tell then that a mouse has left.
+        mouseleave: (_plot, _target, handle) => (event: MouseEvent) => (now.isTouched ? null : handle(event)),
       },
     },
     scales: {
@@ -227,14 +234,14 @@ function options(
       setCursor: [
         (plot) => {
           const index = plot.cursor.idx;
-          setPointed(index === null || index === undefined ? null : (current.indices[index] ?? null));
+          setPointed(index === null || index === undefined ? null : (now.indices[index] ?? null));
         },
       ],
       setSelect: [
         (plot) => {
           const { left, width } = plot.select;
           if (width >= DRAG) {
-            current.moves.select(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+            now.moves.select(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
             plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           }
         },
@@ -267,17 +274,18 @@ function widthOf(plot: uPlot, values: string[] | null, font: string): number {
 }
 
 /** The wheel with Ctrl zooms; a finger reads values instead of scrolling sideways. */
-function bindPointers(plot: uPlot, { current }: Current): () => void {
+function bindPointers(plot: uPlot, now: Now): () => void {
   const over = plot.over;
   const wheel = (event: WheelEvent) => {
     if (event.ctrlKey || event.metaKey) {
       event.preventDefault();
       const around = plot.posToVal(event.clientX - over.getBoundingClientRect().left, "x");
-      current.moves.zoom(event.deltaY > 0 ? 1.25 : 0.8, around);
+      now.moves.zoom(event.deltaY > 0 ? 1.25 : 0.8, around);
     }
   };
   const finger = (event: PointerEvent) => {
-    if (event.pointerType === "touch") {
+    now.isTouched = event.pointerType === "touch";
+    if (now.isTouched) {
       const box = over.getBoundingClientRect();
       plot.setCursor({ left: event.clientX - box.left, top: event.clientY - box.top });
     }
@@ -295,7 +303,7 @@ function bindPointers(plot: uPlot, { current }: Current): () => void {
 function onKey(
   event: KeyboardEvent,
   plot: uPlot | null,
-  { current }: Current,
+  now: Now,
   series: Series,
   symbol: string,
   window: string | null,
@@ -304,7 +312,7 @@ function onKey(
     return;
   }
   const read = (start: number, step: number) => {
-    const { indices } = current;
+    const { indices } = now;
     let index = start;
     while (indices[index] === null) {
       index += step;
@@ -318,17 +326,17 @@ function onKey(
     const { time: when, values } = describe(point, symbol, window);
     announce(`${when}: ${values}`);
   };
-  const last = current.indices.length - 1;
+  const last = now.indices.length - 1;
   const here = plot.cursor.idx;
   const actions: Record<string, () => void> = {
-    ArrowLeft: () => (event.shiftKey ? current.moves.pan(-0.25) : read((here ?? last + 1) - 1, -1)),
-    ArrowRight: () => (event.shiftKey ? current.moves.pan(0.25) : read((here ?? -1) + 1, 1)),
+    ArrowLeft: () => (event.shiftKey ? now.moves.pan(-0.25) : read((here ?? last + 1) - 1, -1)),
+    ArrowRight: () => (event.shiftKey ? now.moves.pan(0.25) : read((here ?? -1) + 1, 1)),
     Home: () => read(0, 1),
     End: () => read(last, -1),
-    "+": () => current.moves.zoom(0.5),
-    "=": () => current.moves.zoom(0.5),
-    "-": () => current.moves.zoom(2),
-    "0": () => current.moves.everything(),
+    "+": () => now.moves.zoom(0.5),
+    "=": () => now.moves.zoom(0.5),
+    "-": () => now.moves.zoom(2),
+    "0": () => now.moves.everything(),
     Escape: () => plot.setCursor({ left: -10, top: -10 }),
   };
   const act = actions[event.key];

@@ -84,7 +84,11 @@ async function resolve(
   if (range.kind === "fixed") {
     return { from: range.from, to: range.to, last: range.to };
   }
-  const last = await newest(experimentId, types, signal);
+  // Both at once: on a slow network it is the questions one after the other that people wait for.
+  const [last, [first]] = await Promise.all([
+    newest(experimentId, types, signal),
+    range.span === "all" ? edge(experimentId, types, "asc", signal) : [],
+  ]);
   if (last === null) {
     return NO_MEASURES;
   }
@@ -93,7 +97,6 @@ async function resolve(
     const from = to - SPANS[range.span].length;
     return { from: from > 0n ? from : 0n, to, last };
   }
-  const [first] = await edge(experimentId, types, "asc", signal);
   return { from: (first && parseTime(first.timestamp)) ?? last, to, last };
 }
 

@@ -97,6 +97,62 @@ for (const timezoneId of ["Europe/Zurich", "America/Los_Angeles"]) {
   );
 }
 
+browserTest("a plot acts on what is shown now, not on what was when it was made", async (visitor, site) => {
+  const { page } = visitor;
+  const values = Array.from({ length: 100 }, (_, index) => index);
+  await open(visitor, site, { hertz: values, watt: values });
+  await page.goto(`${page.url()}?from=2022-04-06T07:00:00Z&to=2022-04-06T07:00:10Z`);
+  await page.reload();
+  await page.getByText("20 measures, each of them shown").waitFor();
+  await drawn(page);
+  // There are more of them than there were.
+  await page.getByRole("button", { name: "All", exact: true }).click();
+  await page.getByText("200 measures, each of them shown").waitFor();
+  await drawn(page);
+  const box = await page.locator(".u-over").first().boundingBox();
+  assert.ok(box);
+  const at = (part: number): [number, number] => [box.x + box.width * part, box.y + box.height / 2];
+  await page.mouse.move(...at(0.99));
+  await page.locator(".readout").getByText("99 Hz").waitFor();
+  // What was chosen meanwhile stays chosen.
+  await page.getByRole("button", { name: "watt", pressed: true }).click();
+  await page.getByText("100 measures, each of them shown").waitFor();
+  await drawn(page);
+  await page.mouse.move(...at(0.25));
+  await page.mouse.down();
+  await page.mouse.move(...at(0.75), { steps: 5 });
+  await page.mouse.up();
+  await page.waitForURL(/from=.*&to=.*type=hertz/);
+  const lengthOf = (url: string) => {
+    const query = new URLSearchParams(url.split("?")[1]);
+    return Date.parse(query.get("to") ?? "") - Date.parse(query.get("from") ?? "");
+  };
+  const before = lengthOf(page.url());
+  await page.keyboard.down("Control");
+  for (const turns of [1, 2]) {
+    await page.mouse.wheel(0, -100);
+    await page.waitForURL((url) => Math.abs(lengthOf(url.href) / before - 0.8 ** turns) < 0.01);
+    await page.locator(".plots[aria-busy=false]").waitFor();
+  }
+  await page.keyboard.up("Control");
+});
+
+browserTest(
+  "what a finger has read stays to be seen when it is lifted",
+  async (visitor, site) => {
+    const page = await open(visitor, site, { hertz: [7, 7, 7] });
+    await page.getByText("Touch the plot for exact values.").waitFor();
+    const plot = page.locator(".u-over");
+    await plot.scrollIntoViewIfNeeded();
+    await plot.tap();
+    await page.evaluate(
+      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+    );
+    assert.match(await page.locator(".readout").innerText(), /7 Hz$/);
+  },
+  { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+);
+
 browserTest("a plot takes the colours of the theme that is chosen, and of paper", async (visitor, site) => {
   const { page } = visitor;
   await page.emulateMedia({ colorScheme: "dark" });
