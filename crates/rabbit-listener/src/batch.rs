@@ -7,7 +7,7 @@ use crate::RabbitConfiguration;
 
 /// A batch with this many measures is full, whatever the number of its messages: as many as one message may have.
 const MAX_MEASURES: usize = mymonit_services::message::MAX_MEASURES;
-/// A batch with this many bytes of bodies is full.
+/// A batch with this many bytes of bodies and large properties is full.
 const MAX_BYTES: usize = 8 << 20;
 
 /// When a batch is to be written.
@@ -29,7 +29,7 @@ impl BatchLimits {
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) deliveries: Vec<Delivery>,
-    /// The bytes of their bodies.
+    /// The bytes that the gate holds for them.
     pub(crate) bytes: usize,
     /// Acknowledges all of them, since it belongs to the last.
     pub(crate) last: Acker,
@@ -49,9 +49,9 @@ impl Filling {
         Self { limits, batch: None, measures: 0, since: Instant::now() }
     }
 
-    pub(crate) fn push(&mut self, delivery: Delivery, acker: Acker, arrived: Instant) {
+    /// Takes a message, for which the gate holds so many bytes.
+    pub(crate) fn push(&mut self, delivery: Delivery, bytes: usize, acker: Acker, arrived: Instant) {
         self.measures += delivery.decoded.as_ref().map_or(0, |message| message.measures.len());
-        let bytes = delivery.body.len();
         match &mut self.batch {
             Some(batch) => {
                 batch.deliveries.push(delivery);
@@ -107,7 +107,7 @@ mod tests {
             properties: serde_json::Value::Null,
         };
         let acker = Message::mock(tag, "".into(), "".into(), false, Vec::new()).acker;
-        filling.push(delivery, acker, arrived);
+        filling.push(delivery, body.len(), acker, arrived);
     }
 
     #[test]

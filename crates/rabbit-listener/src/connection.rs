@@ -9,7 +9,7 @@ use mymonit_broker::{Lifeline, RabbitTls, amqp_uri, connector, properties};
 use tokio::time::timeout;
 
 use crate::RabbitConfiguration;
-use crate::frames::BlankedProperties;
+use crate::frames::NotedProperties;
 use crate::gate::Gate;
 use crate::transport::{Kit, Transport};
 use crate::trouble::Trouble;
@@ -25,7 +25,7 @@ const ACCESS: &str = "check RABBIT_USER, RABBIT_PASSWORD and the virtual host in
 pub(crate) struct Link {
     pub(crate) connection: Connection,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) blanked: Arc<BlankedProperties>,
+    pub(crate) noted: Arc<NotedProperties>,
     // Dropped after the connection, which may still want to say goodbye.
     _lifeline: Lifeline,
 }
@@ -38,7 +38,7 @@ pub(crate) async fn connect(configuration: &RabbitConfiguration) -> Result<Link,
         .await
         .unwrap_or_else(|_| Err(Trouble::Unreachable("no answer".to_owned())))
         .map_err(|trouble| at(&address, trouble))?;
-    let (gate, blanked) = (transport.gate(), transport.blanked());
+    let (gate, noted) = (transport.gate(), transport.noted());
     let account = uri.authority.userinfo.clone();
     let connection = timeout(HANDSHAKE_LIMIT, sign_in(uri, transport))
         .await
@@ -46,7 +46,7 @@ pub(crate) async fn connect(configuration: &RabbitConfiguration) -> Result<Link,
             Err(Trouble::Unreachable("it accepts the connection and says nothing".to_owned()))
         })
         .map_err(|trouble| at(&address, trouble.without(&account.username).without(&account.password)))?;
-    Ok(Link { connection, gate, blanked, _lifeline: lifeline })
+    Ok(Link { connection, gate, noted, _lifeline: lifeline })
 }
 
 fn at(address: &str, trouble: Trouble) -> Trouble {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::gate::Gate;
-use crate::raw_properties::{RawProperties, Reader, blank, is_readable};
+use crate::raw_properties::{RawProperties, Reader, blank, weight};
 
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
@@ -24,20 +24,33 @@ const BEFORE_FLAGS: usize = 12;
 /// Methods and headers that are larger are not looked at: no broker sends them, and lapin has its own limit.
 const MAX_INSPECTED: usize = 1 << 20;
 
-/// The properties that were blanked, by delivery tag, until their message asks for them.
-#[derive(Debug, Default)]
-pub(crate) struct BlankedProperties(Mutex<HashMap<u64, RawProperties>>);
+/// Properties that take no more bytes than this are not counted against the gate, since the prefetch bounds them well
+/// enough: with the default one 12 MB in all.
+const LIGHT: usize = 4_096;
 
-impl BlankedProperties {
-    /// The original properties of that delivery, if they were blanked.
-    pub(crate) fn take(&self, delivery_tag: u64) -> Option<RawProperties> {
-        let mut blanked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+/// What was noted of the properties of deliveries, by delivery tag, until their message asks for it.
+#[derive(Debug, Default)]
+pub(crate) struct NotedProperties(Mutex<HashMap<u64, Noted>>);
+
+/// What was noted of the properties of a delivery; nothing if they are as most are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// The original ones, if they were blanked.
+    pub(crate) original: Option<RawProperties>,
+    /// The bytes that the gate holds for them.
+    pub(crate) bytes: usize,
+}
+
+impl NotedProperties {
+    /// What was noted of that delivery.
+    pub(crate) fn take(&self, delivery_tag: u64) -> Noted {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Nearly always empty: not even a hash is needed then.
-        if blanked.is_empty() { None } else { blanked.remove(&delivery_tag) }
+        if noted.is_empty() { Noted::default() } else { noted.remove(&delivery_tag).unwrap_or_default() }
     }
 
-    fn put(&self, delivery_tag: u64, properties: RawProperties) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery_tag, properties);
+    fn put(&self, delivery_tag: u64, noted: Noted) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery_tag, noted);
     }
 }
 
@@ -55,7 +68,7 @@ pub(crate) enum Verdict {
 }
 
 /// Follows the frames in a stream of bytes, lets deliveries in as the [`Gate`] allows, and blanks the properties
-/// that lapin could not read ([`crate::raw_properties`]). Lengths never change, so nothing else has to.
+/// that lapin could not or must not read ([`crate::raw_properties`]). Lengths never change, so nothing else has to.
 ///
 /// Delivery tags belong to a channel; this follows a connection with one channel.
 #[derive(Debug, Default)]
@@ -79,7 +92,7 @@ enum Unwanted {
 impl FrameGuard {
     /// Looks at what comes next, one frame or what is there of it. What is neither passed nor dropped has to be given
     /// again, with what follows it.
-    pub(crate) fn inspect(&mut self, bytes: &mut [u8], gate: &Gate, blanked: &BlankedProperties) -> Verdict {
+    pub(crate) fn inspect(&mut self, bytes: &mut [u8], gate: &Gate, noted: &NotedProperties) -> Verdict {
         if bytes.is_empty() {
             return Verdict::More;
         }
@@ -101,7 +114,7 @@ impl FrameGuard {
                 let payload = &mut frame[FRAME_START..FRAME_START + size];
                 match kind {
                     METHOD => self.method(payload, whole, gate),
-                    _ => self.header(payload, whole, blanked),
+                    _ => self.header(payload, whole, gate, noted),
                 }
             }
             BODY => self.body(size, whole, bytes.len(), gate),
@@ -164,7 +177,7 @@ impl FrameGuard {
         }
     }
 
-    fn header(&mut self, payload: &mut [u8], whole: usize, blanked: &BlankedProperties) -> Verdict {
+    fn header(&mut self, payload: &mut [u8], whole: usize, gate: &Gate, noted: &NotedProperties) -> Verdict {
         let Some((start, rest)) = payload.split_first_chunk_mut::<BEFORE_FLAGS>() else {
             return Verdict::Pass(whole);
         };
@@ -174,9 +187,19 @@ impl FrameGuard {
         }
         if let Some((flags, list)) = rest.split_first_chunk_mut() {
             let read = u16::from_be_bytes(*flags);
-            if !is_readable(read, list) {
-                blanked.put(self.delivery_tag, RawProperties { flags: read, list: (&*list).into() });
-                *flags = blank(list).to_be_bytes();
+            let (original, bytes) = match weight(read, list) {
+                Some(bytes) => (None, bytes),
+                None => {
+                    let original = RawProperties { flags: read, list: (&*list).into() };
+                    *flags = blank(list).to_be_bytes();
+                    // Kept here, and by lapin as what they were replaced with.
+                    (Some(original), 2 * list.len())
+                }
+            };
+            let bytes = if bytes > LIGHT { bytes } else { 0 };
+            if original.is_some() || bytes > 0 {
+                gate.hold(bytes);
+                noted.put(self.delivery_tag, Noted { original, bytes });
             }
         }
         Verdict::Pass(whole)
@@ -221,11 +244,11 @@ mod tests {
     }
 
     /// The bytes as they come out when they come in in pieces of `size`.
-    fn pass(bytes: &[u8], size: usize, blanked: &BlankedProperties) -> Vec<u8> {
+    fn pass(bytes: &[u8], size: usize, blanked: &NotedProperties) -> Vec<u8> {
         pass_through(bytes, size, &Gate::new(usize::MAX), blanked)
     }
 
-    fn pass_through(bytes: &[u8], size: usize, gate: &Gate, blanked: &BlankedProperties) -> Vec<u8> {
+    fn pass_through(bytes: &[u8], size: usize, gate: &Gate, blanked: &NotedProperties) -> Vec<u8> {
         let (mut guard, mut here, mut out) = (FrameGuard::default(), Vec::new(), Vec::new());
         for piece in bytes.chunks(size) {
             here.extend_from_slice(piece);
@@ -255,7 +278,7 @@ mod tests {
         .concat();
         let bytes = [one.clone(), one].concat();
         for size in [1, 2, 7, 8, 63, 64, bytes.len()] {
-            let blanked = BlankedProperties::default();
+            let blanked = NotedProperties::default();
             assert_eq!(pass(&bytes, size, &blanked), bytes, "pieces of {size}");
             assert!(blanked.0.lock().unwrap().is_empty());
         }
@@ -276,20 +299,20 @@ mod tests {
         ]
         .concat();
         for size in [1, 5, 31, bytes.len()] {
-            let blanked = BlankedProperties::default();
+            let blanked = NotedProperties::default();
             let out = pass(&bytes, size, &blanked);
             assert_eq!(out.len(), bytes.len());
             assert!(!out.windows(3).any(|window| window == BAD_ID), "pieces of {size}");
-            assert_eq!((blanked.take(6), blanked.take(8)), (None, None));
-            let kept = blanked.take(7).unwrap();
+            assert_eq!((blanked.take(6), blanked.take(8)), (Noted::default(), Noted::default()));
+            let kept = blanked.take(7).original.unwrap();
             assert_eq!((kept.flags, &*kept.list), (MESSAGE_ID, BAD_ID));
-            assert_eq!(blanked.take(7), None);
+            assert_eq!(blanked.take(7), Noted::default());
         }
     }
 
     #[test]
     fn a_routing_key_of_any_bytes_passes() {
-        let out = pass(&deliver(1, b"\xffkey"), 4, &BlankedProperties::default());
+        let out = pass(&deliver(1, b"\xffkey"), 4, &NotedProperties::default());
         assert_eq!(out, deliver(1, b"????"));
     }
 
@@ -300,7 +323,7 @@ mod tests {
             b"HTTP/1.1 400 Bad Request\r\n\r\n",
             &[METHOD, 0, 0, 0xff, 0xff, 0xff, 0xff, 1],
         ] {
-            assert_eq!(pass(bytes, 3, &BlankedProperties::default()), bytes);
+            assert_eq!(pass(bytes, 3, &NotedProperties::default()), bytes);
         }
     }
 
@@ -320,18 +343,42 @@ mod tests {
         for size in [1, 9, bytes.len()] {
             let gate = Gate::new(6);
             assert_eq!(
-                pass_through(&bytes, size, &gate, &BlankedProperties::default()),
+                pass_through(&bytes, size, &gate, &NotedProperties::default()),
                 before,
                 "pieces of {size}"
             );
             let mut guard = FrameGuard::default();
             let mut second = second.clone();
-            assert_eq!(guard.inspect(&mut second, &gate, &BlankedProperties::default()), Verdict::Hold);
+            assert_eq!(guard.inspect(&mut second, &gate, &NotedProperties::default()), Verdict::Hold);
             gate.release(8);
             assert!(matches!(
-                guard.inspect(&mut second, &gate, &BlankedProperties::default()),
+                guard.inspect(&mut second, &gate, &NotedProperties::default()),
                 Verdict::Pass(_)
             ));
+        }
+    }
+
+    #[test]
+    fn large_properties_fill_the_gate_as_bodies_do_and_small_ones_do_not() {
+        let table = |bytes: usize| {
+            let text =
+                [b"\x01kS", &u32::try_from(bytes).unwrap().to_be_bytes()[..], &vec![b'x'; bytes]].concat();
+            [&u32::try_from(text.len()).unwrap().to_be_bytes()[..], &text].concat()
+        };
+        const HEADERS: u16 = 1 << 13;
+        for (bytes, is_counted) in [(100, false), (5_000, true)] {
+            let mut first =
+                [deliver(1, b"measures"), header(HEADERS, &table(bytes)), frame(BODY, b"{}")].concat();
+            let (gate, noted) = (Gate::new(100), NotedProperties::default());
+            let length = first.len();
+            assert_eq!(pass_through(&first, length, &gate, &noted), first);
+            assert_eq!(gate.is_full(), is_counted);
+            let held = noted.take(1).bytes;
+            assert_eq!(held > bytes, is_counted);
+            gate.release(held + 2);
+            assert!(!gate.is_full());
+            // Nothing is left behind, so the next one is let in.
+            assert!(matches!(FrameGuard::default().inspect(&mut first, &gate, &noted), Verdict::Pass(_)));
         }
     }
 
@@ -350,7 +397,7 @@ mod tests {
         for size in [1, 9, 50, bytes.len()] {
             let gate = Gate::new(1);
             gate.close();
-            let out = pass_through(&bytes, size, &gate, &BlankedProperties::default());
+            let out = pass_through(&bytes, size, &gate, &NotedProperties::default());
             assert_eq!(out, [heartbeat.clone(), cancelled.clone()].concat(), "pieces of {size}");
         }
     }
@@ -358,7 +405,7 @@ mod tests {
     #[test]
     fn a_gate_that_closes_in_the_middle_of_a_delivery_lets_it_in_whole() {
         let (first, second) = (message(1, &[b"123", b"456"]), message(2, &[b"7"]));
-        let (gate, blanked) = (Gate::new(usize::MAX), BlankedProperties::default());
+        let (gate, blanked) = (Gate::new(usize::MAX), NotedProperties::default());
         let (mut guard, mut bytes, mut out) =
             (FrameGuard::default(), [first.clone(), second].concat(), Vec::new());
         loop {
@@ -376,12 +423,12 @@ mod tests {
     fn a_truncated_header_frame_passes_without_a_panic() {
         for length in 0..=BEFORE_FLAGS + 2 {
             let bytes = frame(HEADER, &vec![0; length]);
-            assert_eq!(pass(&bytes, 4, &BlankedProperties::default()), bytes, "{length}");
+            assert_eq!(pass(&bytes, 4, &NotedProperties::default()), bytes, "{length}");
         }
         for length in 0..20 {
             let payload = [&DELIVER[..], &vec![3; length]].concat();
             assert_eq!(
-                pass(&frame(METHOD, &payload), 4, &BlankedProperties::default()).len(),
+                pass(&frame(METHOD, &payload), 4, &NotedProperties::default()).len(),
                 payload.len() + 8
             );
         }

@@ -11,7 +11,7 @@ use futures::task::AtomicWaker;
 #[derive(Debug)]
 pub(crate) struct Gate {
     limit: usize,
-    /// Bytes of bodies that have come in and have not been settled.
+    /// Bytes of bodies and of large properties that have come in and have not been settled.
     held: AtomicUsize,
     closed: AtomicBool,
     waiting: AtomicWaker,

@@ -2,13 +2,21 @@
 //!
 //! AMQP lets a publisher put any bytes into a short string and any depth into a header table, and the broker
 //! passes both on. lapin gives the whole connection up at the first short string that is not UTF-8, and its
-//! recursive parser overflows its stack on a table some hundred levels deep, which aborts the process. Either
-//! message would come back with each new connection and block the queue for good.
+//! recursive parser overflows its stack on a table some hundred levels deep, which aborts the process. And a header
+//! frame full of values of one byte each becomes a hundred times as large when it is parsed. Any such message would come
+//! back with each new connection and block the queue for good.
 
 use std::sync::Arc;
 
 /// Header tables and arrays within each other that are handed on to lapin; real ones have two or three.
 const MAX_DEPTH: usize = 32;
+/// Values in the headers that are handed on to lapin; real ones have some dozens.
+const MAX_VALUES: usize = 4_000;
+/// For how many values a table counts: however little is in it, its tree takes a node of some hundred bytes, in lapin's
+/// form and once more in that of JSON.
+const VALUES_OF_A_TABLE: usize = 20;
+/// What a value takes in these two forms besides the bytes that it has on the wire.
+const BYTES_OF_A_VALUE: usize = 64;
 
 const CONTENT_TYPE: u16 = 1 << 15;
 const HEADERS: u16 = 1 << 13;
@@ -66,23 +74,33 @@ impl RawProperties {
     }
 }
 
-/// Whether lapin can read these properties. Says no where in doubt.
-pub(crate) fn is_readable(flags: u16, list: &[u8]) -> bool {
-    let mut reader = Reader(list);
+/// How many bytes these properties take in memory once lapin has read them, roughly; `None` if it cannot or must not
+/// read them. Says so where in doubt.
+pub(crate) fn weight(flags: u16, list: &[u8]) -> Option<usize> {
+    let (mut reader, mut values) = (Reader(list), Values::default());
     for (flag, kind) in KINDS {
         if flags & flag == 0 {
             continue;
         }
-        let readable = match kind {
-            Kind::ShortString => reader.text(),
-            Kind::Table => reader.table(MAX_DEPTH),
-            Kind::Octet | Kind::Timestamp => reader.skip(kind).map(drop),
-        };
-        if readable.is_none() {
-            return false;
+        match kind {
+            Kind::ShortString => reader.text()?,
+            Kind::Table => reader.table(MAX_DEPTH, &mut values)?,
+            Kind::Octet | Kind::Timestamp => reader.skip(kind).map(drop)?,
         }
     }
-    reader.0.is_empty()
+    reader.0.is_empty().then_some(list.len() + values.0 * BYTES_OF_A_VALUE)
+}
+
+/// How many values have been read.
+#[derive(Debug, Default)]
+struct Values(usize);
+
+impl Values {
+    /// `None` once there are too many.
+    fn count(&mut self, more: usize) -> Option<()> {
+        self.0 += more;
+        (self.0 <= MAX_VALUES).then_some(())
+    }
 }
 
 /// Writes properties of the same length over these, which say nothing and which lapin can read. Gives the flags
@@ -144,24 +162,26 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.short_string()?).ok().map(drop)
     }
 
-    fn table(&mut self, depth: usize) -> Option<()> {
+    fn table(&mut self, depth: usize, values: &mut Values) -> Option<()> {
+        values.count(VALUES_OF_A_TABLE)?;
         let mut entries = Reader(self.long_string()?);
         while !entries.0.is_empty() {
             entries.text()?;
-            entries.value(depth)?;
+            entries.value(depth, values)?;
         }
         Some(())
     }
 
-    fn list(&mut self, depth: usize) -> Option<()> {
-        let mut values = Reader(self.long_string()?);
-        while !values.0.is_empty() {
-            values.value(depth)?;
+    fn list(&mut self, depth: usize, values: &mut Values) -> Option<()> {
+        let mut items = Reader(self.long_string()?);
+        while !items.0.is_empty() {
+            items.value(depth, values)?;
         }
         Some(())
     }
 
-    fn value(&mut self, depth: usize) -> Option<()> {
+    fn value(&mut self, depth: usize, values: &mut Values) -> Option<()> {
+        values.count(1)?;
         let [kind] = self.array()?;
         match kind {
             b'V' => Some(()),
@@ -171,8 +191,8 @@ impl<'a> Reader<'a> {
             b'D' => self.take(5).map(drop),
             b'l' | b'L' | b'd' | b'T' => self.take(8).map(drop),
             b'S' | b'x' => self.long_string().map(drop),
-            b'F' => self.table(depth.checked_sub(1)?),
-            b'A' => self.list(depth.checked_sub(1)?),
+            b'F' => self.table(depth.checked_sub(1)?, values),
+            b'A' => self.list(depth.checked_sub(1)?, values),
             _ => None,
         }
     }
@@ -200,6 +220,10 @@ mod tests {
     fn lapin_reads(flags: u16, list: &[u8]) -> bool {
         let wire = [&flags.to_be_bytes(), list].concat();
         parse_properties(wire.as_slice()).is_ok_and(|(rest, _)| rest.is_empty())
+    }
+
+    fn is_readable(flags: u16, list: &[u8]) -> bool {
+        weight(flags, list).is_some()
     }
 
     #[test]
@@ -252,6 +276,27 @@ mod tests {
             assert!(!is_readable(flags, &list), "{flags:#x} {list:?}");
         }
         assert!(is_readable(HEADERS, &nested(MAX_DEPTH + 1)));
+    }
+
+    #[test]
+    fn headers_of_very_many_values_are_not_handed_on() {
+        let list = |values: usize| long(&[short(b"k"), b"A".to_vec(), long(&vec![b'V'; values])].concat());
+        let most = MAX_VALUES - VALUES_OF_A_TABLE - 1;
+        assert!(is_readable(HEADERS, &list(most)) && !is_readable(HEADERS, &list(most + 1)));
+        let tables = |number: usize| {
+            let tables = [b"F".to_vec(), long(b"")].concat().repeat(number);
+            long(&[short(b"k"), b"A".to_vec(), long(&tables)].concat())
+        };
+        assert!(is_readable(HEADERS, &tables(180)) && !is_readable(HEADERS, &tables(200)));
+    }
+
+    #[test]
+    fn properties_weigh_what_they_take_in_memory() {
+        let text = long(&[short(b"k"), b"S".to_vec(), long(&[b'x'; 100_000])].concat());
+        assert!((100_000..102_000).contains(&weight(HEADERS, &text).unwrap()));
+        let values = long(&[short(b"k"), b"A".to_vec(), long(&[b'V'; 1_000])].concat());
+        assert!(weight(HEADERS, &values).unwrap() > 1_000 * size_of::<serde_json::Value>());
+        assert!(weight(MESSAGE_ID, &short(b"id")).unwrap() < 10);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use mymonit_services::Delivery;
 use mymonit_services::message::{IncomingMessage, MessageId, Rejection, decode};
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::frames::BlankedProperties;
+use crate::frames::{Noted, NotedProperties};
 use crate::properties::{raw_to_json, to_json};
 
 /// A longer body is parsed on a thread of its own: it would keep an HTTP request waiting that shares ours.
@@ -21,17 +21,18 @@ pub(crate) struct Arrival {
     pub(crate) instant: Instant,
 }
 
-/// Reads a message as far as that goes without the database.
+/// Reads a message as far as that goes without the database. With it comes how many bytes the gate holds for it.
 ///
 /// # Errors
 /// Where reading it panicked, which is a defect.
 pub(crate) async fn receive(
     message: Message,
     received_at: Timestamp,
-    blanked: &BlankedProperties,
+    noted: &NotedProperties,
     max_bytes: usize,
-) -> Result<Delivery, JoinError> {
-    let (message_id, properties) = match blanked.take(message.delivery_tag) {
+) -> Result<(Delivery, usize), JoinError> {
+    let Noted { original, bytes } = noted.take(message.delivery_tag);
+    let (message_id, properties) = match original {
         None => {
             let id = message.properties.message_id().as_ref().map(|id| id.as_str().as_bytes());
             (id.and_then(MessageId::new), to_json(&message.properties))
@@ -39,8 +40,8 @@ pub(crate) async fn receive(
         Some(raw) => (raw.message_id().and_then(MessageId::new), raw_to_json(&raw)),
     };
     let body = Bytes::from(message.data);
-    let decoded = decode_aside(&body, max_bytes).await?;
-    Ok(Delivery { message_id, received_at, decoded, body, properties })
+    let (decoded, bytes) = (decode_aside(&body, max_bytes).await?, bytes + body.len());
+    Ok((Delivery { message_id, received_at, decoded, body, properties }, bytes))
 }
 
 async fn decode_aside(

@@ -176,10 +176,10 @@ impl Consuming {
             && let Some(Arrival { message, at, instant }) = self.backlog.pop_front()
         {
             let acker = message.acker.clone();
-            let delivery = receive(message, at, &self.session.link.blanked, self.max_message_bytes)
+            let (delivery, bytes) = receive(message, at, &self.session.link.noted, self.max_message_bytes)
                 .await
                 .map_err(|_| Trouble::Panicked)?;
-            self.filling.push(delivery, acker, instant);
+            self.filling.push(delivery, bytes, acker, instant);
             // Lets others have the thread now and then.
             coop::consume_budget().await;
         }

@@ -18,7 +18,7 @@ pub(crate) enum Written {
     Committed {
         /// What became of each message.
         outcomes: Vec<IngestOutcome>,
-        /// The bytes of their bodies.
+        /// The bytes that the gate holds for them.
         bytes: usize,
         /// Acknowledges all of them.
         last: Acker,

@@ -19,13 +19,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use crate::frames::{BlankedProperties, FrameGuard, Verdict};
+use crate::frames::{FrameGuard, NotedProperties, Verdict};
 use crate::gate::Gate;
 
 /// As much as is read at once.
 const READ: usize = 64 << 10;
 
-/// Bytes of bodies that may be in memory before no further message is let in.
+/// Bytes of bodies and properties that may be in memory before no further message is let in.
 const MAX_HELD: usize = 32 << 20;
 
 /// How often lapin is told that the broker lives while nothing is read from it. lapin gives a connection up after
@@ -40,7 +40,7 @@ pub(crate) struct Transport {
     inner: AsyncTcpStream<Compat<TcpStream>>,
     guard: FrameGuard,
     gate: Arc<Gate>,
-    blanked: Arc<BlankedProperties>,
+    noted: Arc<NotedProperties>,
     /// What is handed on before anything else.
     inserted: &'static [u8],
     sign_of_life: Pin<Box<Sleep>>,
@@ -72,7 +72,7 @@ impl Transport {
             inner,
             guard: FrameGuard::default(),
             gate: Arc::new(Gate::new(MAX_HELD)),
-            blanked: Arc::default(),
+            noted: Arc::default(),
             inserted: &[],
             sign_of_life: Box::pin(sleep(SIGN_OF_LIFE)),
             buffer: Vec::new(),
@@ -82,9 +82,9 @@ impl Transport {
         }
     }
 
-    /// Where the properties go that lapin cannot read.
-    pub(crate) fn blanked(&self) -> Arc<BlankedProperties> {
-        self.blanked.clone()
+    /// Where it is noted what is special about the properties of a delivery.
+    pub(crate) fn noted(&self) -> Arc<NotedProperties> {
+        self.noted.clone()
     }
 
     /// What decides whether further messages may come in.
@@ -96,7 +96,7 @@ impl Transport {
     fn look(&mut self) -> Verdict {
         loop {
             let next = &mut self.buffer[self.safe..self.end];
-            match self.guard.inspect(next, &self.gate, &self.blanked) {
+            match self.guard.inspect(next, &self.gate, &self.noted) {
                 Verdict::Pass(length) => self.safe += length,
                 Verdict::Drop(length) => {
                     self.buffer.copy_within(self.safe + length..self.end, self.safe);

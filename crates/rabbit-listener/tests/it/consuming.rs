@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use mymonit_rabbit_listener::RabbitConfiguration;
@@ -197,6 +199,27 @@ async fn properties_of_any_bytes_and_any_depth_block_nothing() -> anyhow::Result
         json!({ "$raw": { "flags": MESSAGE_ID, "list": { "$base64": "Av/+" } } })
     );
     assert_eq!(messages[3].properties, json!({ "delivery_mode": 2 }));
+    adapter.until_ready(0).await
+}
+
+/// The values of such a table would take a hundred times as much memory as its bytes.
+#[tokio::test]
+async fn headers_of_very_many_values_are_kept_as_they_stood_on_the_wire() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let mut raw = RawPublisher::connect(rabbit.port(), url.rsplit('/').next().unwrap()).await?;
+    let headers = long(&[short(b"k"), b"A".to_vec(), long(&[b'V'; 120_000])].concat());
+    raw.publish(HEADERS | MESSAGE_ID, &[headers.clone(), short(b"id")].concat(), measure(1).as_bytes())
+        .await?;
+    adapter.publish([2]).await?;
+    let running = Running::consuming(configuration(&url), &ingest).await?;
+    let messages = ingest.messages(2).await?;
+    running.stop().await?;
+    assert_eq!(ingest.values(), [1, 2]);
+    assert_eq!(messages[0].message_id.as_ref().unwrap().as_bytes(), b"id");
+    let kept = messages[0].properties["$raw"]["list"]["$base64"].as_str().unwrap();
+    assert_eq!(STANDARD.decode(kept)?, [headers, short(b"id")].concat());
     adapter.until_ready(0).await
 }
 

@@ -1,4 +1,5 @@
 use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration};
 use mymonit_services::message::RejectionReason;
 use mymonit_test_support::{Proxy, RabbitMq};
@@ -93,6 +94,35 @@ async fn large_messages_are_bounded_by_their_bytes_and_the_wait_does_not_break_t
     assert_eq!(ingest.values(), (0..80).collect::<Vec<_>>());
     until_counted(rabbit, &url, 0, 0).await?;
     assert_eq!(proxy.accepted(), 1);
+    running.stop().await
+}
+
+/// A message can be small and have headers of a hundred kilobytes.
+#[tokio::test]
+async fn large_headers_are_bounded_by_their_bytes_as_bodies_are() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    let mut headers = FieldTable::default();
+    headers.insert("trace".into(), AMQPValue::LongString("x".repeat(120_000).into()));
+    let properties = BasicProperties::default().with_headers(headers);
+    for value in 0..400 {
+        adapter.publish_body(measure(value).as_bytes(), properties.clone()).await?;
+    }
+    ingest.database(Database::Hangs);
+    let configuration = RabbitConfiguration { batch_size: 10, ..configuration(&url) };
+    let running = Running::consuming(configuration, &ingest).await?;
+    ingest.called(1).await?;
+    until_counted(rabbit, &url, 400, 0).await?;
+    // 32 MiB of them.
+    running.received(270).await?;
+    assert!(running.counters.received() < 285, "{}", running.counters.received());
+
+    ingest.database(Database::Works);
+    let messages = ingest.messages(400).await?;
+    assert_eq!(ingest.values(), (0..400).collect::<Vec<_>>());
+    assert_eq!(messages[399].properties["headers"]["trace"], "x".repeat(120_000));
+    until_counted(rabbit, &url, 0, 0).await?;
     running.stop().await
 }
 
