@@ -10,7 +10,7 @@ use mymonit_services::ports::StorageError;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, query_scalar};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, query_as, query_scalar};
 
 use super::errors;
 use crate::PoolUse;
@@ -52,6 +52,8 @@ impl SqliteDatabase {
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .foreign_keys(true)
+            // What is deleted or replaced is overwritten with zeros, so that what was erased cannot be read in the file.
+            .pragma("secure_delete", "ON")
             // What was acknowledged survives a power cut.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
@@ -152,6 +154,22 @@ impl SqliteDatabase {
                 work(&mut transaction).await.map_err(|fault| fault.explained(errors::storage_error))?;
             transaction.commit().await.map_err(errors::storage_error)?;
             Ok(result)
+        })
+        .await
+    }
+
+    /// Folds the write-ahead log into the file and empties it: until then it holds pages as they were before the last
+    /// changes. Waits for those who read at the moment, as long as for any lock; `false` if they are at it for longer.
+    pub(super) async fn empty_log(&self) -> Result<bool, StorageError> {
+        const EMPTY: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let database = self.clone();
+        task::to_the_end(async move {
+            let mut connection = database.0.writer.acquire().await.map_err(errors::storage_error)?;
+            let (is_busy, _, _) = query_as::<_, (i64, i64, i64)>(EMPTY)
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(errors::storage_error)?;
+            Ok(is_busy == 0)
         })
         .await
     }

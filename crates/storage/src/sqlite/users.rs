@@ -4,6 +4,7 @@ use mymonit_model::{Experiment, ExperimentId, Role, Timestamp, User, UserId, Use
 use mymonit_services::ports::{Erasure, StorageError, UserProfile, UserStore};
 use shaku::Component;
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
+use tracing::warn;
 
 use super::SqliteDatabase;
 use crate::decode::{self, UserRow, UserWithExperimentRow};
@@ -118,11 +119,29 @@ impl UserStore for SqliteUserStore {
 
     async fn erase(&self, user_id: &UserId) -> Result<Erasure, StorageError> {
         let user_id = user_id.clone();
-        self.database.write(move |connection| async move { erase(connection, &user_id).await }.boxed()).await
+        let erasure = self
+            .database
+            .write(move |connection| async move { erase(connection, &user_id).await }.boxed())
+            .await?;
+        if erasure == Erasure::Erased {
+            self.empty_log().await;
+        }
+        Ok(erasure)
     }
 }
 
 impl SqliteUserStore {
+    /// Erases the copies of the user's record that stand in the write-ahead log. The user is erased whatever becomes of
+    /// this; if it cannot be done now, it is done by the next erasure, or when the service stops.
+    async fn empty_log(&self) {
+        let why = match self.database.empty_log().await {
+            Ok(true) => return,
+            Ok(false) => "somebody is reading".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        warn!(why, "what was erased still stands in the write-ahead log, until the next erasure or the stop");
+    }
+
     async fn find_one(&self, statement: &'static str, key: String) -> Result<Option<User>, StorageError> {
         self.database
             .read(move |connection| {

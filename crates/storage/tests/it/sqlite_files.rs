@@ -3,11 +3,11 @@
 use std::fs;
 
 use mymonit_model::Role;
-use mymonit_services::ports::StorageError;
+use mymonit_services::ports::{Erasure, StorageError};
 use mymonit_storage::{PrepareError, SqliteDatabase};
 
 use crate::database::{Database, POOL_SIZE, Probe, sqlite_stores};
-use crate::fixtures::{add_user, user};
+use crate::fixtures::{add_user, profile, user, user_id};
 
 #[tokio::test]
 async fn addresses_name_a_file_as_a_path_or_as_a_url() {
@@ -52,6 +52,38 @@ async fn what_is_written_is_there_after_closing_and_opening() {
     let other = database.other_process();
     other.prepare().await.unwrap();
     assert_eq!(other.users.list().await.unwrap(), [written]);
+}
+
+/// Neither in the pages that were changed nor in the log of the changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_byte_of_an_erased_user_is_left_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mymonit.db");
+    let stores = sqlite_stores(SqliteDatabase::new(file.to_str().unwrap(), 1).unwrap());
+    stores.prepare().await.unwrap();
+    // Enough for pages to be split, with others before and behind.
+    for number in 0..300 {
+        add_user(&stores, &format!("S{number:03}"), Role::Scientist).await;
+    }
+    let erased = user_id("S150");
+    for (name, uid, email) in [
+        ("Canary Former", "canary-former", "Former.Canary@home.cern"),
+        ("Canary Name", "canary-uid", "Canary@home.cern"),
+    ] {
+        stores.users.update(&erased, &profile(name, uid, email)).await.unwrap();
+    }
+    let holds = |text: &str| {
+        let files =
+            fs::read_dir(folder.path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        let files: Vec<_> = files.map(|bytes| String::from_utf8_lossy(&bytes).to_lowercase()).collect();
+        files.iter().any(|content| content.contains(text))
+    };
+    assert!(holds("canary"));
+    assert_eq!(stores.users.erase(&erased).await.unwrap(), Erasure::Erased);
+    assert!(!holds("canary"));
+    assert!(holds("uid-s149"));
+    stores.close().await;
+    assert!(!holds("canary"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
