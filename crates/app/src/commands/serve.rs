@@ -75,6 +75,7 @@ pub(crate) async fn serve(
         probes,
     }
     .metrics();
+    let consumer = intake.as_ref().map(|intake| intake.listener.state());
 
     let stop = CancellationToken::new();
     let mut parts = Parts::new(stop.clone());
@@ -85,7 +86,7 @@ pub(crate) async fn serve(
     parts.start("metrics", metrics.serve(metrics_listener, stop.clone()));
     parts.start(
         "storage upkeep",
-        upkeep::run(storage, configuration.example_data, configuration.dedup_window, stop),
+        upkeep::run(storage, configuration.example_data, configuration.dedup_window, consumer, stop),
     );
     parts.run_until(stop_signal()?).await
 }
