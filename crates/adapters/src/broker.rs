@@ -1,6 +1,7 @@
 //! Where the broker is and who asks: the environment variables that the service has, too (specification §7).
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lapin::types::ShortString;
@@ -29,10 +30,12 @@ impl Broker {
     /// # Errors
     /// Names the variable that cannot be used.
     pub(crate) fn from_environment() -> Result<Self, BrokerConfigurationError> {
-        Self::from_variables(&std::env::vars().collect())
+        // Variables whose names are no UTF-8 are none of ours.
+        let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+        Self::from_variables(&std::env::vars_os().filter_map(named).collect())
     }
 
-    fn from_variables(variables: &HashMap<String, String>) -> Result<Self, BrokerConfigurationError> {
+    fn from_variables(variables: &HashMap<String, OsString>) -> Result<Self, BrokerConfigurationError> {
         let text =
             |name: &str, default: &str| Ok(read(variables, name)?.unwrap_or_else(|| default.to_owned()));
         let file = |name: &str| -> Result<Option<PathBuf>, BrokerConfigurationError> {
@@ -67,14 +70,24 @@ impl Broker {
 }
 
 /// The value of `NAME`, or of the file that `NAME_FILE` names, without its final line break.
-fn read(variables: &HashMap<String, String>, name: &str) -> Result<Option<String>, BrokerConfigurationError> {
-    let variable = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+fn read(
+    variables: &HashMap<String, OsString>,
+    name: &str,
+) -> Result<Option<String>, BrokerConfigurationError> {
+    let variable = |name: &str| {
+        let value = variables.get(name).filter(|value| !value.is_empty());
+        // A value that is no text could be a password, so it is not repeated.
+        let text = value.map(|value| {
+            value.to_str().ok_or_else(|| BrokerConfigurationError(format!("{name} must be text in UTF-8")))
+        });
+        text.transpose()
+    };
     let file_name = format!("{name}_FILE");
-    match (variable(name), variable(&file_name)) {
+    match (variable(name)?, variable(&file_name)?) {
         (Some(_), Some(_)) => {
             Err(BrokerConfigurationError(format!("{name} and {file_name} are both set; set one of them")))
         }
-        (Some(value), None) => Ok(Some(value.clone())),
+        (Some(value), None) => Ok(Some(value.to_owned())),
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(content) => Ok(Some(content.trim_end_matches(['\r', '\n']).to_owned())),
             Err(error) => {
@@ -87,10 +100,12 @@ fn read(variables: &HashMap<String, String>, name: &str) -> Result<Option<String
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
-    fn variables(set: &[(&str, &str)]) -> HashMap<String, String> {
-        set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn variables(set: &[(&str, &str)]) -> HashMap<String, OsString> {
+        set.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
     }
 
     #[test]
@@ -126,5 +141,13 @@ mod tests {
         }
         let both = variables(&[("RABBIT_USER", "a"), ("RABBIT_USER_FILE", "/b")]);
         assert!(Broker::from_variables(&both).unwrap_err().to_string().contains("RABBIT_USER_FILE"));
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_named_and_not_shown() {
+        let value = OsString::from_vec(b"canary\xe9".to_vec());
+        let set = [("RABBIT_PASSWORD".to_owned(), value)].into();
+        let error = Broker::from_variables(&set).unwrap_err().to_string();
+        assert_eq!(error, "RABBIT_PASSWORD must be text in UTF-8");
     }
 }

@@ -1,6 +1,8 @@
 //! What people and their scripts meet: help, completions, the progress bar, exit codes, the unit for systemd.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -102,6 +104,19 @@ async fn completions_that_nobody_takes_are_an_error_in_words() {
     assert_eq!(
         (run.code, run.stderr.as_str()),
         (1, "mymonit-adapter: No space left on device (os error 28)\n")
+    );
+}
+
+#[tokio::test]
+async fn variables_of_others_may_hold_any_bytes() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(SIMPLE).arg("values.txt").current_dir(folder.path());
+    command.env("SITE", OsStr::from_bytes(b"Gen\xe8ve")).env("RABBIT_USER", "a").env("RABBIT_USER_FILE", "b");
+    let finished = Finished::of_command(command).await.unwrap();
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (2, "mymonit-adapter: RABBIT_USER and RABBIT_USER_FILE are both set; set one of them\n")
     );
 }
 

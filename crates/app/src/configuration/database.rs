@@ -63,11 +63,29 @@ impl DatabaseLocation {
                     && parsed.has_host()
                     && !parsed.path().trim_matches('/').is_empty() =>
             {
+                require_tls_files(&parsed)?;
                 Ok(Self::MySqlUrl(url))
             }
             _ => Err(ConfigurationError::wrong_secret("DATABASE_URL", allowed)),
         }
     }
+}
+
+/// Makes sure that the files are there which the URL's parameters name. Otherwise the driver would say, each time that it
+/// connects, that there is no such file, and not which.
+fn require_tls_files(url: &url::Url) -> Result<(), ConfigurationError> {
+    for (parameter, path) in url.query_pairs() {
+        let is_file = ["ssl-ca", "ssl-cert", "ssl-key", "sslca", "sslcert", "sslkey"].contains(&&*parameter);
+        if !is_file || path.trim_start().starts_with("-----BEGIN") {
+            continue;
+        }
+        std::fs::File::open(&*path).map_err(|error| {
+            ConfigurationError(format!(
+                "DATABASE_URL names `{path}` as `{parameter}`, which cannot be read ({error})"
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -102,6 +120,16 @@ mod tests {
         );
         let variables = [("DATABASE_URL", "mysql://u:p@h/d")];
         assert!(matches!(location(&variables, true).unwrap(), DatabaseLocation::MySqlUrl(_)));
+    }
+
+    #[test]
+    fn a_file_that_the_url_names_and_that_is_not_there_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let url = |path: &str| format!("mysql://u:canary@h/d?ssl-mode=VERIFY_CA&ssl-ca={path}");
+        assert!(location(&[("DATABASE_URL", &url(file.path().to_str().unwrap()))], false).is_ok());
+        let message = location(&[("DATABASE_URL", &url("/no/such.pem"))], false).unwrap_err().to_string();
+        assert!(message.starts_with("DATABASE_URL names `/no/such.pem` as `ssl-ca`"), "{message}");
+        assert!(!message.contains("canary"), "{message}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,32 +27,32 @@ impl ConfigurationError {
 
 /// The variables that the process was started with. An empty one counts as not set, since compose files
 /// pass on what is not set as empty.
-pub(crate) struct Environment(HashMap<String, String>);
+pub(crate) struct Environment(HashMap<String, OsString>);
 
 impl Environment {
     /// The environment of this process.
     ///
-    /// Variables that are no UTF-8 are none of ours and are left out.
+    /// Variables whose names are no UTF-8 are none of ours and are left out.
     pub(crate) fn of_process() -> Self {
-        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self(std::env::vars_os().filter_map(utf8).collect())
+        let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+        Self(std::env::vars_os().filter_map(named).collect())
     }
 
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
-        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect())
     }
 
-    fn variable(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    fn variable(&self, name: &str) -> Result<Option<&str>, ConfigurationError> {
+        let value = self.0.get(name).filter(|value| !value.is_empty());
+        let text = value.map(|value| value.to_str().ok_or_else(|| not_text(name)));
+        text.transpose()
     }
 
     /// The value of `NAME`, or of the file that `NAME_FILE` names without its final line break.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, ConfigurationError> {
         let file_name = format!("{name}_FILE");
-        match (self.variable(name), self.variable(&file_name)) {
+        match (self.variable(name)?, self.variable(&file_name)?) {
             (Some(_), Some(_)) => {
                 Err(ConfigurationError(format!("{name} and {file_name} are both set; set one of them")))
             }
@@ -72,7 +73,7 @@ impl Environment {
 
     /// Whether the variable is set, and to nothing. Where that differs from not being set, the caller says so.
     pub(crate) fn is_empty(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(String::is_empty)
+        self.0.get(name).is_some_and(|value| value.is_empty())
     }
 
     /// Like [`Self::text`], for what may never be shown.
@@ -119,8 +120,15 @@ impl Environment {
     }
 }
 
+/// A value that is no text could be a password, so it is not repeated.
+fn not_text(name: &str) -> ConfigurationError {
+    ConfigurationError(format!("{name} holds bytes that are not UTF-8; allowed is text in UTF-8"))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn message<T: std::fmt::Debug>(result: Result<T, ConfigurationError>) -> String {
@@ -152,6 +160,16 @@ mod tests {
     #[test]
     fn an_empty_variable_counts_as_not_set() {
         assert_eq!(Environment::of(&[("DB_USER", "")]).text("DB_USER").unwrap(), None);
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_refused_by_name_instead_of_being_left_out() {
+        for name in ["DB_PASSWORD", "DB_PASSWORD_FILE"] {
+            let value = OsString::from_vec(b"canary\xe9".to_vec());
+            let environment = Environment([(name.to_owned(), value)].into());
+            let message = message(environment.secret("DB_PASSWORD"));
+            assert_eq!(message, format!("{name} holds bytes that are not UTF-8; allowed is text in UTF-8"));
+        }
     }
 
     #[test]

@@ -49,7 +49,8 @@ fn uri(environment: &Environment) -> Result<Faceted<String>, ConfigurationError>
 fn name(environment: &Environment, variable: &str, default: &str) -> Result<String, ConfigurationError> {
     match environment.text(variable)? {
         None => Ok(default.to_owned()),
-        Some(name) if name.len() <= 255 => Ok(name),
+        // A file can hold an empty name, at which the broker would make up one of its own for each process.
+        Some(name) if (1..=255).contains(&name.len()) => Ok(name),
         Some(name) => Err(ConfigurationError::wrong(variable, name, "a name of 1 to 255 bytes")),
     }
 }
@@ -89,6 +90,17 @@ mod tests {
         ] {
             let message = read(&Environment::of(&[(variable, held)])).unwrap_err().to_string();
             assert!(message.starts_with(variable), "{variable}={held}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_name_is_refused_by_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for variable in ["RABBIT_EXCHANGE", "RABBIT_ROUTING", "RABBIT_QUEUE"] {
+            let environment = Environment::of(&[(&format!("{variable}_FILE"), path)]);
+            let message = read(&environment).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("{variable} holds ``")), "{message}");
         }
     }
 
