@@ -1,3 +1,4 @@
+use std::io::{Write, stdout};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -21,11 +22,6 @@ pub(crate) async fn token(environment: &Environment, user_id: &str) -> anyhow::R
     let user_id = UserId::new(user_id)?;
     let user =
         storage.users().find(&user_id).await?.with_context(|| format!("there is no user {user_id}"))?;
-    print(&key.sign(user.username.reveal(), VALID_FOR)?);
-    Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the token is this command's result")]
-fn print(token: &str) {
-    println!("{token}");
+    let token = key.sign(user.username.reveal(), VALID_FOR)?;
+    writeln!(stdout(), "{token}").context("cannot print the token")
 }

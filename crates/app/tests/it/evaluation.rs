@@ -6,8 +6,9 @@ use mymonit_test_support::RabbitMq;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio::process::Command;
 
-use crate::house::{Adapter, Client, Finished, SOON, Service, ServiceBuilder, message};
+use crate::house::{Adapter, BINARY, Client, Finished, SOON, Service, ServiceBuilder, message};
 
 /// A folder in which somebody tries MyMONIT.
 struct Trial {
@@ -134,6 +135,22 @@ async fn a_token_for_nobody_or_before_the_first_start_is_a_clear_error() {
         let impossible = trial.token_command(user_id).await;
         assert_eq!((impossible.status, impossible.stdout.as_str()), (1, ""), "{impossible:?}");
         assert!(impossible.stderr.contains("`user_id`"), "{impossible:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_printed_is_an_error_and_no_panic() {
+    let trial = Trial::new().await;
+    let _service = trial.start().await;
+    for (line, said) in [
+        ("token S001 >/dev/full", "mymonit: cannot print the token: No space left on device (os error 28)\n"),
+        ("token NOBODY 2>/dev/full", ""),
+    ] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec \"$0\" {line}"), BINARY]).current_dir(trial.path()).env_clear();
+        let finished = command.output().await.unwrap();
+        let stderr = String::from_utf8(finished.stderr).unwrap();
+        assert_eq!((finished.status.code(), stderr.as_str()), (Some(1), said), "{line}");
     }
 }
 
