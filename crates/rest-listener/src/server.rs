@@ -32,9 +32,10 @@ pub struct Limits {
     pub body_read: Duration,
     /// From the end of the request's headers to the beginning of the answer.
     pub request: Duration,
-    /// How long a client may take no byte of an answer that is waiting for it. The system counts for many at once: it
-    /// tells of bytes that were taken when a third of its buffer is free again, so that a client cannot hold a
-    /// connection by taking one from time to time.
+    /// How long a client may take no byte of an answer that is waiting for it. What it takes shows only in bulk: the
+    /// system tells of it when a third of its own buffer is free again, and the client's system makes room in steps of a
+    /// sixteenth of its own. So a client cannot hold a connection by taking a byte from time to time; and one that goes
+    /// on reading over a slow line, or works on each measure before it reads the next, shows nothing for minutes.
     pub write_stall: Duration,
     /// From the moment at which the server is asked to stop to the end of connections that wait for a request. Closing
     /// one at once could meet a request that a proxy is just sending over it, and that the proxy may not repeat.
@@ -51,7 +52,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             body_read: Duration::from_secs(20),
             request: Duration::from_secs(30),
-            write_stall: Duration::from_secs(30),
+            write_stall: Duration::from_secs(5 * 60),
             // By then a proxy that has anything to send has sent it, and has been told to close the connection.
             drain: Duration::from_secs(1),
             connections: 4096,
@@ -163,4 +164,17 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_goes_on_reading_is_given_the_time_for_what_systems_buffer() {
+        /// Linux lets a send buffer grow to 4 MiB and a receive buffer to 6 MiB, and busy machines to 32 MiB.
+        const HIDDEN: u64 = (4 << 20) / 3 + (32 << 20) / 16;
+        const BYTES_PER_SECOND: u64 = 12_000;
+        assert!(Limits::default().write_stall.as_secs() * BYTES_PER_SECOND > HIDDEN);
+    }
 }
