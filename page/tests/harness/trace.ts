@@ -8,6 +8,8 @@ interface TraceEvent {
   /** Of the thread's processor time, in microseconds: when it began, and how much of it was used. */
   tts?: number;
   tdur?: number;
+  /** On the clock, in microseconds. */
+  dur?: number;
   args: { name?: string };
 }
 
@@ -64,18 +66,21 @@ function sum(numbers: number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0);
 }
 
-/** How much time the events of a thread cover; those within others count once. */
+/**
+ * How much time the events of a thread cover; those within others count once. Of what happens while a page goes away the browser
+ * does not tell the processor time: there it is the time on the clock, which is no less.
+ */
 function union(events: TraceEvent[]): number {
-  const spans = events
-    .map(({ tts = Number.NaN, tdur = 0 }) => ({ begin: tts, end: tts + tdur }))
-    .toSorted((one, other) => one.begin - other.begin);
   let [covered, reached] = [0, 0];
-  for (const { begin, end } of spans) {
-    covered += Math.max(0, end - Math.max(begin, reached));
-    reached = Math.max(end, reached);
-  }
-  if (Number.isNaN(covered)) {
-    throw new Error("the trace does not tell processor time");
+  for (const { tts, tdur = 0, dur = 0 } of events.toSorted(
+    (one, other) => (one.tts ?? 0) - (other.tts ?? 0),
+  )) {
+    if (tts === undefined) {
+      covered += dur;
+    } else {
+      covered += Math.max(0, tts + tdur - Math.max(tts, reached));
+      reached = Math.max(tts + tdur, reached);
+    }
   }
   return covered;
 }
