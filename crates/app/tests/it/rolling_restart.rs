@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use mymonit_test_support::{Nginx, ReservedPort, wait_until};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::house::{
@@ -25,6 +27,11 @@ const READERS: usize = 8;
 const ADMINISTRATORS: u32 = 8;
 /// How many messages a publisher has confirmed before it publishes more.
 const AT_ONCE: u32 = 200;
+/// How many messages may wait in the queue: enough for a process to be in the middle of something whenever it is stopped, few enough to
+/// be stored soon in the end, however quick the broker is.
+const BACKLOG: u32 = 10_000;
+/// How often a publisher looks whether there is room again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What the container's nginx says of each process: when it is left alone, and for how long.
 fn of_a_process() -> &'static str {
@@ -124,6 +131,9 @@ impl Load {
                 adapter.publish_all(messages).await?;
                 next += AT_ONCE;
                 published.store(next, Ordering::Relaxed);
+                while adapter.queue().await?.waiting > BACKLOG && !stop.is_cancelled() {
+                    sleep(LOOK_EVERY).await;
+                }
             }
             Ok(())
         });
