@@ -6,7 +6,8 @@
 #                                          docs/chaos.md
 #     ./run-tests.sh --newest-servers [ARGUMENT…]
 #                                          the Rust tests, with MySQL itself and the newest RabbitMQ in place of this machine's
-#                                          MariaDB and RabbitMQ; the arguments go to `cargo test`
+#                                          MariaDB and RabbitMQ; arguments such as `-p mymonit-storage` go to
+#                                          `cargo test`, which runs all of them otherwise
 #
 # Needed: a Rust toolchain (https://rustup.rs) and, unless the packages are there, Debian or Ubuntu with the right to
 # install them (root or sudo). The tests start servers of their own and leave none behind; the services that
@@ -81,7 +82,8 @@ if [[ $part == --newest-servers ]]; then
     say "checking the containers with them"
     containers/check-configuration.sh
     say "testing with them"
-    cargo test --workspace --locked "$@"
+    (($# > 0)) || set -- --workspace
+    cargo test --locked "$@"
     say "everything passed"
     exit
 fi
