@@ -13,6 +13,10 @@ const ONLY_THEMSELVES: ServiceError =
     ServiceError::Forbidden("a scientist has access to the own record only");
 const UNKNOWN_CALLER: ServiceError = ServiceError::Forbidden("the token's user is not known here");
 const NO_SUCH_USER: ServiceError = ServiceError::NotFound("there is no such user");
+/// With a slip in it, nobody could sign in as an administrator any more.
+const LAST_ADMINISTRATOR_STAYS: ServiceError = ServiceError::Conflict(
+    "the last administrator's `username` cannot be changed; add another administrator before",
+);
 
 /// What is said of a field that stays as it is for good; reads on after its name.
 pub(crate) const CANNOT_BE_CHANGED: &str = "cannot be changed";
@@ -102,7 +106,8 @@ pub trait UserService: Interface {
     /// Adds a user; for administrators.
     async fn create(&self, caller: &User, draft: UserDraft) -> Result<User, ServiceError>;
     /// Replaces what can change of a user; for administrators and the user. The id and the role, where
-    /// given, must be the stored ones; the username is changed by administrators only.
+    /// given, must be the stored ones; the username is changed by administrators only, and that of the last one not at
+    /// all.
     async fn update(
         &self,
         caller: &User,
@@ -229,11 +234,20 @@ impl UserServiceImpl {
         if attempt.caller().role != Role::Admin && profile.username != stored.username {
             return Err(ServiceError::Forbidden("only an administrator may change `username`"));
         }
+        if profile.username != stored.username && self.is_last_administrator(&stored).await? {
+            return Err(LAST_ADMINISTRATOR_STAYS);
+        }
         if !self.users.update(&stored.user_id, &profile).await? {
             return Err(NO_SUCH_USER);
         }
         let UserProfile { name, username, email } = profile;
         Ok(User { name, username, email, ..stored })
+    }
+
+    /// Whether nobody else could mend what goes wrong with this user.
+    async fn is_last_administrator(&self, user: &User) -> Result<bool, ServiceError> {
+        let is_other_one = |other: &User| other.role == Role::Admin && other.user_id != user.user_id;
+        Ok(user.role == Role::Admin && !self.users.list().await?.iter().any(is_other_one))
     }
 
     async fn try_erase(&self, attempt: &mut Attempt<'_>, user_id: &str) -> Result<(), ServiceError> {

@@ -127,6 +127,26 @@ async fn id_and_role_cannot_be_changed_nor_the_username_by_a_scientist() {
 }
 
 #[tokio::test]
+async fn the_last_administrator_cannot_be_lost_by_another_username() {
+    let site = Site::start().await;
+    let mut record = site.get("/users/me", Who::Admin).await.json();
+    let username = record["username"].clone();
+    record["username"] = "mistyped".into();
+    let detail = site.put("/users/A001", Who::Admin, &record).await.problem(409, "conflict");
+    assert!(detail.contains("last administrator"), "{detail}");
+    // Everything else may change.
+    (record["username"], record["name"]) = (username, "Al Alcorn".into());
+    assert_eq!(site.put("/users/A001", Who::Admin, &record).await.json()["name"], "Al Alcorn");
+
+    let mut second = marie();
+    second["role"] = "ADMIN".into();
+    assert_eq!(site.post("/users/", Who::Admin, &second).await.status, 201);
+    record["username"] = "another-uid".into();
+    assert_eq!(site.put("/users/A001", Who::Admin, &record).await.json()["username"], "another-uid");
+    site.get("/users/me", Who::Admin).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
 async fn an_erased_user_is_gone_and_the_id_stays_taken() {
     let site = Site::start().await;
     let answer = site.delete("/users/S001", Who::Peter).await;
