@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jsonwebtoken::Algorithm;
 use mymonit_model::Username;
 use mymonit_services::ports::{TokenError, TokenVerifier};
 use shaku::Component;
@@ -40,7 +39,7 @@ impl TokenVerifier for FirebaseTokenVerifier {
         let username = claims::check(jws.claims(), expected, claims::unix_now())?;
         let unknown = TokenError::Invalid("its `kid` is not among the current signing keys");
         let key = self.keys.find(kid).await?.ok_or(unknown)?;
-        if jws.is_signed_with(&key, Algorithm::RS256) {
+        if self.keys.has_signed(&key, &jws) {
             Ok(username)
         } else {
             Err(TokenError::Invalid("its signature does not verify"))

@@ -13,6 +13,7 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// from naming its own key (`jwk`, `jku`, `x5c`, `x5u`). Where a name stands twice, its last value counts,
 /// as in the SDK's JSON parsers and as RFC 7515 §4 allows.
 pub(crate) struct Jws<'a> {
+    token: &'a str,
     header: Map<String, Value>,
     claims: Map<String, Value>,
     signed: &'a str,
@@ -31,11 +32,17 @@ impl<'a> Jws<'a> {
             return Err(TokenError::Invalid("it has not three segments"));
         };
         Ok(Self {
+            token,
             signed: &token[..header.len() + 1 + claims.len()],
             header: object(header).ok_or(TokenError::Invalid("its header is malformed"))?,
             claims: object(claims).ok_or(TokenError::Invalid("its payload is malformed"))?,
             signature,
         })
+    }
+
+    /// The whole token as it came.
+    pub(crate) const fn token(&self) -> &'a str {
+        self.token
     }
 
     /// The algorithm, if it is named by a text.

@@ -19,6 +19,7 @@ mod evaluation_key;
 mod firebase;
 mod jws;
 mod project_id;
+mod signatures;
 mod signing_keys;
 
 pub use certificates::{CertificateAddress, CertificateAddressError, FetchError};

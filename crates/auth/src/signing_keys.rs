@@ -9,6 +9,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use crate::certificates::{CertificateAddress, CertificateSource, FetchError, Fetched, Keys};
+use crate::jws::Jws;
+use crate::signatures::Signatures;
 
 /// How many fetches unknown key ids may cause at once, and how long it takes until they may cause one more.
 /// Anybody can send tokens that name unknown keys; Google announces a key long before it signs with it.
@@ -33,6 +35,7 @@ pub struct SigningKeys {
     /// The number of the fetch that somebody waits for.
     wanted: watch::Sender<u64>,
     task: JoinHandle<()>,
+    signatures: Signatures,
 }
 
 impl SigningKeys {
@@ -48,7 +51,12 @@ impl SigningKeys {
         let (known_sender, known) = watch::channel(Known::nothing_yet());
         let (wanted, wanted_receiver) = watch::channel(0);
         let task = tokio::spawn(keep_fetching(source, known_sender, wanted_receiver));
-        Ok(Self { known, wanted, task })
+        Ok(Self { known, wanted, task, signatures: Signatures::new() })
+    }
+
+    /// Whether the token is signed with `key`, which is one that [`Self::find`] gave.
+    pub(crate) fn has_signed(&self, key: &Arc<DecodingKey>, jws: &Jws<'_>) -> bool {
+        self.signatures.is_signed_with(jws, key)
     }
 
     /// The current signing key of that id; `None` if there is none of it.

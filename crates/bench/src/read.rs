@@ -35,10 +35,13 @@ pub(crate) struct Options {
     /// For how many seconds small requests are made on each number of connections.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// On how many connections small requests are made.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    connections: Vec<usize>,
     /// Takes the figures of small requests and no others.
     #[arg(long)]
     small_only: bool,
-    /// How many slow clients there are beside the small requests.
+    /// How many slow clients there are beside the small requests; 0 leaves these figures out.
     #[arg(long, default_value_t = 1_000)]
     slow_clients: usize,
     /// Measures this binary instead of building the release.
@@ -71,7 +74,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     };
 
     small(&target, &service, (database.pid()?, &url), options).await?;
-    beside_slow_clients(&target, &service, options).await?;
+    if options.slow_clients > 0 {
+        beside_slow_clients(&target, &service, options).await?;
+    }
     if !options.small_only {
         pages(&target).await?;
         streams(&target, &service, &database, name, options.rounds).await?;
@@ -122,7 +127,7 @@ async fn small(
     .await?;
     let target = target.at(format!("/measures/{MILLION}?limit=10"));
     let how_long = Duration::from_secs(options.seconds);
-    for connections in [1, 16, 64] {
+    for &connections in &options.connections {
         let mut shares = Vec::new();
         for _ in 0..options.rounds {
             let bare = Small::take(&limit, connections, how_long, (bare.pid()?, database)).await?;

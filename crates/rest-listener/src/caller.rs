@@ -4,7 +4,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
-use mymonit_model::User;
+use mymonit_model::{ExperimentId, User, UserId, Username};
 use mymonit_services::{Credentials, MeasureReader, UserService};
 use tracing::Span;
 
@@ -25,14 +25,37 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let users = <Arc<dyn UserService>>::from_ref(state);
         let user = users.authenticate(credentials(&parts.headers)).await?;
-        Span::current().record("user_id", user.user_id.as_str());
+        note(&user.user_id);
         Ok(Self(user))
     }
 }
 
-/// The user who asks for the measures of the experiment in the path. A path that names none is refused, too, but only
-/// once the token is known to be good, as with [`Caller`].
-pub(crate) struct ReadingCaller(pub(crate) MeasureReader);
+/// Notes for the request's line who asks.
+pub(crate) fn note(user_id: &UserId) {
+    Span::current().record("user_id", user_id.as_str());
+}
+
+/// Somebody with a valid token who asks for the measures of the experiment in the path. A path that names none is
+/// refused, too, but only once the user is known, as with [`Caller`].
+///
+/// Who it is has not been asked yet: mostly one question tells that together with the measures
+/// ([`MeasureService::read_at_once`]). Whatever else is to be said to them, [`Self::known`] comes first.
+///
+/// [`MeasureService::read_at_once`]: mymonit_services::MeasureService::read_at_once
+pub(crate) struct ReadingCaller {
+    users: Arc<dyn UserService>,
+    pub(crate) username: Username,
+    pub(crate) experiment_id: ExperimentId,
+}
+
+impl ReadingCaller {
+    /// The user who asks.
+    pub(crate) async fn known(self) -> Result<MeasureReader, Problem> {
+        let reader = self.users.reader(&self.username, self.experiment_id).await?;
+        note(&reader.user.user_id);
+        Ok(reader)
+    }
+}
 
 impl<S> FromRequestParts<S> for ReadingCaller
 where
@@ -50,9 +73,8 @@ where
             }
         };
         let users = <Arc<dyn UserService>>::from_ref(state);
-        let reader = users.authenticate_reader(credentials(&parts.headers), experiment_id).await?;
-        Span::current().record("user_id", reader.user.user_id.as_str());
-        Ok(Self(reader))
+        let username = users.verify(credentials(&parts.headers)).await?;
+        Ok(Self { users, username, experiment_id })
     }
 }
 

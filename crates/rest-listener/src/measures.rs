@@ -11,13 +11,14 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK, VARY};
 use http::{HeaderMap, HeaderName};
 use mymonit_model::{ExperimentId, ExperimentName, Window};
 use mymonit_services::{
-    Content, MeasureService, Portions, Receipt, SentMeasures, ServiceError, StandsForMeasures,
+    Content, MeasureReading, MeasureService, Portions, ReadRequest, Receipt, SentMeasures, ServiceError,
+    StandsForMeasures,
 };
 use utoipa_axum::routes;
 
 use self::contract::{BinShape, MeasureShape, Readings};
 use self::query::ReadQuery;
-use crate::caller::ReadingCaller;
+use crate::caller::{self, ReadingCaller};
 use crate::encoder::{CsvEncoder, Encoder, JsonEncoder, NdjsonEncoder, Record};
 use crate::error::Problem;
 use crate::format::Format;
@@ -48,15 +49,14 @@ pub(crate) fn endpoints() -> Endpoints {
 )]
 async fn read(
     State(measures): State<Arc<dyn MeasureService>>,
-    ReadingCaller(reader): ReadingCaller,
-    query: ReadQuery,
+    caller: ReadingCaller,
+    query: Result<ReadQuery, Problem>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let shape = Shape::wanted(&query.0, &headers)?;
-    let experiment_id = reader.experiment_id;
-    let reading = measures.read(reader, query.request()?).await?;
+    let experiment_id = caller.experiment_id;
+    let (Wanted { query, shape, .. }, reading) = reading(&*measures, caller, wanted(query, &headers)).await?;
     let path = format!("/measures/{experiment_id}");
-    let link = reading.next.map(|cursor| (LINK, query.0.link_to_next(&path, &cursor)));
+    let link = reading.next.map(|cursor| (LINK, query.link_to_next(&path, &cursor)));
     let (name, receipt) = (&reading.experiment.name, reading.receipt);
     let (window, document) = match reading.content {
         Content::Measures(measures) => (None, shape.document(name, measures, receipt).await?),
@@ -65,6 +65,41 @@ async fn read(
     let window = window.map(|window: Window| (MYMONIT_WINDOW, window.to_string()));
     let file = shape.file_name(experiment_id).map(|name| (CONTENT_DISPOSITION, name));
     Ok((AppendHeaders(link), AppendHeaders(window), AppendHeaders(file), document).into_response())
+}
+
+/// What the client wants, and how.
+struct Wanted {
+    query: Parameters,
+    request: ReadRequest,
+    shape: Shape,
+}
+
+fn wanted(query: Result<ReadQuery, Problem>, headers: &HeaderMap) -> Result<Wanted, Problem> {
+    let query = query?;
+    let shape = Shape::wanted(&query.0, headers)?;
+    Ok(Wanted { request: query.request()?, query: query.0, shape })
+}
+
+/// What the caller reads. Only users learn what is wrong with what they want.
+async fn reading(
+    measures: &dyn MeasureService,
+    caller: ReadingCaller,
+    wanted: Result<Wanted, Problem>,
+) -> Result<(Wanted, MeasureReading), Problem> {
+    let at_once = match &wanted {
+        Ok(Wanted { request, .. }) => {
+            measures.read_at_once(&caller.username, caller.experiment_id, request).await?
+        }
+        Err(_) => None,
+    };
+    if let Some(reading) = at_once {
+        caller::note(&reading.user_id);
+        return Ok((wanted?, reading));
+    }
+    let reader = caller.known().await?;
+    let wanted = wanted?;
+    let reading = measures.read(reader, wanted.request.clone()).await?;
+    Ok((wanted, reading))
 }
 
 /// Tells the auditor how many measures have been written for the client.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use mymonit_model::{
     Email, Experiment, ExperimentId, ExperimentName, Faceted, MeasureId, MeasureType, MeasureTypeId,
-    MeasureValue, PersonName, StoredMeasure, Timestamp, User, UserId, Username,
+    MeasureValue, PersonName, Role, StoredMeasure, Timestamp, User, UserId, Username,
 };
 use shaku::Interface;
 use thiserror::Error;
@@ -190,6 +190,19 @@ pub struct MeasurePosition {
     pub id: MeasureId,
 }
 
+/// A page of measures with what its reader is to the experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadersPage {
+    /// Who reads.
+    pub user_id: UserId,
+    /// The reader's role.
+    pub role: Role,
+    /// The experiment's name.
+    pub experiment: ExperimentName,
+    /// The measures; at least one.
+    pub measures: Vec<StoredMeasure>,
+}
+
 /// Reads the measures.
 #[async_trait]
 pub trait MeasureStore: Interface {
@@ -201,6 +214,17 @@ pub trait MeasureStore: Interface {
         after: Option<MeasurePosition>,
         limit: u32,
     ) -> Result<Vec<StoredMeasure>, StorageError>;
+    /// [`Self::page`], and whether the user of that username is associated with the experiment, in one question: a
+    /// page that is there is whole, and the association was there when it was read. `None` where the two are not
+    /// associated, or either is not there, and also where one question does not tell, as with an empty page: the
+    /// caller has to ask one thing after the other then.
+    async fn page_for(
+        &self,
+        username: &Username,
+        query: &MeasureQuery,
+        after: Option<MeasurePosition>,
+        limit: u32,
+    ) -> Result<Option<ReadersPage>, StorageError>;
 }
 
 /// A measure whose names have been resolved, on its way into the database.

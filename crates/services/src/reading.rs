@@ -51,15 +51,19 @@ impl Reader {
         after: Option<MeasurePosition>,
         limit: u32,
     ) -> Result<(Option<String>, Content), ServiceError> {
-        // One more than asked for tells whether anything follows.
-        let mut rows = self.measures.page(&self.query, after, limit + 1).await?;
+        let rows = self.measures.page(&self.query, after, with_next(limit)).await?;
+        Ok(self.page_of(rows, limit))
+    }
+
+    /// The page of that size out of [`with_next`] rows.
+    pub(crate) fn page_of(self, mut rows: Vec<StoredMeasure>, limit: u32) -> (Option<String>, Content) {
         let mut next = None;
         if rows.len() > limit as usize {
             rows.truncate(limit as usize);
             next = rows.last().map(|last| cursor::encode(&self.scope, position(last)));
         }
         let measures = stream::once(async move { named(&*self.measure_types, rows).await });
-        Ok((next, Content::Measures(measures.boxed())))
+        (next, Content::Measures(measures.boxed()))
     }
 
     fn all(self, after: Option<MeasurePosition>) -> Content {
@@ -85,6 +89,11 @@ impl Reader {
             Ok(Some((Portion { rows, is_last }, (reader, next))))
         })
     }
+}
+
+/// How many rows to read for a page: one more than asked for tells whether anything follows.
+pub(crate) const fn with_next(limit: u32) -> u32 {
+    limit + 1
 }
 
 async fn named(

@@ -68,7 +68,7 @@ pub enum Credentials<'a> {
 }
 
 /// Somebody who asks for the measures of an experiment. Who it is and whether the two are associated was asked of the
-/// storage in one question, since most requests are for measures; what follows from it, [`MeasureService`] decides.
+/// storage in one question; what follows from it, [`MeasureService`] decides.
 ///
 /// [`MeasureService`]: crate::MeasureService
 #[derive(Debug, Clone)]
@@ -90,13 +90,20 @@ pub trait UserService: Interface {
     /// [`ServiceError::Unauthenticated`] if there is no token or it does not verify, [`ServiceError::Forbidden`] if
     /// it does and its user is not known here or was erased.
     async fn authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError>;
-    /// As [`Self::authenticate`], for somebody who asks for the measures of that experiment.
+    /// The username that an ID token stands for. Whether there is such a user is not asked here, so nobody is let in by
+    /// this alone.
     ///
     /// # Errors
-    /// Those of [`Self::authenticate`]. Whether the measures may be read is not asked here.
-    async fn authenticate_reader(
+    /// [`ServiceError::Unauthenticated`] if there is no token or it does not verify.
+    async fn verify(&self, credentials: Credentials<'_>) -> Result<Username, ServiceError>;
+    /// The user of a verified token, who asks for the measures of that experiment.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] if the user is not known here or was erased. Whether the measures may be read is not
+    /// asked here.
+    async fn reader(
         &self,
-        credentials: Credentials<'_>,
+        username: &Username,
         experiment_id: ExperimentId,
     ) -> Result<MeasureReader, ServiceError>;
     /// All users; for administrators.
@@ -139,7 +146,7 @@ impl UserServiceImpl {
     }
 
     /// Whom the token names.
-    async fn verify(&self, credentials: Credentials<'_>) -> Result<Username, ServiceError> {
+    async fn try_verify(&self, credentials: Credentials<'_>) -> Result<Username, ServiceError> {
         match credentials {
             Credentials::Token(token) => Ok(self.tokens.verify(token).await?),
             Credentials::Unusable(reason) => Err(ServiceError::Unauthenticated { reason }),
@@ -147,17 +154,16 @@ impl UserServiceImpl {
     }
 
     async fn try_authenticate(&self, credentials: Credentials<'_>) -> Result<User, ServiceError> {
-        let username = self.verify(credentials).await?;
+        let username = self.try_verify(credentials).await?;
         self.users.find_by_username(&username).await?.ok_or(UNKNOWN_CALLER)
     }
 
-    async fn try_authenticate_reader(
+    async fn try_reader(
         &self,
-        credentials: Credentials<'_>,
+        username: &Username,
         experiment_id: ExperimentId,
     ) -> Result<MeasureReader, ServiceError> {
-        let username = self.verify(credentials).await?;
-        let found = self.users.find_with_experiment(&username, experiment_id).await?;
+        let found = self.users.find_with_experiment(username, experiment_id).await?;
         let (user, experiment) = found.ok_or(UNKNOWN_CALLER)?;
         Ok(MeasureReader { user, experiment_id, experiment })
     }
@@ -268,12 +274,16 @@ impl UserService for UserServiceImpl {
         self.audited(self.try_authenticate(credentials).await)
     }
 
-    async fn authenticate_reader(
+    async fn verify(&self, credentials: Credentials<'_>) -> Result<Username, ServiceError> {
+        self.audited(self.try_verify(credentials).await)
+    }
+
+    async fn reader(
         &self,
-        credentials: Credentials<'_>,
+        username: &Username,
         experiment_id: ExperimentId,
     ) -> Result<MeasureReader, ServiceError> {
-        self.audited(self.try_authenticate_reader(credentials, experiment_id).await)
+        self.audited(self.try_reader(username, experiment_id).await)
     }
 
     async fn list(&self, caller: &User) -> Result<Vec<User>, ServiceError> {

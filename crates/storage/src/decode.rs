@@ -7,7 +7,7 @@ use mymonit_model::{
 };
 use mymonit_services::directory::ErasedUser;
 use mymonit_services::message::{MessageId, Rejection, RejectionReason};
-use mymonit_services::ports::{RejectedMessage, RejectedMessageId, StorageError};
+use mymonit_services::ports::{ReadersPage, RejectedMessage, RejectedMessageId, StorageError};
 use serde_json::Value;
 use sqlx::Error;
 
@@ -27,6 +27,8 @@ pub(crate) type MeasureTypeRow = (u16, String, String, String);
 pub(crate) type MeasureRow = (u64, u16, i64, f64);
 /// ID, TYPE, TIMESTAMP, MEASURE_VALUE, IS_NEGATIVE_ZERO.
 pub(crate) type MarkedMeasureRow = (u64, u16, i64, f64, bool);
+/// The ID and the role's NAME of the user who reads, and the NAME of the experiment.
+pub(crate) type ReaderRow = (String, String, String);
 
 /// ID, REASON, DETAIL, RECEIVED_AT, MESSAGE_ID, PROPERTIES, SIZE.
 pub(crate) type RejectedMessageRow = (u64, String, String, i64, Option<Vec<u8>>, String, u64);
@@ -76,6 +78,16 @@ pub(crate) fn measure_type((id, name, symbol, quantity): MeasureTypeRow) -> Resu
         name: MeasureTypeName::new(&name).map_err(invalid)?,
         symbol,
         quantity,
+    })
+}
+
+/// The reader of a page that is to be filled.
+pub(crate) fn reader((id, role, experiment): ReaderRow) -> Result<ReadersPage, Error> {
+    Ok(ReadersPage {
+        user_id: UserId::new(&id).map_err(invalid)?,
+        role: role.parse().map_err(invalid)?,
+        experiment: ExperimentName::new(&experiment).map_err(invalid)?,
+        measures: Vec::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Measures and queries with which the engines' tests look at what a page costs.
 
-use mymonit_model::{ExperimentId, MeasureId, MeasureTypeId, MeasureValue, Timestamp};
+use mymonit_model::{ExperimentId, MeasureId, MeasureTypeId, MeasureValue, Timestamp, Username};
 use mymonit_services::ports::{
     IngestContent, IngestMessage, MeasurePosition, MeasureQuery, NewMeasure, Order,
 };
@@ -17,6 +17,19 @@ pub(crate) fn measures() -> IngestMessage {
         value: MeasureValue::new(1.0).unwrap(),
     };
     IngestMessage { message_id: None, content: IngestContent::Measures((0..9_000).map(measure).collect()) }
+}
+
+/// Adds somebody who may read the first experiment, in either dialect.
+pub(crate) const ADD_READER: [&str; 3] = [
+    "INSERT INTO USERS (ID, NAME, USERNAME, EMAIL, EMAIL_KEY, ROLE) \
+     VALUES ('S001', 'Peter Higg', 'reader', 'phigg@home.cern', 'phigg@home.cern', 2)",
+    "INSERT INTO EXPERIMENTS (ID, NAME) VALUES (1, 'one')",
+    "INSERT INTO USER_EXPERIMENTS (USER_ID, EXPERIMENT_ID) VALUES ('S001', 1)",
+];
+
+/// The username of that reader.
+pub(crate) fn reader() -> Username {
+    Username::new("reader").unwrap()
 }
 
 /// Every shape of query, from its beginning and from the middle of the shared moment.

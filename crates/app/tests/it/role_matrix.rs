@@ -434,6 +434,7 @@ async fn lists_hold_what_the_caller_may_see_and_nothing_else(engine: Engine) {
     administrator.associate(1, "S002").await.unwrap();
     assert_eq!(of(&other).await, ["device-vibrations", "black-holes"]);
     assert_eq!(other.measures("/measures/1").await.unwrap().len(), 10);
+    assert_eq!(other.measures("/measures/1?limit=3").await.unwrap().len(), 3);
     let associations = administrator.read("/scientists-experiments/").await.unwrap();
     assert_eq!(ids(&associations["1"]["users"], "user_id"), ["S001", "S002"]);
     assert_eq!(ids(&associations["2"]["users"], "user_id"), ["S002"]);
@@ -441,7 +442,15 @@ async fn lists_hold_what_the_caller_may_see_and_nothing_else(engine: Engine) {
     // What was granted ends with the association, also for one who has just been reading.
     assert_eq!(administrator.delete("/scientists-experiments/1/S002").await.unwrap().status, 204);
     assert_eq!(of(&other).await, ["black-holes"]);
+    assert_eq!(other.get("/measures/1?limit=3").await.unwrap().status, 404);
     assert_eq!(other.get("/measures/1").await.unwrap().status, 404);
+
+    // The same holds for one who has just been erased, whatever is remembered of the token.
+    administrator.associate(1, "S002").await.unwrap();
+    assert_eq!(other.measures("/measures/1?limit=3").await.unwrap().len(), 3);
+    assert_eq!(administrator.delete("/users/S002").await.unwrap().status, 204);
+    assert_eq!(other.get("/measures/1?limit=3").await.unwrap().status, 403);
+    assert_eq!(other.get("/measures/1").await.unwrap().status, 403);
 }
 
 async fn what_a_scientist_may_not_see_looks_like_what_does_not_exist(engine: Engine) {

@@ -2,6 +2,7 @@
 //! moves by hand; the server is real and counts the requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mymonit_auth::{CertificateAddress, FirebaseTokenVerifier, ProjectId, SigningKeys};
 use mymonit_test_support::tokens::{Answer, FirebaseDouble, TestKey};
@@ -10,7 +11,7 @@ use tokio::task::{JoinSet, yield_now};
 
 use crate::clock::{StoppedClock, at_once};
 use crate::firebase::judge_of;
-use crate::table::{Verdict, verdict, with, without};
+use crate::table::{Verdict, seconds_from_now, verdict, with, without};
 
 const MAX_AGE: u64 = 1000;
 const UID: &str = "uid";
@@ -127,6 +128,47 @@ async fn a_key_that_is_no_longer_served_signs_nothing_any_more() {
     double.requested(2).await;
     assert_eq!(verdict(&judge, &token_of(TestKey::nth(1))).await, accepted());
     assert_eq!(verdict(&judge, &token_of(TestKey::nth(0))).await, unknown());
+}
+
+#[tokio::test]
+async fn a_token_that_was_accepted_is_refused_once_its_key_id_names_another_key() {
+    let (clock, double, judge) = start().await;
+    let (old, new) = (TestKey::nth(0), TestKey::nth(1));
+    let claims = FirebaseDouble::claims_for(UID).to_string();
+    let token_of_new = new.sign(old.header().to_string().as_bytes(), claims.as_bytes());
+    let body = json!({ old.kid(): new.certificate() }).to_string();
+    double.answer_with(Answer::response("200 OK", &[("Cache-Control", "max-age=1000")], &body));
+    let token = token_of(old);
+    assert_eq!(verdict(&judge, &token).await, accepted());
+    clock.advance(751.0).await;
+    while verdict(&judge, &token_of_new).await != accepted() {
+        yield_now().await;
+    }
+    assert_eq!(verdict(&judge, &token).await, Err("its signature does not verify".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_that_was_accepted_is_refused_once_it_has_expired() {
+    let double = FirebaseDouble::start().await.unwrap();
+    let judge = judge_of(&double);
+    // The first is enough unless this machine is very busy.
+    for lifetime in [2, 10, 60] {
+        let token =
+            double.token_with(&with(FirebaseDouble::claims_for(UID), "exp", seconds_from_now(lifetime)));
+        let mut was_accepted = false;
+        let refusal = loop {
+            match verdict(&judge, &token).await {
+                Ok(_) => was_accepted = true,
+                refusal => break refusal,
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(refusal, Err("it has expired".to_owned()));
+        if was_accepted {
+            return;
+        }
+    }
+    panic!("no token was accepted before it expired");
 }
 
 #[tokio::test]

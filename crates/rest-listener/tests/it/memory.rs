@@ -12,7 +12,7 @@ use mymonit_model::{
 use mymonit_services::example_data::example_data;
 use mymonit_services::ports::{
     AssociationStore, Cause, Conflict, Erasure, ExperimentStore, MeasurePosition, MeasureQuery, MeasureStore,
-    MeasureTypeStore, Order, StorageError, TokenError, TokenVerifier, UserProfile, UserStore,
+    MeasureTypeStore, Order, ReadersPage, StorageError, TokenError, TokenVerifier, UserProfile, UserStore,
 };
 use shaku::Component;
 use tokio::sync::watch;
@@ -379,6 +379,21 @@ impl MeasureStore for FakeMeasureStore {
         }
         rows.truncate(limit as usize);
         Ok(rows)
+    }
+
+    async fn page_for(
+        &self,
+        username: &Username,
+        query: &MeasureQuery,
+        after: Option<MeasurePosition>,
+        limit: u32,
+    ) -> Result<Option<ReadersPage>, StorageError> {
+        let users = FakeUserStore { memory: self.memory.clone() };
+        let found = users.find_with_experiment(username, query.experiment_id).await?;
+        let Some((User { user_id, role, .. }, Some(experiment))) = found else { return Ok(None) };
+        let measures = self.page(query, after, limit).await?;
+        let page = ReadersPage { user_id, role, experiment: experiment.name, measures };
+        Ok(Some(page).filter(|page| !page.measures.is_empty()))
     }
 }
 

@@ -1,8 +1,8 @@
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use mymonit_model::{MeasureTypeId, StoredMeasure};
-use mymonit_services::ports::{MeasurePosition, MeasureQuery, NewMeasure, Order};
+use mymonit_model::{Experiment, ExperimentId, MeasureTypeId, Role, StoredMeasure, User};
+use mymonit_services::ports::{Erasure, MeasurePosition, MeasureQuery, NewMeasure, Order, ReadersPage};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -11,7 +11,9 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::database::{Stores, on_every_engine};
-use crate::fixtures::{all_of, bits, measure, moment, read, store};
+use crate::fixtures::{
+    add_experiment, add_user, all_of, bits, experiment_name, measure, moment, read, store, username,
+};
 
 fn position(measure: &StoredMeasure) -> MeasurePosition {
     MeasurePosition { timestamp: measure.timestamp, id: measure.id }
@@ -141,6 +143,84 @@ on_every_engine! {
         let second = database.measures.page(&query, Some(position(&first[4])), 100).await.unwrap();
         let times: Vec<_> = second.iter().map(|measure| measure.timestamp.unix_nanos()).collect();
         assert_eq!(times, [4, 3, 2, 1, 0]);
+    }
+
+    async fn a_page_is_given_with_its_reader_to_whom_it_is_for_now(database: Database) {
+        let one = add_experiment(&database, "one").await;
+        let two = add_experiment(&database, "two").await;
+        let empty = add_experiment(&database, "empty").await;
+        let scientist = add_user(&database, "S001", Role::Scientist).await;
+        let administrator = add_user(&database, "A001", Role::Admin).await;
+        for experiment in [&one, &empty] {
+            assert!(database.associations.insert(experiment.experiment_id, &scientist.user_id).await.unwrap());
+        }
+        let written = |experiment: &Experiment| measure(experiment.experiment_id.get(), 1, 7, 1.0);
+        store(&database, vec![written(&one), written(&one), written(&one), written(&two)]).await;
+        let first_two = MeasureQuery { experiment_id: one.experiment_id, ..all_of(1, Order::Descending) };
+        let page = async |user: &User, experiment_id: ExperimentId| {
+            let query = MeasureQuery { experiment_id, ..first_two.clone() };
+            database.measures.page_for(user.username.reveal(), &query, None, 2).await.unwrap()
+        };
+
+        let whole = ReadersPage {
+            user_id: scientist.user_id.clone(),
+            role: Role::Scientist,
+            experiment: one.name.clone(),
+            measures: database.measures.page(&first_two, None, 2).await.unwrap(),
+        };
+        assert_eq!(whole.measures.len(), 2);
+        assert_eq!(page(&scientist, one.experiment_id).await, Some(whole.clone()));
+        for experiment in [two.experiment_id, empty.experiment_id, ExperimentId::new(99)] {
+            assert_eq!(page(&scientist, experiment).await, None);
+        }
+        assert_eq!(page(&administrator, one.experiment_id).await, None);
+        let nobody = username("UID-S001");
+        assert_eq!(database.measures.page_for(&nobody, &first_two, None, 2).await.unwrap(), None);
+
+        let renamed = Experiment { name: experiment_name("renamed"), ..one };
+        assert!(database.experiments.rename(&renamed).await.unwrap());
+        let whole = ReadersPage { experiment: renamed.name, ..whole };
+        assert_eq!(page(&scientist, one.experiment_id).await, Some(whole.clone()));
+        assert!(database.associations.delete(one.experiment_id, &scientist.user_id).await.unwrap());
+        assert_eq!(page(&scientist, one.experiment_id).await, None);
+        assert!(database.associations.insert(one.experiment_id, &scientist.user_id).await.unwrap());
+        assert_eq!(page(&scientist, one.experiment_id).await, Some(whole));
+        assert_eq!(database.users.erase(&scientist.user_id).await.unwrap(), Erasure::Erased);
+        assert_eq!(page(&scientist, one.experiment_id).await, None);
+    }
+
+    async fn a_page_with_its_reader_is_the_page_without(database: Database) {
+        let experiment = add_experiment(&database, "one").await.experiment_id;
+        let scientist = add_user(&database, "S001", Role::Scientist).await;
+        assert!(database.associations.insert(experiment, &scientist.user_id).await.unwrap());
+        let written = (0..60).map(|number| measure(experiment.get(), number % 3 + 1, i64::from(number / 7), 1.0));
+        store(&database, written.collect()).await;
+        let types = vec![MeasureTypeId::new(1), MeasureTypeId::new(3)];
+        for (order, types, size) in [
+            (Order::Descending, vec![], 5),
+            (Order::Ascending, vec![], 5),
+            (Order::Descending, types.clone(), 4),
+            (Order::Ascending, types, 100),
+        ] {
+            let query = MeasureQuery { from: Some(moment(1)), types, ..all_of(experiment.get(), order) };
+            let mut after = None;
+            loop {
+                let page = database.measures.page(&query, after, size).await.unwrap();
+                let readers = database.measures.page_for(scientist.username.reveal(), &query, after, size);
+                match readers.await.unwrap() {
+                    Some(readers) => assert_eq!(readers.measures, page),
+                    // One question does not tell of a page that ends in the moment at which the one before ended.
+                    None => assert!(
+                        page.last().is_none_or(|last| after.is_some_and(|after| after.timestamp == last.timestamp)),
+                        "{query:?} {after:?}"
+                    ),
+                }
+                after = match page.last() {
+                    Some(last) => Some(position(last)),
+                    None => break,
+                };
+            }
+        }
     }
 
     async fn pages_put_together_are_the_whole_reading(database: Database) {
