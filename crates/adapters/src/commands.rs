@@ -4,6 +4,7 @@ mod check;
 mod run;
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use crate::cli::{Arguments, Command};
@@ -31,14 +32,23 @@ impl Failure {
         Self { code, text: text.to_string() }
     }
 
+    /// What it means that a result cannot be printed: whoever reads it may have seen enough (`| head`), which is no failure
+    /// and nothing to speak of.
+    fn of_printing(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(0, ""),
+            _ => Self::new(FAILED, format_args!("cannot print the result: {error}")),
+        }
+    }
+
     /// What is wrong before anything is done.
     fn wrong(text: impl fmt::Display) -> Self {
         Self::new(WRONG, text)
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
         Self::new(FAILED, error)
     }
 }
@@ -49,13 +59,15 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Run(run) => run::run(run),
         Command::Check(check) => check::run(&check),
         Command::Completions { shell } => {
-            Arguments::print_completions(shell).map(|()| 0).map_err(Failure::from)
+            Arguments::print_completions(shell).map(|()| 0).map_err(|error| Failure::of_printing(&error))
         }
     };
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            tell(failure.text.trim_end());
+            if failure.code != 0 {
+                tell(failure.text.trim_end());
+            }
             ExitCode::from(failure.code)
         }
     }

@@ -7,9 +7,10 @@ mod measure_lines;
 mod migrate;
 mod openapi;
 mod serve;
+mod stop_signal;
 mod token;
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +36,25 @@ const NOT_TAKEN: u8 = 3;
 #[error("{0}")]
 struct NotTaken(String);
 
+/// Whoever reads what a command prints has seen enough (`| head`), which is no failure.
+#[derive(Debug, Error)]
+#[error("nobody reads standard output any more")]
+struct SeenEnough;
+
+/// What it means that a command could not print what it was asked for.
+fn cannot_print(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => SeenEnough.into(),
+        _ => anyhow::Error::from(error).context("cannot print the result"),
+    }
+}
+
+/// Prints what a command was asked for.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(cannot_print)
+}
+
 /// How long the last lines may take to Logstash: a part of the 10 s that the service has to stop.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -42,6 +62,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     match execute(arguments.command(), &Environment::of_process()).await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<SeenEnough>() => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("mymonit: {error:#}"));
             ExitCode::from(match &error {
@@ -119,8 +140,7 @@ async fn attached_storage(environment: &Environment) -> anyhow::Result<Storage> 
     Ok(storage)
 }
 
-/// Writes a line to standard error, for who started the command; there may be no log yet.
+/// Writes a line to standard error, for who started the command; there may be no log yet, and nobody who reads.
 fn say(line: &str) {
-    // If nobody can be told, the exit status still tells.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(stderr(), "{line}");
 }

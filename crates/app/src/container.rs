@@ -177,6 +177,17 @@ impl Storage {
         }
     }
 
+    /// The same, unless `stop` comes while another process does so: then nothing is done, and the answer is false.
+    pub(crate) async fn prepare_unless(
+        &self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<bool, PrepareError> {
+        match &self.engine {
+            Engine::MySql(database) => database.prepare_unless(stop).await,
+            Engine::Sqlite(database) => database.prepare_unless(stop).await,
+        }
+    }
+
     /// Uses the database as it is, for commands that are to change nothing but what they are told.
     pub(crate) async fn attach(&self) -> Result<(), PrepareError> {
         match &self.engine {

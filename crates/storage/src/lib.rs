@@ -8,6 +8,7 @@
 //! So the service starts and lives while its database is away, and becomes ready by itself.
 
 mod decode;
+mod directory_order;
 mod error;
 mod ingest_plan;
 mod measure_range;

@@ -73,6 +73,24 @@ struct Checking<'a> {
     records: u64,
 }
 
+/// Why the records of a stream are shown no further.
+enum Stopped {
+    Reading(ReadError),
+    Printing(io::Error),
+}
+
+impl From<ReadError> for Stopped {
+    fn from(error: ReadError) -> Self {
+        Self::Reading(error)
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Printing(error)
+    }
+}
+
 /// A measure as it would be published.
 #[derive(Deserialize)]
 struct Shown<'a> {
@@ -88,7 +106,7 @@ impl Checking<'_> {
     /// Shows the first records of a stream; says how many are bad.
     fn show(&self, name: &str, bytes: Box<dyn Bytes>) -> Result<u64, Failure> {
         let mut out = stdout().lock();
-        writeln!(out, "{name}:")?;
+        writeln!(out, "{name}:").map_err(|error| Failure::of_printing(&error))?;
         let limits = Limits { record_bytes: self.source.max_record_bytes };
         let parser = open(
             bytes,
@@ -98,17 +116,22 @@ impl Checking<'_> {
             &limits,
             Start::BEGINNING,
         );
-        match parser.and_then(|mut parser| self.show_records(&mut *parser, &mut out)) {
+        let shown =
+            parser.map_err(Stopped::from).and_then(|mut parser| self.show_records(&mut *parser, &mut out));
+        match shown {
             Ok(bad) => Ok(bad),
-            Err(ReadError::Io(error)) => Err(Failure::new(FAILED, format!("{name}: {error}"))),
-            Err(broken) => {
-                writeln!(out, "  {broken}; it cannot be read any further")?;
-                Ok(1)
+            Err(Stopped::Reading(ReadError::Io(error))) => {
+                Err(Failure::new(FAILED, format!("{name}: {error}")))
             }
+            Err(Stopped::Reading(broken)) => {
+                let told = writeln!(out, "  {broken}; it cannot be read any further");
+                told.map(|()| 1).map_err(|error| Failure::of_printing(&error))
+            }
+            Err(Stopped::Printing(error)) => Err(Failure::of_printing(&error)),
         }
     }
 
-    fn show_records(&self, parser: &mut dyn Parser, out: &mut impl Write) -> Result<u64, ReadError> {
+    fn show_records(&self, parser: &mut dyn Parser, out: &mut impl Write) -> Result<u64, Stopped> {
         let (mut record, mut json, mut bad) = (Record::default(), Vec::new(), 0);
         for number in 0..self.records {
             json.clear();

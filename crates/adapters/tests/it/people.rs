@@ -277,3 +277,21 @@ async fn systemd_understands_the_unit() {
     let said = Finished::of_command(shell("systemd-analyze", &arguments, folder.path())).await.unwrap();
     assert!(said.code == 0 && said.stderr.is_empty(), "{said:?}");
 }
+
+#[tokio::test]
+async fn a_reader_who_has_seen_enough_is_no_failure() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("values.txt"), "1\nnonsense\n".repeat(20_000)).unwrap();
+    let options = "--experiment device-vibrations --measure hertz";
+    for (command, shown) in [
+        (format!("check {options} --first 40000 values.txt | head -n 1"), "values.txt:\n"),
+        (format!("run --dry-run {options} values.txt 2>&1 | true"), ""),
+        ("completions bash | head -c 3".to_owned(), "_my"),
+    ] {
+        let script = format!("set -o pipefail; mymonit-adapter {command}");
+        let said = Finished::of_command(shell("bash", &["-c", &script], folder.path())).await.unwrap();
+        // Of the dry run, the number of bad lines is the result, whether anybody hears of it or not.
+        let code = if command.starts_with("run") { 3 } else { 0 };
+        assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (code, shown, ""), "{command}");
+    }
+}

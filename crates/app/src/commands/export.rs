@@ -2,11 +2,10 @@
 
 use std::io::{BufWriter, Write, stdout};
 
-use anyhow::Context;
 use futures::TryStreamExt;
 
-use super::attached_storage;
 use super::measure_lines::{self, MeasureLine};
+use super::{attached_storage, cannot_print, print};
 use crate::cli::{Export, ExportMeasures, ExportWhat, LineFormat};
 use crate::configuration::{Environment, max_message_bytes};
 use crate::container::OperatorServices;
@@ -16,10 +15,7 @@ pub(crate) async fn export(environment: &Environment, arguments: Export) -> anyh
     let storage = attached_storage(environment).await?;
     let services = OperatorServices::build(&storage, max_message_bytes(environment)?);
     match arguments.what {
-        None => {
-            let document = services.directory.export().await?;
-            stdout().write_all(document.as_bytes()).context("cannot print the document")
-        }
+        None => print(&services.directory.export().await?),
         Some(ExportWhat::Measures(arguments)) => export_measures(&services, arguments).await,
     }
 }
@@ -29,7 +25,7 @@ async fn export_measures(services: &OperatorServices, arguments: ExportMeasures)
     let mut portions = services.measure_export.export(&experiment, from, to).await?;
     let mut output = BufWriter::new(stdout());
     if format == LineFormat::Csv {
-        writeln!(output, "{}", measure_lines::HEADER.join(",")).context("cannot print the measures")?;
+        writeln!(output, "{}", measure_lines::HEADER.join(",")).map_err(cannot_print)?;
     }
     while let Some(portion) = portions.try_next().await? {
         for measure in portion {
@@ -38,8 +34,8 @@ async fn export_measures(services: &OperatorServices, arguments: ExportMeasures)
                 LineFormat::Ndjson => line.write_json(&mut output),
                 LineFormat::Csv => line.write_csv(&mut output),
             };
-            printed.context("cannot print the measures")?;
+            printed.map_err(cannot_print)?;
         }
     }
-    output.flush().context("cannot print the measures")
+    output.flush().map_err(cannot_print)
 }

@@ -1,6 +1,6 @@
 //! `mymonit import`: a document, or measures, into the database.
 
-use std::io::{Read, Write, stderr, stdout};
+use std::io::{Read, Write, stderr};
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use mymonit_services::audit::Outcome;
 use mymonit_services::directory::{ImportError, MAX_DOCUMENT_BYTES};
 use tokio::sync::mpsc;
 
-use super::{NotTaken, attached_storage, measure_lines};
+use super::{NotTaken, attached_storage, measure_lines, print};
 use crate::cli::{Import, ImportMeasures, ImportWhat, LineFormat};
 use crate::configuration::{Environment, max_message_bytes};
 use crate::container::OperatorServices;
@@ -45,7 +45,7 @@ async fn import_document(services: &OperatorServices, file: &Path, dry_run: bool
         (_, true) => format!("{changes} would be made; nothing was changed\n"),
         (_, false) => format!("{changes} made\n"),
     });
-    stdout().write_all(text.as_bytes()).context("cannot print what was done")
+    print(&text)
 }
 
 /// No more of it than what is too much already.
@@ -69,7 +69,7 @@ async fn import_measures(services: OperatorServices, arguments: ImportMeasures) 
     let mut stored = Ok(());
     while let Some(lines) = portions.recv().await {
         match import.store(lines).await {
-            Ok(rejected) => say_rejected(&rejected)?,
+            Ok(rejected) => say_rejected(&rejected),
             Err(error) => {
                 stored = Err(error);
                 break;
@@ -85,7 +85,7 @@ async fn import_measures(services: OperatorServices, arguments: ImportMeasures) 
         "{} lines: {} stored, {} known already, {} kept among the rejected messages\n",
         done.received, done.stored, done.duplicate, done.rejected
     );
-    stdout().write_all(summary.as_bytes()).context("cannot print what was done")?;
+    let printed = print(&summary);
     stored.context(
         "the import has stopped; the same file again, within the deduplication window, goes on here",
     )?;
@@ -93,14 +93,15 @@ async fn import_measures(services: OperatorServices, arguments: ImportMeasures) 
     if done.rejected > 0 {
         return Err(NotTaken(format!("{} lines were rejected", done.rejected)).into());
     }
-    Ok(())
+    printed
 }
 
-fn say_rejected(rejected: &[RejectedLine]) -> anyhow::Result<()> {
+/// Says it, if there is anybody who reads it: the lines are kept, and the import goes on.
+fn say_rejected(rejected: &[RejectedLine]) {
     let mut text = String::new();
     for RejectedLine { line, reason, detail } in rejected {
         let detail = detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
         text.push_str(&format!("line {line}: {}{}\n", reason.code(), detail.escape_debug()));
     }
-    stderr().write_all(text.as_bytes()).context("cannot print what was rejected")
+    let _ = stderr().write_all(text.as_bytes());
 }

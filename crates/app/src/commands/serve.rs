@@ -11,12 +11,12 @@ use mymonit_rabbit_listener::{RabbitConfiguration, RabbitListener, tell_throughp
 use mymonit_rest_listener::{HealthState, Limits, Page, RequestMetrics};
 use mymonit_services::ReadinessProbe;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::stop_signal::stop_signal;
 use crate::cli;
 use crate::configuration::{AuthConfiguration, Configuration, Environment, RestConfiguration};
 use crate::container::{ClientServices, IngestServices, Storage, auth_module};
@@ -176,19 +176,6 @@ async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) 
             Ok(())
         }
     }
-}
-
-/// Ends on the first SIGTERM or SIGINT. The handlers are in place when this returns, so that a signal during
-/// the start is not missed.
-fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
-    })
 }
 
 /// The parts of the running service. They end together: one that fails takes the others along in good order.

@@ -1,10 +1,10 @@
-use std::io::{Write, stdout};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use mymonit_auth::EvaluationKey;
 use mymonit_model::UserId;
 
+use super::print;
 use crate::configuration::{AuthConfiguration, DatabaseConfiguration, Environment};
 use crate::container::Storage;
 
@@ -22,6 +22,5 @@ pub(crate) async fn token(environment: &Environment, user_id: &str) -> anyhow::R
     let user_id = UserId::new(user_id)?;
     let user =
         storage.users().find(&user_id).await?.with_context(|| format!("there is no user {user_id}"))?;
-    let token = key.sign(user.username.reveal(), VALID_FOR)?;
-    writeln!(stdout(), "{token}").context("cannot print the token")
+    print(&format!("{}\n", key.sign(user.username.reveal(), VALID_FOR)?))
 }

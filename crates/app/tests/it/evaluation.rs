@@ -143,7 +143,10 @@ async fn what_cannot_be_printed_is_an_error_and_no_panic() {
     let trial = Trial::new().await;
     let _service = trial.start().await;
     for (line, said) in [
-        ("token S001 >/dev/full", "mymonit: cannot print the token: No space left on device (os error 28)\n"),
+        (
+            "token S001 >/dev/full",
+            "mymonit: cannot print the result: No space left on device (os error 28)\n",
+        ),
         ("token NOBODY 2>/dev/full", ""),
     ] {
         let mut command = Command::new("sh");

@@ -10,6 +10,7 @@ mod session;
 mod stock;
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -235,11 +236,23 @@ impl ServiceBuilder {
 
     /// Runs it to its end, which has to come soon and by itself.
     pub(crate) async fn run(self) -> anyhow::Result<Finished> {
+        self.run_into(Stdio::piped()).await
+    }
+
+    /// The same, but whoever reads what it prints has gone before it starts.
+    pub(crate) async fn run_unread(self) -> anyhow::Result<Finished> {
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        self.run_into(writer.into()).await
+    }
+
+    async fn run_into(self, stdout: Stdio) -> anyhow::Result<Finished> {
         let empty_folder = tempfile::tempdir()?;
         let mut command = Command::new(BINARY);
         command.args(self.arguments).env_clear().envs(self.environment);
         command.current_dir(self.folder.as_deref().unwrap_or(empty_folder.path())).kill_on_drop(true);
-        let output = timeout(SOON, command.output()).await.context("it does not end by itself")??;
+        let child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn()?;
+        let output = timeout(SOON, child.wait_with_output()).await.context("it does not end by itself")??;
         let text = |bytes| anyhow::Ok(String::from_utf8(bytes)?.trim_end_matches('\n').to_owned());
         Ok(Finished {
             status: output.status.code().context("it was killed")?,

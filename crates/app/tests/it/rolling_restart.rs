@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mymonit_test_support::{Nginx, ReservedPort, wait_until};
+use mymonit_test_support::{Nginx, Proxy, ReservedPort, wait_until};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -40,6 +40,16 @@ fn of_a_process() -> &'static str {
     line.expect("the line of the processes")
 }
 
+/// What it says of connections that it keeps for further requests.
+fn of_kept_connections() -> String {
+    let (_, upstream) = CONTAINER.split_once("upstream app {").expect("the processes");
+    let (upstream, _) = upstream.split_once("\n    }").expect("the end of the processes");
+    let lines: Vec<_> =
+        upstream.lines().map(str::trim).filter(|line| line.starts_with("keepalive")).collect();
+    assert!(lines.iter().any(|line| line.starts_with("keepalive_timeout ")), "{lines:?}");
+    lines.join("\n")
+}
+
 /// What it says of the way to them, in the server for clients.
 fn of_the_way() -> String {
     let (_, server) = CONTAINER.split_once("listen 8443").expect("the server for clients");
@@ -49,15 +59,14 @@ fn of_the_way() -> String {
     lines.join("\n")
 }
 
-/// An nginx like the container's; with `kept` it keeps connections for further requests, as ingress controllers do.
-async fn nginx_before(services: &[Service; 2], kept: bool) -> Nginx {
+/// An nginx like the container's, but for what it keeps of its connections.
+async fn nginx_before(ports: [u16; 2], kept_connections: &str) -> Nginx {
     let port = ReservedPort::reserve().unwrap();
-    let [first, second] = services.each_ref().map(Service::port);
+    let [first, second] = ports;
     let (of_a_process, of_the_way) = (of_a_process(), of_the_way());
-    let keepalive = if kept { "keepalive 32;" } else { "" };
     let configuration = format!(
         "upstream app {{ zone app 64k; least_conn; server 127.0.0.1:{first} {of_a_process} \
-         server 127.0.0.1:{second} {of_a_process} {keepalive} }}
+         server 127.0.0.1:{second} {of_a_process} {kept_connections} }}
          server {{ listen 127.0.0.1:{}; {of_the_way} location / {{ proxy_pass http://app; }} }}
          ",
         port.get()
@@ -175,18 +184,41 @@ async fn wait_until_asked(service: &Service) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_of_two_processes_behind_nginx_fails_no_request_and_loses_no_message() {
-    restart_in_turn(false).await;
+    restart_in_turn(&of_kept_connections()).await;
+}
+
+/// As ingress controllers do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_behind_a_proxy_that_keeps_idle_connections_for_a_minute() {
+    restart_in_turn("keepalive 32;").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nor_does_one_behind_a_proxy_that_keeps_its_connections() {
-    restart_in_turn(true).await;
+async fn nor_does_one_behind_a_proxy_that_opens_a_connection_for_each_request() {
+    restart_in_turn("").await;
 }
 
-async fn restart_in_turn(kept: bool) {
+#[tokio::test]
+async fn nginx_opens_no_connection_of_its_own_for_each_request() {
+    const REQUESTS: usize = 100;
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    let [first, second] =
+        [Proxy::start(service.port()).await.unwrap(), Proxy::start(service.port()).await.unwrap()];
+    let nginx = nginx_before([first.port(), second.port()], &of_kept_connections()).await;
+    let client = house.client_at(&nginx.url(), SCIENTIST);
+    for _ in 0..REQUESTS {
+        assert_eq!(client.measures("/measures/1").await.unwrap().len(), 10);
+    }
+    // A machine that is slow lets some of them lie for longer than nginx keeps them.
+    let opened = first.accepted() + second.accepted();
+    assert!(opened < REQUESTS / 2, "{opened} connections for {REQUESTS} requests");
+}
+
+async fn restart_in_turn(kept_connections: &str) {
     let house = House::new(Engine::MySql).await.unwrap();
     let services = [house.ready_service().await.unwrap(), house.ready_service().await.unwrap()];
-    let nginx = nginx_before(&services, kept).await;
+    let nginx = nginx_before(services.each_ref().map(Service::port), kept_connections).await;
     let mut load = Load::new();
     for _ in 0..READERS {
         load.reader(house.client_at(&nginx.url(), SCIENTIST));

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use mymonit_test_support::{MySqlServer, RabbitMq, ReservedPort, wait_until};
+use mymonit_test_support::{Exit, MySqlServer, RabbitMq, ReservedPort, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use crate::house::{
 on_every_engine!(
     two_processes_that_start_at_once_on_an_empty_database_migrate_it_once_and_both_work,
     migrations_at_once_change_the_schema_once_and_all_succeed,
+    a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm,
     the_service_is_ready_only_with_the_example_data_and_rejects_nothing_before,
     a_schema_of_a_newer_version_ends_the_start_with_the_reason,
     the_health_check_tells_whether_the_service_is_ready,
@@ -122,6 +123,38 @@ async fn a_migration_that_finds_no_database_fails_and_says_so_without_the_passwo
         assert!(finished.stderr.contains("database"), "{finished:?}");
         assert!(!finished.stderr.contains("canary") && !finished.stdout.contains("canary"), "{finished:?}");
     }
+}
+
+async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(engine: Engine) {
+    const SAID: &str = "waiting for it";
+    let house = House::new(engine).await.unwrap();
+    let mut other = house.session().await.unwrap();
+    let (take, give_back) = match engine {
+        Engine::MySql => (
+            "SELECT GET_LOCK(CONCAT('mymonit.', LEFT(SHA2(DATABASE(), 256), 32)), 0)",
+            "SELECT RELEASE_ALL_LOCKS()",
+        ),
+        Engine::Sqlite => ("BEGIN IMMEDIATE", "COMMIT"),
+    };
+    other.rows(take).await.unwrap();
+    let (ended, migration, service) = tokio::join!(
+        house.command("migrate").unwrap().start(),
+        house.command("migrate").unwrap().start(),
+        house.service().unwrap().start()
+    );
+    let (ended, migration, service) = (ended.unwrap(), migration.unwrap(), service.unwrap());
+    for waiting in [&ended, &migration, &service] {
+        waiting.process.wait_for_line(SAID, SOON).await.unwrap();
+    }
+    assert_eq!(service.readiness().await.unwrap().0, 503);
+
+    assert_eq!(ended.process.terminate(SOON).await.unwrap(), Exit::Status(1));
+    assert!(ended.last_lines().contains("ended by SIGTERM while it waited for another process"));
+
+    other.rows(give_back).await.unwrap();
+    assert!(migration.process.wait_for_exit(SOON).await.unwrap().success());
+    service.wait_until_ready().await.unwrap();
+    assert_migrated_once(&house).await;
 }
 
 async fn the_service_is_ready_only_with_the_example_data_and_rejects_nothing_before(engine: Engine) {

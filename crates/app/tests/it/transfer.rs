@@ -13,9 +13,11 @@ use crate::house::{ADMIN, Engine, Finished, House, SCIENTIST, on_every_engine};
 on_every_engine!(
     what_is_exported_and_imported_into_an_empty_database_of_either_engine_is_exported_equal,
     an_import_adds_and_changes_and_leaves_the_rest_and_the_second_one_does_nothing,
+    names_and_addresses_are_exchanged_by_one_import,
     a_dry_run_shows_the_difference_and_changes_nothing,
     hostile_documents_change_nothing_and_every_mistake_is_named_at_once,
     each_change_is_told_to_the_auditor_as_the_import_of_an_operator,
+    a_command_whose_output_nobody_reads_ends_well_and_without_a_word,
     measures_go_out_and_in_again_to_the_bit_and_a_repetition_doubles_none,
     lines_that_cannot_be_stored_are_named_and_kept,
     a_database_that_was_not_migrated_is_left_alone,
@@ -141,6 +143,46 @@ async fn an_import_adds_and_changes_and_leaves_the_rest_and_the_second_one_does_
     assert_eq!((own.status, own.stdout.as_str()), (0, "nothing to change"));
     assert_eq!(export(&house).await, exported);
     assert!(exported.contains("\"A1\"") && exported.contains("\"new@home.cern\""));
+}
+
+async fn names_and_addresses_are_exchanged_by_one_import(engine: Engine) {
+    let house = migrated(engine).await;
+    let people = |first: &str, second: &str, third: &str| {
+        [("S1", first), ("S2", second), ("S3", third)].map(|(id, like)| {
+            let mut person = person(id, "SCIENTIST");
+            for field in ["name", "username", "email"] {
+                person[field] = json!(format!("{like}{}", if field == "email" { "@home.cern" } else { "" }));
+            }
+            person
+        })
+    };
+    let experiments = |first: &str, second: &str, third: &str| {
+        json!([{ "experiment_id": 1, "name": first }, { "experiment_id": 2, "name": second },
+            { "experiment_id": 3, "name": third }])
+    };
+    let mut document = json!({ "format": "mymonit-directory", "version": 1,
+        "users": people("a", "b", "c"), "experiments": experiments("a", "b", "c"),
+        "associations": [{ "experiment": "a", "user_id": "S1" }] });
+    import_ok(&house, &document).await;
+    // All three in a circle, two of them, and a name that another experiment gives up.
+    for (names, changes) in [(["b", "c", "a"], 6), (["c", "b", "a"], 4), (["c", "d", "b"], 4)] {
+        let [first, second, third] = names;
+        document["users"] = json!(people(first, second, third));
+        document["experiments"] = experiments(first, second, third);
+        document["associations"] = json!([{ "experiment": first, "user_id": "S1" }]);
+        let finished = import_ok(&house, &document).await;
+        assert!(finished.stdout.ends_with(&format!("{changes} changes made")), "{}", finished.stdout);
+        let exported: Value = serde_json::from_str(&export(&house).await).unwrap();
+        for section in ["users", "experiments", "associations"] {
+            assert_eq!(exported[section], document[section]);
+        }
+        assert!(import_ok(&house, &document).await.stdout.ends_with("nothing to change"));
+    }
+    // What is left with somebody is nobody else's.
+    document["users"] = json!([people("b", "", "")[0]]);
+    let refused = import(&house, document.to_string(), &[]).await;
+    assert_eq!(refused.status, 3);
+    assert!(refused.stderr.contains("`users[0].email` is in use by another user"), "{}", refused.stderr);
 }
 
 async fn a_dry_run_shows_the_difference_and_changes_nothing(engine: Engine) {
@@ -294,6 +336,31 @@ async fn each_change_is_told_to_the_auditor_as_the_import_of_an_operator(engine:
         ]
     );
     assert!(!finished.stderr.contains("home.cern"));
+}
+
+async fn a_command_whose_output_nobody_reads_ends_well_and_without_a_word(engine: Engine) {
+    let house = migrated(engine).await;
+    let (_folder, path) = file("document.json", document().to_string());
+    let line = "{\"experiment\":\"device-vibrations\",\"measure\":\"bit\",\"value\":1,\"timestamp\":0}\n";
+    let (_lines_folder, lines) = file("m.ndjson", line.repeat(20_000));
+    for arguments in [
+        &["import", text(&path)][..],
+        &["import", "measures", text(&lines)],
+        &["export"],
+        &["export", "measures", "--experiment", "device-vibrations"],
+        &["export", "measures", "--experiment", "device-vibrations", "--format", "csv"],
+        &["openapi"],
+    ] {
+        let finished = house.command_with(arguments).unwrap().run_unread().await.unwrap();
+        assert_eq!(finished.status, 0, "{arguments:?}: {finished:?}");
+        // The log is on standard error.
+        let spoken: Vec<_> = finished.stderr.lines().filter(|line| !line.starts_with('{')).collect();
+        assert!(spoken.is_empty(), "{arguments:?}: {spoken:?}");
+    }
+    // What was to be done is done.
+    assert!(import_ok(&house, &document()).await.stdout.ends_with("nothing to change"));
+    let measures = run(&house, &["export", "measures", "--experiment", "device-vibrations"]).await;
+    assert_eq!(measures.stdout.lines().count(), 20_000);
 }
 
 async fn measures_go_out_and_in_again_to_the_bit_and_a_repetition_doubles_none(engine: Engine) {

@@ -1,6 +1,8 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -67,11 +69,47 @@ async fn answer(
     phase: SharedPhase,
 ) -> Result<http::Response<AnswerBody>, Infallible> {
     phase.begin(Phase::Answer);
-    let mut request = request.map(Body::new);
+    let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+    let mut request = request.map(|body| Body::new(AskedBody { body, is_read: is_read.clone() }));
     request.extensions_mut().insert(limits);
     request.extensions_mut().insert(Peer(peer.ip()));
-    let response = router.oneshot(request).await?;
+    let mut response = router.oneshot(request).await?;
+    if !is_read.load(Ordering::Acquire) {
+        // The rest of the body stands before the next request, and hyper closes the connection over it without a
+        // word. A proxy that was not told could send somebody else's request over it at that instant.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response.map(|body| AnswerBody { body, phase }))
+}
+
+/// The body of a request, which notes that it has been read to its end.
+struct AskedBody {
+    body: Incoming,
+    is_read: Arc<AtomicBool>,
+}
+
+impl HttpBody for AskedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.is_read.store(true, Ordering::Release);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// The body of an answer, with whose end the connection becomes idle.

@@ -263,3 +263,24 @@ async fn a_body_that_says_it_is_no_json_is_not_read() {
     assert_eq!(send(Some("Application/JSON; charset=\"UTF-8\""), Some("identity")).await.status, 201);
     send(Some("application/merge-patch+json"), None).await.problem(409, "conflict");
 }
+
+#[tokio::test]
+async fn an_answer_that_does_not_wait_for_the_body_says_that_the_connection_ends() {
+    let site = Site::start().await;
+    let mut raw = RawClient::connect(&site).await;
+    raw.send("POST /users/ HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nbegun").await;
+    let answer = raw.read_until("\r\n\r\n").await;
+    assert!(answer.contains("401 Unauthorized") && answer.contains("connection: close"), "{answer}");
+
+    let token = Who::Admin.token().unwrap();
+    let mut raw = RawClient::connect(&site).await;
+    raw.send(&format!(
+        "POST /users/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: 7\r\n\r\nnothing"
+    ))
+    .await;
+    let answer = raw.read_until("\r\n\r\n").await;
+    assert!(answer.contains("400 Bad Request") && !answer.contains("connection: close"), "{answer}");
+    raw.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    raw.read_until("\"live\"").await;
+}

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use mymonit_model::{Experiment, ExperimentId, ExperimentName, Role, User, UserId};
+use mymonit_model::{Experiment, ExperimentId, ExperimentName, Role, User};
 
 use super::change::{Change, ExperimentChange};
 use super::document::{AssociationItem, Document, ErasedUserItem, ExperimentItem, MeasureTypeItem, UserItem};
@@ -78,13 +78,12 @@ impl Plan<'_> {
     fn users(&mut self) {
         let directory = self.directory;
         let stored: HashMap<_, _> = directory.users.iter().map(|user| (&user.user_id, user)).collect();
-        let usernames: HashMap<_, _> =
-            directory.users.iter().map(|user| (user.username.reveal(), &user.user_id)).collect();
-        let emails: HashMap<_, _> = directory
-            .users
-            .iter()
-            .map(|user| (user.email.reveal().uniqueness_key(), &user.user_id))
-            .collect();
+        let mentioned: HashSet<_> =
+            self.document.users.iter().flatten().filter_map(|item| item.user_id.as_ref()).collect();
+        // What the document says of a user takes the place of what is stored, so that users can exchange what is theirs.
+        let kept: Vec<_> = directory.users.iter().filter(|user| !mentioned.contains(&user.user_id)).collect();
+        let usernames: HashSet<_> = kept.iter().map(|user| user.username.reveal()).collect();
+        let emails: HashSet<_> = kept.iter().map(|user| user.email.reveal().uniqueness_key()).collect();
         let mut erased: HashSet<_> = directory.erased_users.iter().map(|user| &user.user_id).collect();
         erased.extend(self.document.erased_users.iter().flatten().filter_map(|item| item.user_id.as_ref()));
         let (mut seen_ids, mut seen_usernames, mut seen_emails) =
@@ -97,17 +96,15 @@ impl Plan<'_> {
                     self.fault(&path, "user_id", "was used by an erased user, and cannot be used again");
                 }
             }
-            let is_of_another =
-                |owner: Option<&&UserId>| owner.is_some_and(|owner| Some(*owner) != user_id.as_ref());
             if let Some(username) = username {
                 self.once(&mut seen_usernames, username, &path, "username");
-                if is_of_another(usernames.get(username)) {
+                if usernames.contains(username) {
                     self.fault(&path, "username", "is in use by another user");
                 }
             }
             if let Some(email) = email {
                 self.once(&mut seen_emails, email.uniqueness_key(), &path, "email");
-                if is_of_another(emails.get(&email.uniqueness_key())) {
+                if emails.contains(&email.uniqueness_key()) {
                     self.fault(&path, "email", "is in use by another user");
                 }
             }
@@ -136,8 +133,14 @@ impl Plan<'_> {
         let directory = self.directory;
         let by_id: HashMap<_, _> =
             directory.experiments.iter().map(|each| (each.experiment_id, &each.name)).collect();
-        let by_name: HashMap<_, _> =
-            directory.experiments.iter().map(|each| (&each.name, each.experiment_id)).collect();
+        // What the document says takes the place of what is stored, so that experiments can exchange their names.
+        let given = self.document.experiments.iter().flatten();
+        let given: HashMap<_, _> =
+            given.filter_map(|item| Some((item.experiment_id?, item.name.as_ref()?))).collect();
+        let keeps_its_name =
+            |stored: &&Experiment| given.get(&stored.experiment_id).is_none_or(|name| **name == stored.name);
+        let kept = directory.experiments.iter().filter(keeps_its_name);
+        let by_name: HashMap<_, _> = kept.map(|each| (&each.name, each.experiment_id)).collect();
         let (mut seen_ids, mut seen_names) = (HashMap::new(), HashMap::new());
         for (path, item) in items("experiments", &self.document.experiments) {
             let ExperimentItem { experiment_id, has_id, name } = item;
@@ -157,9 +160,6 @@ impl Plan<'_> {
                 (Some(id), Some(owner)) if id != owner => {
                     self.fault(&path, "name", format!("is in use by experiment {owner}"));
                 }
-                (None, Some(owner)) if self.renames(*owner, name) => {
-                    self.fault(&path, "name", format!("is in use by experiment {owner} until it is renamed"));
-                }
                 (Some(_), Some(_)) | (None, Some(_)) => {}
                 (Some(id), None) => self.changes.push(Change::Experiment(match by_id.contains_key(id) {
                     true => ExperimentChange::Rename(Experiment { experiment_id: *id, name: name.clone() }),
@@ -171,14 +171,6 @@ impl Plan<'_> {
                 }
             }
         }
-    }
-
-    /// Whether the document takes that name from that experiment.
-    fn renames(&self, id: ExperimentId, name: &ExperimentName) -> bool {
-        let mut items = self.document.experiments.iter().flatten();
-        items.any(|item| {
-            item.experiment_id == Some(id) && item.name.as_ref().is_some_and(|given| given != name)
-        })
     }
 
     fn measure_types(&mut self) {
@@ -287,17 +279,38 @@ mod tests {
     use super::super::document;
     use super::*;
 
-    #[test]
-    fn a_name_that_the_document_takes_from_an_experiment_cannot_be_given_again_at_once() {
-        let name = |name| ExperimentName::new(name).unwrap();
+    fn name(name: &str) -> ExperimentName {
+        ExperimentName::new(name).unwrap()
+    }
+
+    /// The changes to a directory with one experiment, 7, which is called `a`.
+    fn changes_of(experiments: &str) -> Vec<Change> {
         let stored = Experiment { experiment_id: ExperimentId::new(7), name: name("a") };
         let directory = Directory { experiments: vec![stored], ..Directory::default() };
-        let text = br#"{"format":"mymonit-directory","version":1,
-            "experiments":[{"experiment_id":7,"name":"b"},{"name":"a"}]}"#;
+        let text = format!(r#"{{"format":"mymonit-directory","version":1,"experiments":{experiments}}}"#);
         let mut faults = Vec::new();
-        let document = document::read(text, &mut faults);
-        changes(&document, &directory, &mut faults);
-        let [fault] = &faults[..] else { panic!("{faults:?}") };
-        assert_eq!(fault.to_string(), "`experiments[1].name` is in use by experiment 7 until it is renamed");
+        let document = document::read(text.as_bytes(), &mut faults);
+        let changes = changes(&document, &directory, &mut faults);
+        assert_eq!(faults, []);
+        changes
+    }
+
+    #[test]
+    fn a_name_that_the_document_takes_from_an_experiment_is_that_of_another_at_once() {
+        let renamed = Experiment { experiment_id: ExperimentId::new(7), name: name("b") };
+        for (other, id) in [(r#"{"name":"a"}"#, None), (r#"{"experiment_id":8,"name":"a"}"#, Some(8))] {
+            assert_eq!(
+                changes_of(&format!(r#"[{{"experiment_id":7,"name":"b"}},{other}]"#)),
+                [
+                    Change::Experiment(ExperimentChange::Rename(renamed.clone())),
+                    Change::Experiment(ExperimentChange::Add(id.map(ExperimentId::new), name("a"))),
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn an_experiment_without_a_number_is_the_one_of_that_name() {
+        assert_eq!(changes_of(r#"[{"name":"a"}]"#), []);
     }
 }

@@ -1,3 +1,4 @@
+use std::future::pending;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -10,7 +11,8 @@ use mymonit_services::ports::StorageError;
 use sqlx::migrate::Migrator;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, query_scalar};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tracing::info;
 
 use super::connections::{Connections, Lent, connect};
 use super::{errors, moving_in};
@@ -36,8 +38,11 @@ const WRITE_LIMIT: Duration = Duration::from_secs(120);
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 /// How long `prepare` tries to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long the server lets one migrating process wait for another.
-const LOCK_WAIT_SECONDS: i64 = 60;
+/// For how long the server is asked at a time to let one process wait for another: not for longer, since it may go on with a
+/// wait whose client is gone.
+const LOCK_TURN_SECONDS: i64 = 5;
+/// After how many of these turns it is said again what is waited for.
+const TURNS_BETWEEN_LINES: u32 = 6;
 
 /// Where a MySQL database is, and how to sign in.
 #[derive(Debug, Clone)]
@@ -110,21 +115,36 @@ impl MySqlDatabase {
 
     /// Brings the schema up to date, creating the database if it is missing and the user may. A database that the
     /// Python system made is moved in, which takes as long as its measures need. Several processes may do so at
-    /// once.
+    /// once: one does it, and the others wait for as long as that one lives.
     ///
     /// # Errors
     /// [`PrepareError::Unavailable`] is worth another try, [`PrepareError::Incompatible`] is not.
     pub async fn prepare(&self) -> Result<(), PrepareError> {
+        self.prepare_unless(pending()).await.map(drop)
+    }
+
+    /// The same, unless `stop` comes while it waits for another process: then nothing is done, and the answer is false.
+    /// What has been begun is brought to its end.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_unless(
+        &self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<bool, PrepareError> {
         let database = self.clone();
         task::to_the_end(async move {
             let mut connection = database.connect().await?;
-            lock(&mut connection).await?;
+            tokio::select! {
+                locked = lock(&mut connection) => locked?,
+                () = stop => return Ok(false),
+            }
             // The lock ends with the connection.
             let outcome = migrate(&mut connection).await;
             let _ = connection.close().await;
             outcome?;
             database.0.prepared.store(true, Ordering::Release);
-            Ok(())
+            Ok(true)
         })
         .await
     }
@@ -301,23 +321,51 @@ fn no_answer(limit: Duration) -> StorageError {
     StorageError::Unavailable(cause(format!("no answer from the database within {} s", limit.as_secs())))
 }
 
-/// Takes the lock under which the schema is changed, on this connection, until it is closed.
+/// The name of the lock under which the schema is changed. Such names are the server's, hence the database in it, and have at
+/// most 64 characters, which the database's own name may have. SHA2, since MySQL 9.7 has no MD5 any more.
+const LOCK: &str = "CONCAT('mymonit.', LEFT(SHA2(DATABASE(), 256), 32))";
+
+/// Takes the lock under which the schema is changed, on this connection, until it is closed. Waits for as long as another
+/// process holds it, and says so: that one may be moving in a hundred million measures.
 ///
 /// sqlx has such a lock, too, but asks for it with a timeout of -1, which to MariaDB is no time at all, and
-/// then takes no notice that it did not get it. Lock names are the server's, hence the database in it, and have at most 64
-/// characters, which the database's own name may have. SHA2, since MySQL 9.7 has no MD5 any more.
+/// then takes no notice that it did not get it.
 async fn lock(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
-    let got = query_scalar::<_, Option<i64>>(
-        "SELECT GET_LOCK(CONCAT('mymonit.', LEFT(SHA2(DATABASE(), 256), 32)), ?)",
-    )
-    .bind(LOCK_WAIT_SECONDS)
-    .fetch_one(connection)
-    .await
-    .map_err(errors::prepare_error)?;
-    match got {
-        Some(1) => Ok(()),
-        _ => Err(PrepareError::Unavailable(cause("another process is changing the database schema"))),
+    let (statement, begun) = (format!("SELECT GET_LOCK({LOCK}, ?)"), Instant::now());
+    for turn in 0_u32.. {
+        let got = query_scalar::<_, Option<i64>>(AssertSqlSafe(statement.clone()))
+            .bind(LOCK_TURN_SECONDS)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(errors::prepare_error)?;
+        match got {
+            Some(1) => return Ok(()),
+            Some(_) if turn.is_multiple_of(TURNS_BETWEEN_LINES) => {
+                say_who_is_waited_for(connection, begun.elapsed()).await.map_err(errors::prepare_error)?;
+            }
+            Some(_) => {}
+            None => break,
+        }
     }
+    Err(PrepareError::Unavailable(cause("the database server cannot give the lock for changing the schema")))
+}
+
+async fn say_who_is_waited_for(
+    connection: &mut MySqlConnection,
+    waited: Duration,
+) -> Result<(), sqlx::Error> {
+    let holder = format!("SELECT CAST(IS_USED_LOCK({LOCK}) AS CHAR)");
+    let holder: Option<String> = query_scalar(AssertSqlSafe(holder)).fetch_one(connection).await?;
+    // It may have let go just now.
+    if let Some(connection_id) = holder {
+        info!(
+            connection_id,
+            waited_seconds = waited.as_secs(),
+            "another process is changing the database schema or moving in; waiting for it. It is the one with this \
+             connection to the database server (SHOW PROCESSLIST)"
+        );
+    }
+    Ok(())
 }
 
 /// Refuses a database with tables that are not ours. The migrations' own table tells whose they are.

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, MySqlConnection, query, query_as};
 
 use super::{MySqlDatabase, errors};
 use crate::decode::{self, ErasedUserRow, ExperimentRow, MeasureTypeRow, UserRow};
+use crate::directory_order::{Ordered, SET_ASIDE};
 use crate::error::{Fault, cause};
 
 /// Everything that administrators manage, on MySQL.
@@ -74,18 +75,29 @@ async fn apply(
     if found != seen {
         return Ok(None);
     }
-    // Numbers that are given go before those that the server gives after the greatest one.
-    let (last, first): (Vec<_>, Vec<_>) = changes.iter().partition(|change| {
-        matches!(change, Change::Associate(..) | Change::Experiment(ExperimentChange::Add(None, _)))
-    });
-    let (associations, numbered): (Vec<_>, Vec<_>) =
-        last.into_iter().partition(|change| matches!(change, Change::Associate(..)));
-    for change in first.into_iter().chain(numbered).chain(associations) {
+    let ordered = Ordered::new(changes, &seen);
+    set_aside(&mut transaction, &ordered).await?;
+    for change in ordered.changes {
         make(&mut transaction, change).await?;
     }
     let experiments = experiments(&mut transaction, "").await?;
     transaction.commit().await?;
     Ok(Some(experiments))
+}
+
+/// Takes from rows what others may get, which unique keys would forbid in whatever order.
+async fn set_aside(connection: &mut MySqlConnection, ordered: &Ordered<'_>) -> Result<(), Fault> {
+    const USER: &str = "UPDATE USERS SET USERNAME = CONCAT(?, ID), EMAIL_KEY = CONCAT(?, ID) \
+        WHERE ID = ? AND ERASED_AT IS NULL";
+    const EXPERIMENT: &str = "UPDATE EXPERIMENTS SET NAME = CONCAT(?, ID) WHERE ID = ?";
+    for user_id in &ordered.users_in_the_way {
+        let statement = query(USER).bind(SET_ASIDE).bind(SET_ASIDE).bind(user_id.as_str());
+        statement.execute(&mut *connection).await?;
+    }
+    for experiment in &ordered.experiments_in_the_way {
+        query(EXPERIMENT).bind(SET_ASIDE).bind(experiment.get()).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn make(connection: &mut MySqlConnection, change: &Change) -> Result<(), Fault> {

@@ -1,3 +1,5 @@
+use std::convert::Infallible;
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,7 +12,11 @@ use mymonit_services::ports::StorageError;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, query_as, query_scalar};
+use sqlx::{
+    ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction, query_as, query_scalar,
+};
+use tokio::time::{Instant, interval_at};
+use tracing::info;
 
 use super::errors;
 use crate::PoolUse;
@@ -23,8 +29,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// How long a statement waits for another process that is writing to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long `prepare` waits for another process that is preparing the same file.
-const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long SQLite itself waits, in `prepare`, for another process that is writing to the file: longer than anything lasts.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(1_000_000);
+/// How often it is said that `prepare` waits.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+/// How long it may wait before that is said.
+const TELL_AFTER: Duration = Duration::from_secs(5);
 /// How long work waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -69,19 +79,35 @@ impl SqliteDatabase {
     }
 
     /// Brings the schema up to date, creating the file and its folder where they are missing. Several
-    /// processes may do so at once.
+    /// processes may do so at once: one does it, and the others wait for as long as that one lives.
     ///
     /// # Errors
     /// [`PrepareError::Unavailable`] is worth another try, [`PrepareError::Incompatible`] is not.
     pub async fn prepare(&self) -> Result<(), PrepareError> {
+        self.prepare_unless(pending()).await.map(drop)
+    }
+
+    /// The same, unless `stop` comes while it waits for another process: then nothing is done, and the answer is false.
+    /// What has been begun is brought to its end.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_unless(
+        &self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<bool, PrepareError> {
         let database = self.clone();
         task::to_the_end(async move {
             let mut connection = database.create().await?;
-            let outcome = migrate(&mut connection).await;
+            let outcome = migrate(&mut connection, stop).await;
+            if matches!(outcome, Ok(false)) {
+                // Closing the connection would wait, too.
+                return Ok(false);
+            }
             connection.close().await.map_err(errors::prepare_error)?;
             outcome?;
             database.0.prepared.store(true, Ordering::Release);
-            Ok(())
+            Ok(true)
         })
         .await
     }
@@ -257,23 +283,48 @@ async fn refuse_foreign_tables(connection: &mut SqliteConnection) -> Result<(), 
 }
 
 /// Brings the schema up to date in one transaction, so that of several processes the first does it all,
-/// the others wait and find it done, and a killed one leaves nothing.
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), PrepareError> {
-    use_write_ahead_log(connection).await?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(errors::prepare_error)?;
+/// the others wait and find it done, and a killed one leaves nothing. The answer is false if
+/// `stop` came while it waited.
+async fn migrate(
+    connection: &mut SqliteConnection,
+    stop: impl Future<Output = ()>,
+) -> Result<bool, PrepareError> {
+    let mut transaction = tokio::select! {
+        begun = begin(connection) => begun?,
+        never = say_that_it_waits() => match never {},
+        () = stop => return Ok(false),
+    };
     refuse_foreign_tables(&mut transaction).await?;
     // `run` would do, but its signature keeps this function from being called in a spawned task.
     MIGRATIONS
         .run_direct(None, &mut *transaction, false)
         .await
         .map_err(|error| migration_error(error, errors::prepare_error))?;
-    transaction.commit().await.map_err(errors::prepare_error)
+    transaction.commit().await.map_err(errors::prepare_error)?;
+    Ok(true)
+}
+
+/// Begins to write, as soon as no other process does.
+async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, PrepareError> {
+    use_write_ahead_log(connection).await?;
+    connection.begin_with("BEGIN IMMEDIATE").await.map_err(errors::prepare_error)
+}
+
+async fn say_that_it_waits() -> Infallible {
+    let begun = Instant::now();
+    let mut ticks = interval_at(begun + TELL_AFTER, TELL_EVERY);
+    loop {
+        ticks.tick().await;
+        info!(
+            waited_seconds = begun.elapsed().as_secs(),
+            "another process is writing to the database file; waiting for it"
+        );
+    }
 }
 
 /// Turns the write-ahead log on, which stays on in the file: readers and the writer then do not wait for each
 /// other. SQLite does not wait by itself for another process that does the same.
 async fn use_write_ahead_log(connection: &mut SqliteConnection) -> Result<(), PrepareError> {
-    let deadline = tokio::time::Instant::now() + PREPARE_TIMEOUT;
     loop {
         match query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await {
             Ok(mode) if mode == "wal" => return Ok(()),
@@ -282,7 +333,7 @@ async fn use_write_ahead_log(connection: &mut SqliteConnection) -> Result<(), Pr
                     format!("the file's folder allows no write-ahead log, only the journal mode {mode}");
                 return Err(PrepareError::Incompatible(message));
             }
-            Err(error) if errors::is_busy(&error) && tokio::time::Instant::now() < deadline => {
+            Err(error) if errors::is_busy(&error) => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             Err(error) => return Err(errors::prepare_error(error)),

@@ -8,6 +8,7 @@ use sqlx::{Connection, SqliteConnection, query, query_as};
 
 use super::SqliteDatabase;
 use crate::decode::{self, ErasedUserRow, ExperimentRow, MeasureTypeRow, UserRow};
+use crate::directory_order::{Ordered, SET_ASIDE};
 use crate::error::{Fault, cause};
 
 /// Everything that administrators manage, on SQLite.
@@ -59,16 +60,27 @@ async fn apply(
     if found != seen {
         return Ok(None);
     }
-    // Numbers that are given go before those that SQLite gives after the greatest one.
-    let (last, first): (Vec<_>, Vec<_>) = changes.iter().partition(|change| {
-        matches!(change, Change::Associate(..) | Change::Experiment(ExperimentChange::Add(None, _)))
-    });
-    let (associations, numbered): (Vec<_>, Vec<_>) =
-        last.into_iter().partition(|change| matches!(change, Change::Associate(..)));
-    for change in first.into_iter().chain(numbered).chain(associations) {
+    let ordered = Ordered::new(changes, &seen);
+    set_aside(connection, &ordered).await?;
+    for change in ordered.changes {
         make(connection, change).await?;
     }
     Ok(Some(experiments(connection).await?))
+}
+
+/// Takes from rows what others may get, which unique keys would forbid in whatever order.
+async fn set_aside(connection: &mut SqliteConnection, ordered: &Ordered<'_>) -> Result<(), Fault> {
+    const USER: &str = "UPDATE USERS SET USERNAME = ? || ID, EMAIL_KEY = ? || ID \
+        WHERE ID = ? AND ERASED_AT IS NULL";
+    const EXPERIMENT: &str = "UPDATE EXPERIMENTS SET NAME = ? || ID WHERE ID = ?";
+    for user_id in &ordered.users_in_the_way {
+        let statement = query(USER).bind(SET_ASIDE).bind(SET_ASIDE).bind(user_id.as_str());
+        statement.execute(&mut *connection).await?;
+    }
+    for experiment in &ordered.experiments_in_the_way {
+        query(EXPERIMENT).bind(SET_ASIDE).bind(experiment.get()).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn make(connection: &mut SqliteConnection, change: &Change) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use mymonit_model::{Experiment, ExperimentId, Quantity, Role, Timestamp, UnitSymbol};
 use mymonit_services::directory::{Change, ErasedUser, ExperimentChange};
-use mymonit_services::ports::StorageError;
+use mymonit_services::ports::{StorageError, UserProfile};
 
 use crate::database::on_every_engine;
 use crate::fixtures::{add_user, experiment_name, profile, user, user_id};
@@ -50,6 +50,45 @@ on_every_engine! {
         assert_eq!(directory.measure_types.len(), 23);
         // The erased id is refused as any that was erased here.
         assert!(database.users.insert(&user("S009", Role::Scientist)).await.is_err());
+    }
+
+    async fn rows_that_exchange_what_is_unique_do_so_at_one_stroke(database: Database) {
+        let ids = ["S001", "S002", "S003"];
+        for id in ids {
+            add_user(&database, id, Role::Scientist).await;
+            database.experiments.insert(&experiment_name(id)).await.unwrap();
+        }
+        let seen = database.directory.read().await.unwrap();
+        let of = |id: &str| seen.users.iter().find(|user| user.user_id.as_str() == id).unwrap().clone();
+        // In a circle: everybody gets what is the next one's.
+        let mut changes = vec![added("S004")];
+        for (number, (id, next)) in (1..).zip(ids.into_iter().zip(["S002", "S003", "S001"])) {
+            let next_one = of(next);
+            changes.push(Change::UpdateUser(user_id(id), UserProfile {
+                name: of(id).name, username: next_one.username, email: next_one.email,
+            }));
+            changes.push(Change::Experiment(ExperimentChange::Rename(Experiment {
+                experiment_id: ExperimentId::new(number),
+                name: experiment_name(next),
+            })));
+        }
+        // And a name that somebody gives up is that of a new one.
+        changes.push(Change::AddUser(user("S004", Role::Scientist)));
+        assert!(database.directory.apply(&seen, &changes).await.unwrap().is_some());
+        for (id, next) in ids.into_iter().zip(["S002", "S003", "S001"]) {
+            let found = database.users.find(&user_id(id)).await.unwrap().unwrap();
+            let next = of(next);
+            assert_eq!((found.username, found.email), (next.username.clone(), next.email));
+            assert_eq!(database.users.find_by_username(next.username.reveal()).await.unwrap().unwrap().user_id, user_id(id));
+        }
+        let mut names: Vec<_> = database.experiments.list().await.unwrap();
+        names.sort_by_key(|each| each.experiment_id);
+        let names: Vec<_> = names.iter().map(|each| each.name.as_str()).collect();
+        assert_eq!(names, ["S002", "S003", "S001", "S004"]);
+        // The keys by which addresses are compared have gone along.
+        let mut taken = user("S005", Role::Scientist);
+        taken.email = of("S001").email;
+        assert!(database.users.insert(&taken).await.is_err());
     }
 
     async fn nothing_is_written_if_something_has_changed_since_it_was_seen(database: Database) {

@@ -1,0 +1,14 @@
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Ends on the first SIGTERM or SIGINT. The handlers are in place when this returns, so that a signal during
+/// the start is not missed.
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
