@@ -6,8 +6,8 @@
 #     containers/smoke-test.sh
 #
 # Base images come from their registry. Where none can be reached, stand-ins are built of Debian's packages (root and debootstrap are
-# needed for that): Debian's testing, since the stable one has no nginx that looks up its upstreams by itself. For Elastic's images,
-# Prometheus and Grafana there are no stand-ins, and these containers are not run.
+# needed for that): Debian's testing, since the stable one has no nginx that looks up its upstreams by itself, and for MySQL its unstable
+# release. For Elastic's images and Grafana there are no stand-ins, and these containers are not run.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 # shellcheck source=scripts/machine.sh
@@ -20,12 +20,15 @@ source scripts/secrets.sh
 source scripts/stack.sh
 
 export COMPOSE_PROJECT_NAME=mymonit-smoke COMPOSE_FILE=docker-compose.yml:containers/smoke-test/compose.yml
-export COMPOSE_PROFILES='' MYMONIT_TAG=smoke COMPOSE_MENU=false
+# Of the profile `metrics`, Prometheus is started by its name.
+export COMPOSE_PROFILES=metrics,evaluation MYMONIT_TAG=smoke COMPOSE_MENU=false
 export FIREBASE_PROJECT_ID=mymonit-smoke EXAMPLE_DATA=true LOGSTASH_HOST='' FRONT_SUBNET=10.238.39.0/24
-export HTTPS_PORT HTTP_PORT AMQPS_PORT
+export HTTPS_PORT HTTP_PORT AMQPS_PORT EVALUATION_PORT EVALUATION_AMQP_PORT
 HTTPS_PORT=127.0.0.1:$(free_port)
 HTTP_PORT=127.0.0.1:$(free_port)
 AMQPS_PORT=127.0.0.1:$(free_port)
+EVALUATION_PORT=$(free_port)
+EVALUATION_AMQP_PORT=$(free_port)
 
 clean_up() {
     set +e
@@ -100,7 +103,7 @@ measure() {
         printf '%s %d  ' "$id" "$(($(docker image inspect --format '{{.Size}}' "mymonit/$id:smoke") / 1000000))"
     done
     printf '\n  memory: '
-    compose ps --quiet app nginx rabbit mysql | xargs docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' |
+    compose ps --quiet app nginx rabbit mysql prometheus | xargs docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' |
         sed 's/mymonit-smoke-//' | paste --serial --delimiters=';'
     printf '  start of the service to ready: '
     docker restart --time 15 "$(compose ps --quiet app | head -n 1)" >/dev/null
@@ -118,17 +121,22 @@ need_base_image NODE_IMAGE node
 need_base_image NGINX_IMAGE nginx
 need_base_image RABBIT_IMAGE rabbitmq
 need_base_image MYSQL_IMAGE mysql
+need_base_image PROMETHEUS_IMAGE prometheus
 make_secrets
 make_keys
 build_images "${own_services[@]}"
 say "starting the stack"
 begun=$EPOCHREALTIME
-compose --progress quiet up --detach --no-build keys nginx
+compose --progress quiet up --detach --no-build keys nginx prometheus
 wait_until_healthy
 awk "BEGIN { printf \"  from nothing to all healthy: %.0f s\n\", $EPOCHREALTIME - $begun }"
 measure
-/usr/bin/python3 containers/smoke-test/check.py || fail "something does not hold; see above"
+/usr/bin/python3 containers/smoke-test/check.py stack || fail "something does not hold; see above"
+begun=$EPOCHREALTIME
+start_evaluation
+awk "BEGIN { printf \"  the evaluation mode, from nothing to ready: %.0f s\n\", $EPOCHREALTIME - $begun }"
+/usr/bin/python3 containers/smoke-test/check.py evaluation || fail "something does not hold; see above"
 say "everything held"
-for name in ELASTICSEARCH_IMAGE LOGSTASH_IMAGE KIBANA_IMAGE FILEBEAT_IMAGE PROMETHEUS_IMAGE GRAFANA_IMAGE; do
+for name in ELASTICSEARCH_IMAGE LOGSTASH_IMAGE KIBANA_IMAGE FILEBEAT_IMAGE GRAFANA_IMAGE; do
     say "not run: $(base_image "$name")"
 done

@@ -18,7 +18,7 @@ import warnings
 
 import pika
 from site_under_test import (  # noqa: I001
-    AMQPS_PORT, HTTPS_PORT, HTTP_PORT, PROJECT, SECRETS, Publisher, Readers, broker, compose, container_log, containers, logs, message, publish,
+    AMQPS_PORT, HTTPS_PORT, HTTP_PORT, PROJECT, SECRETS, Answer, Publisher, Readers, broker, compose, container_log, containers, logs, message, publish,
     request, run, secret, token, tokens_made, trust, values, wait_until,
 )
 
@@ -225,6 +225,71 @@ def traffic():
     ])
 
 
+def opened_by(service):
+    """How many connections the processes of a container have opened so far."""
+    pid = json.loads(run("docker", "inspect", containers(service)[0]))[0]["State"]["Pid"]
+    with open(f"/proc/{pid}/net/snmp", encoding="utf-8") as file:
+        names, numbers = (line.split() for line in file if line.startswith("Tcp:"))
+    return int(numbers[names.index("ActiveOpens")])
+
+
+def kept_connections():
+    part("Connections from nginx to the service")
+    bearer, number = token("S001"), 200
+    connection = http.client.HTTPSConnection("localhost", HTTPS_PORT, timeout=30, context=trust())
+    with contextlib.closing(connection):
+        before = opened_by("nginx")
+        for _ in range(number):
+            connection.request("GET", "/users/me", headers={"Authorization": f"Bearer {bearer}"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200, answer.status
+            # Below the limits.
+            time.sleep(0.02)
+    opened = opened_by("nginx") - before
+    holds(f"{number} requests one after the other take less than a quarter of that of connections ({opened})",
+          opened < number / 4, opened)
+
+
+def asked(query):
+    """The series that Prometheus has for a query, with their values."""
+    answer = compose("exec", "--no-TTY", "prometheus", "promtool", "query", "instant", "--format", "json",
+                     "http://127.0.0.1:9090", query)
+    return {tuple(sorted(series["metric"].items())): float(series["value"][1]) for series in json.loads(answer)}
+
+
+def firing():
+    return {dict(labels)["alertname"] for labels in asked('ALERTS{alertstate="firing"}')}
+
+
+def observed(adapter):
+    part("What Prometheus sees, by the stack's own configuration")
+    run("./run.sh", "scale", "2")
+    wait_until("Prometheus reads both processes of the service", lambda: len(asked('up{job="mymonit"} == 1')) == 2)
+    holds("every process of the service is read", True)
+    wait_until("Prometheus knows of the queue", lambda: asked('rabbitmq_detailed_queue_messages{queue="measures"}'))
+    holds("the broker tells of the queue", True)
+    wait_until("the recorded series is there", lambda: asked("mymonit:experiment_last_stored_timestamp_seconds:max2d"))
+    holds("its recording rule gives when each experiment sent last", True)
+    holds("no alert fires while all is well", not firing(), firing())
+    with contextlib.closing(broker(*adapter)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("mymonit", "measures", "no measure", mandatory=True)
+    wait_until("a rejected message raises the alert", lambda: firing() == {"MyMonitMessagesRejected"})
+    holds("a rejected message raises the alert for it", True)
+    administrator = token("A001")
+    for kept in request("GET", "/rejected-messages/", administrator).json():
+        request("DELETE", f"/rejected-messages/{kept['id']}", administrator)
+    run("docker", "stop", "--time", "15", *containers("app"))
+    wait_until("a service that is down raises the alert", lambda: "MyMonitDown" in firing(), 240)
+    holds("a service of which no process answers raises the alert for it", True)
+    compose("up", "--detach", "--no-build", "--no-deps", "--scale", "app=1", "app")
+    wait_until("the stack answers", lambda: request("GET", "/health/ready").status == 200)
+    wait_until("the alert ends", lambda: "MyMonitDown" not in firing())
+    holds("which ends when one answers again", True)
+
+
 def scaling():
     part("Two processes of the service")
     with traffic() as clients:
@@ -297,6 +362,9 @@ def no_privileges(stack):
               "0" not in status["Uid"].split() and {int(value, 16) for value in capabilities} == {0}
               and status["NoNewPrivs"] == "1" and inspected["HostConfig"]["ReadonlyRootfs"]
               and inspected["HostConfig"]["Memory"] > 0 and not inspected["HostConfig"]["Privileged"], status)
+
+
+def no_shell():
     holds("the service's image has no shell",
           compose("exec", "--no-TTY", "app", "/bin/sh", "-c", "true", check=False).returncode != 0)
 
@@ -364,7 +432,36 @@ def administrator():
     holds("has an e-mail address that nobody else can take", answer.status == 409, (answer.status, answer.body))
 
 
-def main():
+def evaluation():
+    part("The evaluation mode")
+    bearer = compose("exec", "--no-TTY", "evaluation", "/usr/bin/mymonit", "token", "S001").strip()
+
+    def asked_here(path):
+        connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["EVALUATION_PORT"]), timeout=30)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Authorization": f"Bearer {bearer}"})
+            return Answer(connection.getresponse())
+
+    holds("a token of its own reads the example data", len(asked_here("/measures/1").json()) == 10)
+    holds("the page is there", b"<title>MyMONIT" in asked_here("/static/index.html").body)
+    guest = pika.ConnectionParameters("127.0.0.1", int(os.environ["EVALUATION_AMQP_PORT"]))
+    with contextlib.closing(pika.BlockingConnection(guest)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        publish(channel, 2.2)
+    wait_until("the measure can be read", lambda: len(asked_here("/measures/1").json()) == 11, 10)
+    holds("a measure that anybody publishes on this machine can be read", True)
+    compose("restart", "evaluation")
+    wait_until("it is ready again", lambda: asked_here("/health/ready").status == 200)
+    holds("data and tokens outlive a restart", len(asked_here("/measures/1").json()) == 11)
+    stack = {name: inspected for name, inspected in every_container().items() if name.startswith("evaluation")}
+    published = {binding["HostIp"] for inspected in stack.values()
+                 for bindings in inspected["NetworkSettings"]["Ports"].values() for binding in bindings or []}
+    holds("it can be reached from this machine alone", published == {"127.0.0.1"}, published)
+    no_privileges(stack)
+
+
+def stack_for_production():
     wait_until("the stack answers", lambda: request("GET", "/health/ready").status == 200)
     # The first token is verified when the keys have been fetched.
     wait_until("tokens are verified", lambda: request("GET", "/users/me", token("A001")).status == 200)
@@ -372,13 +469,20 @@ def main():
     publish_read_refuse(adapter)
     doors()
     administrator()
+    kept_connections()
     under_load(adapter)
     scaling()
+    observed(adapter)
     stack = every_container()
     nothing_else_open(stack)
     no_privileges(stack)
+    no_shell()
     no_secrets(stack, {"the adapter's password": adapter[1]})
     backup_and_restore(adapter)
+
+
+def main():
+    {"stack": stack_for_production, "evaluation": evaluation}[sys.argv[1]]()
     if FAILED:
         print(f"{len(FAILED)} facts do not hold:", *FAILED, sep="\n  ")
         sys.exit(1)

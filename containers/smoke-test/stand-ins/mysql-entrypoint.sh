@@ -6,14 +6,14 @@ set -euo pipefail
 make_data_folder() {
     local root_password script server
     root_password=$(cat -- "$MYSQL_ROOT_PASSWORD_FILE")
-    mariadb-install-db --datadir=/var/lib/mysql --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve >/dev/null
-    mariadbd --skip-networking &
+    mysqld --initialize-insecure
+    mysqld --skip-networking &
     server=$!
-    until mariadb-admin --user=root ping >/dev/null 2>&1; do
+    until mysqladmin --user=root ping >/dev/null 2>&1; do
         kill -0 "$server"
         sleep 0.1
     done
-    mariadb --user=root <<SQL
+    mysql --user=root <<SQL
 ALTER USER root@localhost IDENTIFIED BY '$root_password';
 CREATE DATABASE IF NOT EXISTS \`$MYSQL_DATABASE\`;
 SQL
@@ -21,7 +21,7 @@ SQL
         # shellcheck source=/dev/null
         . "$script"
     done
-    MYSQL_PWD=$root_password mariadb-admin --user=root shutdown
+    MYSQL_PWD=$root_password mysqladmin --user=root shutdown
     wait "$server"
 }
 
