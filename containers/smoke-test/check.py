@@ -269,14 +269,19 @@ def observed(adapter):
     holds("every process of the service is read", True)
     wait_until("Prometheus knows of the queue", lambda: asked('rabbitmq_detailed_queue_messages{queue="measures"}'))
     holds("the broker tells of the queue", True)
-    wait_until("the recorded series is there", lambda: asked("mymonit:experiment_last_stored_timestamp_seconds:max2d"))
+    with contextlib.closing(broker(*adapter)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        publish(channel, 66.5)
+    # Read within 15 seconds, and recorded within a minute of that.
+    wait_until("the recorded series is there", lambda: asked("mymonit:experiment_last_stored_timestamp_seconds:max2d"), 180)
     holds("its recording rule gives when each experiment sent last", True)
     holds("no alert fires while all is well", not firing(), firing())
     with contextlib.closing(broker(*adapter)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
         channel.basic_publish("mymonit", "measures", "no measure", mandatory=True)
-    wait_until("a rejected message raises the alert", lambda: firing() == {"MyMonitMessagesRejected"})
+    wait_until("a rejected message raises the alert", lambda: firing() == {"MyMonitMessagesRejected"}, 180)
     holds("a rejected message raises the alert for it", True)
     administrator = token("A001")
     for kept in request("GET", "/rejected-messages/", administrator).json():
@@ -286,7 +291,7 @@ def observed(adapter):
     holds("a service of which no process answers raises the alert for it", True)
     compose("up", "--detach", "--no-build", "--no-deps", "--scale", "app=1", "app")
     wait_until("the stack answers", lambda: request("GET", "/health/ready").status == 200)
-    wait_until("the alert ends", lambda: "MyMonitDown" not in firing())
+    wait_until("the alert ends", lambda: "MyMonitDown" not in firing(), 180)
     holds("which ends when one answers again", True)
 
 
