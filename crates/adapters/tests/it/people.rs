@@ -103,7 +103,7 @@ async fn completions_that_nobody_takes_are_an_error_in_words() {
     let run = Finished::of_command(shell("bash", &["-c", full], folder.path())).await.unwrap();
     assert_eq!(
         (run.code, run.stderr.as_str()),
-        (1, "mymonit-adapter: No space left on device (os error 28)\n")
+        (1, "mymonit-adapter: cannot print the result: No space left on device (os error 28)\n")
     );
 }
 
