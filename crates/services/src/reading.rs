@@ -15,8 +15,9 @@ use crate::{Content, MeasureTypeService, NamedMeasure, ServiceError};
 /// Rows of the first portion of a stream: few, so that a short answer and the first byte of a long one
 /// come soon.
 const FIRST_PORTION: u32 = 1_000;
-/// Rows of every further portion: enough that the cost of a query vanishes beside that of its rows.
-const PORTION: u32 = 10_000;
+/// Rows of every further portion: enough that the cost of a query vanishes beside that of its rows, and no more, since
+/// each client that reads slowly has up to two portions in memory.
+const PORTION: u32 = 4_000;
 
 /// One reading under way.
 pub(crate) struct Reader {
@@ -101,10 +102,12 @@ async fn named(
     rows: Vec<StoredMeasure>,
 ) -> Result<Vec<NamedMeasure>, ServiceError> {
     let names = names(measure_types, rows.iter().map(|row| row.measure_type)).await?;
-    let named = |StoredMeasure { measure_type, timestamp, value, .. }: StoredMeasure| {
-        Ok(NamedMeasure { measure_type: name(&names, measure_type)?, timestamp, value })
-    };
-    rows.into_iter().map(named).collect()
+    // Collecting results would not know how many there are, and take up to twice the room.
+    let mut named = Vec::with_capacity(rows.len());
+    for StoredMeasure { measure_type, timestamp, value, .. } in rows {
+        named.push(NamedMeasure { measure_type: name(&names, measure_type)?, timestamp, value });
+    }
+    Ok(named)
 }
 
 type Names = Arc<HashMap<MeasureTypeId, MeasureTypeName>>;

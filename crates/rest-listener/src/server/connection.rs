@@ -22,6 +22,11 @@ use super::timed_stream::TimedStream;
 use super::{Limits, Stop};
 use crate::source::Peer;
 
+/// Bytes that wait for a client before no more of its answer is encoded, and the most that the head of a request may have:
+/// two pieces of a document, so that one is ready while the other is written. What hyper takes unless told otherwise is three
+/// times as much, for each client that reads slowly.
+const BUFFER: usize = 128 * 1024;
+
 /// Serves one connection to its end.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, stop: Stop) {
     // Small answers must not wait for the acknowledgement of earlier ones. A socket that refuses is gone.
@@ -45,6 +50,7 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, l
     // set none the less: with it hyper asks the stream for the next request as soon as an answer has ended.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .max_buf_size(BUFFER)
         .header_read_timeout(limits.keep_alive + limits.header_read)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
