@@ -57,11 +57,11 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
     let mut publisher = site.publisher(catalogue, 0);
     let mut service = site.ready_service().await?;
     for fault in 0..size.faults {
-        let place = size.place(fault, &mut random);
+        // In the first half of the part, so that the rest is more than what fits into what the server has reserved already.
+        let place = size.end(fault) - size.part() + size.place(0, &mut random) / 2;
         publisher.allow(place);
         site.wait_until_consumed(place, &publisher).await?;
         site.database.fill_disk().await?;
-        // More than what fits into what the server has reserved already.
         publisher.allow(size.end(fault));
         service.wait_until_not_ready().await?;
         sleep(FULL).await;

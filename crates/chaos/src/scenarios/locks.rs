@@ -1,24 +1,39 @@
 //! Other sessions that hold what the service needs: deadlocks, lock timeouts, locked tables.
+//!
+//! The rival lets go only when the service has been seen to wait, so that no fault passes by a service that is slow.
 
-use anyhow::ensure;
+use std::time::Duration;
+
+use anyhow::bail;
 use mymonit_test_support::{MySqlServer, numbers, wait_until};
+use sqlx::mysql::MySqlDatabaseError;
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, query_as};
 
 use super::Size;
 use crate::Setting;
+use crate::message::Catalogue;
+use crate::publisher::Publisher;
 use crate::report::Report;
+use crate::service::Service;
 use crate::site::Site;
-use std::time::Duration;
 
 /// Few enough that they nearly always come in one batch, so that the ids which the rival holds meet in one transaction.
 const PORTION: u32 = 20;
+/// The rows that make a transaction the heavier one of two.
+const HEAVY: u32 = 5_000;
 /// Longer than the five seconds that the service waits for a lock.
-const HOLD_S: f64 = 6.5;
 const SOON: Duration = Duration::from_secs(60);
+
+/// The server's number for a key that is there already.
+const DUPLICATE: u16 = 1062;
+/// The server's number for what it tells the one of two whose transaction it has rolled back.
+const DEADLOCK: u16 = 1213;
+/// What the server says of a lock that was not to be had in time, and the service's log repeats.
+const LOCK_TIMEOUT: &str = "Lock wait timeout exceeded";
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (100_000, 60), (3_000, 3));
     let site = Site::own_database(setting, MySqlServer::start().await?).await?;
-    let rival = Rival { site: &site };
     let catalogue = site.catalogue(true);
     let part = size.messages / size.faults;
     let mut publisher = site.publisher(catalogue, 0);
@@ -27,33 +42,22 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         .execute("CREATE DATABASE rival; CREATE TABLE rival.WEIGHT (NUMBER INT PRIMARY KEY)")
         .await?;
     for fault in 0..size.faults {
-        let first = fault * part;
-        let (low, high) = (catalogue.id(first + PORTION / 2), catalogue.id(first + PORTION - 1));
-        let holding = async {
-            match fault % 3 {
-                0 => rival.lock_table().await,
-                1 => rival.hold(&high).await,
-                // The lighter of two is the one that the server rolls back: this one, and then the service.
-                _ => rival.cross(&low, &high, fault % 2 == 0).await,
-            }
-        };
-        let publishing = async {
-            rival.wait_until_asleep().await?;
-            publisher.allow(first + PORTION);
-            publisher.wait_until_confirmed(first + PORTION).await
-        };
-        tokio::try_join!(holding, publishing)?;
+        let (begin, end) = (fault * part, (fault + 1) * part);
+        let mut rival = Rival::meet(&site, &service, &mut publisher, catalogue).await?;
+        match fault % 3 {
+            0 => rival.lock_table(begin).await?,
+            1 => rival.hold(begin).await?,
+            // The lighter of two is the one that the server rolls back: this one, and then the service.
+            _ => rival.cross(begin, end, fault % 2 == 0).await?,
+        }
         service.wait_until_ready().await?;
-        publisher.allow(first + part);
-        publisher.wait_until_confirmed(first + part).await?;
-        site.wait_until_consumed(first + part, &publisher).await?;
+        publisher.allow(end);
+        publisher.wait_until_confirmed(end).await?;
+        site.wait_until_consumed(end, &publisher).await?;
     }
     site.wait_until_drained().await?;
     publisher.finish().await?;
-    let deadlocks = rival.deadlocks().await?;
-    ensure!(deadlocks > 0, "no deadlock came about");
-    let timeouts = service.process.lines().iter().filter(|line| line.text.contains("1205")).count();
-    ensure!(timeouts > 0, "no lock timeout came about; {}", service.last_lines());
+    let (deadlocks, timeouts) = (deadlocks(&site).await?, lock_timeouts(&service));
     let notes = service.finish().await?;
     let published = size.faults * part;
     let verdict = site.compare(catalogue, published).await?.exactly_once()?;
@@ -61,57 +65,116 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         .remark(format!("{deadlocks} deadlocks; the log tells of {timeouts} lock timeouts")))
 }
 
-/// Another program that writes to the same tables.
+/// Another program that writes to the same tables, and the messages that are published into its way.
 struct Rival<'a> {
     site: &'a Site,
+    service: &'a Service,
+    publisher: &'a mut Publisher,
+    catalogue: Catalogue,
+    session: MySqlConnection,
 }
 
-impl Rival<'_> {
-    /// Holds an id for longer than the service waits.
-    async fn hold(&self, id: &str) -> anyhow::Result<()> {
-        let insert = insert(id);
-        self.run(&format!("BEGIN; {insert}; DO SLEEP({HOLD_S}); ROLLBACK")).await.map(drop)
+impl<'a> Rival<'a> {
+    async fn meet(
+        site: &'a Site,
+        service: &'a Service,
+        publisher: &'a mut Publisher,
+        catalogue: Catalogue,
+    ) -> anyhow::Result<Self> {
+        let session = MySqlConnection::connect(&site.database.url(&site.database_name)).await?;
+        Ok(Self { site, service, publisher, catalogue, session })
     }
 
-    /// Takes two ids in the order in which the service does not.
-    async fn cross(&self, low: &str, high: &str, heavy: bool) -> anyhow::Result<()> {
-        let (rows, low, high) = (if heavy { 5_000 } else { 1 }, insert(low), insert(high));
-        let weight = format!("INSERT INTO rival.WEIGHT SELECT seq FROM {}", numbers(rows));
-        let script = format!("BEGIN; {weight}; {high}; DO SLEEP(1); {low}; ROLLBACK");
-        match self.run(&script).await {
-            // 1213: it was the one; 1062: the service had stored that one already.
-            Err(error) if ["1213", "1062"].iter().any(|number| format!("{error:#}").contains(number)) => {
-                Ok(())
+    /// Keeps everybody from a table until the service waits for it.
+    async fn lock_table(&mut self, first: u32) -> anyhow::Result<()> {
+        self.execute("LOCK TABLES MEASURES WRITE").await?;
+        self.publisher.allow(first + PORTION);
+        self.wait_until_service_waits_for_table().await?;
+        self.execute("UNLOCK TABLES").await?;
+        self.publisher.wait_until_confirmed(first + PORTION).await
+    }
+
+    /// Holds an id until the service has given up waiting for it.
+    async fn hold(&mut self, first: u32) -> anyhow::Result<()> {
+        let before = lock_timeouts(self.service);
+        self.execute("BEGIN").await?;
+        self.execute(&insert(&self.catalogue.id(first + PORTION - 1))).await?;
+        self.publisher.allow(first + PORTION);
+        wait_until("a lock timeout of the service's", SOON, async || {
+            if lock_timeouts(self.service) > before { Ok(()) } else { Err(self.service.last_lines()) }
+        })
+        .await?;
+        self.execute("ROLLBACK").await?;
+        self.publisher.wait_until_confirmed(first + PORTION).await
+    }
+
+    /// Takes two ids in the order in which the service does not. Where the service happened to take them in two batches,
+    /// there was no deadlock; then the next messages are to have one.
+    async fn cross(&mut self, begin: u32, end: u32, heavy: bool) -> anyhow::Result<()> {
+        let before = deadlocks(self.site).await?;
+        let rows = if heavy { HEAVY } else { 1 };
+        for first in (begin..=end - PORTION).step_by(usize::try_from(PORTION)?) {
+            let low = insert(&self.catalogue.id(first + PORTION / 2));
+            let high = insert(&self.catalogue.id(first + PORTION - 1));
+            self.execute("BEGIN").await?;
+            self.execute(&format!("INSERT INTO rival.WEIGHT SELECT seq FROM {}", numbers(rows))).await?;
+            self.execute(&high).await?;
+            self.publisher.allow(first + PORTION);
+            self.wait_until_service_waits_for_row().await?;
+            match self.session.execute(AssertSqlSafe(low)).await {
+                Ok(_) => {}
+                Err(error) if [DUPLICATE, DEADLOCK].map(Some).contains(&number_of(&error)) => {}
+                Err(error) => return Err(error.into()),
             }
-            other => other.map(drop),
+            self.execute("ROLLBACK").await?;
+            self.publisher.wait_until_confirmed(first + PORTION).await?;
+            self.site.wait_until_drained().await?;
+            if deadlocks(self.site).await? > before {
+                return Ok(());
+            }
         }
+        bail!("no deadlock came about with {} messages", end - begin)
     }
 
-    /// Keeps everybody from a table.
-    async fn lock_table(&self) -> anyhow::Result<()> {
-        self.run("LOCK TABLES MEASURES WRITE; DO SLEEP(1.5); UNLOCK TABLES").await.map(drop)
+    async fn execute(&mut self, statement: &str) -> anyhow::Result<()> {
+        self.session.execute(AssertSqlSafe(statement.to_owned())).await?;
+        Ok(())
     }
 
-    async fn run(&self, script: &str) -> anyhow::Result<String> {
-        self.site.database.execute(&format!("USE {}; {script}", self.site.database_name)).await
-    }
-
-    /// Waits until a script has got what it wants to hold.
-    async fn wait_until_asleep(&self) -> anyhow::Result<()> {
-        let asleep = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'";
-        wait_until("the rival has its locks", SOON, async || match self.site.number(asleep).await {
-            Ok(0) => Err("not yet".to_owned()),
+    async fn wait_until_service_waits_for_table(&self) -> anyhow::Result<()> {
+        let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock'";
+        wait_until("the service waits for the table", SOON, async || match self.site.number(waiting).await {
+            Ok(0) => Err("it does not".to_owned()),
             Ok(_) => Ok(()),
             Err(error) => Err(format!("{error:#}")),
         })
         .await
     }
 
-    async fn deadlocks(&self) -> anyhow::Result<u64> {
-        self.site
-            .number("SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks'")
-            .await
+    /// By the server's counter: its table of transactions is a copy, which is not renewed while somebody keeps looking.
+    async fn wait_until_service_waits_for_row(&mut self) -> anyhow::Result<()> {
+        let waiting = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'";
+        wait_until("the service waits for the id", SOON, async || {
+            match query_as::<_, (String, String)>(waiting).fetch_one(&mut self.session).await {
+                Ok((_, count)) if count == "0" => Err("it does not".to_owned()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
     }
+}
+
+async fn deadlocks(site: &Site) -> anyhow::Result<u64> {
+    site.number("SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'lock_deadlocks'").await
+}
+
+fn lock_timeouts(service: &Service) -> usize {
+    service.process.lines().iter().filter(|line| line.text.contains(LOCK_TIMEOUT)).count()
+}
+
+fn number_of(error: &sqlx::Error) -> Option<u16> {
+    Some(error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>()?.number())
 }
 
 fn insert(id: &str) -> String {
