@@ -6,6 +6,9 @@
 //! goes on in a task of its own, which nobody can drop. While the caller is there it needs no such task, and is
 //! spared the switching to and fro, which costs nearly as much as a short query.
 //!
+//! What only reads is not worth carrying to its end for nobody: such work is told when its caller has gone, and has what the
+//! database does for it ended.
+//!
 //! Whoever asks must poll on until there is an answer, or drop the question: one who did neither would keep the
 //! connection.
 
@@ -20,6 +23,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Fuse, FusedFuture};
 use mymonit_services::ports::StorageError;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::error::{PrepareError, cause};
@@ -31,13 +35,27 @@ where
     E: From<Panicked> + Send + 'static,
     W: Future<Output = Result<T, E>> + Send + 'static,
 {
-    let work = AssertUnwindSafe(work).catch_unwind().boxed().fuse();
-    Unstoppable { work, span: Span::current() }.await.unwrap_or_else(|payload| Err(Panicked(payload).into()))
+    to_the_end_unless_left(|_| work).await
+}
+
+/// The same for work that may break off, in good order, when its caller goes away; that cancels the token.
+pub(crate) async fn to_the_end_unless_left<T, E, W>(work: impl FnOnce(CancellationToken) -> W) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Panicked> + Send + 'static,
+    W: Future<Output = Result<T, E>> + Send + 'static,
+{
+    let left = CancellationToken::new();
+    let work = AssertUnwindSafe(work(left.clone())).catch_unwind().boxed().fuse();
+    let work = Unstoppable { work, left, span: Span::current() };
+    work.await.unwrap_or_else(|payload| Err(Panicked(payload).into()))
 }
 
 /// Work that goes on in a task of its own when it is dropped before its end.
 struct Unstoppable<T: Send + 'static> {
     work: Fuse<BoxFuture<'static, T>>,
+    /// Cancelled when nobody waits for it any more.
+    left: CancellationToken,
     /// Of the one who asked; what is logged later still belongs to it.
     span: Span,
 }
@@ -55,6 +73,7 @@ impl<T: Send + 'static> Drop for Unstoppable<T> {
         if self.work.is_terminated() {
             return;
         }
+        self.left.cancel();
         // Where there is no runtime any more, the program ends: the work is cut, and its connection closed with it.
         if let Ok(runtime) = Handle::try_current() {
             let rest = mem::replace(&mut self.work, Fuse::terminated());
@@ -106,6 +125,19 @@ mod tests {
         drop(asked);
         begin.send(()).unwrap();
         assert_eq!(ended.await, Ok("done"));
+    }
+
+    #[tokio::test]
+    async fn work_is_told_when_its_caller_has_gone() {
+        let (tell, told) = oneshot::channel();
+        let mut asked = Box::pin(to_the_end_unless_left(|left| async move {
+            left.cancelled().await;
+            let _ = tell.send("told");
+            Ok::<_, StorageError>(())
+        }));
+        assert!(futures::poll!(&mut asked).is_pending());
+        drop(asked);
+        assert_eq!(told.await, Ok("told"));
     }
 
     #[tokio::test]

@@ -8,8 +8,9 @@ use std::time::Duration;
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult};
 use mymonit_services::ports::StorageError;
 use sqlx::mysql::MySqlConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, MySqlConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, query_as};
 use tokio::time::timeout;
+use tracing::{Instrument, debug};
 
 use super::errors;
 use crate::PoolUse;
@@ -24,6 +25,9 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// get their share again after one of them was away.
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
 
+/// How long it may take to have what a connection is at ended.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long a connection may take to become clear of what was left on it.
 const CLEAR_LIMIT: Duration = Duration::from_secs(5);
 
@@ -34,6 +38,15 @@ pub(super) const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ C
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO', \
     SESSION innodb_lock_wait_timeout = 5";
 
+/// What the sessions of the pool are told besides: after how many seconds the server ends a statement by itself, for when
+/// nobody can tell it to. MySQL knows that for reading statements only, and counts in milliseconds. What stands behind `M!` is
+/// for MariaDB alone, and what stands behind a number of this size for MySQL alone.
+const STATEMENT_LIMIT: &str = "SET SESSION lock_wait_timeout = 120 /*M!100101 , SESSION max_statement_time = 120 */ \
+    /*!50708 , SESSION max_execution_time = 120000 */";
+
+/// Which session it is, and of which server: behind one address there may be several, each with numbers of its own.
+const SESSION_ID: &str = "SELECT CONNECTION_ID(), CONCAT_WS(' ', @@hostname, @@port, @@datadir)";
+
 /// Connects, and tells the session what it has to be told.
 pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
@@ -42,18 +55,22 @@ pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnec
 }
 
 /// The connections that work takes turns on.
-pub(super) struct Connections(Pool<Maker>);
+pub(super) struct Connections {
+    pool: Pool<Maker>,
+    /// For what has to be said past the pool.
+    options: MySqlConnectOptions,
+}
 
 impl Connections {
     /// At most so many connections. Touches no network yet.
     pub(super) fn new(options: MySqlConnectOptions, size: u32) -> Self {
-        let builder = Pool::builder(Maker(options))
+        let builder = Pool::builder(Maker(options.clone()))
             .max_size(usize::try_from(size).unwrap_or(usize::MAX).max(1))
             // The one used last knows most prepared statements, and needs no asking.
             .queue_mode(QueueMode::Lifo);
         #[expect(clippy::expect_used, reason = "only a pool with time limits of its own can lack anything")]
         let pool = builder.build().expect("a pool");
-        Self(pool)
+        Self { pool, options }
     }
 
     /// Lends a connection.
@@ -61,7 +78,7 @@ impl Connections {
     /// # Errors
     /// Where none is free or can be made in time, and where the server lets nobody in.
     pub(super) async fn lend(&self) -> Result<Lent, StorageError> {
-        match timeout(ACQUIRE_TIMEOUT, self.0.get()).await {
+        match timeout(ACQUIRE_TIMEOUT, self.pool.get()).await {
             Ok(Ok(connection)) => Ok(Lent(Some(connection))),
             Ok(Err(PoolError::Backend(error))) => Err(errors::storage_error(error)),
             Ok(Err(error)) => Err(StorageError::Unavailable(cause(error.to_string()))),
@@ -71,14 +88,67 @@ impl Connections {
 
     /// How they are used now.
     pub(super) fn pool_use(&self) -> PoolUse {
-        let status = self.0.status();
+        let status = self.pool.status();
         PoolUse::new(status.size, status.available, status.max_size)
     }
 
     /// Lends no more. What is lent is closed when it comes back.
     pub(super) fn close(&self) {
-        self.0.close();
+        self.pool.close();
     }
+
+    /// Ends what a connection is at, and the connection with it. Its place in the pool is free at once; the server is told
+    /// over another connection, since it takes no notice of a closed one while it looks for rows.
+    pub(super) fn end(&self, lent: Lent) {
+        let Some(session) = lent.session() else { return };
+        drop(lent);
+        let options = self.options.clone();
+        let ending = async move {
+            let ended = timeout(END_LIMIT, session.end(&options)).await;
+            let failure = match ended {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            // Nothing is lost by it: the server ends the statement when its own limit has passed, if it has not by then.
+            debug!(why = failure, "a statement that nobody waits for could not be ended");
+        };
+        tokio::spawn(ending.in_current_span());
+    }
+}
+
+/// A session as its server knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SessionId {
+    number: u64,
+    server: String,
+}
+
+impl SessionId {
+    async fn of(connection: &mut MySqlConnection) -> Result<Self, sqlx::Error> {
+        let (number, server) = query_as(SESSION_ID).fetch_one(connection).await?;
+        Ok(Self { number, server })
+    }
+
+    /// Ends the session and what it is at, if it can be reached and is still there.
+    async fn end(&self, options: &MySqlConnectOptions) -> Result<(), sqlx::Error> {
+        let mut connection = options.connect().await?;
+        if Self::of(&mut connection).await?.server == self.server {
+            let kill = AssertSqlSafe(format!("KILL CONNECTION {}", self.number));
+            match connection.execute(kill).await {
+                // It may have ended by itself.
+                Err(error) if !errors::is_unknown_session(&error) => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        connection.close().await
+    }
+}
+
+/// A connection of the pool.
+struct Session {
+    connection: MySqlConnection,
+    id: SessionId,
 }
 
 /// A connection out of the pool, for work that is not cut off. It goes back to the pool only by
@@ -92,7 +162,12 @@ impl Lent {
     /// # Errors
     /// None: it is there until it is given back.
     pub(super) fn connection(&mut self) -> Result<&mut MySqlConnection, StorageError> {
-        self.0.as_deref_mut().ok_or_else(|| StorageError::Internal(cause("the connection was given back")))
+        let session = self.0.as_deref_mut().map(|session| &mut session.connection);
+        session.ok_or_else(|| StorageError::Internal(cause("the connection was given back")))
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        self.0.as_deref().map(|session| session.id.clone())
     }
 
     /// Gives it back as it is, after one statement that has succeeded.
@@ -103,10 +178,10 @@ impl Lent {
     /// Gives it back after work that may have left a transaction, which sqlx rolls back only when the connection is
     /// used again, and that must not be when others have waited for its locks.
     pub(super) async fn give_back_cleared(mut self) {
-        if let Some(mut connection) = self.0.take() {
-            match timeout(CLEAR_LIMIT, connection.ping()).await {
-                Ok(Ok(())) => drop(connection),
-                Ok(Err(_)) | Err(_) => drop(Object::take(connection)),
+        if let Some(mut session) = self.0.take() {
+            match timeout(CLEAR_LIMIT, session.connection.ping()).await {
+                Ok(Ok(())) => drop(session),
+                Ok(Err(_)) | Err(_) => drop(Object::take(session)),
             }
         }
     }
@@ -122,23 +197,22 @@ impl Drop for Lent {
 struct Maker(MySqlConnectOptions);
 
 impl Manager for Maker {
-    type Type = MySqlConnection;
+    type Type = Session;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<MySqlConnection, sqlx::Error> {
-        connect(&self.0).await
+    async fn create(&self) -> Result<Session, sqlx::Error> {
+        let mut connection = connect(&self.0).await?;
+        connection.execute(STATEMENT_LIMIT).await?;
+        let id = SessionId::of(&mut connection).await?;
+        Ok(Session { connection, id })
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut MySqlConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if metrics.age() > LONGEST_LIFE {
             return Err(RecycleError::message("it is old"));
         }
         if metrics.last_used() > TRUSTED_IDLE {
-            connection.ping().await?;
+            session.connection.ping().await?;
         }
         Ok(())
     }

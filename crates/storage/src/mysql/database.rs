@@ -11,7 +11,8 @@ use mymonit_services::ports::StorageError;
 use sqlx::migrate::Migrator;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, query_scalar};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::connections::{Connections, Lent, connect};
@@ -30,8 +31,10 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 });
 
 /// How long a read may take. Portions are bounded, so only a server or a network that is gone without a
-/// word takes that long.
+/// word takes that long, or the search for a type that is rare among very many measures.
 const READ_LIMIT: Duration = Duration::from_secs(30);
+/// For how long a read goes on whose caller has gone away. Nearly all end sooner, and keep their connection.
+const READ_ON: Duration = Duration::from_secs(1);
 /// How long a write may take; a rejected message of 100 MiB takes some seconds.
 const WRITE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a health check waits for an answer.
@@ -187,15 +190,15 @@ impl MySqlDatabase {
     }
 
     /// Reads on a connection of the pool, without a transaction. Each statement sees all that is committed when it
-    /// begins.
+    /// begins. When nobody waits for it any more, it is soon ended, at the server too.
     pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StorageError>
     where
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
     {
         let database = self.clone();
-        task::to_the_end(async move {
-            let (lent, outcome) = database.run(READ_LIMIT, work).await?;
+        task::to_the_end_unless_left(|left| async move {
+            let (lent, outcome) = database.run(READ_LIMIT, &left, work).await?;
             match &outcome {
                 Ok(_) => lent.give_back(),
                 Err(_) => lent.give_back_cleared().await,
@@ -213,27 +216,43 @@ impl MySqlDatabase {
     {
         let database = self.clone();
         task::to_the_end(async move {
-            let (lent, outcome) = database.run(WRITE_LIMIT, work).await?;
+            let (lent, outcome) = database.run(WRITE_LIMIT, &CancellationToken::new(), work).await?;
             lent.give_back_cleared().await;
             outcome
         })
         .await
     }
 
-    /// Does the work, and hands out its outcome with the connection. If it takes too long, the answer may still come, so
-    /// the connection cannot be used again and is closed.
+    /// Does the work, and hands out its outcome with the connection. If it takes too long, or goes on for nobody after
+    /// its caller has left, it is ended at the server, and the connection, where an answer may still come, is closed.
     async fn run<T, W>(
         &self,
         limit: Duration,
+        left: &CancellationToken,
         work: W,
     ) -> Result<(Lent, Result<T, StorageError>), StorageError>
     where
         W: for<'c> FnOnce(&'c mut MySqlConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
     {
         self.require_prepared()?;
-        let mut lent = self.0.connections.lend().await?;
-        let outcome = timeout(limit, work(lent.connection()?)).await.map_err(|_| no_answer(limit))?;
-        Ok((lent, outcome.map_err(|fault| fault.explained(errors::storage_error))))
+        let lent = left.run_until_cancelled(self.0.connections.lend()).await;
+        let mut lent = lent.unwrap_or_else(|| Err(left_alone()))?;
+        let for_nobody = async {
+            left.cancelled().await;
+            sleep(READ_ON).await;
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = timeout(limit, work(lent.connection()?)) => outcome.map_err(|_| no_answer(limit)),
+            () = for_nobody => Err(left_alone()),
+        };
+        match outcome {
+            Ok(outcome) => Ok((lent, outcome.map_err(|fault| fault.explained(errors::storage_error)))),
+            Err(error) => {
+                self.0.connections.end(lent);
+                Err(error)
+            }
+        }
     }
 
     /// Writes while no other process changes the schema or does what goes through this function.
@@ -321,6 +340,11 @@ fn no_answer(limit: Duration) -> StorageError {
     StorageError::Unavailable(cause(format!("no answer from the database within {} s", limit.as_secs())))
 }
 
+/// What becomes of work whose caller has gone away; nobody is told.
+fn left_alone() -> StorageError {
+    StorageError::Unavailable(cause("nobody waits for an answer any more"))
+}
+
 /// The name of the lock under which the schema is changed. Such names are the server's, hence the database in it, and have at
 /// most 64 characters, which the database's own name may have. SHA2, since MySQL 9.7 has no MD5 any more.
 const LOCK: &str = "CONCAT('mymonit.', LEFT(SHA2(DATABASE(), 256), 32))";
@@ -392,5 +416,105 @@ async fn migrate(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
     match moving_in {
         Some(moving_in) => moving_in.finish(connection).await,
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mymonit_test_support::{Make, MySqlServer, wait_until};
+    use sqlx::query;
+
+    use super::*;
+
+    /// Keeps the server busy for days. It takes no notice meanwhile of a client that closes the connection.
+    const LONG: &str = "SELECT BENCHMARK(1000000000000, SHA2('x', 512))";
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A database with one connection, and the name of it.
+    async fn database() -> (MySqlDatabase, String) {
+        let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
+        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
+        database.prepare().await.unwrap();
+        (database, url.rsplit('/').next().unwrap().to_owned())
+    }
+
+    fn long(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<(), Fault>> {
+        async {
+            query(LONG).execute(connection).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    /// Waits until the server is at that many long statements for the database.
+    async fn until_at_work(name: &str, statements: usize) {
+        let server = MySqlServer::shared().await.unwrap();
+        let at_work = format!(
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND INFO LIKE 'SELECT BENCHMARK%'"
+        );
+        wait_until("the server's work", PATIENCE, async || {
+            let seen = server.execute(&at_work).await.unwrap();
+            if seen.trim() == statements.to_string() { Ok(()) } else { Err(seen) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Checks that the one connection of the pool can be had.
+    async fn assert_is_whole(database: &MySqlDatabase) {
+        let read = database.read(|connection| {
+            async { Ok(query_scalar::<_, i64>("SELECT 7").fetch_one(connection).await?) }.boxed()
+        });
+        assert_eq!(read.await.unwrap(), 7);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_read_whose_caller_has_left_is_ended_at_the_server() {
+        let (database, name) = database().await;
+        let reading = database.clone();
+        let reading = tokio::spawn(async move { reading.read(long).await });
+        until_at_work(&name, 1).await;
+        reading.abort();
+        until_at_work(&name, 0).await;
+        assert_is_whole(&database).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn work_that_takes_too_long_is_ended_at_the_server() {
+        let (database, name) = database().await;
+        let never = CancellationToken::new();
+        let limited = database.run(Duration::from_secs(2), &never, long).await.map(drop);
+        assert!(matches!(limited, Err(StorageError::Unavailable(_))), "{limited:?}");
+        until_at_work(&name, 0).await;
+        assert_is_whole(&database).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_waits_for_a_connection_and_leaves_takes_none() {
+        let (database, name) = database().await;
+        let [first, second] = [database.clone(), database.clone()];
+        let first = tokio::spawn(async move { first.read(long).await });
+        until_at_work(&name, 1).await;
+        let left = CancellationToken::new();
+        left.cancel();
+        let refused = second.run(READ_LIMIT, &left, long).await.map(drop);
+        assert!(matches!(refused, Err(StorageError::Unavailable(_))), "{refused:?}");
+        first.abort();
+        until_at_work(&name, 0).await;
+        assert_is_whole(&database).await;
+    }
+
+    /// For when the service is gone before it can tell the server to.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_server_knows_for_how_long_a_statement_may_go_on() {
+        let (database, _) = database().await;
+        let limit = match MySqlServer::shared().await.unwrap().make() {
+            Make::MariaDb => "SELECT CAST(@@SESSION.max_statement_time AS SIGNED)",
+            Make::MySql => "SELECT CAST(@@SESSION.max_execution_time / 1000 AS SIGNED)",
+        };
+        let seconds = database.read(move |connection| {
+            async move { Ok(query_scalar::<_, i64>(limit).fetch_one(connection).await?) }.boxed()
+        });
+        assert_eq!(Duration::from_secs(u64::try_from(seconds.await.unwrap()).unwrap()), WRITE_LIMIT);
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Fault, PrepareError, cause};
 
 const UNKNOWN_DATABASE: u16 = 1049;
 const DUPLICATE_ENTRY: u16 = 1062;
+const UNKNOWN_SESSION: u16 = 1094;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 const DEADLOCK: u16 = 1213;
 
@@ -133,6 +134,11 @@ pub(super) fn primary_key_is(conflict: Conflict) -> impl FnOnce(Error) -> Fault 
 /// Whether a row ran against a unique key.
 pub(super) fn is_duplicate(error: &Error) -> bool {
     said(error).is_some_and(|said| said.number() == DUPLICATE_ENTRY)
+}
+
+/// Whether the server has no such session, or no more.
+pub(super) fn is_unknown_session(error: &Error) -> bool {
+    said(error).is_some_and(|said| said.number() == UNKNOWN_SESSION)
 }
 
 /// Whether the server ended this transaction to let another one go on.

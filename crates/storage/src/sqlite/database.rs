@@ -35,6 +35,8 @@ const PREPARE_TIMEOUT: Duration = Duration::from_secs(1_000_000);
 const TELL_EVERY: Duration = Duration::from_secs(30);
 /// How long it may wait before that is said.
 const TELL_AFTER: Duration = Duration::from_secs(5);
+/// After how many steps of its virtual machine, a part of a millisecond, SQLite asks whether anybody still waits for a read.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 /// How long work waits for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -148,16 +150,21 @@ impl SqliteDatabase {
         PoolUse::new(usize::try_from(self.0.readers.size()).unwrap_or(most), self.0.readers.num_idle(), most)
     }
 
-    /// Reads on one of the reading connections. Each statement sees all that is committed when it begins.
+    /// Reads on one of the reading connections. Each statement sees all that is committed when it begins. When nobody
+    /// waits for it any more, it is ended.
     pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StorageError>
     where
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, Fault>> + Send + 'static,
     {
         let database = self.clone();
-        task::to_the_end(async move {
+        task::to_the_end_unless_left(|left| async move {
             database.require_prepared()?;
             let mut connection = database.0.readers.acquire().await.map_err(errors::storage_error)?;
+            let mut handle = connection.lock_handle().await.map_err(errors::storage_error)?;
+            // Until the next read sets its own.
+            handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || !left.is_cancelled());
+            drop(handle);
             work(&mut connection).await.map_err(|fault| fault.explained(errors::storage_error))
         })
         .await
@@ -338,5 +345,44 @@ async fn use_write_ahead_log(connection: &mut SqliteConnection) -> Result<(), Pr
             }
             Err(error) => return Err(errors::prepare_error(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mymonit_test_support::wait_until;
+    use sqlx::query;
+
+    use super::*;
+
+    /// Gives no row, ever.
+    const ENDLESS: &str =
+        "WITH RECURSIVE N (I) AS (SELECT 1 UNION ALL SELECT I + 1 FROM N) SELECT COUNT(*) FROM N";
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn endless(connection: &mut SqliteConnection) -> BoxFuture<'_, Result<(), Fault>> {
+        async {
+            query(ENDLESS).execute(connection).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_read_whose_caller_has_left_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = SqliteDatabase::new(folder.path().join("mymonit.db").to_str().unwrap(), 1).unwrap();
+        database.prepare().await.unwrap();
+        let reading = database.clone();
+        let reading = tokio::spawn(async move { reading.read(endless).await });
+        wait_until("the read to begin", PATIENCE, async || match database.pool_use() {
+            PoolUse { open: 1, idle: 0, .. } => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await
+        .unwrap();
+        reading.abort();
+        // There is one connection for reading.
+        wait_until("the read to end", PATIENCE, async || database.check().await).await.unwrap();
     }
 }
