@@ -120,7 +120,7 @@ mod tests {
                 0 => Ok(()),
                 threads => Err(threads),
             };
-            wait_until("lapin's thread has ended", Duration::from_secs(10), look).await.unwrap();
+            wait_until("lapin's thread has ended", Duration::from_secs(60), look).await.unwrap();
         }
     }
 

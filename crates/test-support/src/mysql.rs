@@ -24,7 +24,7 @@ pub use numbers::numbers;
 use make::Installation;
 
 /// Generous, since a machine that compiles beside the tests is slow; a server that fails is noticed at once.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(60);
 
 /// A database server of the test's own, MariaDB or MySQL: own data folder, own port of 127.0.0.1, no system configuration.
@@ -216,7 +216,7 @@ impl MySqlServer {
     /// # Errors
     /// Where it is not running.
     pub fn pause(&self) -> anyhow::Result<()> {
-        self.server.signal(Signal::STOP)
+        self.server.freeze()
     }
 
     /// Lets a frozen server go on.

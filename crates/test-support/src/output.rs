@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// So many lines are kept; older ones are let go, to bound the memory of a test that runs long.
 const KEPT_LINES: usize = 100_000;
 
 /// So many lines stand in an error that says why a program did not do what was expected of it.
 const QUOTED_LINES: usize = 80;
+
+/// What the supervisor prints to both outputs behind what the program has printed, each time that it has ended.
+const END: &str = "\u{1e}end";
 
 /// Which of a process's two outputs a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub(crate) struct Output {
 struct Lines {
     kept: VecDeque<Line>,
     forgotten: usize,
+    /// How often each output has come to an end.
+    ends: [usize; 2],
 }
 
 impl Lines {
@@ -117,6 +122,17 @@ impl Output {
         }
     }
 
+    /// Waits until all has arrived that was printed before the program ended for that many times.
+    pub(crate) async fn wait_for_ends(&self, ends: usize, within: Duration) -> anyhow::Result<()> {
+        let mut count = self.count.clone();
+        let arrived = count.wait_for(|_| self.locked().ends.iter().all(|seen| *seen >= ends));
+        timeout(within, arrived)
+            .await
+            .with_context(|| format!("the end of its output did not arrive; {}", self.quote()))?
+            .with_context(|| format!("the output ended without the mark of an end; {}", self.quote()))?;
+        Ok(())
+    }
+
     /// The last lines, for an error.
     pub(crate) fn quote(&self) -> String {
         let lines = self.locked();
@@ -148,7 +164,15 @@ fn read_lines(
             bytes.clear();
             let count = {
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-                lines.push(Line { stream, text });
+                match text.strip_suffix(END) {
+                    None => lines.push(Line { stream, text }),
+                    Some(unfinished) => {
+                        if !unfinished.is_empty() {
+                            lines.push(Line { stream, text: unfinished.to_owned() });
+                        }
+                        lines.ends[stream as usize] += 1;
+                    }
+                }
                 lines.count()
             };
             counter.send_replace(count);

@@ -285,7 +285,7 @@ impl RabbitMq {
     /// # Errors
     /// Where it is not running.
     pub fn pause(&self) -> anyhow::Result<()> {
-        self.server.signal(Signal::STOP)
+        self.server.freeze()
     }
 
     /// Lets a frozen node go on.

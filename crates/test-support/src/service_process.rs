@@ -8,9 +8,6 @@ use rustix::process::{Pid, Signal};
 use crate::output::Line;
 use crate::supervised::{Exit, Program, Supervised};
 
-/// What a process has printed may arrive a moment after its end.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
 /// A built binary under test, in an environment that holds nothing but what the test puts there (and
 /// `PATH`, and a free port for the metrics), and in an empty folder of its own. Dropping it kills it and removes that folder.
 #[derive(Debug)]
@@ -146,7 +143,8 @@ impl ServiceProcess {
         let wanted = |line: &Line| line.text.contains(text);
         let line = tokio::select! {
             line = output.wait_for(count, within, wanted) => line,
-            Ok(_) = self.process.wait_for_exit(within) => output.wait_for(count, LAST_LINES, wanted).await,
+            // By then all its lines are here.
+            Ok(_) = self.process.wait_for_exit(within) => output.wait_for(count, Duration::ZERO, wanted).await,
         };
         line.map_err(|error| error.context(format!("no line with {text:?} was printed")))
     }

@@ -5,6 +5,9 @@
 # has started, "exit N" when it has ended). It ends when the test process drops the socket or dies, even by
 # SIGKILL; then the program is killed and the folder removed. No handler in the test process has to run.
 #
+# When the program has ended, a mark (output.rs) follows what it printed, on both outputs and before the report, so that
+# whoever reads them knows when all of it has arrived.
+#
 # SUPERVISED_COMPANION may hold the command line of a process that lives as long as this shell does.
 
 folder=$1
@@ -41,6 +44,8 @@ run() {
     ' sh "$running" "$@" </dev/null
     status=$?
     rm -f -- "$running"
+    printf '\036end\n'
+    printf '\036end\n' >&4
     echo "exit $status" >&3
 }
 

@@ -1,5 +1,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -7,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use crate::output::Output;
 const SCRIPT: &str = include_str!("supervise.sh");
 
 /// How long the supervising shell may take to start a program or to report its end.
-const REPORT: Duration = Duration::from_secs(30);
+const REPORT: Duration = Duration::from_secs(60);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,8 @@ impl fmt::Display for Exit {
 enum State {
     New,
     Running(Pid),
-    Ended(Exit),
+    /// How, and for the how manieth time.
+    Ended(Exit, usize),
 }
 
 /// What to run, and in which environment. Nothing of the test process's own environment is passed on.
@@ -145,7 +147,7 @@ impl Supervised {
     pub(crate) fn running(&self) -> Option<Pid> {
         match *self.state.borrow() {
             State::Running(pid) => Some(pid),
-            State::New | State::Ended(_) => None,
+            State::New | State::Ended(..) => None,
         }
     }
 
@@ -160,17 +162,36 @@ impl Supervised {
             .with_context(|| format!("cannot send {signal:?} to {} (process {pid})", self.name))
     }
 
-    /// Waits for the program to end.
+    /// Freezes the program (SIGSTOP), and waits until it does nothing any more: the signal has been sent long before the last
+    /// thread has stopped, on a busy machine.
+    pub(crate) fn freeze(&self) -> anyhow::Result<()> {
+        let pid = self.pid()?;
+        self.signal(Signal::STOP)?;
+        let deadline = Instant::now() + REPORT;
+        while !stands_still(pid)? {
+            ensure!(Instant::now() < deadline, "{} did not stop within {REPORT:?}", self.name);
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Waits for the program to end, and for all that it printed.
     pub(crate) async fn wait_for_exit(&self, within: Duration) -> anyhow::Result<Exit> {
         let mut state = self.state.clone();
-        let ended = timeout(within, state.wait_for(|state| !matches!(state, State::Running(_))))
-            .await
-            .with_context(|| format!("{} did not end within {within:?}; {}", self.name, self.output.quote()))?
-            .with_context(|| format!("the supervisor of {} is gone", self.name))?;
-        match *ended {
-            State::Ended(exit) => Ok(exit),
-            State::New | State::Running(_) => bail!("{} has not been started", self.name),
-        }
+        let (exit, ends) = {
+            let ended = timeout(within, state.wait_for(|state| !matches!(state, State::Running(_))))
+                .await
+                .with_context(|| {
+                    format!("{} did not end within {within:?}; {}", self.name, self.output.quote())
+                })?
+                .with_context(|| format!("the supervisor of {} is gone", self.name))?;
+            match *ended {
+                State::Ended(exit, ends) => (exit, ends),
+                State::New | State::Running(_) => bail!("{} has not been started", self.name),
+            }
+        };
+        self.output.wait_for_ends(ends, within).await.with_context(|| self.name.clone())?;
+        Ok(exit)
     }
 
     /// Asks the program to end, and waits until it has.
@@ -217,25 +238,51 @@ impl Drop for Supervised {
     }
 }
 
+/// Whether every thread of a process has been stopped by a signal.
+fn stands_still(process: Pid) -> anyhow::Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end meanwhile.
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
+        // The state stands behind the name in brackets, in which there may be anything.
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if state != Some('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Follows the supervisor's reports in a thread of its own.
 fn follow(reports: UnixStream) -> watch::Receiver<State> {
     let (sender, receiver) = watch::channel(State::New);
     thread::spawn(move || {
+        let mut ends = 0;
         for report in BufReader::new(reports).lines().map_while(Result::ok) {
-            if let Some(state) = parse(&report) {
-                sender.send_replace(state);
+            match parse(&report) {
+                Some(Report::Started(pid)) => drop(sender.send_replace(State::Running(pid))),
+                Some(Report::Ended(exit)) => {
+                    ends += 1;
+                    sender.send_replace(State::Ended(exit, ends));
+                }
+                None => {}
             }
         }
     });
     receiver
 }
 
-fn parse(report: &str) -> Option<State> {
+/// What the supervisor reports.
+enum Report {
+    Started(Pid),
+    Ended(Exit),
+}
+
+fn parse(report: &str) -> Option<Report> {
     let (what, number) = report.split_once(' ')?;
     let number = number.parse().ok()?;
     match what {
-        "pid" => Pid::from_raw(number).map(State::Running),
-        "exit" => Some(State::Ended(Exit::from_shell(number))),
+        "pid" => Pid::from_raw(number).map(Report::Started),
+        "exit" => Some(Report::Ended(Exit::from_shell(number))),
         _ => None,
     }
 }

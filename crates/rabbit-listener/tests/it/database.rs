@@ -8,6 +8,7 @@ use crate::broker::{Adapter, measure, until_counted};
 use crate::harness::{NEVER, Running, configuration};
 use crate::ingest::{Database, ScriptedIngest, rejection, value};
 use crate::log::Log;
+use crate::raw::RawPublisher;
 
 #[tokio::test]
 async fn while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_stored_once() -> anyhow::Result<()>
@@ -70,6 +71,7 @@ async fn an_outage_takes_two_lines_of_log_and_shows_nothing_of_the_messages() ->
 #[tokio::test]
 async fn large_messages_are_bounded_by_their_bytes_and_the_wait_does_not_break_the_connection()
 -> anyhow::Result<()> {
+    const HEARTBEAT: u16 = 3;
     let rabbit = RabbitMq::shared().await?;
     let url = rabbit.create_vhost().await?;
     let proxy = Proxy::start(rabbit.port()).await?;
@@ -80,12 +82,15 @@ async fn large_messages_are_bounded_by_their_bytes_and_the_wait_does_not_break_t
     }
     ingest.database(Database::Away);
     let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
-    let configuration =
-        RabbitConfiguration { batch_size: 10, ..configuration(&format!("{through_proxy}?heartbeat=1")) };
+    let configuration = RabbitConfiguration {
+        batch_size: 10,
+        ..configuration(&format!("{through_proxy}?heartbeat={HEARTBEAT}"))
+    };
     let mut running = Running::consuming(configuration, &ingest).await?;
-    // Long enough for a connection without a sign of life to be given up.
-    ingest.called(10).await?;
     running.until(ConsumerState::WaitingForDatabase).await?;
+    // Long enough for a connection without a sign of life to be given up.
+    let silent = RawPublisher::sign_in(rabbit.port(), url.rsplit('/').next().unwrap(), HEARTBEAT).await?;
+    silent.until_given_up().await?;
     until_counted(rabbit, &url, 80, 0).await?;
     assert_eq!(running.counters.received(), 32);
 
@@ -217,7 +222,9 @@ async fn a_write_under_way_ends_before_the_next_session_begins() -> anyhow::Resu
     ingest.database(Database::Hangs);
     adapter.publish(0..5).await?;
     let through_proxy = url.replace(&rabbit.port().to_string(), &proxy.port().to_string());
-    let mut running = Running::consuming(configuration(&through_proxy), &ingest).await?;
+    // So that all of them are in the write under way, however slowly they come.
+    let configuration = RabbitConfiguration { batch_size: 5, linger: NEVER, ..configuration(&through_proxy) };
+    let mut running = Running::consuming(configuration, &ingest).await?;
     ingest.called(1).await?;
     proxy.cut().await;
     running.until(ConsumerState::Connecting).await?;

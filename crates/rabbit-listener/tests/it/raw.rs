@@ -1,8 +1,11 @@
 //! An AMQP client that sends the bytes it is told to, since no library sends properties as bad as AMQP allows.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::harness::PATIENCE;
 
 pub(crate) const HEADERS: u16 = 1 << 13;
 pub(crate) const MESSAGE_ID: u16 = 1 << 7;
@@ -25,21 +28,37 @@ pub(crate) struct RawPublisher(TcpStream);
 impl RawPublisher {
     /// Signs in as `guest`, opens a channel and asks for confirms.
     pub(crate) async fn connect(port: u16, vhost: &str) -> anyhow::Result<Self> {
+        let mut this = Self::sign_in(port, vhost, 0).await?;
+        this.method(1, CHANNEL_OPEN, &short(b"")).await?;
+        this.expect(CHANNEL_OPEN_OK).await?;
+        this.method(1, CONFIRM_SELECT, &[0]).await?;
+        this.expect(CONFIRM_SELECT_OK).await?;
+        Ok(this)
+    }
+
+    /// Signs in as `guest` and promises a sign of life every so many seconds; zero is no promise.
+    pub(crate) async fn sign_in(port: u16, vhost: &str, heartbeat: u16) -> anyhow::Result<Self> {
         let mut this = Self(TcpStream::connect(("127.0.0.1", port)).await?);
         this.0.write_all(b"AMQP\0\0\x09\x01").await?;
         this.expect(START).await?;
         let sign_in = [long(b""), short(b"PLAIN"), long(b"\0guest\0guest"), short(b"en_US")].concat();
         this.method(0, START_OK, &sign_in).await?;
         this.expect(TUNE).await?;
-        let limits = [&2047_u16.to_be_bytes()[..], &131_072_u32.to_be_bytes(), &0_u16.to_be_bytes()].concat();
+        let limits =
+            [&2047_u16.to_be_bytes()[..], &131_072_u32.to_be_bytes(), &heartbeat.to_be_bytes()].concat();
         this.method(0, TUNE_OK, &limits).await?;
         this.method(0, OPEN, &[short(vhost.as_bytes()), short(b""), vec![0]].concat()).await?;
         this.expect(OPEN_OK).await?;
-        this.method(1, CHANNEL_OPEN, &short(b"")).await?;
-        this.expect(CHANNEL_OPEN_OK).await?;
-        this.method(1, CONFIRM_SELECT, &[0]).await?;
-        this.expect(CONFIRM_SELECT_OK).await?;
         Ok(this)
+    }
+
+    /// Gives no sign of life until the broker ends the connection over it.
+    pub(crate) async fn until_given_up(mut self) -> anyhow::Result<()> {
+        let mut signs_of_the_broker = [0; 1024];
+        let given_up = async {
+            while matches!(self.0.read(&mut signs_of_the_broker).await, Ok(length) if length > 0) {}
+        };
+        timeout(PATIENCE, given_up).await.context("the broker keeps a connection that gives no sign of life")
     }
 
     /// Publishes to the queue `measures` and waits for the confirmation.

@@ -146,8 +146,8 @@ async fn a_queue_that_is_deleted_is_declared_again() -> anyhow::Result<()> {
     let url = RabbitMq::shared().await?.create_vhost().await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
     let mut running = Running::consuming(configuration(&url), &ingest).await?;
-    adapter.delete_queue().await?;
-    running.until(ConsumerState::Connecting).await?;
+    // It may be consuming again before the broker's answer is here.
+    tokio::try_join!(adapter.delete_queue(), running.until(ConsumerState::Connecting))?;
     running.until(ConsumerState::Consuming).await?;
     adapter.publish([1]).await?;
     ingest.messages(1).await?;

@@ -10,7 +10,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use crate::raw::RawClient;
-use crate::site::{Answer, Site, Who, finish};
+use crate::site::{Answer, Site, Who, finish, patient};
 
 fn document() -> Value {
     yaml_serde::from_str(openapi_yaml()).unwrap()
@@ -167,7 +167,7 @@ fn assert_is_example(document: &Value, name: &str, answer: &Answer) {
 
 #[tokio::test]
 async fn refusals_say_what_their_examples_in_the_document_say() {
-    let limits = Limits { body_read: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits { body_read: Duration::from_millis(50), ..patient() };
     let (site, document) = (Site::start().await, document());
     let name = json!({"name": "x"});
     for (refusal, answer) in [

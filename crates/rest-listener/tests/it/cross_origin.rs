@@ -1,7 +1,7 @@
-use mymonit_rest_listener::{AllowedOrigins, Limits};
+use mymonit_rest_listener::AllowedOrigins;
 use reqwest::Method;
 
-use crate::site::{Answer, Site, Who, finish};
+use crate::site::{Answer, Site, Who, finish, patient};
 
 const PAGE: &str = "https://monit.example.org";
 const OTHER_PAGE: &str = "https://other.example.org";
@@ -42,7 +42,7 @@ async fn no_page_of_another_origin_may_read_anything_unless_configured() {
 #[tokio::test]
 async fn a_page_of_a_configured_origin_may_read_answers_and_refusals_and_no_other_page_may() {
     let origins = AllowedOrigins::new(["http://localhost:8080", PAGE]).unwrap();
-    let site = Site::start_for(Limits::default(), origins).await;
+    let site = Site::start_for(patient(), origins).await;
     for (path, who, status) in [
         ("/users/me", Who::Peter, 200),
         ("/users/me", Who::Nobody, 401),
@@ -69,7 +69,7 @@ async fn a_page_of_a_configured_origin_may_read_answers_and_refusals_and_no_othe
 
 #[tokio::test]
 async fn a_browser_is_told_beforehand_what_a_path_takes() {
-    let site = Site::start_for(Limits::default(), AllowedOrigins::new([PAGE]).unwrap()).await;
+    let site = Site::start_for(patient(), AllowedOrigins::new([PAGE]).unwrap()).await;
     let answer = preflight(&site, "/users/S001", PAGE).await;
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-origin"), PAGE);

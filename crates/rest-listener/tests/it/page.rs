@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mymonit_rest_listener::{
-    AllowedOrigins, EvaluationDoor, EvaluationUser, FirebaseProject, Limits, SignIn,
-};
+use mymonit_rest_listener::{AllowedOrigins, EvaluationDoor, EvaluationUser, FirebaseProject, SignIn};
 use mymonit_services::ServiceError;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::site::{Answer, Site, Who, finish};
+use crate::site::{Answer, Site, Who, finish, patient};
 
 /// One user, whose tokens are letters.
 struct Door;
@@ -27,7 +25,7 @@ impl EvaluationDoor for Door {
 }
 
 async fn site(sign_in: SignIn) -> Site {
-    Site::start_with_page(Limits::default(), AllowedOrigins::default(), sign_in).await
+    Site::start_with_page(patient(), AllowedOrigins::default(), sign_in).await
 }
 
 async fn firebase(api_key: Option<&str>, emulator: Option<&str>) -> Site {

@@ -1,11 +1,15 @@
 //! A client that sends what it is told, byte for byte.
 
-use std::io;
+use std::io::{self, Write};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::site::Site;
+use crate::site::{PATIENCE, Site};
+
+/// So many bytes of what came stand in an error.
+const QUOTED: usize = 1_000;
 
 pub(crate) struct RawClient {
     pub(crate) stream: TcpStream,
@@ -17,6 +21,15 @@ impl RawClient {
         Self { stream: TcpStream::connect(site.address).await.unwrap(), received: Vec::new() }
     }
 
+    /// Has sent this by the time the server, which runs on this thread, first looks at the connection. So no limit of
+    /// the server can pass in between, however slow the machine is.
+    pub(crate) fn connect_sending(site: &Site, text: &str) -> Self {
+        let mut stream = std::net::TcpStream::connect(site.address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Self { stream: TcpStream::from_std(stream).unwrap(), received: Vec::new() }
+    }
+
     pub(crate) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
@@ -26,19 +39,39 @@ impl RawClient {
     /// # Errors
     /// If it resets it.
     pub(crate) async fn read_to_end(&mut self) -> io::Result<String> {
-        self.stream.read_to_end(&mut self.received).await?;
-        Ok(String::from_utf8_lossy(&self.received).into_owned())
+        let ended = timeout(PATIENCE, self.stream.read_to_end(&mut self.received)).await;
+        let ended = ended.unwrap_or_else(|_| panic!("open after {PATIENCE:?}; it sent: {}", self.quote()));
+        ended.map(|_| self.received())
     }
 
     /// Everything until `text` has come.
     pub(crate) async fn read_until(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let received = String::from_utf8_lossy(&self.received).into_owned();
+            let received = self.received();
             if received.contains(text) {
                 return received;
             }
-            let count = self.stream.read_buf(&mut self.received).await.unwrap();
-            assert!(count > 0, "ended without {text:?}: {received}");
+            let count = timeout_at(deadline, self.stream.read_buf(&mut self.received)).await;
+            let count = count
+                .unwrap_or_else(|_| panic!("no {text:?} within {PATIENCE:?}: {}", self.quote()))
+                .unwrap();
+            assert!(count > 0, "ended without {text:?}: {}", self.quote());
         }
+    }
+
+    /// What has been read so far.
+    pub(crate) fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+
+    /// The end of it, for an error.
+    fn quote(&self) -> String {
+        let start = self.received.len().saturating_sub(QUOTED);
+        format!(
+            "{} bytes, at last {:?}",
+            self.received.len(),
+            String::from_utf8_lossy(&self.received[start..])
+        )
     }
 }

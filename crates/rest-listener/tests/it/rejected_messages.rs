@@ -6,7 +6,7 @@ use mymonit_services::message::RejectionReason;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::site::{Answer, MAX_MESSAGE_BYTES, Site, Who, finish};
+use crate::site::{Answer, MAX_MESSAGE_BYTES, Site, Who, finish, patient};
 
 const LIST: &str = "/rejected-messages/";
 const REPLAY: &str = "/rejected-messages/replay";
@@ -340,7 +340,7 @@ async fn all_messages_of_a_filter_are_replayed_and_counted() {
 
 #[tokio::test]
 async fn a_replay_that_takes_long_answers_in_time_and_says_where_to_go_on() {
-    let limits = Limits { request: Duration::from_secs(6), ..Limits::default() };
+    let limits = Limits { request: Duration::from_secs(24), ..patient() };
     let site = Site::start_with(limits).await;
     for second in 0..7 {
         site.memory.rejected.add(second, None, body(if second % 2 == 0 { "pendulum" } else { "other" }));

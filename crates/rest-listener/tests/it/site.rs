@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -29,6 +30,22 @@ use crate::memory::{
     FakeTokenVerifier, FakeUserStore, FakeUserStoreParameters, Memory,
 };
 use crate::rejected_memory::{FakeRejectedMessageStore, FakeRejectedMessageStoreParameters};
+
+/// How long a test waits for what must happen, also on a machine that stands still for a while.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Limits that no test runs into unless it sets one of them.
+pub(crate) fn patient() -> Limits {
+    let never = PATIENCE * 10;
+    Limits {
+        header_read: never,
+        keep_alive: never,
+        body_read: never,
+        request: never,
+        write_stall: never,
+        ..Limits::default()
+    }
+}
 
 /// The largest body of a message that is stored.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1_000;
@@ -196,7 +213,7 @@ impl Answer {
 
 impl Site {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Limits::default()).await
+        Self::start_with(patient()).await
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
@@ -214,7 +231,7 @@ impl Site {
 
     /// As it is in a process that does not run the REST listener.
     pub(crate) async fn start_with_health_alone() -> Self {
-        Self::start_on(Limits::default(), |_, probes| health_router(health(probes))).await
+        Self::start_on(patient(), |_, probes| health_router(health(probes))).await
     }
 
     async fn start_on(

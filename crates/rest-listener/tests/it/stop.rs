@@ -11,15 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::memory::Gate;
 use crate::raw::RawClient;
-use crate::site::{Site, Who};
+use crate::site::{PATIENCE, Site, Who, patient};
 
-const SOON: Duration = Duration::from_secs(5);
 /// Longer than any test takes.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
 async fn stopped(site: &mut Site) {
     let server = std::mem::replace(&mut site.server, tokio::spawn(async { Ok(()) }));
-    timeout(SOON, server).await.expect("the server does not stop").unwrap().unwrap();
+    timeout(PATIENCE, server).await.expect("the server does not stop").unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -35,7 +34,7 @@ async fn an_open_answer_is_finished_before_the_stop() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(SOON, refused).await.expect("connections are still accepted");
+    timeout(PATIENCE, refused).await.expect("connections are still accepted");
     assert!(!site.server.is_finished());
     while let Some(chunk) = response.chunk().await.unwrap() {
         text.extend_from_slice(&chunk);
@@ -65,7 +64,7 @@ async fn connections_without_a_request_do_not_hold_up_the_stop() {
 
 #[tokio::test]
 async fn a_request_that_comes_during_the_stop_is_answered_and_told_to_close_the_connection() {
-    let mut site = Site::start_with(Limits { drain: FOR_EVER, ..Limits::default() }).await;
+    let mut site = Site::start_with(Limits { drain: FOR_EVER, ..patient() }).await;
     let mut idle = RawClient::connect(&site).await;
     idle.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(!idle.read_until("\"live\"").await.contains("connection: close"));
@@ -76,7 +75,7 @@ async fn a_request_that_comes_during_the_stop_is_answered_and_told_to_close_the_
     }
     for client in [&mut idle, &mut silent] {
         client.send("POST /experiments/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
-        let answer = timeout(SOON, client.read_to_end()).await.expect("the connection stays open").unwrap();
+        let answer = client.read_to_end().await.unwrap();
         assert!(answer.contains("401 Unauthorized") && answer.contains("connection: close"), "{answer}");
     }
     stopped(&mut site).await;
@@ -94,7 +93,8 @@ async fn whoever_has_been_let_in_before_the_stop_is_answered_though_nobody_had_a
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     let router = Router::new().fallback(async || "hello");
-    timeout(SOON, serve(listener, router, Limits::default(), shutdown)).await.unwrap().unwrap();
+    let limits = Limits { drain: FOR_EVER, ..patient() };
+    timeout(PATIENCE, serve(listener, router, limits, shutdown)).await.unwrap().unwrap();
     for mut client in clients {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_stop_that_is_given_up_breaks_open_answers_off() {
         while response.chunk().await?.is_some() {}
         Ok::<_, reqwest::Error>(())
     };
-    timeout(SOON, rest).await.expect("the answer goes on").unwrap_err();
+    timeout(PATIENCE, rest).await.expect("the answer goes on").unwrap_err();
 }
 
 #[tokio::test]
@@ -128,11 +128,11 @@ async fn a_write_is_finished_though_its_client_has_left() {
         .body("{\"name\":\"left alone\"}");
     let sent = tokio::spawn(request.send());
     let mut gate = site.memory.write_gate.subscribe();
-    timeout(SOON, gate.wait_for(|gate| *gate == Gate::Reached)).await.unwrap().unwrap();
+    timeout(PATIENCE, gate.wait_for(|gate| *gate == Gate::Reached)).await.unwrap().unwrap();
     sent.abort();
     assert!(sent.await.unwrap_err().is_cancelled());
     site.memory.write_gate.send_replace(Gate::Open);
-    timeout(SOON, gate.wait_for(|gate| *gate == Gate::Passed)).await.unwrap().unwrap();
+    timeout(PATIENCE, gate.wait_for(|gate| *gate == Gate::Passed)).await.unwrap().unwrap();
     let names = site.get("/experiments/", Who::Admin).await.text;
     assert!(names.contains("left alone"), "{names}");
 }

@@ -1,12 +1,15 @@
 use std::time::Duration;
 
+use mymonit_test_support::wait_until;
 use reqwest::Method;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
+use crate::log::Log;
 use crate::memory::{FIRST_PORTION, PORTION, Turn};
 use crate::raw::RawClient;
-use crate::site::{Site, Who};
+use crate::site::{PATIENCE, Site, Who};
 
 /// A site whose experiment 1 has that many measures.
 async fn site_with(measures: u64) -> Site {
@@ -101,32 +104,34 @@ async fn a_client_that_does_not_read_stops_the_reading_after_a_few_portions() {
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
     let mut read = site.memory.long_reading.portions.subscribe();
+    timeout(PATIENCE, read.wait_for(|now| *now >= 2)).await.expect("nothing is read").unwrap();
     // Portions are read as long as the sockets take them. Then none is, however long one waits.
     let mut count = 0;
-    while tokio::time::timeout(Duration::from_millis(500), read.wait_for(|now| *now > count)).await.is_ok() {
+    while timeout(Duration::from_millis(500), read.wait_for(|now| *now > count)).await.is_ok() {
         count = portions(&site);
     }
     assert!((2..75).contains(&count), "{count} portions for a client that takes none");
     // Reading on moves it again.
     let mut space = vec![0; 16 << 20];
-    raw.stream.read_exact(&mut space).await.unwrap();
-    read.wait_for(|now| *now > count).await.unwrap();
+    timeout(PATIENCE, raw.stream.read_exact(&mut space)).await.expect("nothing is sent").unwrap();
+    timeout(PATIENCE, read.wait_for(|now| *now > count)).await.expect("nothing more is read").unwrap();
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_reading() {
+    let (log, _guard) = Log::capture();
     let site = site_with(100_000_000).await;
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
     raw.read_until("\"value\":1.5").await;
-    turn(&site, portions(&site) + 3, Turn::Hangs);
+    let told = || log.text().contains("read-measures");
+    assert!(!told());
     drop(raw);
-    let mut read = site.memory.long_reading.portions.subscribe();
-    let before = portions(&site);
-    // A reading that went on would come to the portion that hangs; this one stops before or is given up there.
-    let went_on =
-        tokio::time::timeout(Duration::from_millis(500), read.wait_for(|now| *now > before + 3)).await;
-    assert!(went_on.is_err(), "{} portions", portions(&site));
+    // The auditor is told of a reading when nobody holds it any more.
+    wait_until("the reading to end", PATIENCE, async || if told() { Ok(()) } else { Err(portions(&site)) })
+        .await
+        .unwrap();
+    assert!(portions(&site) < 1_000, "{} portions for nobody", portions(&site));
 }
 
 #[tokio::test]
@@ -137,14 +142,11 @@ async fn a_client_that_leaves_while_the_database_works_ends_its_query() {
     raw.send(&request("/measures/1", "1.1")).await;
     raw.read_until(&format!("\"value\":{PORTION}.5")).await;
     let mut read = site.memory.long_reading.portions.subscribe();
-    read.wait_for(|portions| *portions == 4).await.unwrap();
+    timeout(PATIENCE, read.wait_for(|portions| *portions == 4)).await.unwrap().unwrap();
     assert!(!*site.memory.long_reading.was_given_up.borrow());
     drop(raw);
     let mut given_up = site.memory.long_reading.was_given_up.subscribe();
-    tokio::time::timeout(Duration::from_secs(5), given_up.wait_for(|given_up| *given_up))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, given_up.wait_for(|given_up| *given_up)).await.expect("it goes on").unwrap();
 }
 
 #[tokio::test]
@@ -154,13 +156,10 @@ async fn a_client_that_leaves_before_the_answer_ends_its_query() {
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
     let mut read = site.memory.long_reading.portions.subscribe();
-    read.wait_for(|portions| *portions == 1).await.unwrap();
+    timeout(PATIENCE, read.wait_for(|portions| *portions == 1)).await.unwrap().unwrap();
     drop(raw);
     let mut given_up = site.memory.long_reading.was_given_up.subscribe();
-    tokio::time::timeout(Duration::from_secs(5), given_up.wait_for(|given_up| *given_up))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, given_up.wait_for(|given_up| *given_up)).await.expect("it goes on").unwrap();
 }
 
 #[tokio::test]

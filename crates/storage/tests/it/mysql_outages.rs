@@ -2,7 +2,7 @@
 //! again when it does, without being made anew. And some that take small packets only or number rows in steps, which is no
 //! trouble.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mymonit_model::{Faceted, Role};
 use mymonit_services::ports::{Order, StorageError};
@@ -14,10 +14,14 @@ use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
 use crate::fixtures::{add_user, measure, message, profile, read, rejected, user, user_id};
 use crate::rejected_messages::all;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
-fn unavailable<T: std::fmt::Debug>(result: Result<T, StorageError>) {
-    assert!(matches!(result, Err(StorageError::Unavailable(_))), "{result:?}");
+/// Checks that it is unavailable; gives the cause.
+fn unavailable<T: std::fmt::Debug>(result: Result<T, StorageError>) -> String {
+    match result {
+        Err(StorageError::Unavailable(cause)) => cause.to_string(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,9 +65,9 @@ async fn a_silent_server_fails_the_health_check_soon_and_heals_by_itself() {
     stores.prepare().await.unwrap();
     stores.health.check().await.unwrap();
     server.pause().unwrap();
-    let asked = Instant::now();
-    unavailable(stores.health.check().await);
-    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    // It is the check that has lost its patience, and not the read behind it, which has much more.
+    let cause = unavailable(stores.health.check().await);
+    assert_eq!(cause, "the database has not answered in time");
     server.resume().unwrap();
     wait_until("the stores to heal", PATIENCE, async || stores.health.check().await).await.unwrap();
     assert_eq!(stores.users.list().await.unwrap(), []);
@@ -102,11 +106,10 @@ async fn a_row_that_somebody_keeps_locked_and_a_pool_that_is_used_up_are_unavail
     let small = database.other_process_with_pool(1);
     small.prepare().await.unwrap();
     let (id, new) = (user_id("S001"), profile("New", "new", "new@home.cern"));
-    let started = Instant::now();
     // The first waits for the row until the server gives up; the second waits for the first.
     let (one, two) = join!(small.users.update(&id, &new), small.users.list());
-    unavailable(one);
-    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+    let cause = unavailable(one);
+    assert!(cause.contains("1205"), "it was not the server that gave up: {cause}");
     assert!(two.is_ok() || matches!(two, Err(StorageError::Unavailable(_))), "{two:?}");
 
     sqlx::raw_sql("ROLLBACK").execute(&mut stalled).await.unwrap();
@@ -126,7 +129,10 @@ async fn connections_that_the_server_ended_are_replaced() {
         let others = server.execute(others).await.unwrap();
         assert!(!others.is_empty());
         for id in others.lines() {
-            server.execute(&format!("KILL CONNECTION {id}")).await.unwrap();
+            // One that was ending anyway may be gone.
+            if let Err(error) = server.execute(&format!("KILL CONNECTION {id}")).await {
+                assert!(error.to_string().contains("Unknown thread id"), "{error}");
+            }
         }
         // At most the trusted connections fail once each.
         wait_until("the pool to heal", PATIENCE, async || stores.users.list().await.map(drop)).await.unwrap();

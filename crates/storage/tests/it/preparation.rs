@@ -195,7 +195,7 @@ async fn a_process_waits_while_another_changes_the_schema() {
     let stores = database.other_process();
     let preparing = tokio::spawn(async move { stores.prepare().await });
     let mut watcher = database.probe().await;
-    mymonit_test_support::wait_until("a waiting process", std::time::Duration::from_secs(10), async || {
+    mymonit_test_support::wait_until("a waiting process", std::time::Duration::from_secs(60), async || {
         let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
             WHERE DB = DATABASE() AND STATE = 'User lock'";
         match watcher.number(waiting).await {

@@ -41,7 +41,7 @@ async fn nothing_is_left_of_a_killed_test_process() {
 
     for folder in folders {
         let what = format!("{} and its processes are gone", folder.display());
-        wait_until(&what, Duration::from_secs(20), async || match (folder.exists(), processes_in(&folder)) {
+        wait_until(&what, Duration::from_secs(60), async || match (folder.exists(), processes_in(&folder)) {
             (false, 0) => Ok(()),
             seen => Err(format!("(folder is there, processes) = {seen:?}")),
         })

@@ -132,7 +132,7 @@ async fn a_dropped_proxy_is_gone() {
     let mut stream = connect(&proxy).await;
     echo(&mut stream).await.unwrap();
     drop(proxy);
-    wait_until("the port is closed", Duration::from_secs(5), async || {
+    wait_until("the port is closed", Duration::from_secs(60), async || {
         match TcpStream::connect(("127.0.0.1", port)).await {
             Ok(_) => Err("it is open"),
             Err(_) => Ok(()),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mymonit_test_support::{Exit, ServiceProcess, Stream, wait_until};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A shell that runs `script` as a service would run.
 async fn run(script: &str) -> ServiceProcess {
@@ -28,6 +28,24 @@ async fn waiting_for_a_line_ends_with_the_process_and_quotes_what_it_said() {
     let process = run("echo no such file >&2; exit 1").await;
     let error = format!("{:#}", process.wait_for_line("ready", SOON).await.unwrap_err());
     assert!(error.contains("\"ready\"") && error.contains("no such file"), "{error}");
+}
+
+#[tokio::test]
+async fn all_that_a_process_printed_is_there_when_its_end_is_known() {
+    let process = run("echo first; yes | head --lines 2000; printf unfinished; printf unheard >&2").await;
+    for runs in 1..=20 {
+        assert!(process.wait_for_exit(SOON).await.unwrap().success());
+        let lines: Vec<_> = process.lines().iter().map(|line| line.text.clone()).collect();
+        assert_eq!(lines.len(), runs * 2003);
+        let said = |text: &str| lines.iter().filter(|line| *line == text).count();
+        assert_eq!(
+            (said("first"), said("y"), said("unfinished"), said("unheard")),
+            (runs, runs * 2000, runs, runs)
+        );
+        if runs < 20 {
+            process.start_again().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
