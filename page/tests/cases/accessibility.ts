@@ -25,12 +25,20 @@ for (const { name, open, where } of views) {
         assert.deepEqual(await findings(page), [], `in ${colorScheme}`);
       }
       await page.setViewportSize(NARROW);
+      await laidOut(page);
       assert.deepEqual(await findings(page), [], "on a narrow screen");
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(width <= NARROW.width, `the page is ${width} pixels wide`);
     },
     {},
     where,
+  );
+}
+
+/** Waits until the page has been drawn in its new size: plots follow when they are told of it. */
+function laidOut(page: Page): Promise<unknown> {
+  return page.evaluate(
+    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
   );
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { browserTest } from "../harness/browser-test.js";
-import { heading, PAGE, signInAs } from "../harness/people.js";
+import { copy, heading, PAGE, signInAs } from "../harness/people.js";
 import type { Site } from "../harness/site.js";
 
 const evaluation = (site: Site) => site.evaluation;
@@ -49,10 +49,28 @@ browserTest(
   async (visitor, site) => {
     const { page } = visitor;
     await signInAs(visitor, "Katie Bouman", "#/token");
-    await page.getByRole("button", { name: "Copy the token" }).click();
-    await page.getByRole("button", { name: "Copied" }).waitFor();
+    await copy(page, "Copy the token");
     const client = site.evaluation.client(await visitor.clipboard());
     assert.equal((await client.get<{ user_id: string }>("/users/me")).user_id, "S002");
+  },
+  {},
+  evaluation,
+);
+
+browserTest(
+  "a button that has copied something says so, and after a while what it is for",
+  async (visitor) => {
+    const { page } = visitor;
+    await signInAs(visitor, "Katie Bouman", "#/token");
+    const copying = page.getByRole("button", { name: "Copy the token" });
+    await copying.waitFor();
+    // Time stands still in the page until it is told to go on.
+    await page.clock.install();
+    await page.clock.pauseAt(Date.now() + 1_800_000);
+    await copying.click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    await page.clock.runFor(5_000);
+    await copying.waitFor();
   },
   {},
   evaluation,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { browserTest } from "../harness/browser-test.js";
-import { heading, PAGE, signIn, trySignIn } from "../harness/people.js";
+import { copy, heading, PAGE, signIn, trySignIn } from "../harness/people.js";
 import type { User } from "../harness/site.js";
 
 browserTest(
@@ -19,8 +19,7 @@ browserTest(
     await heading(page, "Almost there");
     await page.getByText("an administrator has to create your record").waitFor();
     const uid = (await page.locator("#uid").textContent())?.trim() ?? "";
-    await page.getByRole("button", { name: "Copy the UID" }).click();
-    await page.getByRole("button", { name: "Copied" }).waitFor();
+    await copy(page, "Copy the UID");
     assert.equal(await visitor.clipboard(), uid);
     await page.getByRole("button", { name: "It has been created: look again" }).click();
     await page.getByText("There is no record of you yet.").waitFor();

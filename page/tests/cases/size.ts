@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+
+import type { Request } from "playwright-core";
 import { browserTest } from "../harness/browser-test.js";
+import { drawn } from "../harness/measures.js";
 import { signIn } from "../harness/people.js";
 
 /** What issue and README promise, in bytes on the wire. */
@@ -7,12 +10,11 @@ const LIMIT = 250_000;
 
 browserTest("all parts of the page together are less than 250 kB on the wire", async (visitor, site) => {
   const { page } = visitor;
-  const sizes = new Map<string, number>();
-  page.on("requestfinished", async (request) => {
+  const requests: Request[] = [];
+  page.on("request", (request) => {
     const { pathname, origin } = new URL(request.url());
     if (origin === site.service.url && pathname.startsWith("/static/")) {
-      const { responseBodySize } = await request.sizes();
-      sizes.set(pathname, responseBodySize);
+      requests.push(request);
     }
   });
   // Sign-in, administration and plot: each brings what it needs.
@@ -21,11 +23,14 @@ browserTest("all parts of the page together are less than 250 kB on the wire", a
   await page.getByRole("button", { name: "Sign out" }).click();
   const experiment = await site.newExperiment();
   await site.publish({ experiment: experiment.name, measure: "hertz", value: 1, timestamp: 1_650_000_000 });
-  await page.goto("about:blank");
   await signIn(visitor, await site.newScientist(experiment), `#/experiments/${experiment.experiment_id}`);
-  await page.locator("canvas").waitFor();
-  await page.waitForLoadState("networkidle");
+  await drawn(page);
 
+  const sizes = new Map<string, number>();
+  for (const request of requests) {
+    await (await request.response())?.finished();
+    sizes.set(new URL(request.url()).pathname, (await request.sizes()).responseBodySize);
+  }
   const scripts = [...sizes.keys()].filter((path) => path.endsWith(".js"));
   for (const part of ["index", "firebase", "administration", "experiment-view"]) {
     assert.ok(

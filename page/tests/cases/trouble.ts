@@ -1,6 +1,6 @@
 import { browserTest } from "../harness/browser-test.js";
 import { BEGINNING, drawn, measured, series } from "../harness/measures.js";
-import { heading, PAGE, signIn } from "../harness/people.js";
+import { heading, PAGE, prepared, signIn } from "../harness/people.js";
 
 browserTest(
   "a page that finds the service away says so, and comes back with a click",
@@ -91,6 +91,7 @@ browserTest(
     const { account } = await measured(site, experiment, 10);
     await signIn(visitor, account);
     await page.getByRole("link", { name: experiment.name }).waitFor();
+    await prepared(page);
     await visitor.context.setOffline(true);
     await page.getByRole("link", { name: experiment.name }).click();
     await page.getByRole("alert").getByText("No connection.").waitFor();

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import type { BrowserContextOptions } from "playwright-core";
 
 import type { Visitor } from "./browser.js";
+import { PATIENCE_MS } from "./eventually.js";
 import type { Service } from "./service.js";
 import { Site } from "./site.js";
 
@@ -22,8 +23,8 @@ before(async () => {
 
 after(() => shared?.remove());
 
-/** No test takes that long; one that waits for ever is to fail. */
-const LIMIT_MS = 180_000;
+/** No test takes that long, with every step at the end of its patience; one that waits for ever is to fail. */
+const LIMIT_MS = 15 * PATIENCE_MS;
 
 /** A test in a browser of its own, which fails as well if the page had any trouble that the test did not expect. */
 export function browserTest(
@@ -41,7 +42,8 @@ export function browserTest(
         throw new Error(`the page had trouble:\n${visitor.problems.join("\n")}`);
       }
     } catch (error) {
-      context.diagnostic(`a picture of the page: ${await visitor.keepPicture(name)}`);
+      const picture = await visitor.keepPicture(name).catch((reason: unknown) => `there is none: ${reason}`);
+      context.diagnostic(`a picture of the page: ${picture}`);
       for (const problem of visitor.problems) {
         context.diagnostic(problem);
       }

@@ -34,6 +34,7 @@ export function launchBrowser(...options: string[]): Promise<Browser> {
     // Chromium's sandbox refuses to run as root.
     chromiumSandbox: process.getuid?.() !== 0,
     args: [...OPTIONS, ...options],
+    timeout: 2 * PATIENCE_MS,
   });
 }
 

@@ -1,5 +1,5 @@
-/** The machine may be busy. */
-export const PATIENCE_MS = 30_000;
+/** The machine may be busy, or stand still for a while. */
+export const PATIENCE_MS = 60_000;
 
 /** Asks until there is an answer: for what nobody is told of when it happens. */
 export async function eventually<T>(ask: () => Promise<T | undefined>, withinMs = PATIENCE_MS): Promise<T> {

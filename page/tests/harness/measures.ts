@@ -57,9 +57,10 @@ export async function stored(client: Client, { experiment_id }: Experiment, coun
   });
 }
 
-/** Waits until something is drawn in the colour of the line. */
+/** Waits until something is drawn in the colour of the line, and its unit is known. */
 export async function drawn(page: Page): Promise<void> {
   await page.locator(".plots[aria-busy=false] canvas").first().waitFor();
+  await page.locator(".plot-unit").filter({ hasText: /\S/ }).first().waitFor({ state: "attached" });
   await page.waitForFunction(() => {
     const canvas = document.querySelector<HTMLCanvasElement>(".plot-frame canvas");
     const context = canvas?.getContext("2d");

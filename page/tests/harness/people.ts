@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 
 import type { Visitor } from "./browser.js";
 import type { Account } from "./firebase.js";
@@ -34,7 +34,34 @@ export async function asAdministrator(visitor: Visitor, site: Site, view: string
   return visitor.page;
 }
 
+/** Presses a button that copies something. What it says itself then is there for a short while only. */
+export async function copy(page: Page, name: string): Promise<void> {
+  await page.getByRole("button", { name }).click();
+  await page.locator("[aria-live=polite]").getByText("Copied.", { exact: true }).waitFor();
+}
+
+/** Waits until a scientist's plots need nothing more of the service's script: it is loaded while nothing else is done. */
+export async function prepared(page: Page): Promise<void> {
+  await page.waitForFunction(() =>
+    performance
+      .getEntriesByType("resource")
+      .some((entry) => /\/experiment-view-[^/]*\.js$/.test(entry.name) && entry.duration > 0),
+  );
+}
+
 /** Waits for the view with this title. */
 export function heading(page: Page, name: string | RegExp): Promise<void> {
   return page.getByRole("heading", { level: 1, name }).waitFor();
+}
+
+/** Presses Tab until it has the focus. */
+export async function tabTo(page: Page, target: Locator): Promise<void> {
+  await target.waitFor();
+  for (let presses = 0; presses < 40; presses += 1) {
+    if (await target.evaluate((element) => element === document.activeElement)) {
+      return;
+    }
+    await page.keyboard.press("Tab");
+  }
+  throw new Error("the Tab key does not lead there");
 }
