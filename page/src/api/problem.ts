@@ -29,6 +29,11 @@ export class Problem extends Error {
     return new Problem(answer.status, "unknown", `the server answered ${answer.status}`, requestId);
   }
 
+  /** Whether it says that what was asked for is not there, or not for this user. */
+  get isRefusal(): boolean {
+    return this.status === 403 || this.status === 404;
+  }
+
   /** Any failure as a problem. */
   static from(failure: unknown): Problem {
     if (failure instanceof Problem) {

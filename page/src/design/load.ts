@@ -9,7 +9,8 @@ export type Loaded<T> =
 
 /**
  * Asks when a view is shown, and again when `inputs` change or `reload` is called. What was there before stays there
- * meanwhile. Questions that nobody waits for any more are aborted.
+ * meanwhile, and goes when the service says that it is not there, or not for this user. Questions that nobody waits for
+ * any more are aborted.
  */
 export function useLoad<T>(
   ask: (signal: AbortSignal) => Promise<T>,
@@ -28,7 +29,12 @@ export function useLoad<T>(
       },
       (failure) => {
         if (!aborter.signal.aborted && !isAborted(failure)) {
-          setLoaded((before) => ({ state: "failed", problem: Problem.from(failure), value: before.value }));
+          const problem = Problem.from(failure);
+          setLoaded((before) => ({
+            state: "failed",
+            problem,
+            value: problem.isRefusal ? undefined : before.value,
+          }));
         }
       },
     );

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { rowsShown, showRows } from "../routing/places.ts";
 import { Button } from "./components.tsx";
 import { counted } from "./counted.ts";
 
@@ -12,22 +13,35 @@ interface PortionsProps<Row> {
   children: (shown: readonly Row[]) => ComponentChildren;
 }
 
-/** The beginning of a long list, with more of it at a click. */
+/** The beginning of a long list, with more of it at a click; who comes back to it sees as much of it as before. */
 export function Portions<Row>({ rows, children }: PortionsProps<Row>) {
-  const [shown, setShown] = useState(PORTION);
+  const [shown, setShown] = useState(() => rowsShown() ?? PORTION);
+  const list = useRef<HTMLDivElement>(null);
+  const first = useRef<number | null>(null);
+  const showMore = () => {
+    first.current = shown;
+    setShown(shown + PORTION);
+    showRows(shown + PORTION);
+  };
+  useLayoutEffect(() => {
+    if (first.current !== null) {
+      // The button may be gone: one goes on with the first of those that it has shown.
+      const row = list.current?.querySelectorAll("tbody tr, li")[first.current];
+      row?.querySelector<HTMLElement>("a, button")?.focus({ preventScroll: true });
+      first.current = null;
+    }
+  }, [shown]);
   return (
-    <>
+    <div ref={list} class="stack">
       {children(rows.slice(0, shown))}
       {shown < rows.length && (
         <div class="row">
-          <Button onClick={() => setShown(shown + PORTION)}>
-            Show {counted(Math.min(PORTION, rows.length - shown))} more
-          </Button>
+          <Button onClick={showMore}>Show {counted(Math.min(PORTION, rows.length - shown))} more</Button>
           <span class="soft number" role="status">
             {counted(shown)} of {counted(rows.length)} are shown.
           </span>
         </div>
       )}
-    </>
+    </div>
   );
 }

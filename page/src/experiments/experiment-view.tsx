@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { isAborted, type Problem } from "../api/problem.ts";
+import { isAborted, Problem } from "../api/problem.ts";
 import { getExperiment, listMeasureTypes } from "../api/resources.ts";
 import type { MeasureType } from "../api/shapes.ts";
 import { announce } from "../design/announce.ts";
@@ -8,6 +8,7 @@ import { amount } from "../design/counted.ts";
 import { useLoad } from "../design/load.ts";
 import { View } from "../frame/view.tsx";
 import { address, href, navigate } from "../routing/address.ts";
+import { refresh } from "../session/session.ts";
 import { Download } from "./download.tsx";
 import { Gutter } from "./gutter.ts";
 import { MeasuresTable } from "./measures-table.tsx";
@@ -53,7 +54,11 @@ export function ExperimentView({ experimentId }: { experimentId: number }) {
   const known = useKnownTypes(loaded.value, types);
   const show = useShow(experimentId, state);
   const reading = loaded.value === undefined || loaded.value === NO_MEASURES ? null : loaded.value;
-  const isLost = useFollow(experimentId, state, reading, loaded.reload);
+  const isRefused = loaded.state === "failed" && loaded.problem.isRefusal;
+  const followed = { ...state, follow: state.follow && !isRefused };
+  const isLost = useFollow(experimentId, followed, reading, loaded.reload);
+  const wasShown = useRef(false);
+  wasShown.current ||= loaded.value !== undefined;
   const retry = () => {
     for (const each of [experiment, loaded, measureTypes]) {
       if (each.state === "failed") {
@@ -66,7 +71,8 @@ export function ExperimentView({ experimentId }: { experimentId: number }) {
   const problem =
     experiment.state === "failed" ? experiment.problem : loaded.state === "failed" ? loaded.problem : null;
   if (problem && !reading) {
-    return <Refused experimentId={experimentId} problem={problem} retry={retry} />;
+    const wasTheirs = wasShown.current && problem.isRefusal;
+    return <Refused experimentId={experimentId} problem={problem} wasTheirs={wasTheirs} retry={retry} />;
   }
   // Without the types the plots lack no more than their units.
   const trouble = problem ?? (measureTypes.state === "failed" ? measureTypes.problem : null);
@@ -142,6 +148,7 @@ function useFollow(
     }
     const aborter = new AbortController();
     let isLooking = false;
+    let isRefused = false;
     const look = async () => {
       if (isLooking || document.visibilityState !== "visible") {
         return;
@@ -150,12 +157,20 @@ function useFollow(
       try {
         const found = await newest(experimentId, types, aborter.signal);
         setLost(false);
+        isRefused = false;
         if (found !== null && (last === null || found > last)) {
           reload();
         }
       } catch (failure) {
-        // It may work the next time.
-        if (!isAborted(failure)) {
+        const wasRefused = isRefused;
+        isRefused = failure instanceof Problem && failure.isRefusal;
+        if (isRefused) {
+          // What is shown may be seen no more: asked for again, it is refused as well, and gone.
+          if (!wasRefused) {
+            reload();
+          }
+        } else if (!isAborted(failure)) {
+          // It may work the next time.
           setLost(true);
         }
       } finally {
@@ -171,20 +186,42 @@ function useFollow(
   return isLost;
 }
 
-function Refused({
-  experimentId,
-  problem,
-  retry,
-}: {
+const NO_LONGER = "This experiment is no longer yours";
+
+interface RefusedProps {
   experimentId: number;
   problem: Problem;
+  /** Whether it was shown here before. */
+  wasTheirs: boolean;
   retry: () => void;
-}) {
+}
+
+function Refused({ experimentId, problem, wasTheirs, retry }: RefusedProps) {
+  useEffect(() => {
+    if (wasTheirs) {
+      announce(NO_LONGER);
+      // Perhaps it is not this experiment alone.
+      void refresh();
+    }
+  }, [wasTheirs]);
   const back = (
     <a class="button" href={href(["experiments"])}>
       Your experiments
     </a>
   );
+  if (wasTheirs) {
+    return (
+      <View title={`Experiment ${experimentId}`} width="reading">
+        <Empty title={NO_LONGER}>
+          <p>
+            You are not associated with it any more, so its measures are no longer shown. An administrator can
+            change that.
+          </p>
+          {back}
+        </Empty>
+      </View>
+    );
+  }
   if (problem.status === 404) {
     return (
       <View title={`Experiment ${experimentId}`} width="reading">

@@ -45,7 +45,7 @@ function Pages({ series, symbol }: MeasuresTableProps) {
           <Button small disabled={page === 0} onClick={() => setPage(page - 1)}>
             Earlier
           </Button>
-          <span class="soft number">
+          <span class="soft number" role="status">
             {counted(page * PAGE + 1)} to {counted(page * PAGE + shown.length)} of {counted(points.length)}
           </span>
           <Button small disabled={page === pages - 1} onClick={() => setPage(page + 1)}>

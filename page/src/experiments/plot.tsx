@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { announce } from "../design/announce.ts";
 import { onColoursChanged } from "../frame/theme.ts";
-import { timeMarks } from "./axis.ts";
+import { FINE_STEPS, fineMarks, isFine, timeMarks } from "./axis.ts";
 import type { Gutter } from "./gutter.ts";
 import { exact, marks, powerOf, rounded, unitText } from "./numbers.ts";
 import { type PlotData, plotData } from "./plot-data.ts";
@@ -113,9 +113,12 @@ export function Plot({ series, name, symbol, window, from, to, moves, gutter, hi
       <p class="plot-unit" aria-hidden="true">
         {unitText(power, symbol)}
       </p>
-      <section
+      <div
         class="plot-frame"
         ref={frame}
+        // Screen readers keep the arrow keys for themselves everywhere else.
+        role="application"
+        aria-roledescription="plot"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the keys work on it
         tabIndex={0}
         aria-label={`Plot of ${name}`}
@@ -183,7 +186,7 @@ function options(
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [12, 30, 0, 0],
+    padding: [12, 38, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
     cursor: {
@@ -231,6 +234,7 @@ function options(
       },
     ],
     hooks: {
+      init: [markFinely],
       setCursor: [
         (plot) => {
           const index = plot.cursor.idx;
@@ -248,6 +252,25 @@ function options(
       ],
     },
   };
+}
+
+/** Lets the axis of time have marks of less than a millisecond, where the plot by itself would have one or none. */
+function markFinely(plot: uPlot): void {
+  const [axis] = plot.axes;
+  const { incrs, splits } = (axis ?? {}) as Partial<Filled>;
+  if (axis && incrs && splits) {
+    axis.incrs = (...about) => [...FINE_STEPS, ...incrs(...about)];
+    axis.splits = (...about) => {
+      const [, , from, to, step] = about;
+      return isFine(step) ? fineMarks(from, to, step) : splits(...about);
+    };
+  }
+}
+
+/** An axis as the plot has made it: with functions of its own where none were given. */
+interface Filled {
+  incrs: Extract<uPlot.Axis.Incrs, (...about: never[]) => unknown>;
+  splits: Extract<uPlot.Axis.Splits, (...about: never[]) => unknown>;
 }
 
 /** Room above and below, also for a value that never changes. */

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Button, Field } from "../design/components.tsx";
 import { type Nanos, parseTime, readableTime } from "./time.ts";
 import { fixed, type Range } from "./view-state.ts";
@@ -17,6 +17,21 @@ export function RangeForm({ from, to, onChoose, onCancel }: RangeFormProps) {
     to: to === null ? "" : readableTime(to),
   });
   const [errors, setErrors] = useState<{ from?: string; to?: string }>({});
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    const element = form.current;
+    element?.querySelector("input")?.focus();
+    return () => {
+      // What had the focus is gone, or about to go.
+      const { activeElement } = document;
+      const isLost = activeElement === document.body || element?.contains(activeElement);
+      if (isLost && before instanceof HTMLElement) {
+        before.focus();
+      }
+    };
+  }, []);
+  useEffect(() => form.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus(), [errors]);
   const choose = () => {
     const [begin, end] = [readTyped(texts.from), readTyped(texts.to)];
     const wrong = "This is no time from 1970 to 2262, such as 2022-04-06 07:00.";
@@ -30,6 +45,7 @@ export function RangeForm({ from, to, onChoose, onCancel }: RangeFormProps) {
   };
   return (
     <form
+      ref={form}
       class="card range-form"
       noValidate
       onSubmit={(event) => {

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { isComingBack } from "../routing/places.ts";
 
 interface ViewProps {
   title: string;
@@ -22,10 +23,14 @@ export function View({ title, lead, actions, width = "wide", children }: ViewPro
   useEffect(() => {
     document.title = `${title} · MyMONIT`;
   }, [title]);
-  useEffect(() => {
+  // At once, so that whoever comes back can then be given the focus where they had it.
+  useLayoutEffect(() => {
     // A page that has just been loaded is read from its beginning.
     if (!isFirst) {
-      head.current?.focus();
+      head.current?.focus({ preventScroll: true });
+      if (!isComingBack()) {
+        scrollTo({ top: 0, behavior: "instant" });
+      }
     }
     isFirst = false;
   }, []);

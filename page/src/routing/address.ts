@@ -1,4 +1,5 @@
 import { computed, signal } from "@preact/signals";
+import { arrive, followPlaces, leave, showRows } from "./places.ts";
 
 /**
  * Which view is shown. It stands behind the `#` of the address, so that a view can be shared, the back button works, and
@@ -39,7 +40,15 @@ export function navigate(to: string, { replace = false } = {}): void {
   if (to === location.hash) {
     return;
   }
-  history[replace ? "replaceState" : "pushState"](null, "", to);
+  if (replace) {
+    history.replaceState(history.state, "", to);
+    // Another search finds another list.
+    showRows(null);
+  } else {
+    leave();
+    history.pushState(null, "", to);
+    arrive();
+  }
   current.value = location.hash;
 }
 
@@ -50,7 +59,13 @@ export const address = computed(() => parseAddress(current.value));
 
 /** Follows links and the back button from now on. */
 export function followAddress(): void {
+  followPlaces();
   const follow = () => {
+    // Both events tell of one step, and what is shown is still what was before it.
+    if (current.value !== location.hash) {
+      leave();
+    }
+    arrive();
     current.value = location.hash;
   };
   addEventListener("hashchange", follow);

@@ -22,7 +22,7 @@ export type Session =
     }
   /** Signed in, but MyMONIT has no record of this user. */
   | { state: "unknown"; configuration: Configuration; visitor: Visitor; door: Door }
-  | { state: "signed-in"; configuration: Configuration; user: User; door: Door };
+  | { state: "signed-in"; configuration: Configuration; visitor: Visitor; user: User; door: Door };
 
 /** Views that are there only until somebody has signed in. */
 const FOR_SIGNING_IN: readonly string[] = ["register", "forgotten-password"];
@@ -59,13 +59,11 @@ export async function signInAs(configuration: Configuration, userId: string): Pr
   await enter(configuration, await EvaluationDoor.open(userId));
 }
 
-/** Asks again for the record of whoever is signed in: after it was changed, or perhaps made. */
+/** Asks again for the record of whoever is signed in: after it was changed, or perhaps made or erased. */
 export async function refresh(): Promise<void> {
   const now = session.value;
-  if (now.state === "unknown") {
+  if (now.state === "unknown" || now.state === "signed-in") {
     await enter(now.configuration, [now.door, now.visitor]);
-  } else if (now.state === "signed-in") {
-    session.value = { ...now, user: await ownUser() };
   }
 }
 
@@ -107,9 +105,13 @@ async function enter(configuration: Configuration, who: [Door, Visitor] | null):
   });
   let entered: Session;
   try {
-    entered = { state: "signed-in", configuration, user: await ownUser(), door };
+    entered = { state: "signed-in", configuration, visitor, user: await ownUser(), door };
   } catch (failure) {
     const problem = Problem.from(failure);
+    if (!problem.isRefusal && session.value.state === "signed-in" && session.value.door === door) {
+      // Whoever is in stays in: what is shown tells of the trouble where it matters.
+      return;
+    }
     entered =
       problem.status === 403
         ? { state: "unknown", configuration, visitor, door }

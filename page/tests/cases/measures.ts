@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-import type { Locator, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { browserTest } from "../harness/browser-test.js";
 import { BEGINNING, drawn, type Measure, measured, series, stored } from "../harness/measures.js";
-import { heading, PAGE, signIn, signInAs } from "../harness/people.js";
+import { heading, PAGE, signIn, signInAs, tabTo } from "../harness/people.js";
 import type { Site } from "../harness/site.js";
 
 const evaluation = (site: Site) => site.evaluation;
@@ -68,7 +68,7 @@ browserTest(
     await page.keyboard.press("Enter");
     await drawn(page);
 
-    await tabTo(page, page.getByRole("region", { name: "Plot of hertz" }));
+    await tabTo(page, page.getByRole("application", { name: "Plot of hertz" }));
     const said = page.locator("[aria-live=polite]");
     await page.keyboard.press("End");
     await said.getByText("9 Hz").waitFor();
@@ -178,6 +178,29 @@ browserTest(
   },
 );
 
+browserTest(
+  "the form for a range takes the focus, leads to what is wrong, and gives the focus back",
+  async (visitor) => {
+    const { page } = visitor;
+    await signInAs(visitor, "Peter Higg", "#/experiments/1");
+    await drawn(page);
+    const hasFocus = (name: string) => page.getByLabel(name).and(page.locator(":focus")).waitFor();
+    const opening = page.getByRole("button", { name: "Range …" });
+    await opening.press("Enter");
+    await hasFocus("From (UTC)");
+    await page.getByLabel("Until (UTC)").fill("tomorrow");
+    await page.keyboard.press("Enter");
+    await page.getByText("This is no time from 1970 to 2262").waitFor();
+    await hasFocus("Until (UTC)");
+    await tabTo(page, page.getByRole("button", { name: "Cancel" }));
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Until (UTC)").waitFor({ state: "detached" });
+    await opening.and(page.locator(":focus")).waitFor();
+  },
+  {},
+  evaluation,
+);
+
 for (const { format, label } of [
   { format: "csv", label: "CSV" },
   { format: "ndjson", label: "NDJSON" },
@@ -280,6 +303,65 @@ browserTest(
   },
 );
 
+browserTest(
+  "who is dissociated while following an experiment is told so, and sees its plot no more",
+  async (visitor, site) => {
+    visitor.expectRefusals(404);
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    const { account } = await measured(site, experiment, 3);
+    await signIn(visitor, account, `#/experiments/${experiment.experiment_id}?follow=1`);
+    await page.getByText("3 measures, each of them shown").waitFor();
+    await drawn(page);
+    const administrator = await site.asAdministrator();
+    const association = `/scientists-experiments/${experiment.experiment_id}/${account.user.user_id}`;
+    await administrator.text("DELETE", association);
+    await page.getByRole("heading", { name: "This experiment is no longer yours" }).waitFor();
+    assert.equal(await page.locator("canvas, table").count(), 0);
+    assert.equal(await page.getByText("3 measures").count(), 0);
+
+    await administrator.post(association);
+    await page.getByRole("link", { name: "Your experiments" }).click();
+    await page.getByRole("link", { name: experiment.name }).click();
+    await page.getByText("3 measures, each of them shown").waitFor();
+  },
+);
+
+browserTest(
+  "who is dissociated sees no other part of the experiment, nor the one that was shown",
+  async (visitor, site) => {
+    visitor.expectRefusals(404);
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    const { account } = await measured(site, experiment, 100);
+    await signIn(visitor, account, `#/experiments/${experiment.experiment_id}`);
+    await drawn(page);
+    const administrator = await site.asAdministrator();
+    await administrator.text(
+      "DELETE",
+      `/scientists-experiments/${experiment.experiment_id}/${account.user.user_id}`,
+    );
+    await dragOver(page, 0.2, 0.6);
+    await page.getByRole("heading", { name: "This experiment is no longer yours" }).waitFor();
+    await page.goBack();
+    await page.waitForURL((url) => !url.hash.includes("from="));
+    await page.getByRole("heading", { name: "This experiment is no longer yours" }).waitFor();
+    assert.equal(await page.locator("canvas, table").count(), 0);
+  },
+);
+
+browserTest("who is erased while following an experiment sees nothing any more", async (visitor, site) => {
+  visitor.expectRefusals(403);
+  const { page } = visitor;
+  const experiment = await site.newExperiment();
+  const { account } = await measured(site, experiment, 3);
+  await signIn(visitor, account, `#/experiments/${experiment.experiment_id}?follow=1`);
+  await drawn(page);
+  await (await site.asAdministrator()).text("DELETE", `/users/${account.user.user_id}`);
+  await heading(page, "Almost there");
+  assert.equal(await page.locator("canvas").count(), 0);
+});
+
 browserTest("an administrator sees no measures", async (visitor, site) => {
   visitor.expectRefusals(403);
   await signIn(visitor, site.administrator, "#/experiments/1");
@@ -327,18 +409,6 @@ async function download(page: Page, label: string, what: RegExp): Promise<{ name
   ]);
   await dialog.waitFor({ state: "detached" });
   return { name: file.suggestedFilename(), content: await readFile(await file.path(), "utf8") };
-}
-
-/** Presses Tab until it has the focus. */
-async function tabTo(page: Page, target: Locator): Promise<void> {
-  await target.waitFor();
-  for (let presses = 0; presses < 40; presses += 1) {
-    if (await target.evaluate((element) => element === document.activeElement)) {
-      return;
-    }
-    await page.keyboard.press("Tab");
-  }
-  assert.fail("the Tab key does not lead there");
 }
 
 /** A number of measures as the page writes it, whichever space it puts between thousands, and what stands after it. */

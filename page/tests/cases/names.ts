@@ -71,6 +71,7 @@ browserTest(
     assert.equal(await links.count(), 100);
     await page.getByRole("button", { name: "Show 20 more" }).click();
     await links.nth(119).waitFor();
+    await links.nth(100).and(page.locator(":focus")).waitFor();
 
     await page.getByLabel("Find").fill(`${kind.toUpperCase()}-77`);
     await page.getByText("1 experiment of 120").waitFor();

@@ -50,10 +50,20 @@ export const views: readonly ViewState[] = [
     where: evaluation,
     open: (visitor) => evaluationView(visitor, "Peter Higg", "#/nowhere"),
   },
-  { name: "experiments", where: evaluation, open: (visitor) => evaluationView(visitor, "Peter Higg", "#/") },
+  {
+    name: "experiments",
+    where: evaluation,
+    open: async (visitor) => {
+      await evaluationView(visitor, "Peter Higg", "#/");
+      await visitor.page.getByRole("link", { name: "device-vibrations" }).waitFor();
+    },
+  },
   {
     name: "no experiments",
-    open: async (visitor, site) => signIn(visitor, await site.newScientist()),
+    open: async (visitor, site) => {
+      await signIn(visitor, await site.newScientist());
+      await visitor.page.getByRole("heading", { name: "No experiments yet" }).waitFor();
+    },
   },
   {
     name: "experiment",
@@ -112,6 +122,19 @@ export const views: readonly ViewState[] = [
     },
   },
   {
+    name: "no longer one's experiment",
+    open: async (visitor, site) => {
+      visitor.expectRefusals(404);
+      const experiment = await site.newExperiment();
+      const scientist = await site.newScientist(experiment);
+      await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}?follow=1`);
+      await visitor.page.getByText("Waiting for the first one").waitFor();
+      const association = `/scientists-experiments/${experiment.experiment_id}/${scientist.user.user_id}`;
+      await (await site.asAdministrator()).text("DELETE", association);
+      await visitor.page.getByRole("heading", { name: "This experiment is no longer yours" }).waitFor();
+    },
+  },
+  {
     name: "service away",
     open: async (visitor, site) => {
       visitor.expectBrokenNetwork();
@@ -165,7 +188,7 @@ export const views: readonly ViewState[] = [
     name: "erase a user",
     open: async (visitor, site) => {
       const { user } = await site.newScientist();
-      const page = await asAdministrator(visitor, site, "users");
+      const page = await asAdministrator(visitor, site, `users?search=${user.user_id}`);
       await page.getByRole("button", { name: `Erase ${user.user_id} …`, exact: true }).click();
       await page.getByRole("dialog").waitFor();
     },

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import type { RejectedMessage } from "../../api/shapes.ts";
 import {
   Button,
@@ -11,9 +11,11 @@ import {
   Table,
   Wording,
 } from "../../design/components.tsx";
+import { amount } from "../../design/counted.ts";
 import { useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
+import { isComingBack } from "../../routing/places.ts";
 import { bytesText } from "../bytes.ts";
 import { fromField, toField, utcTime } from "./moments.ts";
 import { REASONS, reasonText } from "./reasons.ts";
@@ -59,6 +61,12 @@ export function RejectedMessages() {
     (signal) => listPage(filter, cursor, signal),
     [filter.reason, filter.from, filter.to, cursor],
   );
+  useLayoutEffect(() => {
+    // Another page of them is read from its beginning.
+    if (!isComingBack()) {
+      scrollTo({ top: 0, behavior: "instant" });
+    }
+  }, [cursor]);
   const [isReplaying, setReplaying] = useState(false);
   const isFiltered = Object.values(filter).some(Boolean);
   const page = loaded.value;
@@ -86,6 +94,9 @@ export function RejectedMessages() {
           stacks
         />
       )}
+      <p class="visually-hidden" role="status">
+        {page && loaded.state === "loaded" && amount(page.messages.length, "message")}
+      </p>
       {page && (cursor !== "" || page.next !== null) && (
         <nav class="row" aria-label="Pages">
           {cursor !== "" && (
@@ -94,11 +105,7 @@ export function RejectedMessages() {
             </a>
           )}
           {page.next !== null && (
-            <a
-              class="button"
-              href={href(PLACE, { ...filter, cursor: page.next })}
-              onClick={() => scrollTo(0, 0)}
-            >
+            <a class="button" href={href(PLACE, { ...filter, cursor: page.next })}>
               Older
             </a>
           )}

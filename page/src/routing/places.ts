@@ -1,0 +1,132 @@
+/**
+ * Where somebody was in each view that the back button leads to. Browsers know that of pages whose content is there at once;
+ * here it comes from the service, and a long list is shown in portions.
+ */
+interface Place {
+  /** How far the view was scrolled, in pixels. */
+  top: number;
+  /** The link that had the focus, as the one that led away has: who comes back has it there again. */
+  link: string | null;
+  /** How many rows of its list were shown, if more than at first. */
+  rows: number | null;
+}
+
+const NOWHERE: Place = { top: 0, link: null, rows: null };
+/** Under this name, places outlast a page that is loaded again, or left for `/docs` and come back to. */
+const KEPT_AS = "mymonit-places";
+/** So many steps back are remembered. */
+const KEPT = 50;
+
+const places = new Map<string, Place>();
+/** Names the entry of the tab's history that is shown. */
+let here = "";
+let count = 0;
+/** Where the one who has come back is to be put, as soon as that much of the view is there. */
+let wanted: Place | null = null;
+let observer: MutationObserver | null = null;
+
+/** Remembers places from now on. */
+export function followPlaces(): void {
+  history.scrollRestoration = "manual";
+  for (const [key, place] of kept()) {
+    places.set(key, place);
+  }
+  arrive();
+  // Whoever begins to do something else is not to be moved.
+  for (const deed of ["keydown", "pointerdown", "touchmove", "wheel"]) {
+    addEventListener(deed, () => want(null), { capture: true, passive: true });
+  }
+  addEventListener("pagehide", () => {
+    leave();
+    keep();
+  });
+}
+
+/** To be called while what is shown is still what is left. */
+export function leave(): void {
+  const { activeElement } = document;
+  const place = {
+    top: scrollY,
+    link: activeElement?.closest("main a")?.getAttribute("href") ?? null,
+    rows: rowsShown(),
+  };
+  // The last one that was left stands last.
+  places.delete(here);
+  places.set(here, place);
+}
+
+/** To be called when the history has another entry, or perhaps has. */
+export function arrive(): void {
+  const known: unknown = (history.state as { place?: unknown } | null)?.place;
+  if (typeof known === "string") {
+    if (known !== here) {
+      here = known;
+      want(places.get(here) ?? null);
+    }
+    return;
+  }
+  count += 1;
+  here = `${performance.timeOrigin}-${count}`;
+  history.replaceState({ place: here }, "");
+  want(null);
+}
+
+/** Whether somebody has come back, and is not where they were yet. */
+export function isComingBack(): boolean {
+  return wanted !== null;
+}
+
+/** How many rows of the view's list were shown when it was left; `null` if it was not, or as many as at first. */
+export function rowsShown(): number | null {
+  return places.get(here)?.rows ?? null;
+}
+
+/** Says how many rows of the view's list are shown; `null`: as many as at first. */
+export function showRows(rows: number | null): void {
+  places.set(here, { ...(places.get(here) ?? NOWHERE), rows });
+}
+
+function want(place: Place | null): void {
+  wanted = place;
+  observer?.disconnect();
+  if (place) {
+    observer ??= new MutationObserver(comeBack);
+    observer.observe(document.body, { childList: true, subtree: true });
+    // What is shown already may be all that there will be.
+    requestAnimationFrame(comeBack);
+  }
+}
+
+function comeBack(): void {
+  if (!wanted) {
+    return;
+  }
+  const { top, link } = wanted;
+  scrollTo({ top, behavior: "instant" });
+  const target = [...document.querySelectorAll("main a")].find((each) => each.getAttribute("href") === link);
+  if (Math.abs(scrollY - top) > 1 || (link !== null && !target)) {
+    // The rest is still to come.
+    return;
+  }
+  if (target instanceof HTMLElement) {
+    target.focus({ preventScroll: true });
+  }
+  want(null);
+}
+
+function kept(): [string, Place][] {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT_AS) ?? "[]") as [string, Place][];
+  } catch {
+    // The browser may keep nothing for pages.
+    return [];
+  }
+}
+
+function keep(): void {
+  try {
+    sessionStorage.setItem(KEPT_AS, JSON.stringify([...places].slice(-KEPT)));
+  } catch {
+    // See above.
+  }
+}
