@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { hush } from "../design/announce.ts";
 import { isComingBack } from "../routing/places.ts";
 
 interface ViewProps {
@@ -25,6 +26,7 @@ export function View({ title, lead, actions, width = "wide", children }: ViewPro
   }, [title]);
   // At once, so that whoever comes back can then be given the focus where they had it.
   useLayoutEffect(() => {
+    hush();
     // A page that has just been loaded is read from its beginning.
     if (!isFirst) {
       head.current?.focus({ preventScroll: true });

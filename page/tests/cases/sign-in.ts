@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { browserTest } from "../harness/browser-test.js";
+import { measured } from "../harness/measures.js";
 import { copy, heading, PAGE, signIn, trySignIn } from "../harness/people.js";
 import type { User } from "../harness/site.js";
 
@@ -109,6 +110,21 @@ browserTest("who signs out is out, and the back button shows nothing of before",
   await page.reload();
   await heading(page, "Sign in");
 });
+
+browserTest(
+  "what screen readers were told of an experiment goes with whoever signs out",
+  async (visitor, site) => {
+    const { page } = visitor;
+    const experiment = await site.newExperiment();
+    const { account } = await measured(site, experiment, 3);
+    await signIn(visitor, account, `#/experiments/${experiment.experiment_id}`);
+    const said = page.locator("[aria-live=polite]");
+    await said.getByText("3 measures from").waitFor();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await heading(page, "Sign in");
+    assert.equal(await said.textContent(), "");
+  },
+);
 
 browserTest("who is signed in stays so when the page is loaded again", async (visitor, site) => {
   const { page } = visitor;
