@@ -46,7 +46,8 @@ pub(crate) fn migration_error(error: MigrateError, explain: fn(sqlx::Error) -> P
         }
         MigrateError::Dirty(version) => {
             format!(
-                "migration {version} was begun and not finished; migrations/README.md says how to mend that"
+                "its schema is newer and half made: migration {version}, which this program does not know, was begun and not \
+                 finished; `mymonit migrate` of the newer program brings it to its end"
             )
         }
         other => other.to_string(),

@@ -32,7 +32,12 @@ pub(crate) async fn migrate(environment: &Environment) -> anyhow::Result<()> {
             timeout(FINISH_WITHIN, preparing).await
         }
     };
-    let Ok(prepared) = ended else { bail!("ended by {stopped_by} on the way; the next start goes on") };
+    let Ok(prepared) = ended else {
+        bail!(
+            "ended by {stopped_by} on the way; start it again, and it waits for what the database server may still be doing, \
+             and goes on"
+        )
+    };
     if !prepared? {
         bail!("ended by {stopped_by} while it waited for another process; nothing was changed");
     }

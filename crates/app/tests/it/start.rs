@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::house::{
-    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message, on_every_engine,
+    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, WAITING_FOR_A_TABLE, message,
+    on_every_engine,
 };
 
 on_every_engine!(
@@ -149,11 +150,45 @@ async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(e
     assert_eq!(service.readiness().await.unwrap().0, 503);
 
     assert_eq!(ended.process.terminate(SOON).await.unwrap(), Exit::Status(1));
-    assert!(ended.last_lines().contains("ended by SIGTERM while it waited for another process"));
+    assert!(
+        ended.last_lines().contains("ended by SIGTERM while it waited for another process"),
+        "{}",
+        ended.last_lines()
+    );
 
     other.rows(give_back).await.unwrap();
     assert!(migration.process.wait_for_exit(SOON).await.unwrap().success());
     service.wait_until_ready().await.unwrap();
+    assert_migrated_once(&house).await;
+}
+
+/// A change of the schema that takes longer than a process has after SIGTERM: something else uses the table.
+#[tokio::test]
+async fn a_migration_that_sigterm_ends_on_the_way_is_brought_to_its_end_by_the_next_process() {
+    let house = House::new(Engine::MySql).await.unwrap();
+    assert_eq!(house.command("migrate").unwrap().run().await.unwrap().status, 0);
+    let (mut holder, mut watcher) = (house.session().await.unwrap(), house.session().await.unwrap());
+    // As it is left amid its only statement, of which only the server knows how far it is.
+    watcher.rows("UPDATE _sqlx_migrations SET success = FALSE WHERE version = 5").await.unwrap();
+    holder.rows("LOCK TABLES ONE_TIME_STEPS WRITE").await.unwrap();
+    let ended = house.command("migrate").unwrap().start().await.unwrap();
+    watcher.wait_until_found(WAITING_FOR_A_TABLE).await.unwrap();
+
+    assert_eq!(ended.process.terminate(SOON).await.unwrap(), Exit::Status(1));
+    assert!(
+        ended.last_lines().contains("ended by SIGTERM on the way; start it again"),
+        "{}",
+        ended.last_lines()
+    );
+    let begun = "SELECT COUNT(*) FROM _sqlx_migrations WHERE NOT success";
+    assert_eq!(watcher.number(begun).await.unwrap(), 1);
+
+    // The next one is there before the table is free.
+    let next = house.command("migrate").unwrap().start().await.unwrap();
+    next.process.wait_for_line("another process", SOON).await.unwrap();
+    holder.rows("UNLOCK TABLES").await.unwrap();
+    let exit = next.process.wait_for_exit(SOON).await.unwrap();
+    assert!(exit.success(), "{exit}: {}", next.last_lines());
     assert_migrated_once(&house).await;
 }
 

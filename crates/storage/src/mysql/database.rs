@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::connections::{Connections, Lent, connect};
-use super::{errors, moving_in};
+use super::{errors, moving_in, unfinished};
 use crate::PoolUse;
 use crate::error::{
     Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
@@ -408,6 +408,7 @@ async fn refuse_foreign_tables(connection: &mut MySqlConnection) -> Result<(), P
 async fn migrate(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
     let moving_in = moving_in::begin(connection, &MIGRATIONS).await?;
     refuse_foreign_tables(connection).await?;
+    unfinished::finish(connection, &MIGRATIONS).await?;
     // `run` would do, but its signature keeps this function from being called in a spawned task.
     MIGRATIONS
         .run_direct(None, &mut *connection, false)

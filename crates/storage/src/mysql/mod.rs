@@ -13,6 +13,7 @@ mod measure_types;
 mod measures;
 mod moving_in;
 mod rejected_messages;
+mod unfinished;
 mod users;
 
 pub use associations::{MySqlAssociationStore, MySqlAssociationStoreParameters};

@@ -115,6 +115,14 @@ impl Database {
         Self { stores: mysql_stores(&url, POOL_SIZE), location: Location::MySql { url } }
     }
 
+    /// The name of a MySQL database on its server.
+    pub(crate) fn name(&self) -> String {
+        match &self.location {
+            Location::MySql { url } => url.rsplit('/').next().unwrap_or_default().to_owned(),
+            Location::Sqlite { .. } => panic!("a file has no such name"),
+        }
+    }
+
     pub(crate) fn empty_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new folder").join("mymonit.db").to_str().unwrap().to_owned();

@@ -214,3 +214,68 @@ async fn a_process_waits_while_another_changes_the_schema() {
     other.execute("DO RELEASE_ALL_LOCKS()").await;
     preparing.await.unwrap().unwrap();
 }
+
+/// The statements of the migrations for MySQL, migration by migration.
+fn statements_of_mysql() -> Vec<Vec<String>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/mysql");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let statements = |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("--")).collect();
+        let statements: Vec<_> = lines.join("\n").split(";").map(|text| text.trim().to_owned()).collect();
+        statements.into_iter().filter(|statement| !statement.is_empty()).collect()
+    };
+    files.iter().map(statements).collect()
+}
+
+/// How each table was made and the rows that the migrations bring, as the server tells it.
+async fn schema(database: &str) -> String {
+    let server = MySqlServer::shared().await.unwrap();
+    let tables = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{database}' ORDER BY TABLE_NAME"
+    );
+    let tables = server.execute(&tables).await.unwrap();
+    let tables = tables.lines().map(|table| format!("SHOW CREATE TABLE {table};")).collect::<String>();
+    let rows = "SELECT * FROM ROLES ORDER BY ID; SELECT * FROM MEASURE_TYPES ORDER BY ID; \
+        SELECT version, success, HEX(checksum) FROM _sqlx_migrations ORDER BY version";
+    server.execute(&format!("USE {database}; {tables} {rows}")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_was_left_after_any_of_its_statements_is_brought_to_its_end() {
+    let server = MySqlServer::shared().await.unwrap();
+    let whole = Database::empty_mysql().await;
+    whole.prepare().await.unwrap();
+    let (whole, expected) = (whole.name(), schema(&whole.name()).await);
+    let migrations = statements_of_mysql();
+    for (before, migration) in migrations.iter().enumerate() {
+        for done in 0..=migration.len() {
+            let left = Database::empty_mysql().await;
+            let name = left.name();
+            let there = migrations[..before].iter().flatten().chain(&migration[..done]);
+            let there: String = there.map(|statement| format!("{statement};\n")).collect();
+            let noted = format!(
+                "CREATE TABLE _sqlx_migrations LIKE {whole}._sqlx_migrations; \
+                 INSERT INTO _sqlx_migrations SELECT * FROM {whole}._sqlx_migrations WHERE version <= {version}; \
+                 UPDATE _sqlx_migrations SET success = FALSE WHERE version = {version}",
+                version = before + 1
+            );
+            server.execute(&format!("USE {name}; {there} {noted}")).await.unwrap();
+            assert!(incompatible(left.attach().await).contains("mymonit migrate"));
+            left.prepare().await.unwrap();
+            assert_eq!(schema(&name).await, expected, "{done} statements of migration {}", before + 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_half_made_migration_of_a_newer_version_is_refused_and_so_is_one_of_another_text() {
+    let database = Database::empty_mysql().await;
+    database.prepare().await.unwrap();
+    database.execute("UPDATE _sqlx_migrations SET success = FALSE, checksum = 'x' WHERE version = 5").await;
+    assert!(incompatible(database.other_process().prepare().await).contains("another text"));
+    database.execute("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 5").await;
+    let message = incompatible(database.other_process().prepare().await);
+    assert!(message.contains("9999") && message.contains("newer program"), "{message}");
+}
