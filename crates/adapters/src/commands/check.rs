@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mymonit_model::Timestamp;
 use serde::Deserialize;
 
-use super::{FAILED, Failure, UNPARSABLE};
+use super::{Ending, FAILED, Failure, UNPARSABLE};
 use crate::cli::Check;
 use crate::format::{Limits, Parser, ReadError, Start, Step, open};
 use crate::input::Bytes;
@@ -14,7 +14,7 @@ use crate::record::{Complaint, Record};
 use crate::source::{Source, Where};
 
 /// Shows what the first records become, and what does not parse.
-pub(super) fn run(check: &Check) -> Result<u8, Failure> {
+pub(super) fn run(check: &Check) -> Result<u8, Ending> {
     let source = check.source.source().map_err(Failure::wrong)?;
     let checking = Checking { mapping: Mapping::new(&source), source: &source, records: check.first };
     let mut bad = 0;
@@ -104,9 +104,9 @@ struct Shown<'a> {
 
 impl Checking<'_> {
     /// Shows the first records of a stream; says how many are bad.
-    fn show(&self, name: &str, bytes: Box<dyn Bytes>) -> Result<u64, Failure> {
+    fn show(&self, name: &str, bytes: Box<dyn Bytes>) -> Result<u64, Ending> {
         let mut out = stdout().lock();
-        writeln!(out, "{name}:").map_err(|error| Failure::of_printing(&error))?;
+        writeln!(out, "{name}:").map_err(|error| Ending::of_printing(&error))?;
         let limits = Limits { record_bytes: self.source.max_record_bytes };
         let parser = open(
             bytes,
@@ -121,13 +121,13 @@ impl Checking<'_> {
         match shown {
             Ok(bad) => Ok(bad),
             Err(Stopped::Reading(ReadError::Io(error))) => {
-                Err(Failure::new(FAILED, format!("{name}: {error}")))
+                Err(Failure::new(FAILED, format!("{name}: {error}")).into())
             }
             Err(Stopped::Reading(broken)) => {
                 let told = writeln!(out, "  {broken}; it cannot be read any further");
-                told.map(|()| 1).map_err(|error| Failure::of_printing(&error))
+                told.map(|()| 1).map_err(|error| Ending::of_printing(&error))
             }
-            Err(Stopped::Printing(error)) => Err(Failure::of_printing(&error)),
+            Err(Stopped::Printing(error)) => Err(Ending::of_printing(&error)),
         }
     }
 
