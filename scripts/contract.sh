@@ -43,12 +43,20 @@ start_contract_service() {
     broker_port=$(free_port)
     start_private_rabbitmq "$folder/rabbitmq" "$broker_port"
     rest_port=$(free_port)
-    metrics_port=$(free_port)
+    metrics_port=$(free_port "$rest_port")
     contract_url=http://127.0.0.1:$rest_port
     start_apart "$folder/mymonit.log" env --chdir="$folder" REST_PORT="$rest_port" METRICS_PORT="$metrics_port" \
         LOGSTASH_HOST= RABBIT_URL="127.0.0.1:$broker_port" "$PWD/target/debug/mymonit" serve --evaluation
     wait_until_it MyMONIT "$folder/mymonit.log" contract_service_is_ready
     /usr/bin/python3 postman/publish.py "127.0.0.1:$broker_port"
+    wait_until_it "the reading of the messages" "$folder/mymonit.log" messages_are_in
+}
+
+# Whether the messages of postman/publish.py have come through: the last two of the three end among the rejected ones.
+messages_are_in() {
+    local rejected
+    rejected=$(curl --silent --noproxy '*' --max-time 60 --header "Authorization: Bearer $(contract_token A001)" \
+        "$contract_url/rejected-messages/") && [[ $(grep --only-matching '"reason"' <<<"$rejected" | wc -l) == 2 ]]
 }
 
 contract_token() {
@@ -81,6 +89,8 @@ test_contract() {
     say "checking the OpenAPI document"
     "$contract_folder/venv/bin/openapi-spec-validator" api.yaml
     cargo build --quiet --locked --package mymonit-app
+    # Whatever proxy this machine has for what is outside.
+    local -x no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
     start_contract_service
     run_collection
     fuzz_contract

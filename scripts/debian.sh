@@ -12,6 +12,6 @@ prepare_private_apt() {
     : >"$folder/status"
     private_apt_get=(apt-get -qq -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$folder/lists"
         -o "Dir::State::status=$folder/status" -o "Dir::Cache=$folder" -o APT::Sandbox::User= -o Acquire::Languages=none
-        -o Debug::NoLocking=true)
+        -o Debug::NoLocking=true -o Acquire::Retries=5)
     "${private_apt_get[@]}" update
 }

@@ -2,6 +2,10 @@
 # What the scripts at the root of the repository ask of the machine: Debian packages, a Rust toolchain,
 # and whether something answers on a port. To be sourced.
 
+# A registry that does not answer at once is asked again by each of its clients.
+export CARGO_NET_RETRY=${CARGO_NET_RETRY-10} PIP_RETRIES=${PIP_RETRIES-10} PIP_DEFAULT_TIMEOUT=${PIP_DEFAULT_TIMEOUT-60}
+export npm_config_fetch_retries=${npm_config_fetch_retries-5}
+
 # What stands before each line that a script says.
 script_name=$(basename -- "$0")
 
@@ -127,7 +131,7 @@ need_packages() {
         fail "missing, and this is neither root nor one who has sudo; please let root run: $by_hand"
 
     say "installing Debian packages: ${missing[*]}"
-    local apt_get=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    local apt_get=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5)
     forbid_service_starts || fail "cannot become root; please let root run: $by_hand"
     "${apt_get[@]}" update || fail "apt-get update failed"
     "${apt_get[@]}" install --yes --no-install-recommends "${missing[@]}" ||
@@ -223,12 +227,13 @@ http_status() {
     ) 2>/dev/null || true
 }
 
-# A port of this machine that nothing listens on, below those that Linux takes for outgoing connections.
+# A port of this machine that nothing listens on, below those that Linux takes for outgoing connections, and none of those that are
+# named because something will: free_port [PORT…].
 free_port() {
     local port
     while :; do
         port=$((20000 + RANDOM % 12768))
-        if ! port_is_open "$port"; then
+        if [[ " $* " != *" $port "* ]] && ! port_is_open "$port"; then
             printf '%s' "$port"
             return
         fi

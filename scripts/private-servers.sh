@@ -19,7 +19,7 @@ start_apart() {
 
 # Waits until the newest server does what the rest of the line asks, or says why it does not.
 wait_until_it() {
-    local name=$1 log=$2 pid=${private_servers[0]} deadline=$((SECONDS + 120))
+    local name=$1 log=$2 pid=${private_servers[0]} deadline=$((SECONDS + 300))
     shift 2
     until "$@"; do
         if ! kill -0 "$pid" 2>/dev/null || ((SECONDS > deadline)); then
@@ -129,14 +129,14 @@ start_private_rabbitmq() {
     # The Erlang cookie lies there.
     chmod 700 -- "$folder"
     local log=$folder/rabbitmq.log
-    mapper_port=$(free_port)
+    mapper_port=$(free_port "$port")
     scripts=$(rabbitmq_scripts)
     if [[ -n ${3-} ]]; then
         cp -- "$3" "$folder/rabbitmq.conf"
     else
         printf 'listeners.tcp.1 = 127.0.0.1:%s\nlog.console = true\nlog.console.level = info\n' "$port" >"$folder/rabbitmq.conf"
     fi
-    mapfile -t environment < <(rabbitmq_environment "$folder" "$port" "$mapper_port" "$(free_port)")
+    mapfile -t environment < <(rabbitmq_environment "$folder" "$port" "$mapper_port" "$(free_port "$port" "$mapper_port")")
     # For whoever wants to look into the queues.
     {
         printf '#!/bin/sh\n# rabbitmqctl for the node that runs here; written at each start.\nexec env -i'
