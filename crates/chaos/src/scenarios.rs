@@ -103,7 +103,7 @@ impl Scenario {
     /// seed with which to see it again.
     pub async fn run(self, setting: &Setting) -> anyhow::Result<Report> {
         let limit = match setting.form {
-            Form::Short => Duration::from_secs(6 * 60),
+            Form::Short => Duration::from_secs(20 * 60),
             Form::Long => Duration::from_secs(60 * 60),
         };
         // The scenarios' futures are large.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -109,7 +108,7 @@ async fn entities_of_a_document_are_not_expanded_be_they_many_or_elsewhere() {
         "<!DOCTYPE run [<!ENTITY l0 '1'>{laughs}<!ENTITY x SYSTEM 'file:///etc/passwd'><!ENTITY % p SYSTEM 'http://127.0.0.1:9/p'>%p;]>\n\
          <run><s t='1700000000'>&l9;</s>\n<s t='1700000001'>&x;</s>\n<s t='&l9;'>2</s>\n<s t='1700000003'>&#51;</s></run>"
     );
-    let started = Instant::now();
+    // run_in gives up after a minute; what a billion laughs would take is far more.
     let (run, reasons) = read(XML, ["@t", "."], text.as_bytes()).await;
     assert_eq!(reasons.len(), 3, "{run:?}");
     assert!(reasons[0].contains("the entity `&l9;` is not expanded"), "{reasons:?}");
@@ -117,7 +116,6 @@ async fn entities_of_a_document_are_not_expanded_be_they_many_or_elsewhere() {
     assert!(reasons[2].starts_with("4:") && reasons[2].contains("l9"), "{reasons:?}");
     assert!(!run.stderr.contains("root:"), "{run:?}");
     assert!(run.stderr.contains("4 records read, 1 measures found"), "{run:?}");
-    assert!(started.elapsed() < SOON);
 }
 
 #[tokio::test]

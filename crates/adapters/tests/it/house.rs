@@ -48,6 +48,7 @@ pub(crate) struct House {
     pub(crate) folder: TempDir,
     service: ServiceProcess,
     port: ReservedPort,
+    http: reqwest::Client,
     token: String,
 }
 
@@ -70,16 +71,18 @@ impl House {
             .env("LOGSTASH_HOST", "")
             .start()
             .await?;
+        // Past any proxy that the machine has for what is outside.
+        let http = reqwest::Client::builder().no_proxy().build()?;
         let ready = format!("http://127.0.0.1:{}/health/ready", port.get());
         wait_until("the service is ready", SOON, async || {
-            let response = reqwest::get(&ready).await.map_err(|error| error.to_string())?;
+            let response = http.get(&ready).send().await.map_err(|error| error.to_string())?;
             if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
         })
         .await?;
         let mut token = Command::new(binary);
         token.args(["token", "S001"]).env("DATABASE_URL", &database).current_dir(service.folder());
         let token = said(token.output().await?)?.trim().to_owned();
-        Ok(Self { broker_url, folder, service, port, token })
+        Ok(Self { broker_url, folder, service, port, http, token })
     }
 
     /// The path of a file in the folder.
@@ -90,8 +93,7 @@ impl House {
     /// The measures of `device-vibrations`, in the order of their time.
     pub(crate) async fn all_measures(&self) -> anyhow::Result<Vec<Measure>> {
         let url = format!("http://127.0.0.1:{}/measures/1?order=asc", self.port.get());
-        let response =
-            reqwest::Client::new().get(url).bearer_auth(&self.token).send().await?.error_for_status()?;
+        let response = self.http.get(url).bearer_auth(&self.token).send().await?.error_for_status()?;
         Ok(serde_json::from_slice(&response.bytes().await?)?)
     }
 

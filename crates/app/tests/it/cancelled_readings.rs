@@ -17,7 +17,7 @@ use crate::house::{ADMIN, Client, Engine, House, SOON, Service, Session, on_ever
 on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind);
 
 /// How many readings are broken off, unless the environment says otherwise.
-const CANCELLED: usize = 160;
+const CANCELLED: usize = 120;
 const READERS: usize = 4;
 /// Enough for several portions, each.
 const MEASURES: u32 = 12_000;
@@ -85,16 +85,19 @@ impl Reader {
         Ok(())
     }
 
-    /// Breaks readings off, and reads a little between them. Gives how many were broken off indeed.
-    async fn work(self, count: usize) -> anyhow::Result<usize> {
+    /// Breaks readings off, and reads a little between them, until so many were broken off and did not end before.
+    async fn work(self, count: usize) -> anyhow::Result<()> {
         let mut broken_off = 0;
-        for number in 0..count {
-            broken_off += usize::from(self.break_off(QUERIES[number % QUERIES.len()]).await?);
+        for (number, query) in QUERIES.into_iter().cycle().enumerate() {
+            broken_off += usize::from(self.break_off(query).await?);
             if number % 5 == 0 {
                 self.read_own().await?;
             }
+            if broken_off == count {
+                break;
+            }
         }
-        Ok(broken_off)
+        Ok(())
     }
 }
 
@@ -133,9 +136,7 @@ async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_beh
     for reader in readers.iter().cloned() {
         work.spawn(reader.work(count.div_ceil(READERS)));
     }
-    let broken_off: anyhow::Result<Vec<usize>> = work.join_all().await.into_iter().collect();
-    let broken_off: usize = broken_off.unwrap().into_iter().sum();
-    assert!(broken_off * 2 > count, "only {broken_off} of {count} readings were broken off");
+    work.join_all().await.into_iter().collect::<anyhow::Result<()>>().unwrap();
 
     // Everybody gets the own measures, whole.
     for reader in &readers {

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 pub(crate) use adapter::{Adapter, message};
 pub(crate) use audit_trail::AuditTrail;
 pub(crate) use books::Books;
-pub(crate) use client::{Answer, Client, user};
+pub(crate) use client::{Answer, Client, ComeBack, user};
 pub(crate) use scrape::Scrape;
 pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
 pub(crate) use stock::Stock;
@@ -31,8 +31,10 @@ pub(crate) use stock::Stock;
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
 /// Long enough for anything that should happen soon, on a machine that does other things as well.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
-/// How long the service may take to stop (specification §1).
-pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How long a stop is waited for. Whether it took no longer than specification §1 allows is in the status: the service looks at the
+/// clock itself, and ends with another one than 0 where something has not ended in time. A limit here would count
+/// whatever else this machine does meanwhile.
+pub(crate) const STOP_LIMIT: Duration = SOON;
 
 /// The usernames of the example data (specification §12).
 pub(crate) const ADMIN: &str = "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2";

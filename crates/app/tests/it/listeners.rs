@@ -53,6 +53,17 @@ async fn readers_and_writers_run_apart_and_what_one_stores_the_other_shows(engin
 
 /// Each tells Prometheus of the listener that it runs, and of nothing that it does not do.
 async fn tell_what_they_do(reader: &Service, writer: &Service) {
+    // A measure can be read a moment before it is counted.
+    wait_until("the message is counted", SOON, async || {
+        let stored = writer
+            .metrics()
+            .await
+            .map_err(|error| format!("{error:#}"))?
+            .get("mymonit_messages_stored_total");
+        if stored == Some(1.0) { Ok(()) } else { Err(format!("{stored:?} are")) }
+    })
+    .await
+    .unwrap();
     let (reader, writer) = (reader.metrics().await.unwrap(), writer.metrics().await.unwrap());
     let (rest, rabbit) = ("mymonit_listener{listener=\"rest\"}", "mymonit_listener{listener=\"rabbit\"}");
     assert_eq!([reader.get(rest), reader.get(rabbit)], [Some(1.0), None]);

@@ -155,13 +155,29 @@ impl Load {
         }
     }
 
-    /// Lets all finish what they do; gives the numbers of requests and messages.
-    async fn finish(mut self) -> (u32, u32) {
+    /// Waits until so much has been asked and published that it is a load, however slow this machine is.
+    async fn wait_until_it_is_one(&mut self) {
+        wait_until("there has been a load", SOON, async || {
+            let (requests, published) =
+                (self.requests.load(Ordering::Relaxed), self.published.load(Ordering::Relaxed));
+            if requests > 100 && published >= AT_ONCE {
+                Ok(())
+            } else {
+                Err(format!("{requests} requests, {published} messages"))
+            }
+        })
+        .await
+        .unwrap();
+        self.check();
+    }
+
+    /// Lets all finish what they do; gives the number of messages.
+    async fn finish(mut self) -> u32 {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap().unwrap();
         }
-        (self.requests.load(Ordering::Relaxed), self.published.load(Ordering::Relaxed))
+        self.published.load(Ordering::Relaxed)
     }
 }
 
@@ -239,11 +255,8 @@ async fn restart_in_turn(kept_connections: &str) {
             load.check();
         }
     }
-    let (requests, published) = load.finish().await;
-    assert!(
-        requests > 100 && published >= AT_ONCE,
-        "{requests} requests and {published} messages are no load"
-    );
+    load.wait_until_it_is_one().await;
+    let published = load.finish().await;
     let scientist = house.client_at(&nginx.url(), OTHER_SCIENTIST);
     let published = usize::try_from(published).unwrap();
     let stored =

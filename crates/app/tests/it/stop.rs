@@ -55,32 +55,49 @@ async fn a_half_read_answer_does_not_keep_the_service_and_is_not_ended_as_if_it_
     assert!(!rest.ends_with(b"0\r\n\r\n"), "the document is ended as if it were whole");
 }
 
+/// Within the eight seconds that the service gives open requests; where this machine was slower, which the log tells, all of it
+/// is done once more.
 async fn an_answer_that_is_being_read_is_finished(engine: Engine) {
     let house = House::new(engine).await.unwrap();
     let service = house.ready_service().await.unwrap();
     let count = MANY / 6;
     house.session().await.unwrap().add_measures(2, count).await.unwrap();
-    let scientist = house.client(&service, OTHER_SCIENTIST);
-    let mut answer = scientist.request(reqwest::Method::GET, "/measures/2").send().await.unwrap();
-    let mut text = answer.chunk().await.unwrap().unwrap().to_vec();
-    let read_on = async {
-        // Only once the service is stopping: nobody new is let in.
-        wait_until("no connection is accepted", SOON, async || {
-            match TcpStream::connect(("127.0.0.1", service.port())).await {
-                Ok(_) => Err("one was"),
-                Err(_) => Ok(()),
-            }
-        })
-        .await
-        .unwrap();
-        while let Some(chunk) = answer.chunk().await.unwrap() {
-            text.extend_from_slice(&chunk);
+    for _ in 0..5 {
+        let lines = service.process.line_count();
+        let scientist = house.client(&service, OTHER_SCIENTIST);
+        let answer = scientist.request(reqwest::Method::GET, "/measures/2").send().await.unwrap();
+        let (stopped, read) = tokio::join!(service.stop(), read_during_the_stop(&service, answer));
+        stopped.unwrap();
+        let printed = service.process.lines();
+        if printed[lines..].iter().any(|line| line.text.contains("still open were broken off")) {
+            assert!(read.is_err(), "the document is ended as if it were whole");
+            service.process.start_again().await.unwrap();
+            service.wait_until_ready().await.unwrap();
+        } else {
+            assert_eq!(read.unwrap(), usize::try_from(count).unwrap());
+            return;
         }
-        serde_json::from_slice::<Vec<Value>>(&text).unwrap().len()
-    };
-    let (stopped, read) = tokio::join!(service.stop(), read_on);
-    stopped.unwrap();
-    assert_eq!(read, usize::try_from(count).unwrap());
+    }
+    panic!("this machine takes longer than eight seconds to read {count} measures");
+}
+
+/// Reads a little, and the rest only once the service is stopping: nobody new is let in. Gives how many measures there were.
+async fn read_during_the_stop(service: &Service, mut answer: reqwest::Response) -> anyhow::Result<usize> {
+    let mut text = Vec::new();
+    let mut is_stopping = false;
+    while let Some(chunk) = answer.chunk().await? {
+        text.extend_from_slice(&chunk);
+        if !std::mem::replace(&mut is_stopping, true) {
+            wait_until("no connection is accepted", SOON, async || {
+                match TcpStream::connect(("127.0.0.1", service.port())).await {
+                    Ok(_) => Err("one was"),
+                    Err(_) => Ok(()),
+                }
+            })
+            .await?;
+        }
+    }
+    Ok(serde_json::from_slice::<Vec<Value>>(&text)?.len())
 }
 
 /// Reads until the service lets nobody in any more. Whatever is answered must be right.
@@ -94,33 +111,38 @@ async fn read_to_the_end(scientist: Client) -> usize {
 }
 
 async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_again(engine: Engine) {
-    const MESSAGES: u32 = 20_000;
+    const PORTION: u32 = 5_000;
     let house = House::new(engine).await.unwrap();
-    let adapter = house.adapter().await.unwrap();
-    adapter.declare().await.unwrap();
-    let body = |number: u32| {
-        let timestamp = 1_700_000_000 + i64::from(number);
-        (message("device-vibrations", "hertz", number.into(), timestamp), None)
-    };
-    adapter.publish_all((0..MESSAGES).map(body)).await.unwrap();
+    let mut books = Books::open(&house).await.unwrap();
     let service = house.ready_service().await.unwrap();
-    let mut books = Books::open(&house, MESSAGES).await.unwrap();
-    for part in 1..=3 {
+    service.stop().await.unwrap();
+    let mut stops = 0;
+    for round in 0..30 {
+        let body = |number: u32| {
+            let timestamp = 1_700_000_000 + i64::from(number);
+            (message("device-vibrations", "hertz", number.into(), timestamp), None)
+        };
+        books.publish((round * PORTION..(round + 1) * PORTION).map(body).collect()).await;
+        service.process.start_again().await.unwrap();
+        service.wait_until_ready().await.unwrap();
         let mut readers = JoinSet::new();
         for _ in 0..4 {
             readers.spawn(read_to_the_end(house.client(&service, SCIENTIST)));
         }
-        books.wait_until_few_are_left(MESSAGES - part * MESSAGES / 5).await;
+        books.wait_until_few_are_left(PORTION / 2).await;
         // A moment that no batch knows of.
         sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
         service.stop().await.unwrap();
         readers.join_all().await;
         books.balance().await;
-        assert!(books.waiting > 0, "the stop came after the end of consumption");
         assert_eq!(books.excess, 0, "nothing is lost, and nothing that is stored will be delivered again");
-        service.process.start_again().await.unwrap();
-        service.wait_until_ready().await.unwrap();
+        // One that came too late, on a machine on which this test stood still for a while, does not count.
+        stops += u32::from(books.waiting > 0);
+        if stops == 3 {
+            return;
+        }
     }
+    panic!("only {stops} of 30 stops came in the middle of consumption");
 }
 
 /// Publishes a message that the service will have in hand, and waits until it has.

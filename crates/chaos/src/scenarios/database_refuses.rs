@@ -65,17 +65,18 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
         publisher.allow(size.end(fault));
         service.wait_until_not_ready().await?;
         sleep(FULL).await;
-        if site.database.pid().is_err() {
-            // MariaDB 10.11 may abort when it has to roll back and finds no room for that. The disk in memory is gone with
-            // it, so that nothing can be compared any more.
-            return Ok(Report::default().remark(format!(
-                "NOT RUN TO ITS END: MariaDB itself aborted over the full disk, at fault {} of {}",
-                fault + 1,
-                size.faults
-            )));
+        if has_aborted(&site) {
+            return Ok(aborted(fault, size));
         }
-        site.database.free_disk().await?;
-        service.wait_until_ready().await?;
+        let freed = async {
+            site.database.free_disk().await?;
+            service.wait_until_ready().await
+        };
+        // It may have begun to abort only just before.
+        match freed.await {
+            Err(_) if has_aborted(&site) => return Ok(aborted(fault, size)),
+            other => other?,
+        }
     }
     publisher.allow(size.messages);
     publisher.wait_until_confirmed(size.messages).await?;
@@ -84,4 +85,18 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
     let notes = service.finish().await?;
     let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
     Ok(Report::new(size.messages, size.faults, verdict, notes))
+}
+
+/// MariaDB 10.11 may abort when it has to roll back and finds no room for that.
+fn has_aborted(site: &Site) -> bool {
+    site.database.pid().is_err()
+}
+
+/// The disk in memory is gone with the server, so that nothing can be compared any more.
+fn aborted(fault: u32, size: Size) -> Report {
+    Report::default().remark(format!(
+        "NOT RUN TO ITS END: MariaDB itself aborted over the full disk, at fault {} of {}",
+        fault + 1,
+        size.faults
+    ))
 }

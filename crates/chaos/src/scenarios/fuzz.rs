@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use lapin::BasicProperties;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use mymonit_test_support::wait_until;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -47,10 +48,13 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     };
     let probing = async {
         let mut probes = Probes::open(&site).await?;
-        while !is_fed.load(Ordering::Relaxed) {
+        // At least one, however soon all others have come through.
+        loop {
             probes.probe(&service).await?;
+            if is_fed.load(Ordering::Relaxed) {
+                return Ok(probes);
+            }
         }
-        Ok(probes)
     };
     let ((), probes) = tokio::try_join!(feeding, probing)?;
     publisher.finish().await?;
@@ -134,10 +138,13 @@ impl Probes {
         );
         ensure!(sent.await?.await?.is_ack(), "the broker refused a good message");
         let range = format!("from={second}&to={}", second + 1);
-        while service.read(&range).await? != 1 {
-            ensure!(began.elapsed() < GIVE_UP, "a good message is not readable after {GIVE_UP:?}");
-            sleep(Duration::from_millis(5)).await;
-        }
+        wait_until("a good message is readable", GIVE_UP, async || match service.read(&range).await {
+            Ok(1) => Ok(()),
+            Ok(count) => Err(format!("{count} measures")),
+            // Whoever is told to come back later does.
+            Err(error) => Err(format!("{error:#}")),
+        })
+        .await?;
         self.took.push(began.elapsed());
         Ok(())
     }

@@ -16,7 +16,7 @@ pub(crate) struct Books {
     published: i64,
     /// The number of the last measure when the books were balanced last.
     last_id: i64,
-    /// How many messages waited then.
+    /// How many messages waited then, with those published since.
     pub(crate) waiting: u64,
     /// How much more than the published was there then: stored, and waiting to be delivered again or stored
     /// twice. Less than nothing is lost.
@@ -24,17 +24,27 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// Opens the books after so many messages of one measure have been published to an empty queue.
-    pub(crate) async fn open(house: &House, published: u32) -> anyhow::Result<Self> {
+    /// Opens the books before anything has been published to the queue, which is declared.
+    pub(crate) async fn open(house: &House) -> anyhow::Result<Self> {
+        let adapter = house.adapter().await?;
+        adapter.declare().await?;
         Ok(Self {
             database: house.session().await?,
-            adapter: house.adapter().await?,
+            adapter,
             broker_url: house.broker_url.clone(),
-            published: published.into(),
+            published: 0,
             last_id: 10,
-            waiting: u64::MAX,
+            waiting: 0,
             excess: 0,
         })
+    }
+
+    /// Publishes messages of one measure while no service runs.
+    pub(crate) async fn publish(&mut self, messages: Vec<(Vec<u8>, Option<String>)>) {
+        let count = messages.len();
+        self.adapter.publish_all(messages).await.unwrap();
+        self.published += i64::try_from(count).unwrap();
+        self.waiting += u64::try_from(count).unwrap();
     }
 
     /// Waits until something has been stored since the books were balanced, and at most so many messages wait.
@@ -58,7 +68,7 @@ impl Books {
         self.excess = self.excess().await;
     }
 
-    /// How much more than the published is there, with what waited when the books were balanced last.
+    /// How much more than the published is there, with what waited then.
     pub(crate) async fn excess(&mut self) -> i64 {
         let stored = self.database.number("SELECT COUNT(*) FROM MEASURES").await.unwrap() - 10;
         stored + i64::try_from(self.waiting).unwrap() - self.published

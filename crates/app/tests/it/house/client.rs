@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::{Context, ensure};
 use mymonit_test_support::wait_until;
 use reqwest::Method;
@@ -39,17 +42,33 @@ impl Answer {
     }
 }
 
+/// How often clients were told to come back later, and did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ComeBack(Arc<AtomicUsize>);
+
+impl ComeBack {
+    pub(crate) fn times(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Somebody with `curl`.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     address: String,
     authorization: Option<String>,
+    come_back: Option<ComeBack>,
 }
 
 impl Client {
     pub(crate) fn new(http: reqwest::Client, address: String, authorization: Option<String>) -> Self {
-        Self { http, address, authorization }
+        Self { http, address, authorization, come_back: None }
+    }
+
+    /// The same client, if it does as it is told by a 503: it comes back. Each time is counted.
+    pub(crate) fn coming_back(&self, times: &ComeBack) -> Self {
+        Self { come_back: Some(times.clone()), ..self.clone() }
     }
 
     /// A request to be completed and sent by the caller.
@@ -68,12 +87,22 @@ impl Client {
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
         let what = format!("{method} {path}");
-        let mut request = self.request(method, path);
-        if let Some(body) = body {
-            request = request.json(body);
+        loop {
+            let mut request = self.request(method.clone(), path);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let response = request.send().await.with_context(|| what.clone())?;
+            let answer = Answer::of(response).await.with_context(|| what.clone())?;
+            match &self.come_back {
+                Some(times) if answer.status == 503 => {
+                    ensure!(answer.header("retry-after").parse::<u32>().is_ok(), "{what}: {answer:?}");
+                    times.0.fetch_add(1, Ordering::Relaxed);
+                    ensure!(times.times() < 10_000, "{what}: told to come back again and again");
+                }
+                _ => return Ok(answer),
+            }
         }
-        let response = request.send().await.with_context(|| what.clone())?;
-        Answer::of(response).await.context(what)
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
