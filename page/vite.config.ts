@@ -3,6 +3,8 @@ import { licences } from "./build/licences.ts";
 import { packed } from "./build/packed.ts";
 
 const LICENCES = "licences.txt";
+/** Vitest fails a test that took longer than its limit, even one that has only counted: a machine may stand still meanwhile. */
+const PATIENCE_MS = 120_000;
 /** For `npm run dev`: a service in evaluation mode. */
 const SERVICE = process.env.SERVICE ?? "http://127.0.0.1:5000";
 
@@ -34,5 +36,10 @@ export default defineConfig({
         .map((path) => [path, { target: SERVICE, changeOrigin: true }]),
     ),
   },
-  test: { include: ["src/**/*.test.ts"] },
+  test: {
+    include: ["src/**/*.test.ts"],
+    testTimeout: PATIENCE_MS,
+    hookTimeout: PATIENCE_MS,
+    teardownTimeout: PATIENCE_MS,
+  },
 });

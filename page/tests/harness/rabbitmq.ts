@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { PATIENCE_MS } from "./eventually.js";
 import { makeFolder } from "./folders.js";
 import { freePort } from "./ports.js";
 import { repository } from "./repository.js";
@@ -41,6 +42,8 @@ export class RabbitMq {
       "log.console.level = info",
       "# A full disk is nothing that these tests are about.",
       "disk_free_limit.absolute = 1MB",
+      "# Ten seconds otherwise: too few for a client on a machine that stands still.",
+      `handshake_timeout = ${2 * PATIENCE_MS}`,
     ];
     await writeFile(join(folder, "rabbitmq.conf"), `${configuration.join("\n")}\n`);
     const node = new Supervised(
