@@ -20,7 +20,7 @@ RULES_BEYOND_SCHEMAS = (
     "`experiment_id` cannot be changed",
     "`max_points` must not be given together with `window`",
     "`role` cannot be changed",
-    "`type` must be the name of a measure type",
+    "`type` must be the name of a measure type, such as `hertz`",
     "`user_id` cannot be changed",
     "`user_id` must be a scientist's",
 )

@@ -86,7 +86,10 @@ impl Timestamp {
     }
 
     fn not_a_time() -> InvalidField {
-        InvalidField::new("timestamp", "must be Unix seconds or an RFC 3339 date and time")
+        InvalidField::new(
+            "timestamp",
+            "must be Unix seconds or an RFC 3339 date and time, such as `2022-04-06T07:00:00Z`",
+        )
     }
 
     fn out_of_range() -> InvalidField {

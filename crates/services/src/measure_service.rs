@@ -284,7 +284,7 @@ impl MeasureServiceImpl {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let unknown = || ServiceError::invalid("type", "must be the name of a measure type");
+        let unknown = || ServiceError::invalid("type", "must be the name of a measure type, such as `hertz`");
         let names: Vec<_> = names
             .iter()
             .map(|name| MeasureTypeName::new(name))

@@ -55,7 +55,11 @@ async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_g
         .collect();
     let expected = [
         (3, 12, "`f`: \"abc\" is not a number"),
-        (4, 1, "`time`: \"yesterday\" is not a time: it must be Unix seconds or an RFC 3339 date and time"),
+        (
+            4,
+            1,
+            "`time`: \"yesterday\" is not a time: it must be Unix seconds or an RFC 3339 date and time, such as `2022-04-06T07:00:00Z`",
+        ),
         (5, 1, "the row has 1 columns, and the header 2"),
         (
             6,

@@ -50,7 +50,7 @@ fn types() -> Parameter {
     let types = ArrayBuilder::new().items(Ref::from_schema_name(MeasureTypeNameText::name()));
     let mut parameter = in_query(
         "type",
-        "Only measures of this type; may be repeated. A name that is no measure type's is refused.",
+        "Only measures of this type, by the name that `/measure-types/` gives; may be repeated. Any other name is refused.",
         Schema::from(types.build()),
     );
     parameter.style = Some(ParameterStyle::Form);
