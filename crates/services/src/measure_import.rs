@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::audit::{Action, AuditEvent, AuditLog, Command, Outcome, Throughput};
 use crate::message::{MessageId, Rejection, RejectionReason, decode};
+use crate::names::{unknown_experiment, unknown_measure_type};
 use crate::ports::{IngestOutcome, StorageError};
 use crate::{Delivery, IngestService};
 
@@ -44,7 +45,7 @@ pub struct RejectedLine {
     pub line: u64,
     /// Why.
     pub reason: RejectionReason,
-    /// The sentence, where it is known without the database.
+    /// The sentence; of a line with several measures, only where it is known without the database.
     pub detail: Option<String>,
 }
 
@@ -99,8 +100,7 @@ impl MeasureImport {
                 IngestOutcome::Duplicate => self.duplicate += 1,
                 IngestOutcome::Rejected(reason) => {
                     self.rejected += 1;
-                    let detail = delivery.decoded.as_ref().err().map(|rejection| rejection.detail.clone());
-                    rejected.push(RejectedLine { line, reason, detail });
+                    rejected.push(RejectedLine { line, reason, detail: detail(delivery, reason) });
                 }
             }
         }
@@ -152,6 +152,20 @@ impl MeasureImport {
         });
         throughput
     }
+}
+
+/// The sentence of a line that was rejected. What the database does not know is told by its reason alone, which says what of a single measure
+/// it is.
+fn detail(delivery: &Delivery, reason: RejectionReason) -> Option<String> {
+    let rejection = match &delivery.decoded {
+        Err(rejection) => return Some(rejection.detail.clone()),
+        Ok(message) => match (&message.measures[..], reason) {
+            ([measure], RejectionReason::UnknownExperiment) => unknown_experiment(measure),
+            ([measure], RejectionReason::UnknownMeasureType) => unknown_measure_type(measure),
+            _ => return None,
+        },
+    };
+    Some(rejection.detail)
 }
 
 #[cfg(test)]

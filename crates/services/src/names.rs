@@ -45,16 +45,24 @@ impl Names {
     }
 
     fn resolve_one(&self, measure: &IncomingMeasure) -> Result<NewMeasure, Rejection> {
-        let experiment_id = *self.experiments.get(&measure.experiment).ok_or_else(|| {
-            let detail = format!("`experiment`: there is no experiment named `{}`", measure.experiment);
-            Rejection::new(RejectionReason::UnknownExperiment, detail)
-        })?;
-        let measure_type = *self.measure_types.get(&measure.measure_type).ok_or_else(|| {
-            let detail = format!("`measure`: there is no measure type named `{}`", measure.measure_type);
-            Rejection::new(RejectionReason::UnknownMeasureType, detail)
-        })?;
+        let experiment_id =
+            *self.experiments.get(&measure.experiment).ok_or_else(|| unknown_experiment(measure))?;
+        let measure_type =
+            *self.measure_types.get(&measure.measure_type).ok_or_else(|| unknown_measure_type(measure))?;
         Ok(NewMeasure { experiment_id, measure_type, timestamp: measure.timestamp, value: measure.value })
     }
+}
+
+/// Why a measure of an experiment that there is not cannot be stored.
+pub(crate) fn unknown_experiment(measure: &IncomingMeasure) -> Rejection {
+    let detail = format!("`experiment`: there is no experiment named `{}`", measure.experiment);
+    Rejection::new(RejectionReason::UnknownExperiment, detail)
+}
+
+/// Why a measure of a type that there is not cannot be stored.
+pub(crate) fn unknown_measure_type(measure: &IncomingMeasure) -> Rejection {
+    let detail = format!("`measure`: there is no measure type named `{}`", measure.measure_type);
+    Rejection::new(RejectionReason::UnknownMeasureType, detail)
 }
 
 fn distinct<'a, T: Clone + Eq + Hash + 'a>(names: impl Iterator<Item = &'a T>) -> Vec<T> {

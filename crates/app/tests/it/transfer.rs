@@ -433,9 +433,11 @@ async fn lines_that_cannot_be_stored_are_named_and_kept(engine: Engine) {
     let finished = import_measures(&house, "m.ndjson", lines).await;
     assert_eq!(finished.status, 3, "{finished:?}");
     assert_eq!(finished.stdout, "4 lines: 1 stored, 0 known already, 3 kept among the rejected messages");
-    for line in
-        ["line 3: unknown_experiment", "line 4: malformed_json", "line 5: invalid_value: `value` must be"]
-    {
+    for line in [
+        "line 3: unknown_experiment: `experiment`: there is no experiment named `not yet`",
+        "line 4: malformed_json",
+        "line 5: invalid_value: `value` must be",
+    ] {
         assert!(finished.stderr.contains(line), "{line}: {}", finished.stderr);
     }
     let admin = house.client(&service, ADMIN);
