@@ -68,16 +68,24 @@ impl Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Reads a source and publishes its measures.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EXAMPLES, override_usage = usage("run"))]
     Run(Run),
     /// Shows what the first records become, and what does not parse.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EXAMPLES, override_usage = usage("check"))]
     Check(Check),
     /// Prints completions for a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// The two ways to say what the source is.
+fn usage(command: &str) -> String {
+    format!(
+        "mymonit-adapter {command} --source <FILE.toml> [OPTIONS] [FILE]...\n       \
+         mymonit-adapter {command} --experiment <EXPERIMENT> --measure <MEASURE> [OPTIONS] [FILE]..."
+    )
 }
 
 #[derive(Debug, Args)]
