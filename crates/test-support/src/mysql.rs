@@ -255,6 +255,8 @@ fn set_up(
             "--character-set-server=utf8mb4",
             // The tests of one process run at the same time, each with a pool of its own.
             "--max-connections=1000",
+            // Ten seconds to sign in are short for a client on a machine that compiles meanwhile.
+            "--connect-timeout=120",
             "--innodb-flush-method=nosync",
             "--innodb-flush-log-at-trx-commit=2",
         ]

@@ -89,7 +89,9 @@ impl Node {
              log.console = true\n\
              log.console.level = info\n\
              # A full disk is nothing that these tests are about.\n\
-             disk_free_limit.absolute = 1MB\n",
+             disk_free_limit.absolute = 1MB\n\
+             # Ten seconds are short for a client on a machine that compiles meanwhile.\n\
+             handshake_timeout = 120000\n",
             self.port()
         )
     }
