@@ -142,18 +142,20 @@ check_mysql_itself() {
 }
 
 check_rabbit() {
-    local port tls_port
+    local port tls_port management_port prometheus_port
     [[ -n ${MYMONIT_TEST_SERVERS-} ]] || need_packages rabbitmq-server
     port=$(free_port)
-    tls_port=$(free_port)
+    tls_port=$(free_port "$port")
+    management_port=$(free_port "$port" "$tls_port")
+    prometheus_port=$(free_port "$port" "$tls_port" "$management_port")
     say "checking the configuration of rabbit by running it"
     mkdir -p -- "$folder/rabbit" "$folder/definitions"
     cp containers/rabbit/enabled_plugins "$folder/rabbit/"
     cp containers/rabbit/definitions.json "$folder/definitions/10-topology.json"
     cp "$SECRETS_DIR/rabbit_accounts.json" "$folder/definitions/20-accounts.json"
     sed "s|^listeners.tcp.default = .*|listeners.tcp.default = 127.0.0.1:$port|; s|^listeners.ssl.default = .*|listeners.ssl.default = 127.0.0.1:$tls_port|
-         s|^management.tcp.port = .*|management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = $(free_port)|
-         s|^prometheus.tcp.port = .*|prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = $(free_port)|
+         s|^management.tcp.port = .*|management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = $management_port|
+         s|^prometheus.tcp.port = .*|prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = $prometheus_port|
          s|/run/secrets/tls_certificate|$SECRETS_DIR/tls_certificate.pem|; s|/run/secrets/tls_key|$SECRETS_DIR/tls_key.pem|
          s|/etc/rabbitmq/definitions|$folder/definitions|; s|/var/log/rabbitmq|$folder/rabbit|" containers/rabbit/rabbitmq.conf >"$folder/rabbitmq.conf"
     start_private_rabbitmq "$folder/rabbit" "$port" "$folder/rabbitmq.conf"

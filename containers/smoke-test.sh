@@ -24,11 +24,15 @@ export COMPOSE_PROJECT_NAME=mymonit-smoke COMPOSE_FILE=docker-compose.yml:contai
 export COMPOSE_PROFILES=metrics,evaluation MYMONIT_TAG=smoke COMPOSE_MENU=false
 export FIREBASE_PROJECT_ID=mymonit-smoke EXAMPLE_DATA=true LOGSTASH_HOST='' FRONT_SUBNET=10.238.39.0/24
 export HTTPS_PORT HTTP_PORT AMQPS_PORT EVALUATION_PORT EVALUATION_AMQP_PORT
-HTTPS_PORT=127.0.0.1:$(free_port)
-HTTP_PORT=127.0.0.1:$(free_port)
-AMQPS_PORT=127.0.0.1:$(free_port)
-EVALUATION_PORT=$(free_port)
-EVALUATION_AMQP_PORT=$(free_port)
+ports=()
+for _ in 1 2 3 4 5; do
+    ports+=("$(free_port "${ports[@]}")")
+done
+HTTPS_PORT=127.0.0.1:${ports[0]}
+HTTP_PORT=127.0.0.1:${ports[1]}
+AMQPS_PORT=127.0.0.1:${ports[2]}
+EVALUATION_PORT=${ports[3]}
+EVALUATION_AMQP_PORT=${ports[4]}
 
 clean_up() {
     set +e
