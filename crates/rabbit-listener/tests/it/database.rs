@@ -72,7 +72,9 @@ async fn an_outage_takes_two_lines_of_log_and_shows_nothing_of_the_messages() ->
 async fn large_messages_are_bounded_by_their_bytes_and_the_wait_does_not_break_the_connection()
 -> anyhow::Result<()> {
     const HEARTBEAT: u16 = 3;
-    let rabbit = RabbitMq::shared().await?;
+    // A broker that could not send for half a minute closes the connection, and this may take longer on a busy machine.
+    let send_timeout = "tcp_listen_options.send_timeout = 600000";
+    let rabbit = &RabbitMq::builder().config(send_timeout).start().await?;
     let url = rabbit.create_vhost().await?;
     let proxy = Proxy::start(rabbit.port()).await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
