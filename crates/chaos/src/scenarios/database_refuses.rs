@@ -58,24 +58,28 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
     let mut service = site.ready_service().await?;
     for fault in 0..size.faults {
         // In the first half of the part, so that the rest is more than what fits into what the server has reserved already.
-        let place = size.end(fault) - size.part() + size.place(0, &mut random) / 2;
+        let place = u32::midpoint(fault * size.part(), size.place(fault, &mut random));
         publisher.allow(place);
         site.wait_until_consumed(place, &publisher).await?;
         site.database.fill_disk().await?;
         publisher.allow(size.end(fault));
         service.wait_until_not_ready().await?;
         sleep(FULL).await;
-        if has_aborted(&site) {
-            return Ok(aborted(fault, size));
-        }
         let freed = async {
             site.database.free_disk().await?;
             service.wait_until_ready().await
         };
-        // It may have begun to abort only just before.
-        match freed.await {
-            Err(_) if has_aborted(&site) => return Ok(aborted(fault, size)),
-            other => other?,
+        if let Err(error) = freed.await {
+            if site.database.pid().is_ok() {
+                return Err(error);
+            }
+            // MariaDB 10.11 may abort when it has to roll back and finds no room for that. The disk in memory is gone with
+            // it, so that nothing can be compared any more.
+            return Ok(Report::default().remark(format!(
+                "NOT RUN TO ITS END: MariaDB itself aborted over the full disk, at fault {} of {}",
+                fault + 1,
+                size.faults
+            )));
         }
     }
     publisher.allow(size.messages);
@@ -85,18 +89,4 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
     let notes = service.finish().await?;
     let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
     Ok(Report::new(size.messages, size.faults, verdict, notes))
-}
-
-/// MariaDB 10.11 may abort when it has to roll back and finds no room for that.
-fn has_aborted(site: &Site) -> bool {
-    site.database.pid().is_err()
-}
-
-/// The disk in memory is gone with the server, so that nothing can be compared any more.
-fn aborted(fault: u32, size: Size) -> Report {
-    Report::default().remark(format!(
-        "NOT RUN TO ITS END: MariaDB itself aborted over the full disk, at fault {} of {}",
-        fault + 1,
-        size.faults
-    ))
 }
