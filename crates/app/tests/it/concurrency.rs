@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use mymonit_test_support::wait_until;
 use rand::RngExt;
-use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 use tokio::task::{JoinHandle, JoinSet};
@@ -54,6 +53,12 @@ impl Tenant {
 
     fn experiment_name(&self) -> String {
         format!("experiment of {}", self.user_id)
+    }
+
+    /// The user whose record is written by the requests that this tenant breaks off. They may still be carried out, and then after
+    /// what the tenant does next, so nobody reads it back.
+    fn left_behind(&self) -> String {
+        format!("L{}", self.number)
     }
 
     fn messages(&self) -> impl Iterator<Item = (Vec<u8>, Option<String>)> {
@@ -149,11 +154,15 @@ async fn clients_at_once(engine: Engine, count: usize, rounds: usize) {
     published.unwrap();
     let failures: Vec<_> = served.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{} of {count} clients failed: {failures:#?}", failures.len());
-    // Where the machine stood still for longer than a request waits for a connection, everybody may be told so, once.
-    let told = come_back.times();
-    assert!(told <= count, "{told} times a client was told to come back later");
+    assert_told_once(&come_back, count);
     let scientist = house.client(&service, SCIENTIST);
     scientist.measures_when("/measures/1", |measures| measures.len() == 2_010).await.unwrap();
+}
+
+/// Where the machine stood still for longer than a request waits for a connection, everybody may be told so, once.
+fn assert_told_once(come_back: &ComeBack, clients: usize) {
+    let told = come_back.times();
+    assert!(told <= clients, "{told} times one of {clients} clients was told to come back later");
 }
 
 /// What is answered while something else is stuck in the database.
@@ -295,6 +304,7 @@ async fn a_write_that_waits_for_another_program_delays_no_read_on_sqlite() {
 /// Sends requests of all kinds and breaks each off at a random moment, until so many have been broken off and not
 /// been quicker.
 async fn break_off_requests(tenant: Tenant, administrator: Client, round: usize, count: usize) {
+    let left_behind = tenant.left_behind();
     let Tenant { user_id, experiment, client, .. } = tenant;
     let mut broken_off = 0;
     for number in 0.. {
@@ -315,9 +325,9 @@ async fn break_off_requests(tenant: Tenant, administrator: Client, round: usize,
                         .await
                 }
                 _ => {
-                    let mut record = user(&user_id, "SCIENTIST");
+                    let mut record = user(&left_behind, "SCIENTIST");
                     record["name"] = json!(format!("{user_id} {number}"));
-                    client.send(Method::PUT, &format!("/users/{user_id}"), Some(&record)).await
+                    administrator.put(&format!("/users/{left_behind}"), record).await
                 }
             }
         };
@@ -334,6 +344,9 @@ async fn requests_that_clients_break_off_leave_no_connection_out_of_step(engine:
     let service = house.ready_service().await.unwrap();
     let administrator = house.client(&service, ADMIN);
     let tenants = tenants(&house, &service, 16).await.unwrap();
+    for tenant in &tenants {
+        administrator.add_scientist(&tenant.left_behind()).await.unwrap();
+    }
     for round in 0..4 {
         // A connection that has not been used before is the most delicate one: its statements are to be prepared.
         service.stop().await.unwrap();
@@ -346,11 +359,14 @@ async fn requests_that_clients_break_off_leave_no_connection_out_of_step(engine:
         leavers.join_all().await;
 
         // Every connection of the pool answers the question that it is asked.
+        let come_back = ComeBack::default();
         let mut clients = JoinSet::new();
-        for tenant in tenants.clone() {
-            let administrator = administrator.clone();
+        for mut tenant in tenants.clone() {
+            let administrator = administrator.coming_back(&come_back);
+            tenant.client = tenant.client.coming_back(&come_back);
             clients.spawn(async move { tenant.use_the_service(&administrator, round).await.unwrap() });
         }
         clients.join_all().await;
+        assert_told_once(&come_back, tenants.len());
     }
 }
