@@ -142,7 +142,7 @@ check_mysql_itself() {
 }
 
 check_rabbit() {
-    local port tls_port management_port prometheus_port
+    local port tls_port management_port prometheus_port options
     [[ -n ${MYMONIT_TEST_SERVERS-} ]] || need_packages rabbitmq-server
     port=$(free_port)
     tls_port=$(free_port "$port")
@@ -170,6 +170,10 @@ check_rabbit() {
     for expected in $'^/\tmeasures\t^measures$\tqueues\t{.*reject-publish' $'^mymonit\tmeasures\tmeasures$' $'^mymonit\t^(mymonit|measures)$\t^measures$\t' $'^monitoring\t\[monitoring\]'; do
         grep -q -- "${expected//\^(mymonit|measures)\$/.*}" "$folder/broker" || fail "the broker does not have $expected: $(cat -- "$folder/broker")"
     done
+    # RabbitMQ's defaults hold no longer once one of these options is set, so all of them must be there.
+    options='[{backlog,128}, {exit_on_close,false}, {linger,{true,0}}, {nodelay,true}, {send_timeout,600000}]'
+    [[ $("$folder/rabbit/rabbitmqctl" --quiet eval "{ok, Options} = application:get_env(rabbit, tcp_listen_options), lists:sort(Options) == $options.") == true ]] ||
+        fail "the options of the broker's listeners are not $options"
     ! grep -q '^guest' "$folder/broker" || fail "the broker has made an account guest"
     "$folder/rabbit/rabbitmqctl" --quiet authenticate_user mymonit "$(cat -- "$SECRETS_DIR/rabbit_service_password")" >/dev/null ||
         fail "the broker does not know the service by its password"
