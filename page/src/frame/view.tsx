@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { hush } from "../design/announce.ts";
-import { isComingBack } from "../routing/places.ts";
+import { showBeginning } from "../routing/places.ts";
 
 interface ViewProps {
   title: string;
@@ -30,9 +30,7 @@ export function View({ title, lead, actions, width = "wide", children }: ViewPro
     // A page that has just been loaded is read from its beginning.
     if (!isFirst) {
       head.current?.focus({ preventScroll: true });
-      if (!isComingBack()) {
-        scrollTo({ top: 0, behavior: "instant" });
-      }
+      showBeginning();
     }
     isFirst = false;
   }, []);

@@ -71,9 +71,11 @@ export function arrive(): void {
   want(null);
 }
 
-/** Whether somebody has come back, and is not where they were yet. */
-export function isComingBack(): boolean {
-  return wanted !== null;
+/** Shows the beginning of what has just been opened, unless somebody has come back to it, who is put where they were. */
+export function showBeginning(): void {
+  if (!wanted) {
+    scrollTo({ top: 0, behavior: "instant" });
+  }
 }
 
 /** How many rows of the view's list were shown when it was left; `null` if it was not, or as many as at first. */

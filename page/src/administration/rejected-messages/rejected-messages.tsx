@@ -15,7 +15,7 @@ import { amount } from "../../design/counted.ts";
 import { useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
-import { isComingBack } from "../../routing/places.ts";
+import { showBeginning } from "../../routing/places.ts";
 import { bytesText } from "../bytes.ts";
 import { fromField, toField, utcTime } from "./moments.ts";
 import { REASONS, reasonText } from "./reasons.ts";
@@ -61,12 +61,8 @@ export function RejectedMessages() {
     (signal) => listPage(filter, cursor, signal),
     [filter.reason, filter.from, filter.to, cursor],
   );
-  useLayoutEffect(() => {
-    // Another page of them is read from its beginning.
-    if (!isComingBack()) {
-      scrollTo({ top: 0, behavior: "instant" });
-    }
-  }, [cursor]);
+  // Another page of them is read from its beginning.
+  useLayoutEffect(showBeginning, [cursor]);
   const [isReplaying, setReplaying] = useState(false);
   const isFiltered = Object.values(filter).some(Boolean);
   const page = loaded.value;
