@@ -28,8 +28,8 @@ const SETTLED: Duration = Duration::from_secs(10 * 60);
 /// How many ids are forgotten in one statement: few enough that no batch has to wait for it.
 const FORGET_AT_ONCE: u32 = 1_000;
 
-/// Prepares the storage as soon as it can be reached and looks after it until `stop`. Ids are forgotten by processes that
-/// have a consumer.
+/// Prepares the storage as soon as it can be reached and looks after it until `stop`. Says when that has been `tried` for the first
+/// time. Ids are forgotten by processes that have a consumer.
 ///
 /// # Errors
 /// If the schema cannot be used by this version of the service; waiting would not help.
@@ -38,10 +38,11 @@ pub(crate) async fn run(
     with_example_data: bool,
     dedup_window: Duration,
     consumer: Option<watch::Receiver<ConsumerState>>,
+    tried: CancellationToken,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let work = async {
-        prepare(&storage, with_example_data).await?;
+        prepare(&storage, with_example_data, &tried).await?;
         if let Some(consumer) = consumer {
             while_consuming(consumer, || forget_message_ids(&storage, dedup_window)).await;
         }
@@ -50,7 +51,11 @@ pub(crate) async fn run(
     stop.run_until_cancelled(work).await.unwrap_or(Ok(()))
 }
 
-async fn prepare(storage: &Storage, with_example_data: bool) -> anyhow::Result<()> {
+async fn prepare(
+    storage: &Storage,
+    with_example_data: bool,
+    tried: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut delays = ExponentialBuilder::new()
         .with_jitter()
         .with_min_delay(FIRST_DELAY)
@@ -59,7 +64,9 @@ async fn prepare(storage: &Storage, with_example_data: bool) -> anyhow::Result<(
         .build();
     let mut said = false;
     loop {
-        match try_prepare(storage, with_example_data).await {
+        let outcome = try_prepare(storage, with_example_data).await;
+        tried.cancel();
+        match outcome {
             Ok(()) => break,
             Err(error) if is_passing(&error) => {
                 // Said once; readiness goes on saying it as long as it lasts.

@@ -21,6 +21,10 @@ use tokio_util::sync::CancellationToken;
 /// time or the end of another connection brings back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What connections that wait for a request get on top of [`Limits::drain`] once that has passed: to a process that stood still for a
+/// while it is over before a look has been taken at what was sent meanwhile.
+const LAST_LOOK: Duration = Duration::from_millis(200);
+
 /// How long a client may take, and how many there may be. Nothing here cuts an answer that the client goes on reading.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -98,8 +102,12 @@ pub async fn serve(
             connections.spawn(serve(stream, peer, place));
         }
     }
-    let ended = timeout(limits.drain, async { while connections.join_next().await.is_some() {} }).await;
-    if ended.is_err() {
+    let mut ended = false;
+    for limit in [limits.drain, LAST_LOOK] {
+        let all = async { while connections.join_next().await.is_some() {} };
+        ended = ended || timeout(limit, all).await.is_ok();
+    }
+    if !ended {
         stop.drained.cancel();
         while connections.join_next().await.is_some() {}
     }

@@ -24,6 +24,10 @@ use crate::container::{ClientServices, IngestServices, Storage, auth_module};
 use crate::descriptors::room_for_clients;
 use crate::{metrics, page, upkeep};
 
+/// For how long after the start clients wait to be let in while the database is being prepared: as long as a request waits for a
+/// connection to it. A proxy sends requests to whatever listens, and those that change something it may not send to another
+/// process when this one is not ready to answer them.
+const LET_IN_WITHIN: Duration = Duration::from_secs(5);
 /// How long everything may take to end once it has been asked to: less than the 10 s of specification §1, so that the
 /// log can still be sent.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
@@ -81,16 +85,16 @@ pub(crate) async fn serve(
     .metrics();
     let consumer = intake.as_ref().map(|intake| intake.listener.state());
 
-    let stop = CancellationToken::new();
+    let (stop, tried) = (CancellationToken::new(), CancellationToken::new());
     let mut parts = Parts::new(stop.clone());
-    parts.start(door, answer(listener, router, stop.clone()));
+    parts.start(door, answer(listener, router, tried.clone(), stop.clone()));
     if let Some(intake) = intake {
         intake.start(&mut parts, &stop);
     }
     parts.start("metrics", metrics.serve(metrics_listener, stop.clone()));
     parts.start(
         "storage upkeep",
-        upkeep::run(storage, configuration.example_data, configuration.dedup_window, consumer, stop),
+        upkeep::run(storage, configuration.example_data, configuration.dedup_window, consumer, tried, stop),
     );
     parts.run_until(stop_signal()?).await
 }
@@ -164,9 +168,20 @@ async fn bind(door: &str, configuration: &RestConfiguration) -> anyhow::Result<T
     Ok(listener)
 }
 
-/// Answers clients until `stop`, and then for as long as open requests may take to end. An answer that takes
-/// longer is broken off, which its client sees; a download of hours must not keep the service from stopping.
-async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+/// Lets clients in once it has been `tried` to prepare the database, whatever came of it; until then they wait outside. Answers
+/// them until `stop`, and then for as long as open requests may take to end. An answer that takes longer is broken off, which its
+/// client sees; a download of hours must not keep the service from stopping.
+async fn answer(
+    listener: TcpListener,
+    router: Router,
+    tried: CancellationToken,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    tokio::select! {
+        () = tried.cancelled() => {}
+        () = sleep(LET_IN_WITHIN) => {}
+        () = stop.cancelled() => {}
+    }
     let overdue = async {
         stop.cancelled().await;
         sleep(FINISH_WITHIN).await;
