@@ -174,6 +174,30 @@ impl ServiceProcess {
         self.process.kill().await
     }
 
+    /// Asks it to end with SIGTERM, and waits for nothing.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn ask_to_end(&self) -> anyhow::Result<()> {
+        self.process.signal(Signal::TERM)
+    }
+
+    /// Freezes it (SIGSTOP): its connections stay open, and nothing answers.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.process.freeze()
+    }
+
+    /// Lets it go on after a [`ServiceProcess::pause`].
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.process.signal(Signal::CONT)
+    }
+
     /// Waits for it to end by itself.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::house::{
-    ADMIN, Answer, AuditTrail, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
-    on_every_engine, user,
+    ADMIN, Answer, AuditTrail, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, answer_to,
+    message, on_every_engine, user,
 };
 
 on_every_engine!(
@@ -361,7 +361,7 @@ async fn rejected_messages(house: &House, service: &Service, story: &mut Story<'
 
 /// The minute that has not passed yet is told of at the end.
 async fn throughput(house: &House, service: &Service, story: &mut Story<'_>) {
-    assert_eq!(house.queued().await.unwrap(), 0);
+    house.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
     service.process.wait_for_line("\"message\":\"stopped\"", SOON).await.unwrap();
     let mut events = story.trail.events();
@@ -383,10 +383,13 @@ async fn a_reading_whose_client_leaves_is_told_with_what_was_sent(engine: Engine
     let service = house.ready_service().await.unwrap();
     house.session().await.unwrap().add_measures(2, STORED).await.unwrap();
     let mut trail = AuditTrail::of(&service);
-    let id = trail.next_id();
+    let mut id = String::new();
     let scientist = house.client(&service, OTHER_SCIENTIST);
-    let request = scientist.request(Method::GET, "/measures/2").header("x-request-id", &id);
-    let mut response = request.send().await.unwrap();
+    let request = || {
+        id = trail.next_id();
+        scientist.request(Method::GET, "/measures/2").header("x-request-id", &id)
+    };
+    let mut response = answer_to(request).await.unwrap();
     let mut seen = 0;
     while seen < 1_000_000 {
         seen += response.chunk().await.unwrap().unwrap().len();

@@ -133,7 +133,10 @@ async fn nothing_secret_is_told_to_anybody_and_no_line_is_forged(engine: Engine)
         assert_clean("Logstash", line);
         assert_genuine(line);
     }
-    assert_eq!(scene.logstash.fragments(), [""; 0]);
+    // What the end of the service cut off begins like a line that it has printed.
+    for fragment in scene.logstash.fragments() {
+        assert!(lines.iter().any(|line| line.text.starts_with(&fragment)), "{fragment}");
+    }
     // It was at work: the lines tell of all that was provoked.
     let all = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
     for said in
@@ -366,7 +369,7 @@ async fn break_everything(scene: &Scene, service: &Service, owner: &Client) {
         service.wait_until_part("database", false).await.unwrap();
         let admin = scene.house.client(service, ADMIN);
         for client in [owner, &admin] {
-            assert_eq!(client.get("/users/C001").await.unwrap().status, 503);
+            assert_eq!(client.asking_once().get("/users/C001").await.unwrap().status, 503);
         }
         database.resume().await.unwrap();
     }

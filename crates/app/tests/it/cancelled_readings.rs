@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::house::{ADMIN, Client, Engine, House, SOON, Service, Session, on_every_engine};
+use crate::house::{ADMIN, Client, Engine, House, SOON, Service, Session, answer_to, on_every_engine};
 
 on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind);
 
@@ -53,14 +53,14 @@ impl Reader {
 
     /// Asks and goes away before the answer, or amid it. Tells whether it was broken off.
     async fn break_off(&self, query: &str) -> anyhow::Result<bool> {
-        let request = self.client.request(Method::GET, &format!("/measures/{}{query}", self.experiment));
-        let request =
-            request.header("accept-encoding", ["identity", "gzip", "zstd"][rand::rng().random_range(0..3)]);
+        let path = format!("/measures/{}{query}", self.experiment);
+        let encoding = ["identity", "gzip", "zstd"][rand::rng().random_range(0..3)];
+        let request = || self.client.request(Method::GET, &path).header("accept-encoding", encoding);
         if rand::rng().random_range(0..4) == 0 {
             let patience = Duration::from_micros(rand::rng().random_range(0..20_000));
-            return Ok(timeout(patience, request.send()).await.is_err());
+            return Ok(timeout(patience, request().send()).await.is_err());
         }
-        let mut response = request.send().await?;
+        let mut response = answer_to(request).await?;
         ensure!(response.status() == 200, "{query}: {}", response.status());
         let mut wanted = rand::rng().random_range(1..100_000_usize);
         while let Some(piece) = response.chunk().await? {

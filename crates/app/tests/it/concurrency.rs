@@ -12,8 +12,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::house::{
-    ADMIN, Answer, Client, ComeBack, Engine, House, SCIENTIST, SOON, Service, Session, WAITING_FOR_A_TABLE,
-    message, on_every_engine, user,
+    ADMIN, Answer, Client, Engine, House, SCIENTIST, SOON, Service, Session, WAITING_FOR_A_TABLE, message,
+    on_every_engine, user,
 };
 
 on_every_engine!(
@@ -134,11 +134,8 @@ async fn clients_at_once(engine: Engine, count: usize, rounds: usize) {
 
     let start = Arc::new(Barrier::new(count));
     let mut clients = JoinSet::new();
-    let come_back = ComeBack::default();
-    let administrator = administrator.coming_back(&come_back);
-    for mut tenant in tenants.clone() {
+    for tenant in tenants.clone() {
         let (start, administrator) = (start.clone(), administrator.clone());
-        tenant.client = tenant.client.coming_back(&come_back);
         clients.spawn(async move {
             start.wait().await;
             for round in 0..rounds {
@@ -154,15 +151,8 @@ async fn clients_at_once(engine: Engine, count: usize, rounds: usize) {
     published.unwrap();
     let failures: Vec<_> = served.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{} of {count} clients failed: {failures:#?}", failures.len());
-    assert_told_once(&come_back, count);
     let scientist = house.client(&service, SCIENTIST);
     scientist.measures_when("/measures/1", |measures| measures.len() == 2_010).await.unwrap();
-}
-
-/// Where the machine stood still for longer than a request waits for a connection, everybody may be told so, once.
-fn assert_told_once(come_back: &ComeBack, clients: usize) {
-    let told = come_back.times();
-    assert!(told <= clients, "{told} times one of {clients} clients was told to come back later");
 }
 
 /// What is answered while something else is stuck in the database.
@@ -233,8 +223,8 @@ async fn a_write_that_waits_for_a_row_delays_no_other_request() {
     let service = house.ready_service().await.unwrap();
     let administrator = house.client(&service, ADMIN);
     let tenants = tenants(&house, &service, 8).await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
-    let mut record = scientist.read("/users/me").await.unwrap();
+    let scientist = house.client(&service, SCIENTIST).asking_once();
+    let mut record = house.client(&service, SCIENTIST).read("/users/me").await.unwrap();
     record["name"] = json!("Peter the Patient");
 
     let wait = Wait {
@@ -261,7 +251,7 @@ async fn a_read_that_waits_for_a_table_delays_no_other_request() {
     let service = house.ready_service().await.unwrap();
     let administrator = house.client(&service, ADMIN);
     let tenants = tenants(&house, &service, 8).await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
+    let scientist = house.client(&service, SCIENTIST).asking_once();
 
     let wait = Wait {
         hold: "LOCK TABLES MEASURES WRITE",
@@ -282,8 +272,8 @@ async fn a_write_that_waits_for_another_program_delays_no_read_on_sqlite() {
     let house = House::new(Engine::Sqlite).await.unwrap();
     let service = house.ready_service().await.unwrap();
     let tenants = tenants(&house, &service, 8).await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
-    let record = scientist.read("/users/me").await.unwrap();
+    let scientist = house.client(&service, SCIENTIST).asking_once();
+    let record = house.client(&service, SCIENTIST).read("/users/me").await.unwrap();
 
     let wait = Wait { hold: "BEGIN IMMEDIATE", let_go: "COMMIT", count: None };
     let write = || {
@@ -359,14 +349,11 @@ async fn requests_that_clients_break_off_leave_no_connection_out_of_step(engine:
         leavers.join_all().await;
 
         // Every connection of the pool answers the question that it is asked.
-        let come_back = ComeBack::default();
         let mut clients = JoinSet::new();
-        for mut tenant in tenants.clone() {
-            let administrator = administrator.coming_back(&come_back);
-            tenant.client = tenant.client.coming_back(&come_back);
+        for tenant in tenants.clone() {
+            let administrator = administrator.clone();
             clients.spawn(async move { tenant.use_the_service(&administrator, round).await.unwrap() });
         }
         clients.join_all().await;
-        assert_told_once(&come_back, tenants.len());
     }
 }

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 pub(crate) use adapter::{Adapter, message};
 pub(crate) use audit_trail::AuditTrail;
 pub(crate) use books::Books;
-pub(crate) use client::{Answer, Client, ComeBack, user};
+pub(crate) use client::{Answer, Client, SERVICE_WAITS, answer_to, user};
 pub(crate) use scrape::Scrape;
 pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
 pub(crate) use stock::Stock;
@@ -31,6 +31,8 @@ pub(crate) use stock::Stock;
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
 /// Long enough for anything that should happen soon, on a machine that does other things as well.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// Long enough for what takes a while anyhow, on such a machine.
+pub(crate) const LONG: Duration = Duration::from_secs(300);
 /// How long a stop is waited for. Whether it took no longer than specification §1 allows is in the status: the service looks at the
 /// clock itself, and ends with another one than 0 where something has not ended in time. A limit here would count
 /// whatever else this machine does meanwhile.
@@ -151,8 +153,19 @@ impl House {
 
     /// How many messages are in the queue, whether they wait or are with a consumer. Not for a private broker.
     pub(crate) async fn queued(&self) -> anyhow::Result<u64> {
-        let stock = Stock::take(&self.broker_url).await?;
-        Ok(stock.ready + stock.unacknowledged)
+        Ok(Stock::take(&self.broker_url).await?.queued())
+    }
+
+    /// Waits until the broker has an acknowledgement for each message that it has confirmed; what is committed can be read a
+    /// moment before that. Not for a private broker.
+    pub(crate) async fn wait_until_all_is_acknowledged(&self) {
+        wait_until("all messages are acknowledged", LONG, async || match self.queued().await {
+            Ok(0) => Ok(()),
+            Ok(left) => Err(format!("{left} messages are left")),
+            Err(error) => Err(format!("{error:#}")),
+        })
+        .await
+        .unwrap();
     }
 
     /// A connection to the database past the service. Not for a database on a private server.
@@ -236,7 +249,7 @@ impl ServiceBuilder {
         Ok(service)
     }
 
-    /// Runs it to its end, which has to come soon and by itself.
+    /// Runs it to its end, which has to come by itself.
     pub(crate) async fn run(self) -> anyhow::Result<Finished> {
         self.run_into(Stdio::piped()).await
     }
@@ -254,7 +267,7 @@ impl ServiceBuilder {
         command.args(self.arguments).env_clear().envs(self.environment);
         command.current_dir(self.folder.as_deref().unwrap_or(empty_folder.path())).kill_on_drop(true);
         let child = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn()?;
-        let output = timeout(SOON, child.wait_with_output()).await.context("it does not end by itself")??;
+        let output = timeout(LONG, child.wait_with_output()).await.context("it does not end by itself")??;
         let text = |bytes| anyhow::Ok(String::from_utf8(bytes)?.trim_end_matches('\n').to_owned());
         Ok(Finished {
             status: output.status.code().context("it was killed")?,
@@ -294,13 +307,15 @@ impl Service {
         self.metrics_port.get()
     }
 
-    pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<()> {
+    /// Waits until it is ready, and gives what `/health/ready` says then. A look that is taken once may meet a moment at which the
+    /// database, or the service, stood still.
+    pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<serde_json::Value> {
         let ready = wait_until("the service is ready", SOON, async || {
             if !self.process.is_running() {
                 return Err("it has ended".to_owned());
             }
             let (status, body) = self.readiness().await.map_err(|error| error.to_string())?;
-            if status == StatusCode::OK { Ok(()) } else { Err(format!("{status}: {body}")) }
+            if status == StatusCode::OK { Ok(body) } else { Err(format!("{status}: {body}")) }
         });
         ready.await.with_context(|| self.last_lines())
     }
@@ -329,6 +344,14 @@ impl Service {
             bail!("the service ended with {exit}:\n{}", self.last_lines());
         }
         Ok(())
+    }
+
+    /// Whether it has said, in its lines from that number on, that the time for a stop was over before the database or the broker had
+    /// answered, as they may where something stands still for seconds. Then what was in its hands may be delivered again.
+    pub(crate) fn has_cut_a_stop_short(&self, since: usize) -> bool {
+        let said = ["stopped before everything was written", "it may deliver the last messages again"];
+        let lines = self.process.lines();
+        lines[since..].iter().any(|line| said.iter().any(|said| line.text.contains(said)))
     }
 
     /// A client without a token.

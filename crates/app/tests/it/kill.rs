@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use mymonit_test_support::wait_until;
 use rand::RngExt;
 use tokio::time::sleep;
 
@@ -14,8 +13,6 @@ use crate::house::{Books, Engine, House, SCIENTIST, Service, message};
 
 /// The default of `RABBIT_PREFETCH`: no more messages than that are in flight.
 const PREFETCH: i64 = 3_000;
-/// Long enough for all messages, on a machine that does other things as well.
-const LONG: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn ten_kills_lose_and_double_none_of_100_000_messages_with_ids() {
@@ -92,13 +89,7 @@ impl Killing {
         let service = running.unwrap();
         service.process.start_again().await.unwrap();
         service.wait_until_ready().await.unwrap();
-        wait_until("all messages are acknowledged", LONG, async || match house.queued().await {
-            Ok(0) => Ok(()),
-            Ok(left) => Err(format!("{left} messages are left")),
-            Err(error) => Err(format!("{error:#}")),
-        })
-        .await
-        .unwrap();
+        house.wait_until_all_is_acknowledged().await;
         // What was to be stored twice is, and nothing more.
         let doubled = if self.with_ids { 0 } else { books.excess };
         books.waiting = 0;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::house::{
-    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, WAITING_FOR_A_TABLE, message,
-    on_every_engine, user,
+    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Stock, WAITING_FOR_A_TABLE,
+    message, on_every_engine, user,
 };
 
 on_every_engine!(
@@ -106,8 +106,9 @@ async fn malformed_messages_do_not_end_consumption(engine: Engine) {
     }
     let scientist = house.client(&service, SCIENTIST);
     scientist.measures_when("/measures/1", |measures| measures.len() == 10 + malformed.len()).await.unwrap();
-    assert_eq!(service.readiness().await.unwrap().0, StatusCode::OK);
+    service.wait_until_ready().await.unwrap();
     // None of them is left in the queue to be delivered again and again.
+    house.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
     assert_eq!(adapter.queue().await.unwrap().waiting, 0);
 }
@@ -131,16 +132,21 @@ async fn nothing_is_acknowledged_before_it_is_committed(engine: Engine) {
         }
         Engine::Sqlite => service.wait_until_part("consumer", false).await.unwrap(),
     }
-    assert_eq!(adapter.queue().await.unwrap().waiting, 0);
+    let stock = async |expected: Stock| {
+        wait_until("the queue holds what is expected", SOON, async || {
+            match Stock::take(&house.broker_url).await {
+                Ok(stock) if stock == expected => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+        .unwrap();
+    };
+    stock(Stock { ready: 0, unacknowledged: 1, consumers: 1 }).await;
 
     service.process.kill9().await.unwrap();
-    wait_until("the broker has seen the service go", SOON, async || {
-        let queue = adapter.queue().await.map_err(|error| error.to_string())?;
-        if queue.consumers == 0 { Ok(()) } else { Err(format!("{queue:?}")) }
-    })
-    .await
-    .unwrap();
-    assert_eq!(adapter.queue().await.unwrap().waiting, 1, "the message is back in the queue");
+    // The message is back in the queue.
+    stock(Stock { ready: 1, unacknowledged: 0, consumers: 0 }).await;
 
     drop(holder);
     service.process.start_again().await.unwrap();

@@ -6,12 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use mymonit_model::Timestamp;
-use mymonit_test_support::wait_until;
 use serde_json::{Map, Value, json};
 
-use crate::house::{
-    ADMIN, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, message, on_every_engine,
-};
+use crate::house::{ADMIN, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, message, on_every_engine};
 
 on_every_engine!(
     every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up,
@@ -232,15 +229,6 @@ async fn kept_messages(administrator: &Client) -> Vec<(Value, Vec<u8>)> {
     kept
 }
 
-async fn wait_until_all_is_acknowledged(house: &House) {
-    wait_until("all messages are acknowledged", SOON, async || match house.queued().await {
-        Ok(0) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await
-    .unwrap();
-}
-
 async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(engine: Engine) {
     let house = House::new(engine).await.unwrap();
     let service = house.ready_service().await.unwrap();
@@ -253,7 +241,7 @@ async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(en
         [(bad.body.clone(), properties(number)), (good, BasicProperties::default())]
     });
     house.adapter().await.unwrap().publish_with(all).await.unwrap();
-    wait_until_all_is_acknowledged(&house).await;
+    house.wait_until_all_is_acknowledged().await;
 
     let scientist = house.client(&service, OTHER_SCIENTIST);
     let measures = scientist.measures("/measures/2?order=asc").await.unwrap();
@@ -296,12 +284,12 @@ async fn a_bad_message_that_comes_again_is_kept_once(engine: Engine) {
         adapter.publish(b"{", Some("the one")).await.unwrap();
         adapter.publish(b"{", None).await.unwrap();
     }
-    wait_until_all_is_acknowledged(&house).await;
+    house.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
     service.process.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
     adapter.publish(b"{", Some("the one")).await.unwrap();
-    wait_until_all_is_acknowledged(&house).await;
+    house.wait_until_all_is_acknowledged().await;
     let kept = kept_messages(&house.client(&service, ADMIN)).await;
     let ids: Vec<_> = kept.iter().map(|(message, _)| &message["message_id"]).collect();
     // Without an id nobody can tell whether it is the same one, so each is kept.
@@ -318,14 +306,14 @@ async fn a_message_that_comes_again_after_its_experiment_was_added_is_stored_and
     let administrator = house.client(&service, ADMIN);
     let early = message("dark-matter", "hertz", 1.0, 1);
     adapter.publish(&early, Some("early")).await.unwrap();
-    wait_until_all_is_acknowledged(&house).await;
+    house.wait_until_all_is_acknowledged().await;
     assert_eq!(kept_messages(&administrator).await.len(), 1);
 
     let experiment = administrator.add_experiment("dark-matter").await.unwrap();
     administrator.associate(experiment, "S001").await.unwrap();
     for _ in 0..2 {
         adapter.publish(&early, Some("early")).await.unwrap();
-        wait_until_all_is_acknowledged(&house).await;
+        house.wait_until_all_is_acknowledged().await;
         let path = format!("/measures/{experiment}");
         assert_eq!(house.client(&service, SCIENTIST).measures(&path).await.unwrap().len(), 1);
         assert_eq!(kept_messages(&administrator).await.len(), 0);
@@ -347,7 +335,7 @@ async fn messages_up_to_the_limits_are_stored(engine: Engine) {
     adapter.publish(largest.as_bytes(), Some(&longest_id)).await.unwrap();
     adapter.publish(largest.as_bytes(), Some(&longest_id)).await.unwrap();
     adapter.publish(most.as_bytes(), None).await.unwrap();
-    wait_until_all_is_acknowledged(&house).await;
+    house.wait_until_all_is_acknowledged().await;
 
     let measures =
         house.client(&service, SCIENTIST).measures(&format!("/measures/{experiment}")).await.unwrap();

@@ -34,6 +34,28 @@ async fn rejected(administrator: &Client, count: usize) -> Vec<Value> {
     .unwrap()
 }
 
+/// Replays all messages of a filter, in as many requests as that takes: one has its time, and a machine that is busy may need more.
+/// Gives how many were stored and how many are still rejected.
+async fn replay_all(administrator: &Client, filter: &str) -> [u64; 2] {
+    let (mut stored, mut still_rejected) = (0, 0);
+    let mut next = Some(format!("/rejected-messages/replay{filter}"));
+    while let Some(path) = next.take() {
+        let replayed = post(administrator, &path).await;
+        assert_eq!(replayed.status, 200, "{replayed:?}");
+        stored += replayed.body["stored"].as_u64().unwrap();
+        still_rejected += replayed.body["still_rejected"].as_u64().unwrap();
+        next = next_of(&replayed);
+        assert_eq!(replayed.body["complete"], next.is_none(), "{replayed:?}");
+    }
+    [stored, still_rejected]
+}
+
+/// The path of the request that goes on with the rest, if there is any.
+fn next_of(answer: &Answer) -> Option<String> {
+    let (path, _) = answer.header("link").strip_prefix('<')?.split_once('>')?;
+    Some(path.to_owned())
+}
+
 async fn associated_experiment(administrator: &Client, name: &str) -> u64 {
     let experiment = administrator.add_experiment(name).await.unwrap();
     administrator.associate(experiment, "S001").await.unwrap();
@@ -118,36 +140,25 @@ async fn all_messages_of_a_filter_are_replayed_and_the_others_stay(engine: Engin
 
     // Page by page it is the same list.
     let mut paged = Vec::new();
-    let mut path = format!("{LIST}?limit=100");
-    loop {
+    let mut next = Some(format!("{LIST}?limit=100"));
+    while let Some(path) = next.take() {
         let page = administrator.get(&path).await.unwrap();
         paged.extend(page.body.as_array().unwrap().iter().cloned());
-        let Some(link) = page.header("link").strip_prefix('<') else { break };
-        path = link.split_once('>').unwrap().0.to_owned();
+        next = next_of(&page);
     }
     assert_eq!(paged, all);
 
     let experiment = associated_experiment(&administrator, "pendulum").await;
-    let nothing = post(&administrator, "/rejected-messages/replay?to=2022-04-06T07:00:00Z").await;
-    assert_eq!(nothing.body, json!({"stored": 0, "still_rejected": 0, "complete": true}));
-    // A machine that is busy may take more than the time of one request.
-    let (mut stored, mut complete) = (0, false);
-    while !complete {
-        let replayed = post(&administrator, "/rejected-messages/replay?reason=unknown_experiment").await;
-        assert_eq!(replayed.status, 200, "{replayed:?}");
-        stored += replayed.body["stored"].as_u64().unwrap();
-        complete = replayed.body["complete"].as_bool().unwrap();
-    }
+    assert_eq!(replay_all(&administrator, "?to=2022-04-06T07:00:00Z").await, [0, 0]);
     // One has no experiment still; the other has one by now, and no measure type.
-    assert_eq!(stored, 230);
+    assert_eq!(replay_all(&administrator, "?reason=unknown_experiment").await, [230, 2]);
     assert_eq!(scientist.measures(&format!("/measures/{experiment}")).await.unwrap().len(), 230);
     let mut reasons: Vec<_> =
         rejected(&administrator, 3).await.iter().map(|left| left["reason"].to_string()).collect();
     reasons.sort();
     assert_eq!(reasons, ["\"malformed_json\"", "\"unknown_experiment\"", "\"unknown_measure_type\""]);
     // Again there is nothing to store.
-    let again = post(&administrator, "/rejected-messages/replay").await;
-    assert_eq!(again.body, json!({"stored": 0, "still_rejected": 3, "complete": true}));
+    assert_eq!(replay_all(&administrator, "").await, [0, 3]);
 }
 
 async fn a_discarded_message_may_be_published_again_under_its_id(engine: Engine) {

@@ -155,6 +155,17 @@ impl Load {
         }
     }
 
+    /// Waits until nginx sends requests to that process.
+    async fn wait_until_asked(&mut self, service: &Service) {
+        let before = answered(service).await;
+        wait_until("nginx sends requests to the process", SOON, async || {
+            self.check();
+            if answered(service).await > before { Ok(()) } else { Err("none came") }
+        })
+        .await
+        .unwrap();
+    }
+
     /// Waits until so much has been asked and published that it is a load, however slow this machine is.
     async fn wait_until_it_is_one(&mut self) {
         wait_until("there has been a load", SOON, async || {
@@ -186,16 +197,6 @@ async fn answered(service: &Service) -> f64 {
     let sample =
         "mymonit_http_requests_total{method=\"GET\",route=\"/measures/{experiment_id}\",status=\"200\"}";
     service.metrics().await.unwrap().get(sample).unwrap_or_default()
-}
-
-/// Waits until nginx sends requests to that process.
-async fn wait_until_asked(service: &Service) {
-    let before = answered(service).await;
-    wait_until("nginx sends requests to the process", SOON, async || {
-        if answered(service).await > before { Ok(()) } else { Err("none came") }
-    })
-    .await
-    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,14 +245,17 @@ async fn restart_in_turn(kept_connections: &str) {
     }
     load.publisher(house.adapter().await.unwrap());
 
+    let mut is_cut_short = false;
     for _ in 0..ROUNDS {
         for service in &services {
-            wait_until_asked(service).await;
+            load.wait_until_asked(service).await;
+            let lines = service.process.line_count();
             service.stop().await.unwrap();
+            is_cut_short |= service.has_cut_a_stop_short(lines);
             load.check();
             service.process.start_again().await.unwrap();
             service.wait_until_ready().await.unwrap();
-            wait_until_asked(service).await;
+            load.wait_until_asked(service).await;
             load.check();
         }
     }
@@ -259,8 +263,8 @@ async fn restart_in_turn(kept_connections: &str) {
     let published = load.finish().await;
     let scientist = house.client_at(&nginx.url(), OTHER_SCIENTIST);
     let published = usize::try_from(published).unwrap();
-    let stored =
-        scientist.measures_when("/measures/2", |measures| measures.len() >= published).await.unwrap();
-    assert_eq!(house.queued().await.unwrap(), 0);
-    assert_eq!(stored.len(), published, "none is lost, and none was delivered again");
+    house.wait_until_all_is_acknowledged().await;
+    let stored = scientist.measures("/measures/2").await.unwrap();
+    assert!(stored.len() >= published, "{} of {published} messages are stored", stored.len());
+    assert!(is_cut_short || stored.len() == published, "none was delivered again");
 }

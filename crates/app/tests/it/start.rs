@@ -1,14 +1,16 @@
 //! How the service starts: at once with others, before its database and its broker, and not at all.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use mymonit_test_support::{Exit, MySqlServer, RabbitMq, ReservedPort, wait_until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::house::{
-    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, WAITING_FOR_A_TABLE, message,
+    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, Stock, WAITING_FOR_A_TABLE, message,
     on_every_engine,
 };
 
@@ -19,6 +21,7 @@ on_every_engine!(
     the_service_is_ready_only_with_the_example_data_and_rejects_nothing_before,
     a_schema_of_a_newer_version_ends_the_start_with_the_reason,
     the_health_check_tells_whether_the_service_is_ready,
+    a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered,
 );
 
 /// Surroundings with no database at all: MariaDB's server does not know it, and SQLite's file is not there.
@@ -68,13 +71,7 @@ async fn two_processes_that_start_at_once_on_an_empty_database_migrate_it_once_a
     // A publisher that tries again, while two processes consume.
     let twice = messages.clone().chain(messages);
     adapter.publish_all(twice).await.unwrap();
-    wait_until("all messages are acknowledged", SOON, async || match house.queued().await {
-        Ok(0) => Ok(()),
-        Ok(left) => Err(format!("{left} messages are left")),
-        Err(error) => Err(format!("{error:#}")),
-    })
-    .await
-    .unwrap();
+    house.wait_until_all_is_acknowledged().await;
     for (service, new_id) in services.iter().zip(["S003", "S004"]) {
         let scientist = house.client(service, OTHER_SCIENTIST);
         let measures = scientist.measures("/measures/2").await.unwrap();
@@ -92,6 +89,44 @@ async fn two_processes_that_start_at_once_on_an_empty_database_migrate_it_once_a
 
 fn ids(users: &Value) -> Vec<Value> {
     users.as_array().unwrap().iter().map(|user| user["user_id"].clone()).collect()
+}
+
+/// A proxy sends requests to a process as soon as it listens, for instance after a restart. Clients are kept waiting for five seconds at
+/// the most; where this machine was slower, all of it is done once more.
+async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered(engine: Engine) {
+    const LET_IN_WITHIN: Duration = Duration::from_secs(5);
+    let house = House::new(engine).await.unwrap();
+    house.ready_service().await.unwrap().stop().await.unwrap();
+    let (take, give_back) = lock_of_migrations(engine);
+    let mut other = house.session().await.unwrap();
+    for _ in 0..20 {
+        other.rows(take).await.unwrap();
+        let started = Instant::now();
+        let service = house.service().unwrap().start().await.unwrap();
+        service.process.wait_for_line("REST listener listens", SOON).await.unwrap();
+        let scientist = house.client(&service, SCIENTIST).asking_once();
+        let mut request = tokio::spawn(async move { scientist.get("/users/me").await.unwrap() });
+        // It is not answered before, however long that takes.
+        let early = timeout(Duration::from_millis(500), &mut request).await;
+        other.rows(give_back).await.unwrap();
+        let is_in_time = started.elapsed() < LET_IN_WITHIN;
+        let answer = match early {
+            Ok(answer) => {
+                assert!(!is_in_time, "answered before the database was prepared: {answer:?}");
+                answer.unwrap()
+            }
+            Err(_) => request.await.unwrap(),
+        };
+        if is_in_time {
+            // What it waited for is over, unless the preparation itself stood still then.
+            assert!(answer.status == 200 || started.elapsed() >= LET_IN_WITHIN, "{answer:?}");
+        }
+        if answer.status == 200 {
+            return;
+        }
+        assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{answer:?}");
+    }
+    panic!("the database was never prepared within five seconds of the start");
 }
 
 async fn migrations_at_once_change_the_schema_once_and_all_succeed(engine: Engine) {
@@ -126,17 +161,22 @@ async fn a_migration_that_finds_no_database_fails_and_says_so_without_the_passwo
     }
 }
 
-async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(engine: Engine) {
-    const SAID: &str = "waiting for it";
-    let house = House::new(engine).await.unwrap();
-    let mut other = house.session().await.unwrap();
-    let (take, give_back) = match engine {
+/// The statements that take the lock under which the schema is changed, and give it back.
+fn lock_of_migrations(engine: Engine) -> (&'static str, &'static str) {
+    match engine {
         Engine::MySql => (
             "SELECT GET_LOCK(CONCAT('mymonit.', LEFT(SHA2(DATABASE(), 256), 32)), 0)",
             "SELECT RELEASE_ALL_LOCKS()",
         ),
         Engine::Sqlite => ("BEGIN IMMEDIATE", "COMMIT"),
-    };
+    }
+}
+
+async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(engine: Engine) {
+    const SAID: &str = "waiting for it";
+    let house = House::new(engine).await.unwrap();
+    let mut other = house.session().await.unwrap();
+    let (take, give_back) = lock_of_migrations(engine);
     other.rows(take).await.unwrap();
     let (ended, migration, service) = tokio::join!(
         house.command("migrate").unwrap().start(),
@@ -245,9 +285,18 @@ async fn the_health_check_tells_whether_the_service_is_ready(engine: Engine) {
         let command = house.command("healthcheck").unwrap().env("REST_PORT", &service.port().to_string());
         command.run().await.unwrap()
     };
+    // Each check is one look, with a limit of its own, which a machine that stands still for a moment fails.
+    let wait_until_checked = async |service: &Service, status: i32, words: [&str; 2]| {
+        wait_until("the health check tells", SOON, async || {
+            let finished = health_check(service).await;
+            let is_told = words.iter().all(|word| finished.stderr.contains(word));
+            if finished.status == status && is_told { Ok(()) } else { Err(format!("{finished:?}")) }
+        })
+        .await
+        .unwrap();
+    };
     let service = house.ready_service().await.unwrap();
-    let finished = health_check(&service).await;
-    assert_eq!(finished.status, 0, "{finished:?}");
+    wait_until_checked(&service, 0, ["", ""]).await;
     service.stop().await.unwrap();
     let finished = health_check(&service).await;
     assert_eq!(finished.status, 1, "{finished:?}");
@@ -257,9 +306,7 @@ async fn the_health_check_tells_whether_the_service_is_ready(engine: Engine) {
     let broker = format!("127.0.0.1:{}", nobody.get());
     let service = house.service().unwrap().env("RABBIT_URL", &broker).start().await.unwrap();
     service.wait_until_part("database", true).await.unwrap();
-    let finished = health_check(&service).await;
-    assert_eq!(finished.status, 1, "{finished:?}");
-    assert!(finished.stderr.contains("not ready") && finished.stderr.contains("consumer"), "{finished:?}");
+    wait_until_checked(&service, 1, ["not ready", "consumer"]).await;
 }
 
 /// Every REST call that needs the database is told to come back later.
@@ -271,7 +318,12 @@ async fn assert_unavailable(house: &House, service: &Service) {
         (ADMIN, Method::POST, "/experiments/", Some(json!({"name": "x"}))),
         (ADMIN, Method::DELETE, "/users/S002", None),
     ] {
-        let answer = house.client(service, username).send(method.clone(), path, body.as_ref()).await.unwrap();
+        let answer = house
+            .client(service, username)
+            .asking_once()
+            .send(method.clone(), path, body.as_ref())
+            .await
+            .unwrap();
         assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{method} {path}: {answer:?}");
         assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
     }
@@ -326,7 +378,14 @@ async fn the_service_lives_without_database_and_broker_and_becomes_ready_by_itse
     service.wait_until_ready().await.unwrap();
     scientist.measures_when("/measures/2", |measures| measures.len() == 2).await.unwrap();
 
-    // The broker goes and comes again; clients are answered all the time.
+    // The broker goes and comes again; clients are answered all the time. What it has no acknowledgement for by then, it would
+    // rightly deliver once more.
+    wait_until("all messages are acknowledged", SOON, async || match Stock::of(&broker, "/").await {
+        Ok(stock) if stock.queued() == 0 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
     broker.stop().await.unwrap();
     service.wait_until_part(consumer, false).await.unwrap();
     assert_live(&service).await;

@@ -1,6 +1,6 @@
 //! How the service stops: in good order, with status 0 and within 10 seconds, whatever it is doing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mymonit_test_support::{Exit, MySqlServer, RabbitMq, wait_until};
 use rand::RngExt;
@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::house::{
-    Books, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, STOP_LIMIT, Service, message,
-    mysql_session, on_every_engine,
+    Books, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SERVICE_WAITS, SOON, STOP_LIMIT, Service,
+    Stock, answer_to, message, mysql_session, on_every_engine,
 };
 
 on_every_engine!(
@@ -29,7 +29,13 @@ async fn both_signals_end_the_service_with_status_0(engine: Engine) {
     service.process.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
     assert_eq!(service.process.interrupt(STOP_LIMIT).await.unwrap(), Exit::Status(0));
-    assert_eq!(house.adapter().await.unwrap().queue().await.unwrap().consumers, 0);
+    let adapter = house.adapter().await.unwrap();
+    wait_until("the broker has seen it go", SOON, async || match adapter.queue().await {
+        Ok(queue) if queue.consumers == 0 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
 }
 
 /// Far more than what fits between the service and a client that does not read.
@@ -39,20 +45,66 @@ async fn a_half_read_answer_does_not_keep_the_service_and_is_not_ended_as_if_it_
     let house = House::new(engine).await.unwrap();
     let service = house.ready_service().await.unwrap();
     house.session().await.unwrap().add_measures(2, MANY).await.unwrap();
-    let mut client = TcpStream::connect(("127.0.0.1", service.port())).await.unwrap();
     let token = house.firebase.token_for(OTHER_SCIENTIST);
     let request =
         format!("GET /measures/2 HTTP/1.1\r\nHost: mymonit\r\nAuthorization: Bearer {token}\r\n\r\n");
-    client.write_all(request.as_bytes()).await.unwrap();
+    let mut client = loop {
+        let asked = Instant::now();
+        let mut client = TcpStream::connect(("127.0.0.1", service.port())).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).await.unwrap();
+        if &status == b"HTTP/1.1 200" {
+            break client;
+        }
+        // Told to come back, after a wait for a database that stood still.
+        assert!(&status == b"HTTP/1.1 503" && asked.elapsed() >= SERVICE_WAITS, "{status:?}");
+    };
     let mut begin = [0; 4096];
     client.read_exact(&mut begin).await.unwrap();
-    assert!(begin.starts_with(b"HTTP/1.1 200 OK"));
 
     service.stop().await.unwrap();
     let mut rest = Vec::new();
     // The connection may be reset, which is as clear.
     let _ = client.read_to_end(&mut rest).await;
     assert!(!rest.ends_with(b"0\r\n\r\n"), "the document is ended as if it were whole");
+}
+
+/// What is sent over a connection that is kept, in the second in which a stop lets such connections live, is answered, also where the
+/// service stands still until that second is over. Where this machine was slower than that, all of it is done once more.
+#[tokio::test]
+async fn a_request_that_comes_while_a_stopping_service_stands_still_is_answered() {
+    const DRAIN: Duration = Duration::from_secs(1);
+    const REQUEST: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: mymonit\r\n\r\n";
+    let house = House::new(Engine::Sqlite).await.unwrap();
+    let service = house.ready_service().await.unwrap();
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(("127.0.0.1", service.port())).await.unwrap();
+        let mut begin = [0; 12];
+        client.write_all(REQUEST).await.unwrap();
+        client.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+        let lines_before = service.process.line_count();
+        let stopping = Instant::now();
+        service.process.ask_to_end().unwrap();
+        service.process.wait_for_line_after(lines_before, "\"stopping\"", SOON).await.unwrap();
+        service.process.pause().unwrap();
+        let is_in_time = stopping.elapsed() < DRAIN;
+        client.write_all(REQUEST).await.unwrap();
+        sleep(DRAIN).await;
+        service.process.resume().unwrap();
+        let mut answers = Vec::new();
+        let read = client.read_to_end(&mut answers).await;
+        assert!(service.process.wait_for_exit(STOP_LIMIT).await.unwrap().success());
+        if is_in_time {
+            let answers = String::from_utf8_lossy(&answers);
+            assert!(read.is_ok() && answers.contains("HTTP/1.1 200"), "{read:?}: {answers}");
+            return;
+        }
+        service.process.start_again().await.unwrap();
+        service.wait_until_ready().await.unwrap();
+    }
+    panic!("this machine takes longer than a second to freeze a process");
 }
 
 /// Within the eight seconds that the service gives open requests; where this machine was slower, which the log tells, all of it
@@ -65,7 +117,7 @@ async fn an_answer_that_is_being_read_is_finished(engine: Engine) {
     for _ in 0..5 {
         let lines = service.process.line_count();
         let scientist = house.client(&service, OTHER_SCIENTIST);
-        let answer = scientist.request(reqwest::Method::GET, "/measures/2").send().await.unwrap();
+        let answer = answer_to(|| scientist.request(reqwest::Method::GET, "/measures/2")).await.unwrap();
         let (stopped, read) = tokio::join!(service.stop(), read_during_the_stop(&service, answer));
         stopped.unwrap();
         let printed = service.process.lines();
@@ -110,6 +162,9 @@ async fn read_to_the_end(scientist: Client) -> usize {
     answers
 }
 
+/// The default of `RABBIT_PREFETCH`: no more messages than that are in flight.
+const PREFETCH: i64 = 3_000;
+
 async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_again(engine: Engine) {
     const PORTION: u32 = 5_000;
     let house = House::new(engine).await.unwrap();
@@ -132,10 +187,19 @@ async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_a
         books.wait_until_few_are_left(PORTION / 2).await;
         // A moment that no batch knows of.
         sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
+        let (excess, lines) = (books.excess, service.process.line_count());
         service.stop().await.unwrap();
         readers.join_all().await;
         books.balance().await;
-        assert_eq!(books.excess, 0, "nothing is lost, and nothing that is stored will be delivered again");
+        if service.has_cut_a_stop_short(lines) {
+            // Nothing is lost.
+            assert!((excess..=excess + PREFETCH).contains(&books.excess), "{} after {excess}", books.excess);
+            continue;
+        }
+        assert_eq!(
+            books.excess, excess,
+            "nothing is lost, and nothing that is stored will be delivered again"
+        );
         // One that came too late, on a machine on which this test stood still for a while, does not count.
         stops += u32::from(books.waiting > 0);
         if stops == 3 {
@@ -158,11 +222,22 @@ async fn let_it_have_a_message(house: &House) {
 }
 
 async fn stop_with_a_request_under_way(house: &House, service: &Service) {
-    let scientist = house.client(service, OTHER_SCIENTIST);
+    let scientist = house.client(service, OTHER_SCIENTIST).asking_once();
     let request = tokio::spawn(async move { scientist.get("/measures/2").await });
     service.stop().await.unwrap();
     // Whatever it is told, it is not kept waiting.
     let _ = timeout(SOON, request).await.unwrap();
+}
+
+/// Waits until the one message that the service had in hand waits in the queue again.
+async fn wait_until_it_is_back(house: &House) {
+    let expected = Stock { ready: 1, unacknowledged: 0, consumers: 0 };
+    wait_until("the message is back", SOON, async || match Stock::take(&house.broker_url).await {
+        Ok(stock) if stock == expected => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -175,7 +250,7 @@ async fn a_database_that_is_away_or_hangs_does_not_keep_the_service() {
     server.stop().await.unwrap();
     let_it_have_a_message(&house).await;
     stop_with_a_request_under_way(&house, &service).await;
-    assert_eq!(house.queued().await.unwrap(), 1);
+    wait_until_it_is_back(&house).await;
 
     server.start_again().await.unwrap();
     service.process.start_again().await.unwrap();
@@ -186,18 +261,13 @@ async fn a_database_that_is_away_or_hangs_does_not_keep_the_service() {
     server.pause().unwrap();
     let_it_have_a_message(&house).await;
     stop_with_a_request_under_way(&house, &service).await;
-    assert_eq!(house.queued().await.unwrap(), 1);
+    wait_until_it_is_back(&house).await;
 
     // What the frozen server had been told it may have committed after all, so there are two or three.
     server.resume().unwrap();
     service.process.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
-    wait_until("the message is acknowledged", SOON, async || match house.queued().await {
-        Ok(0) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await
-    .unwrap();
+    house.wait_until_all_is_acknowledged().await;
     let mut database = mysql_session(&server, "mymonit").unwrap();
     let stored = database.number("SELECT COUNT(*) FROM MEASURES WHERE EXPERIMENT_ID = 2").await.unwrap();
     assert!((2..=3).contains(&stored), "{stored}");

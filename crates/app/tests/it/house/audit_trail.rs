@@ -3,7 +3,7 @@ use mymonit_test_support::{Stream, wait_until};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Answer, Client, SOON, Service};
+use super::{Answer, Client, SOON, Service, answer_to};
 
 /// Reads the audit events of a service as an auditor would, and makes requests that it can tell apart.
 pub(crate) struct AuditTrail<'a> {
@@ -54,10 +54,13 @@ impl<'a> AuditTrail<'a> {
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<(Answer, Value)> {
-        let id = self.next_id();
-        let request = client.request(method.clone(), path).header("x-request-id", &id);
-        let request = if let Some(body) = &body { request.json(body) } else { request };
-        let answer = Answer::of(request.send().await?).await?;
+        let mut id = String::new();
+        let request = || {
+            id = self.next_id();
+            let request = client.request(method.clone(), path).header("x-request-id", &id);
+            if let Some(body) = &body { request.json(body) } else { request }
+        };
+        let answer = Answer::of(answer_to(request).await?).await?;
         let events = self.of_request(&id, 1).await;
         let mut events = events.with_context(|| format!("{method} {path}: {answer:?}"))?;
         Ok((answer, events.remove(0)))
@@ -65,9 +68,12 @@ impl<'a> AuditTrail<'a> {
 
     /// Makes a request that the auditor is not told of.
     pub(crate) async fn untold(&mut self, client: &Client, path: &str) -> anyhow::Result<Answer> {
-        let id = self.next_id();
-        let answer = client.request(Method::GET, path).header("x-request-id", &id).send().await?;
-        let answer = Answer::of(answer).await?;
+        let mut id = String::new();
+        let request = || {
+            id = self.next_id();
+            client.request(Method::GET, path).header("x-request-id", &id)
+        };
+        let answer = Answer::of(answer_to(request).await?).await?;
         self.of_request(&id, 0).await?;
         Ok(answer)
     }

@@ -1,11 +1,6 @@
-use std::time::Duration;
-
 use mymonit_test_support::wait_until;
 
-use super::{Adapter, House, Session, Stock};
-
-/// Long enough for all messages, on a machine that does other things as well.
-const LONG: Duration = Duration::from_secs(300);
+use super::{Adapter, House, LONG, Session, Stock};
 
 /// Keeps account of what is in the database and what is in the queue, beside the ten measures of the example
 /// data, while the service is ended again and again.

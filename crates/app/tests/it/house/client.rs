@@ -1,13 +1,19 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use mymonit_test_support::wait_until;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::SOON;
+
+/// Less than what the service waits for a connection to its database, or the database for a lock, before it gives up.
+pub(crate) const SERVICE_WAITS: Duration = Duration::from_secs(4);
+/// How long the service waits for the request of a client that has connected, before it closes the connection.
+const SERVICE_LISTENS: Duration = Duration::from_secs(10);
+/// How often in a row a client does as it is told and comes back: a minute long at the least.
+const TIMES: usize = 15;
 
 /// An answer, taken in whole.
 #[derive(Debug, Clone)]
@@ -42,33 +48,44 @@ impl Answer {
     }
 }
 
-/// How often clients were told to come back later, and did.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ComeBack(Arc<AtomicUsize>);
-
-impl ComeBack {
-    pub(crate) fn times(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+/// Makes a request, and makes it again where the service has waited in vain and says when to come back: the database, or this
+/// machine, stood still for longer than a request waits. Nothing has been done then. Who is told to come back without having
+/// waited is not expected to. The same holds where this test stood still for so long, once it had connected, that the service has
+/// closed the connection.
+pub(crate) async fn answer_to(
+    mut request: impl FnMut() -> reqwest::RequestBuilder,
+) -> anyhow::Result<reqwest::Response> {
+    for _ in 0..TIMES {
+        let asked = Instant::now();
+        let response = match request().send().await {
+            Err(error) if error.is_request() && asked.elapsed() >= SERVICE_LISTENS => continue,
+            response => response?,
+        };
+        let is_told_to_come_back = response.status() == 503 && response.headers().contains_key("retry-after");
+        if !is_told_to_come_back || asked.elapsed() < SERVICE_WAITS {
+            return Ok(response);
+        }
     }
+    bail!("told to come back again and again, or hung up on, each time after a wait")
 }
 
-/// Somebody with `curl`.
+/// Somebody with `curl`, who comes back when told to: see [`answer_to`].
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     address: String,
     authorization: Option<String>,
-    come_back: Option<ComeBack>,
+    comes_back: bool,
 }
 
 impl Client {
     pub(crate) fn new(http: reqwest::Client, address: String, authorization: Option<String>) -> Self {
-        Self { http, address, authorization, come_back: None }
+        Self { http, address, authorization, comes_back: true }
     }
 
-    /// The same client, if it does as it is told by a 503: it comes back. Each time is counted.
-    pub(crate) fn coming_back(&self, times: &ComeBack) -> Self {
-        Self { come_back: Some(times.clone()), ..self.clone() }
+    /// The same client, if it makes each request once, whatever it is told.
+    pub(crate) fn asking_once(&self) -> Self {
+        Self { comes_back: false, ..self.clone() }
     }
 
     /// A request to be completed and sent by the caller.
@@ -86,23 +103,17 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
-        let what = format!("{method} {path}");
-        loop {
-            let mut request = self.request(method.clone(), path);
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let response = request.send().await.with_context(|| what.clone())?;
-            let answer = Answer::of(response).await.with_context(|| what.clone())?;
-            match &self.come_back {
-                Some(times) if answer.status == 503 => {
-                    ensure!(answer.header("retry-after").parse::<u32>().is_ok(), "{what}: {answer:?}");
-                    times.0.fetch_add(1, Ordering::Relaxed);
-                    ensure!(times.times() < 10_000, "{what}: told to come back again and again");
-                }
-                _ => return Ok(answer),
-            }
-        }
+        let what = || format!("{method} {path}");
+        let request = || {
+            let request = self.request(method.clone(), path);
+            if let Some(body) = body { request.json(body) } else { request }
+        };
+        let response = if self.comes_back {
+            answer_to(request).await
+        } else {
+            request().send().await.map_err(anyhow::Error::from)
+        };
+        Answer::of(response.with_context(what)?).await.with_context(what)
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {

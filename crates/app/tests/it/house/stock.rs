@@ -19,12 +19,21 @@ impl Stock {
     /// Asks the queue in that virtual host of the shared broker.
     pub(crate) async fn take(broker_url: &str) -> anyhow::Result<Self> {
         let (_, vhost) = broker_url.rsplit_once('/').context("a virtual host")?;
+        Self::of(RabbitMq::shared().await?, vhost).await
+    }
+
+    /// Asks the queue in that virtual host of a broker.
+    pub(crate) async fn of(broker: &RabbitMq, vhost: &str) -> anyhow::Result<Self> {
         let columns = ["name", "messages_ready", "messages_unacknowledged", "consumers"];
         let list = [["list_queues", "--no-table-headers", "-p", vhost], columns].concat();
-        let listed = RabbitMq::shared().await?.ctl(&list).await?;
+        let listed = broker.ctl(&list).await?;
         let numbers = listed.trim().strip_prefix("measures\t").with_context(|| listed.clone())?;
         let numbers: Vec<u64> = numbers.split('\t').map(str::parse).collect::<Result<_, _>>()?;
         let [ready, unacknowledged, consumers] = numbers[..] else { anyhow::bail!("{listed}") };
         Ok(Self { ready, unacknowledged, consumers })
+    }
+    /// All messages in it.
+    pub(crate) fn queued(&self) -> u64 {
+        self.ready + self.unacknowledged
     }
 }
