@@ -19,6 +19,8 @@ on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_not
 /// How many readings are broken off, unless the environment says otherwise.
 const CANCELLED: usize = 120;
 const READERS: usize = 4;
+/// How many of them each reader breaks off with one token.
+const ON_A_TOKEN: usize = 250;
 /// Enough for several portions, each.
 const MEASURES: u32 = 12_000;
 /// What lies between the values of two experiments.
@@ -41,11 +43,18 @@ const QUERIES: [&str; 6] = [
 /// A scientist with an experiment whose values are no other's.
 #[derive(Clone)]
 struct Reader {
+    username: String,
     client: Client,
     experiment: u64,
 }
 
 impl Reader {
+    /// The same reader with a new token: each is good for an hour only.
+    fn signed_in_again(self, house: &House, service: &Service) -> Self {
+        let client = house.client(service, &self.username);
+        Self { client, ..self }
+    }
+
     fn values(&self) -> Range<f64> {
         let first = self.experiment as f64 * DISTANCE;
         first..first + DISTANCE
@@ -110,7 +119,9 @@ async fn readers(house: &House, service: &Service, database: &mut Session) -> an
         let experiment = administrator.add_experiment(&format!("experiment of {user_id}")).await?;
         administrator.associate(experiment, &user_id).await?;
         database.add_measures(u32::try_from(experiment)?, MEASURES).await?;
-        readers.push(Reader { client: house.client(service, &format!("uid-{user_id}")), experiment });
+        let username = format!("uid-{user_id}");
+        let client = house.client(service, &username);
+        readers.push(Reader { username, client, experiment });
     }
     let apart = format!(
         "UPDATE MEASURES SET MEASURE_VALUE = MEASURE_VALUE + EXPERIMENT_ID * {DISTANCE:.1} WHERE EXPERIMENT_ID > 2"
@@ -132,12 +143,19 @@ async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_beh
     let before = open_files(&service).unwrap();
     let readers = readers(&house, &service, &mut database).await.unwrap();
 
-    let mut work = JoinSet::new();
-    for reader in readers.iter().cloned() {
-        work.spawn(reader.work(count.div_ceil(READERS)));
+    let mut left = count.div_ceil(READERS);
+    while left > 0 {
+        let portion = left.min(ON_A_TOKEN);
+        let mut work = JoinSet::new();
+        for reader in readers.iter().cloned() {
+            work.spawn(reader.signed_in_again(&house, &service).work(portion));
+        }
+        work.join_all().await.into_iter().collect::<anyhow::Result<()>>().unwrap();
+        left -= portion;
     }
-    work.join_all().await.into_iter().collect::<anyhow::Result<()>>().unwrap();
 
+    let readers = readers.into_iter().map(|reader| reader.signed_in_again(&house, &service));
+    let readers: Vec<_> = readers.collect();
     // Everybody gets the own measures, whole.
     for reader in &readers {
         reader.read_own().await.unwrap();
