@@ -4,9 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{MySqlServer, RabbitMq};
+use mymonit_test_support::{MySqlServer, QueueState, RabbitMq};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
@@ -36,14 +36,6 @@ impl<T> Deref for Server<T> {
             Self::Shared(server) => server,
         }
     }
-}
-
-/// How many messages the queue holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct QueueState {
-    pub(crate) ready: u64,
-    pub(crate) unacknowledged: u64,
-    pub(crate) consumers: u64,
 }
 
 /// An empty database, an empty virtual host, and a signer of tokens.
@@ -160,21 +152,11 @@ impl Site {
         Ok(waiting)
     }
 
-    /// All about the queue. Only the broker's own tool tells what is unacknowledged: when a service has been killed, its
+    /// All about the queue. Only the broker itself tells what is unacknowledged: when a service has been killed, its
     /// consumer is gone at once, and what it held comes back to the queue a moment later.
     pub(crate) async fn queue(&self) -> anyhow::Result<QueueState> {
         let (_, vhost) = self.broker_url.rsplit_once('/').context("a virtual host")?;
-        let columns = ["name", "messages_ready", "messages_unacknowledged", "consumers"];
-        let list = ["list_queues", "--no-table-headers", "-p", vhost];
-        let listed = self.broker.ctl(&[list.as_slice(), columns.as_slice()].concat()).await?;
-        let numbers = listed.lines().find_map(|line| line.strip_prefix(QUEUE)?.strip_prefix('\t'));
-        let numbers: Vec<u64> = numbers
-            .with_context(|| format!("no queue {QUEUE} in: {listed}"))?
-            .split('\t')
-            .map(|number| number.parse().with_context(|| listed.clone()))
-            .collect::<anyhow::Result<_>>()?;
-        let [ready, unacknowledged, consumers] = numbers[..] else { bail!("{listed}") };
-        Ok(QueueState { ready, unacknowledged, consumers })
+        self.broker.queue(vhost, QUEUE).await
     }
 
     /// Waits until the service has taken about that many messages out of the queue, and tells whether there are more for
@@ -227,6 +209,7 @@ impl Site {
                 return Ok(());
             }
             stuck.look(&queue).context("the last messages are not acknowledged")?;
+            sleep(LOOK_EVERY).await;
         }
     }
 

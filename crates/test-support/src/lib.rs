@@ -32,7 +32,7 @@ pub use output::{Line, Stream};
 pub use ports::ReservedPort;
 pub use prometheus::Prometheus;
 pub use proxy::Proxy;
-pub use rabbitmq::{RabbitMq, RabbitMqBuilder};
+pub use rabbitmq::{QueueState, RabbitMq, RabbitMqBuilder};
 pub use rustix::process::Pid;
 pub use service_process::{ServiceProcess, ServiceProcessBuilder};
 pub use supervised::Exit;

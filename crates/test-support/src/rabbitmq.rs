@@ -12,9 +12,11 @@ use crate::ports::ReservedPort;
 use crate::program;
 use crate::supervised::{Exit, Program, Supervised};
 
+mod call;
 mod installation;
 mod node;
 
+pub use call::QueueState;
 use node::{Identity, Node};
 
 /// Generous, since a machine that compiles beside the tests is slow; a broker that fails is noticed at once.
@@ -216,20 +218,33 @@ impl RabbitMq {
             (0..VHOSTS_AT_ONCE).map(|_| format!("test-{:016x}", rand::random::<u64>())).collect();
         let binaries: Vec<_> = names.iter().map(|name| format!("<<\"{name}\">>")).collect();
         let made = self
-            .ctl(&[
-                "eval",
-                &format!(
-                    "lists:foreach(fun(Name) -> \
-                         ok = rabbit_vhost:add(Name, <<\"test\">>), \
-                         ok = rabbit_auth_backend_internal:set_permissions(\
-                             <<\"guest\">>, Name, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>) \
-                     end, [{}]).",
-                    binaries.join(", ")
-                ),
-            ])
+            .call(format!(
+                "lists:foreach(fun(Name) -> \
+                     ok = rabbit_vhost:add(Name, <<\"test\">>), \
+                     ok = rabbit_auth_backend_internal:set_permissions(\
+                         <<\"guest\">>, Name, <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>) \
+                 end, [{}]).",
+                binaries.join(", ")
+            ))
             .await?;
-        ensure!(made.trim() == "ok", "cannot make virtual hosts: {made}");
+        ensure!(made == "ok", "cannot make virtual hosts: {made}");
         Ok(names)
+    }
+
+    /// What a queue of a virtual host holds; a look that costs next to nothing.
+    ///
+    /// # Errors
+    /// Where the node does not answer, or has no such queue.
+    pub async fn queue(&self, vhost: &str, queue: &str) -> anyhow::Result<QueueState> {
+        QueueState::parse(&self.call(QueueState::question(vhost, queue)).await?)
+    }
+
+    /// Has the node evaluate Erlang expressions.
+    async fn call(&self, expressions: String) -> anyhow::Result<String> {
+        let environment = self.node.environment(&installation::lean_in(self.server.folder()));
+        let caller = self.node.caller()?;
+        let address = self.node.distribution_address();
+        tokio::task::spawn_blocking(move || call::call(&caller, &address, environment, &expressions)).await?
     }
 
     /// Runs `rabbitmqctl --quiet` against this node, such as

@@ -11,10 +11,8 @@ use crate::service::{PREFETCH, Service};
 use crate::site::Site;
 use crate::{Form, Setting};
 
-/// Between two looks at the memory.
+/// Between two looks at the memory and the queue.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A look at the queue takes the broker's own tool, which is not cheap.
-const LOOKS_PER_QUEUE: u32 = 5;
 /// How much the memory may grow during the outage, in MiB: the prefetched messages, and nothing after them.
 const GROWTH_MIB: u64 = 32;
 /// How many lines the log may have: some at the beginning, and some a minute.
@@ -86,15 +84,11 @@ async fn watch(site: &Site, service: &Service, away: Duration) -> anyhow::Result
     let first_mib = service.memory_mib()?;
     let mut seen = Seen { unacknowledged: 0, first_mib, most_mib: first_mib, lines: 0 };
     let began = Instant::now();
-    let mut look = 0_u32;
     while began.elapsed() < away {
-        if look.is_multiple_of(LOOKS_PER_QUEUE) {
-            let queue = site.queue().await?;
-            ensure!(queue.unacknowledged <= PREFETCH, "more than the prefetch is unacknowledged: {queue:?}");
-            seen.unacknowledged = seen.unacknowledged.max(queue.unacknowledged);
-        }
+        let queue = site.queue().await?;
+        ensure!(queue.unacknowledged <= PREFETCH, "more than the prefetch is unacknowledged: {queue:?}");
+        seen.unacknowledged = seen.unacknowledged.max(queue.unacknowledged);
         seen.most_mib = seen.most_mib.max(service.memory_mib()?);
-        look += 1;
         sleep(LOOK_EVERY).await;
     }
     seen.lines = service.process.line_count() - lines;

@@ -122,11 +122,8 @@ pub(crate) async fn until_counted(
     ready: u32,
 ) -> anyhow::Result<()> {
     let vhost = url.splitn(4, '/').nth(3).unwrap_or("/");
-    let expected = format!("{unacknowledged}\t{ready}");
-    let arguments =
-        ["list_queues", "-p", vhost, "--no-table-headers", "messages_unacknowledged", "messages_ready"];
-    let look = async || match rabbit.ctl(&arguments).await {
-        Ok(seen) if seen.trim() == expected => Ok(()),
+    let look = async || match rabbit.queue(vhost, "measures").await {
+        Ok(seen) if (seen.unacknowledged, seen.ready) == (unacknowledged.into(), ready.into()) => Ok(()),
         seen => Err(format!("{seen:?}")),
     };
     wait_until(&format!("{unacknowledged} unacknowledged and {ready} ready"), PATIENCE, look).await

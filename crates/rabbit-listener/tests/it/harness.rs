@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ingest::ScriptedIngest;
 
 /// How long a test waits for what must happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// A linger that does not pass during a test.
 pub(crate) const NEVER: Duration = Duration::from_secs(3_600);
 

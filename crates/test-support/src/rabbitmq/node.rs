@@ -91,7 +91,15 @@ impl Node {
              # A full disk is nothing that these tests are about.\n\
              disk_free_limit.absolute = 1MB\n\
              # Ten seconds are short for a client on a machine that compiles meanwhile.\n\
-             handshake_timeout = 120000\n",
+             handshake_timeout = 120000\n\
+             # Half a minute is, for one that takes in nothing more until the test has looked. The other options are RabbitMQ's\n\
+             # own, which are gone once one of them is set.\n\
+             tcp_listen_options.send_timeout = 600000\n\
+             tcp_listen_options.backlog = 128\n\
+             tcp_listen_options.nodelay = true\n\
+             tcp_listen_options.linger.on = true\n\
+             tcp_listen_options.linger.timeout = 0\n\
+             tcp_listen_options.exit_on_close = false\n",
             self.port()
         )
     }
@@ -108,6 +116,19 @@ impl Node {
             None => program::find("epmd", ERLANG_PACKAGE)?,
         };
         Ok(Some(format!("{} -address 127.0.0.1 -port {}", program::text(&epmd)?, port_mapper.get())))
+    }
+
+    /// The program that calls into it.
+    pub(super) fn caller(&self) -> anyhow::Result<PathBuf> {
+        match servers::unpacked() {
+            Some(folder) => Ok(folder.join("usr/lib/erlang/bin/erl_call")),
+            None => program::find("erl_call", ERLANG_PACKAGE),
+        }
+    }
+
+    /// Where it answers other Erlang programs.
+    pub(super) fn distribution_address(&self) -> String {
+        format!("127.0.0.1:{}", self.identity.distribution.get())
     }
 
     /// What the server's and rabbitmqctl's environment holds, and nothing else.

@@ -1,5 +1,5 @@
 use anyhow::Context;
-use mymonit_test_support::RabbitMq;
+use mymonit_test_support::{QueueState, RabbitMq};
 
 /// What the queue itself says that it holds.
 ///
@@ -24,14 +24,10 @@ impl Stock {
 
     /// Asks the queue in that virtual host of a broker.
     pub(crate) async fn of(broker: &RabbitMq, vhost: &str) -> anyhow::Result<Self> {
-        let columns = ["name", "messages_ready", "messages_unacknowledged", "consumers"];
-        let list = [["list_queues", "--no-table-headers", "-p", vhost], columns].concat();
-        let listed = broker.ctl(&list).await?;
-        let numbers = listed.trim().strip_prefix("measures\t").with_context(|| listed.clone())?;
-        let numbers: Vec<u64> = numbers.split('\t').map(str::parse).collect::<Result<_, _>>()?;
-        let [ready, unacknowledged, consumers] = numbers[..] else { anyhow::bail!("{listed}") };
+        let QueueState { ready, unacknowledged, consumers } = broker.queue(vhost, "measures").await?;
         Ok(Self { ready, unacknowledged, consumers })
     }
+
     /// All messages in it.
     pub(crate) fn queued(&self) -> u64 {
         self.ready + self.unacknowledged

@@ -1,0 +1,85 @@
+//! Calls into a running node.
+//!
+//! `rabbitmqctl` boots a whole Erlang machine each time, which takes a second of a processor; on a busy machine, where tests look
+//! again and again, that is ten seconds and more. `erl_call`, which comes with Erlang, takes some milliseconds.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+/// So many seconds a node may take to answer: longer than it stands still.
+const ANSWER: &str = "60";
+
+/// What a queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    /// Messages that nobody has been delivered.
+    pub ready: u64,
+    /// Messages that have been delivered and not acknowledged.
+    pub unacknowledged: u64,
+    /// Those who consume it.
+    pub consumers: u64,
+}
+
+impl QueueState {
+    /// The expressions that tell it.
+    pub(super) fn question(vhost: &str, queue: &str) -> String {
+        format!(
+            "{{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{vhost}\">>, queue, <<\"{queue}\">>)), \
+             Items = [messages_ready, messages_unacknowledged, consumers], \
+             list_to_tuple([Number || {{_, Number}} <- rabbit_amqqueue:info(Queue, Items)])."
+        )
+    }
+
+    /// Reads the answer.
+    pub(super) fn parse(answer: &str) -> anyhow::Result<Self> {
+        let numbers = answer.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let numbers: Vec<u64> = numbers
+            .with_context(|| format!("no queue: {answer}"))?
+            .split(',')
+            .map(|number| number.trim().parse().with_context(|| answer.to_owned()))
+            .collect::<anyhow::Result<_>>()?;
+        let [ready, unacknowledged, consumers] = numbers[..] else { bail!("{answer}") };
+        Ok(Self { ready, unacknowledged, consumers })
+    }
+}
+
+/// Has the node at that address evaluate expressions, with the secret that lies in `HOME`, and gives the value of the last one.
+pub(super) fn call(
+    caller: &Path,
+    address: &str,
+    environment: Vec<(OsString, OsString)>,
+    expressions: &str,
+) -> anyhow::Result<String> {
+    let mut command = Command::new(caller);
+    command.env_clear().envs(environment);
+    command.args(["-address", address, "-timeout", ANSWER, "-e"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = command.spawn().context("cannot run erl_call")?;
+    // Where it has ended already, its output says why.
+    let _ = writeln!(running.stdin.take().context("no input for erl_call")?, "{expressions}");
+    let output = running.wait_with_output().context("cannot run erl_call")?;
+    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let value = said.trim().strip_prefix("{ok, ").and_then(|rest| rest.strip_suffix('}'));
+    match value {
+        Some(value) if output.status.success() => Ok(value.to_owned()),
+        _ => bail!("the node does not answer ({}): {said} {why}", output.status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_state_of_a_queue_is_said() {
+        let state = QueueState { ready: 7, unacknowledged: 0, consumers: 12 };
+        assert_eq!(QueueState::parse("{7, 0, 12}").unwrap(), state);
+        for other in ["{7, 0}", "not_found", "{7, a, 12}"] {
+            assert!(QueueState::parse(other).unwrap_err().to_string().contains(other), "{other}");
+        }
+    }
+}
