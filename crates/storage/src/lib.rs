@@ -15,6 +15,7 @@ mod measure_range;
 #[cfg(test)]
 mod measure_shapes;
 mod mysql;
+mod patience;
 mod pool_use;
 mod rejected_page;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use mysql::{
     MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters, MySqlSettings, MySqlStorageHealth,
     MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters,
 };
+pub use patience::Patience;
 pub use pool_use::PoolUse;
 pub use sqlite::{
     SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteDirectoryStore,

@@ -17,11 +17,11 @@ use tracing::info;
 
 use super::connections::{Connections, Lent, connect};
 use super::{errors, moving_in, unfinished};
-use crate::PoolUse;
 use crate::error::{
     Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
 };
 use crate::task;
+use crate::{Patience, PoolUse};
 
 /// Without sqlx's own lock, which does not work on MariaDB; see [`lock`].
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -37,10 +37,6 @@ const READ_LIMIT: Duration = Duration::from_secs(30);
 const READ_ON: Duration = Duration::from_secs(1);
 /// How long a write may take; a rejected message of 100 MiB takes some seconds.
 const WRITE_LIMIT: Duration = Duration::from_secs(120);
-/// How long a health check waits for an answer.
-const CHECK_LIMIT: Duration = Duration::from_secs(2);
-/// How long `prepare` tries to connect.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// For how long the server is asked at a time to let one process wait for another: not for longer, since it may go on with a
 /// wait whose client is gone.
 const LOCK_TURN_SECONDS: i64 = 5;
@@ -69,6 +65,7 @@ pub struct MySqlDatabase(Arc<Inner>);
 struct Inner {
     options: MySqlConnectOptions,
     connections: Connections,
+    patience: Patience,
     prepared: AtomicBool,
 }
 
@@ -112,8 +109,25 @@ impl MySqlDatabase {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .disable_statement_logging();
-        let connections = Connections::new(options.clone(), pool_size);
-        Self(Arc::new(Inner { options, connections, prepared: AtomicBool::new(false) }))
+        Self::of(options, pool_size, Patience::default())
+    }
+
+    fn of(options: MySqlConnectOptions, pool_size: u32, patience: Patience) -> Self {
+        let connections = Connections::new(options.clone(), pool_size, patience);
+        Self(Arc::new(Inner { options, connections, patience, prepared: AtomicBool::new(false) }))
+    }
+
+    /// Another handle of the same database, not prepared, whose work waits for so long. Has to be called within a Tokio
+    /// runtime.
+    #[must_use]
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        Self::of(self.0.options.clone(), self.pool_use().most, patience)
+    }
+
+    /// A handle for tests, whose work outlasts a machine that stands still.
+    #[cfg(test)]
+    pub(super) fn patient(&self) -> Self {
+        self.with_patience(Patience::of_tests())
     }
 
     /// Brings the schema up to date, creating the database if it is missing and the user may. A database that the
@@ -160,8 +174,8 @@ impl MySqlDatabase {
     pub async fn attach(&self) -> Result<(), PrepareError> {
         let database = self.clone();
         task::to_the_end(async move {
-            let connected =
-                timeout(CONNECT_LIMIT, connect(&database.0.options)).await.map_err(|_| no_server())?;
+            let connected = timeout(database.0.patience.preparation, connect(&database.0.options));
+            let connected = connected.await.map_err(|_| no_server())?;
             let mut connection = match connected {
                 Err(error) if errors::is_unknown_database(&error) => {
                     return Err(PrepareError::not_up_to_date());
@@ -281,7 +295,7 @@ impl MySqlDatabase {
         let ask = self.read(|connection| {
             async { Ok(query_scalar::<_, Option<i64>>(VERSION).fetch_one(connection).await?) }.boxed()
         });
-        let version = timeout(CHECK_LIMIT, ask).await.unwrap_or_else(|_| {
+        let version = timeout(self.0.patience.check, ask).await.unwrap_or_else(|_| {
             Err(StorageError::Unavailable(cause("the database has not answered in time")))
         })?;
         match version >= MIGRATIONS.iter().map(|migration| migration.version).max() {
@@ -305,7 +319,8 @@ impl MySqlDatabase {
                 other => other,
             }
         };
-        timeout(CONNECT_LIMIT, connect).await.map_err(|_| no_server())?.map_err(errors::prepare_error)
+        let connected = timeout(self.0.patience.preparation, connect).await;
+        connected.map_err(|_| no_server())?.map_err(errors::prepare_error)
     }
 
     async fn create_database(&self) -> Result<(), sqlx::Error> {
@@ -434,7 +449,7 @@ mod tests {
     /// A database with one connection, and the name of it.
     async fn database() -> (MySqlDatabase, String) {
         let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
-        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
+        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap().patient();
         database.prepare().await.unwrap();
         (database, url.rsplit('/').next().unwrap().to_owned())
     }

@@ -213,7 +213,7 @@ mod tests {
     /// A connection to a database with measures in it, and their reader.
     async fn filled() -> MySqlConnection {
         let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
-        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
+        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap().patient();
         database.prepare().await.unwrap();
         MySqlIngestStore::on(database).commit(&[measures()]).await.unwrap();
         let mut connection = MySqlConnection::connect(&url).await.unwrap();

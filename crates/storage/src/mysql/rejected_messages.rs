@@ -260,7 +260,7 @@ mod tests {
     /// A connection to a database with rejected messages in it.
     async fn filled() -> MySqlConnection {
         let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
-        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
+        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap().patient();
         database.prepare().await.unwrap();
         MySqlIngestStore::on(database).commit(&messages()).await.unwrap();
         MySqlConnection::connect(&url).await.unwrap()

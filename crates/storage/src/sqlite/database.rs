@@ -19,16 +19,14 @@ use tokio::time::{Instant, interval_at};
 use tracing::info;
 
 use super::errors;
-use crate::PoolUse;
 use crate::error::{
     Fault, InvalidAddress, MIGRATIONS_TABLE, PrepareError, TABLES, cause, migration_error, not_prepared,
 };
 use crate::task;
+use crate::{Patience, PoolUse};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
-/// How long a statement waits for another process that is writing to the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite itself waits, in `prepare`, for another process that is writing to the file: longer than anything lasts.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(1_000_000);
 /// How often it is said that `prepare` waits.
@@ -37,8 +35,6 @@ const TELL_EVERY: Duration = Duration::from_secs(30);
 const TELL_AFTER: Duration = Duration::from_secs(5);
 /// After how many steps of its virtual machine, a part of a millisecond, SQLite asks whether anybody still waits for a read.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
-/// How long work waits for a connection of the pool.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The shared handle of a SQLite database file. Clones are the same handle.
 #[derive(Clone)]
@@ -60,7 +56,16 @@ impl SqliteDatabase {
     /// # Errors
     /// Where the address names no file: a database in memory would be another one for each connection.
     pub fn new(path_or_url: &str, readers: u32) -> Result<Self, InvalidAddress> {
-        let file = file_of(path_or_url)?;
+        Ok(Self::of(file_of(path_or_url)?, readers, Patience::default()))
+    }
+
+    /// Another handle of the same file, not prepared, whose work waits for so long. Has to be called within a Tokio runtime.
+    #[must_use]
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        Self::of(self.0.file.clone(), self.pool_use().most, patience)
+    }
+
+    fn of(file: PathBuf, readers: u32, patience: Patience) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .foreign_keys(true)
@@ -68,16 +73,18 @@ impl SqliteDatabase {
             .pragma("secure_delete", "ON")
             // What was acknowledged survives a power cut.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
+            // For another process that is writing to the same file.
+            .busy_timeout(patience.lock)
             .disable_statement_logging();
         let reading = options.clone().pragma("query_only", "ON");
-        Ok(Self(Arc::new(Inner {
+        let pool = |size| pool(size, patience.connection);
+        Self(Arc::new(Inner {
             file,
             writer: pool(1).connect_lazy_with(options.clone()),
             readers: pool(readers.max(1)).connect_lazy_with(reading),
             options,
             prepared: AtomicBool::new(false),
-        })))
+        }))
     }
 
     /// Brings the schema up to date, creating the file and its folder where they are missing. Several
@@ -248,10 +255,10 @@ async fn is_current(connection: &mut SqliteConnection) -> Result<bool, sqlx::Err
     Ok(version == MIGRATIONS.iter().map(|migration| migration.version).max())
 }
 
-fn pool(size: u32) -> PoolOptions<Sqlite> {
+fn pool(size: u32, patience: Duration) -> PoolOptions<Sqlite> {
     PoolOptions::new()
         .max_connections(size)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(patience)
         // There is no server that could have closed the connection meanwhile.
         .test_before_acquire(false)
 }

@@ -1,6 +1,7 @@
 //! A database of the test's own, on either engine, seen through the ports and past them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mymonit_logging::TracingAuditLog;
 use mymonit_model::Faceted;
@@ -15,7 +16,7 @@ use mymonit_storage::{
     MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore, MySqlIngestStoreParameters,
     MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters,
     MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters, MySqlStorageHealth,
-    MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, PrepareError,
+    MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, Patience, PrepareError,
     SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteDirectoryStore,
     SqliteDirectoryStoreParameters, SqliteExampleDataStore, SqliteExampleDataStoreParameters,
     SqliteExperimentStore, SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters,
@@ -30,6 +31,14 @@ use tempfile::TempDir;
 
 /// Connections of a handle, enough for what the tests do at the same time.
 pub(crate) const POOL_SIZE: u32 = 5;
+
+/// Longer than a machine stands still, or a server: what is asked of a store here is to be answered.
+pub(crate) const PATIENCE: Patience = Patience {
+    connection: Duration::from_secs(60),
+    lock: Duration::from_secs(60),
+    check: Duration::from_secs(60),
+    preparation: Duration::from_secs(60),
+};
 
 /// Defines the same tests for MariaDB and for SQLite. Each gets a prepared, empty database of its own.
 macro_rules! on_every_engine {
@@ -126,7 +135,7 @@ impl Database {
     pub(crate) fn empty_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new folder").join("mymonit.db").to_str().unwrap().to_owned();
-        let stores = sqlite_stores(SqliteDatabase::new(&file, POOL_SIZE).unwrap());
+        let stores = sqlite_stores(SqliteDatabase::new(&file, POOL_SIZE).unwrap().with_patience(PATIENCE));
         Self { stores, location: Location::Sqlite { file, _folder: folder } }
     }
 
@@ -137,13 +146,16 @@ impl Database {
 
     /// Another handle of the same database, not prepared: what another process would have.
     pub(crate) fn other_process(&self) -> Stores {
-        self.other_process_with_pool(POOL_SIZE)
+        self.other_process_with(POOL_SIZE, PATIENCE)
     }
 
-    pub(crate) fn other_process_with_pool(&self, size: u32) -> Stores {
+    /// The same, with so many connections, and with such patience.
+    pub(crate) fn other_process_with(&self, pool_size: u32, patience: Patience) -> Stores {
         match &self.location {
-            Location::MySql { url } => mysql_stores(url, size),
-            Location::Sqlite { file, .. } => sqlite_stores(SqliteDatabase::new(file, size).unwrap()),
+            Location::MySql { url } => mysql_stores_with(url, pool_size, patience),
+            Location::Sqlite { file, .. } => {
+                sqlite_stores(SqliteDatabase::new(file, pool_size).unwrap().with_patience(patience))
+            }
         }
     }
 
@@ -312,7 +324,12 @@ macro_rules! stores {
 }
 
 pub(crate) fn mysql_stores(url: &str, pool_size: u32) -> Stores {
+    mysql_stores_with(url, pool_size, PATIENCE)
+}
+
+pub(crate) fn mysql_stores_with(url: &str, pool_size: u32, patience: Patience) -> Stores {
     let database = MySqlDatabase::from_url(&Faceted::new(url.to_owned()), pool_size).unwrap();
+    let database = database.with_patience(patience);
     stores!(
         MySqlModule,
         Handle::MySql,

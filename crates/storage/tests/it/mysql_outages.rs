@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use mymonit_model::{Faceted, Role};
 use mymonit_services::ports::{Order, StorageError};
-use mymonit_storage::{InvalidAddress, MySqlDatabase, PrepareError};
+use mymonit_storage::{InvalidAddress, MySqlDatabase, Patience, PrepareError};
 use mymonit_test_support::{MySqlServer, wait_until};
 use tokio::join;
 
-use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
+use crate::database::{Database, PATIENCE, POOL_SIZE, Probe, mysql_stores, mysql_stores_with};
 use crate::fixtures::{add_user, measure, message, profile, read, rejected, user, user_id};
 use crate::rejected_messages::all;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Checks that it is unavailable; gives the cause.
 fn unavailable<T: std::fmt::Debug>(result: Result<T, StorageError>) -> String {
@@ -53,7 +53,7 @@ async fn a_server_that_is_away_is_unavailable_and_heals_by_itself() {
         assert!(matches!(away, Err(PrepareError::Unavailable(_))), "{away:?}");
 
         server.start_again().await.unwrap();
-        wait_until("the stores to heal", PATIENCE, async || stores.health.check().await).await.unwrap();
+        wait_until("the stores to heal", SOON, async || stores.health.check().await).await.unwrap();
         assert_eq!(stores.users.list().await.unwrap().len(), 1);
     }
 }
@@ -61,15 +61,17 @@ async fn a_server_that_is_away_is_unavailable_and_heals_by_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_server_fails_the_health_check_soon_and_heals_by_itself() {
     let server = MySqlServer::start().await.unwrap();
-    let stores = mysql_stores(&server.create_database().await.unwrap(), POOL_SIZE);
+    let url = server.create_database().await.unwrap();
+    // It is the check that loses its patience, and not the read behind it, which has much more.
+    let usual = Patience { check: Patience::default().check, ..PATIENCE };
+    let stores = mysql_stores_with(&url, POOL_SIZE, usual);
     stores.prepare().await.unwrap();
-    stores.health.check().await.unwrap();
+    wait_until("a healthy database", SOON, async || stores.health.check().await).await.unwrap();
     server.pause().unwrap();
-    // It is the check that has lost its patience, and not the read behind it, which has much more.
     let cause = unavailable(stores.health.check().await);
     assert_eq!(cause, "the database has not answered in time");
     server.resume().unwrap();
-    wait_until("the stores to heal", PATIENCE, async || stores.health.check().await).await.unwrap();
+    wait_until("the stores to heal", SOON, async || stores.health.check().await).await.unwrap();
     assert_eq!(stores.users.list().await.unwrap(), []);
 }
 
@@ -103,7 +105,7 @@ async fn a_row_that_somebody_keeps_locked_and_a_pool_that_is_used_up_are_unavail
         .await
         .unwrap();
 
-    let small = database.other_process_with_pool(1);
+    let small = database.other_process_with(1, Patience { lock: Patience::default().lock, ..PATIENCE });
     small.prepare().await.unwrap();
     let (id, new) = (user_id("S001"), profile("New", "new", "new@home.cern"));
     // The first waits for the row until the server gives up; the second waits for the first.
@@ -135,7 +137,7 @@ async fn connections_that_the_server_ended_are_replaced() {
             }
         }
         // At most the trusted connections fail once each.
-        wait_until("the pool to heal", PATIENCE, async || stores.users.list().await.map(drop)).await.unwrap();
+        wait_until("the pool to heal", SOON, async || stores.users.list().await.map(drop)).await.unwrap();
     }
 }
 

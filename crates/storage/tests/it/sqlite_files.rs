@@ -4,9 +4,9 @@ use std::fs;
 
 use mymonit_model::Role;
 use mymonit_services::ports::{Erasure, StorageError};
-use mymonit_storage::{PrepareError, SqliteDatabase};
+use mymonit_storage::{Patience, PrepareError, SqliteDatabase};
 
-use crate::database::{Database, POOL_SIZE, Probe, sqlite_stores};
+use crate::database::{Database, PATIENCE, POOL_SIZE, Probe, sqlite_stores};
 use crate::fixtures::{add_user, profile, user, user_id};
 
 #[tokio::test]
@@ -92,7 +92,9 @@ async fn readers_go_on_while_somebody_writes_and_writers_wait_and_then_give_up()
     let Probe::Sqlite(mut other) = database.probe().await else { unreachable!() };
     sqlx::raw_sql("BEGIN IMMEDIATE; DELETE FROM USERS").execute(&mut other).await.unwrap();
     assert_eq!(database.users.list().await.unwrap(), []);
-    let given_up = database.users.insert(&user("S001", Role::Scientist)).await;
+    let impatient = database.other_process_with(1, Patience { lock: Patience::default().lock, ..PATIENCE });
+    impatient.attach().await.unwrap();
+    let given_up = impatient.users.insert(&user("S001", Role::Scientist)).await;
     assert!(matches!(given_up, Err(StorageError::Unavailable(_))), "{given_up:?}");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     add_user(&database, "S001", Role::Scientist).await;
