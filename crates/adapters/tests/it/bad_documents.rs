@@ -191,6 +191,7 @@ async fn only_what_comes_is_read_of_a_file_in_utf16_too() {
     .unwrap();
     append(&house.path("values.txt"), &utf16("3\r\n")[2..]);
     assert_eq!(house.measures_when(1, SOON).await.unwrap()[0].value, 3.0);
+    house.confirmed("source", 1).await.unwrap();
     assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
     assert!(!house.path("state/mymonit-adapter/source/unparsable.ndjson").exists());
 }

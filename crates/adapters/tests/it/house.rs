@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit-adapter");
 /// Long enough for anything that should happen soon, on a machine that does other things as well.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 static SERVICE: OnceCell<PathBuf> = OnceCell::const_new();
 
@@ -127,6 +127,20 @@ impl House {
         .with_context(|| {
             self.service.lines().iter().rev().take(5).map(|line| format!("{line}\n")).collect::<String>()
         })
+    }
+
+    /// Waits until the adapter has noted that the broker has taken so many measures of a source. They may arrive before that, and
+    /// an adapter that is stopped in between says rightly that it has kept them.
+    pub(crate) async fn confirmed(&self, source: &str, measures: u64) -> anyhow::Result<()> {
+        let path = self.path("state/mymonit-adapter").join(source).join("checkpoint.json");
+        wait_until("the measures are confirmed", SOON, async || {
+            let text = std::fs::read(&path).map_err(|error| error.to_string())?;
+            let checkpoint: serde_json::Value =
+                serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+            let confirmed = checkpoint["counts"]["measures"].as_u64();
+            if confirmed >= Some(measures) { Ok(()) } else { Err(checkpoint.to_string()) }
+        })
+        .await
     }
 
     /// The adapter, in the folder, for the broker of this house.

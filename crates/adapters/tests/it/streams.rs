@@ -12,6 +12,8 @@ use tokio::process::Command;
 use crate::house::{BINARY, House, SOON};
 
 const SIMPLE: [&str; 5] = ["run", "--experiment", "device-vibrations", "--measure", "hertz"];
+/// The name that the adapter gives to a file which it follows for them.
+const FOLLOWED: &str = "device-vibrations-hertz-values.txt";
 
 async fn values(house: &House, count: usize) -> Vec<f64> {
     house.measures_when(count, SOON).await.unwrap().iter().map(|measure| measure.value).collect()
@@ -54,6 +56,7 @@ async fn a_followed_file_is_read_in_its_encoding_and_gone_on_with_after_a_stop()
     append(&utf16("\u{feff}Zeit µ;😀;°C\r\n1700000000;😀é;1.5\r\n1700000001;x;2."));
     let adapter = house.adapter(&["run", "--source", "utf16.toml"]).start().await.unwrap();
     assert_eq!(values(&house, 1).await, [1.5]);
+    house.confirmed("utf16", 1).await.unwrap();
     assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
 
     append(&utf16("5\r\n1700000002;y;3.5\r\n"));
@@ -63,6 +66,7 @@ async fn a_followed_file_is_read_in_its_encoding_and_gone_on_with_after_a_stop()
     append(&utf16("1700000003;z;4.5\r\n")[..7]);
     append(&utf16("1700000003;z;4.5\r\n")[7..]);
     assert_eq!(values(&house, 4).await, [1.5, 2.5, 3.5, 4.5]);
+    house.confirmed("utf16", 4).await.unwrap();
     assert!(adapter.terminate(SOON).await.unwrap().success());
 }
 
@@ -104,6 +108,7 @@ async fn what_was_written_while_nobody_looked_is_found_through_every_rotation() 
     assert_eq!(values(&house, 7).await[6], 5.5);
     write("values.txt", "7\n");
     assert_eq!(values(&house, 8).await[7], 7.0);
+    house.confirmed(FOLLOWED, 8).await.unwrap();
     assert!(adapter.terminate(SOON).await.unwrap().success());
     let lines: Vec<_> = adapter.lines().iter().map(ToString::to_string).collect();
     assert!(!lines.iter().any(|line| line.contains("lost")), "{lines:?}");
@@ -144,6 +149,7 @@ async fn files_dropped_into_a_folder_are_read_once_they_are_whole() {
     fs::write(folder.join("e.txt"), "3\n").unwrap();
     adapter.start_again().await.unwrap();
     assert_eq!(values(&house, 3).await, [1.0, 2.0, 3.0], "what stays is remembered");
+    house.confirmed("drop", 3).await.unwrap();
     assert!(adapter.terminate(SOON).await.unwrap().success());
 }
 
@@ -175,6 +181,7 @@ async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
         serde_json::from_str::<serde_json::Value>(&text).map_err(|error| error.to_string())
     });
     let entry = entry.await.unwrap();
+    house.confirmed("long", 2).await.unwrap();
     assert_eq!((&entry["line"], &entry["is_cut_off"]), (&2.into(), &true.into()));
     assert!(entry["reason"].as_str().unwrap().contains("at most 1048576 are allowed"), "{entry}");
     assert_eq!(adapter.terminate(SOON).await.unwrap(), Exit::Status(3), "{:?}", adapter.lines());
