@@ -1,9 +1,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use rustix::process::{Pid, Signal};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinSet;
@@ -11,17 +12,21 @@ use tokio::task::JoinSet;
 use crate::ports::ReservedPort;
 use crate::program;
 use crate::supervised::{Exit, Program, Supervised};
+use crate::wait::wait_until;
 
 mod call;
 mod installation;
 mod node;
 
 pub use call::QueueState;
+
+use call::Called;
 use node::{Identity, Node};
 
 /// Generous, since a machine that compiles beside the tests is slow; a broker that fails is noticed at once.
 const START: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(60);
+const LET_IN: Duration = Duration::from_secs(60);
 
 /// Few enough that a test which needs one does not wait for them noticeably.
 const VHOSTS_AT_ONCE: usize = 8;
@@ -239,12 +244,23 @@ impl RabbitMq {
         QueueState::parse(&self.call(QueueState::question(vhost, queue)).await?)
     }
 
-    /// Has the node evaluate Erlang expressions.
+    /// Has the node evaluate Erlang expressions. One that stands still for a while lets nobody in.
     async fn call(&self, expressions: String) -> anyhow::Result<String> {
         let environment = self.node.environment(&installation::lean_in(self.server.folder()));
         let caller = self.node.caller()?;
         let address = self.node.distribution_address();
-        tokio::task::spawn_blocking(move || call::call(&caller, &address, environment, &expressions)).await?
+        let call = Arc::new(move || call::call(&caller, &address, environment.clone(), &expressions));
+        wait_until("a call into the node", LET_IN, async || {
+            let call = call.clone();
+            let called = tokio::task::spawn_blocking(move || call()).await;
+            match called.map_err(anyhow::Error::from).flatten() {
+                Ok(Called::Answered(answer)) => Ok(answer),
+                Ok(Called::NotLetIn(why)) if self.server.running().is_some() => Err(why),
+                Ok(Called::NotLetIn(why)) => Ok(Err(anyhow!("the node is not running: {why}"))),
+                Err(error) => Ok(Err(error)),
+            }
+        })
+        .await?
     }
 
     /// Runs `rabbitmqctl --quiet` against this node, such as

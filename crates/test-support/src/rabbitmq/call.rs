@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 /// So many seconds a node may take to answer: longer than it stands still.
 const ANSWER: &str = "60";
@@ -47,16 +47,26 @@ impl QueueState {
     }
 }
 
+/// What came of a call.
+pub(super) enum Called {
+    /// The node has evaluated the expressions to this, or could not.
+    Answered(anyhow::Result<String>),
+    /// It has not let the call in; nothing has been evaluated.
+    NotLetIn(String),
+}
+
 /// Has the node at that address evaluate expressions, with the secret that lies in `HOME`, and gives the value of the last one.
 pub(super) fn call(
     caller: &Path,
     address: &str,
     environment: Vec<(OsString, OsString)>,
     expressions: &str,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Called> {
     let mut command = Command::new(caller);
     command.env_clear().envs(environment);
-    command.args(["-address", address, "-timeout", ANSWER, "-e"]);
+    // A node lets in each name once at a time.
+    let name = format!("test-{:016x}", rand::random::<u64>());
+    command.args(["-address", address, "-h", &name, "-timeout", ANSWER, "-e"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().context("cannot run erl_call")?;
     // Where it has ended already, its output says why.
@@ -64,10 +74,11 @@ pub(super) fn call(
     let output = running.wait_with_output().context("cannot run erl_call")?;
     let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let value = said.trim().strip_prefix("{ok, ").and_then(|rest| rest.strip_suffix('}'));
-    match value {
-        Some(value) if output.status.success() => Ok(value.to_owned()),
-        _ => bail!("the node does not answer ({}): {said} {why}", output.status),
-    }
+    Ok(match value {
+        Some(value) if output.status.success() => Called::Answered(Ok(value.to_owned())),
+        _ if why.contains("failed to connect") => Called::NotLetIn(why.trim().to_owned()),
+        _ => Called::Answered(Err(anyhow!("the call fails ({}): {said} {why}", output.status))),
+    })
 }
 
 #[cfg(test)]
