@@ -2,7 +2,7 @@
 //! behind. `MYMONIT_CANCELLED_READINGS=10000` runs the long form.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use mymonit_test_support::wait_until;
@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::house::{ADMIN, Client, Engine, House, SOON, Service, Session, answer_to, on_every_engine};
+use crate::house::{
+    ADMIN, Client, Engine, House, SERVICE_WAITS, SOON, Service, Session, answer_to, on_every_engine,
+};
 
 on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind);
 
@@ -69,16 +71,22 @@ impl Reader {
             let patience = Duration::from_micros(rand::rng().random_range(0..20_000));
             return Ok(timeout(patience, request().send()).await.is_err());
         }
+        let begun = Instant::now();
         let mut response = answer_to(request).await?;
         ensure!(response.status() == 200, "{query}: {}", response.status());
         let mut wanted = rand::rng().random_range(1..100_000_usize);
-        while let Some(piece) = response.chunk().await? {
-            wanted = wanted.saturating_sub(piece.len());
+        loop {
+            match response.chunk().await {
+                Ok(Some(piece)) => wanted = wanted.saturating_sub(piece.len()),
+                Ok(None) => return Ok(false),
+                // The service has broken it off, after a wait for a database that stood still.
+                Err(_) if begun.elapsed() >= SERVICE_WAITS => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
             if wanted == 0 {
                 return Ok(true);
             }
         }
-        Ok(false)
     }
 
     /// Reads a few measures, which all have to be the own ones.

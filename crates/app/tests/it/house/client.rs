@@ -108,12 +108,19 @@ impl Client {
             let request = self.request(method.clone(), path);
             if let Some(body) = body { request.json(body) } else { request }
         };
-        let response = if self.comes_back {
-            answer_to(request).await
-        } else {
-            request().send().await.map_err(anyhow::Error::from)
-        };
-        Answer::of(response.with_context(what)?).await.with_context(what)
+        if !self.comes_back {
+            return Answer::of(request().send().await.with_context(what)?).await.with_context(what);
+        }
+        for _ in 0..TIMES {
+            let begun = Instant::now();
+            let response = answer_to(request).await.with_context(what)?;
+            match Answer::of(response).await {
+                // What was being read is broken off, where the service has waited in vain for the rest of it.
+                Err(_) if method == Method::GET && begun.elapsed() >= SERVICE_WAITS => {}
+                answer => return answer.with_context(what),
+            }
+        }
+        bail!("{}: broken off again and again, each time after a wait", what())
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
