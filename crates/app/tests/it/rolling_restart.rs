@@ -1,15 +1,18 @@
 //! Two processes behind a real nginx, restarted in turn under load.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use mymonit_test_support::{Nginx, Proxy, ReservedPort, wait_until};
 use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::house::{
     ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
@@ -30,8 +33,13 @@ const AT_ONCE: u32 = 200;
 /// How many messages may wait in the queue: enough for a process to be in the middle of something whenever it is stopped, few enough to
 /// be stored soon in the end, however quick the broker is.
 const BACKLOG: u32 = 10_000;
-/// How often a publisher looks whether there is room again.
+/// How often a publisher looks whether there is room again, and somebody whether nginx answers.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// An nginx that stands still for most of the second in which a process that stops lets connections go on may find them closed over the
+/// request that it sends then, and may not repeat each. So nothing is promised behind one that stood still for so long.
+const STANDS_STILL: Duration = Duration::from_millis(500);
+/// How many times everything is done at most, until nginx does not stand still meanwhile or all is well though it does.
+const ATTEMPTS: usize = 5;
 
 /// What the container's nginx says of each process: when it is left alone, and for how long.
 fn of_a_process() -> &'static str {
@@ -59,6 +67,9 @@ fn of_the_way() -> String {
     lines.join("\n")
 }
 
+/// What nginx answers by itself.
+const OWN: &str = "/nginx";
+
 /// An nginx like the container's, but for what it keeps of its connections.
 async fn nginx_before(ports: [u16; 2], kept_connections: &str) -> Nginx {
     let port = ReservedPort::reserve().unwrap();
@@ -67,7 +78,8 @@ async fn nginx_before(ports: [u16; 2], kept_connections: &str) -> Nginx {
     let configuration = format!(
         "upstream app {{ zone app 64k; least_conn; server 127.0.0.1:{first} {of_a_process} \
          server 127.0.0.1:{second} {of_a_process} {kept_connections} }}
-         server {{ listen 127.0.0.1:{}; {of_the_way} location / {{ proxy_pass http://app; }} }}
+         server {{ listen 127.0.0.1:{}; {of_the_way} location / {{ proxy_pass http://app; }}
+         location = {OWN} {{ return 204; }} }}
          ",
         port.get()
     );
@@ -149,28 +161,42 @@ impl Load {
     }
 
     /// Fails if a client has come to its end already.
-    fn check(&mut self) {
-        if let Some(ended) = self.tasks.try_join_next() {
-            panic!("a client has ended: {ended:?}");
+    fn check(&mut self) -> anyhow::Result<()> {
+        match self.tasks.try_join_next() {
+            Some(ended) => Err(ended?.err().unwrap_or_else(|| anyhow!("a client has ended of itself"))),
+            None => Ok(()),
         }
     }
 
+    /// Waits until it is seen, or a client has come to its end.
+    async fn wait_until<E: Display>(
+        &mut self,
+        what: &str,
+        mut look: impl AsyncFnMut(&Self) -> Result<(), E>,
+    ) -> anyhow::Result<()> {
+        let mut checked = Ok(());
+        let seen = wait_until(what, SOON, async || {
+            checked = self.check();
+            if checked.is_err() { Ok(()) } else { look(self).await.map_err(|error| error.to_string()) }
+        });
+        seen.await?;
+        checked
+    }
+
     /// Waits until nginx sends requests to that process.
-    async fn wait_until_asked(&mut self, service: &Service) {
+    async fn wait_until_asked(&mut self, service: &Service) -> anyhow::Result<()> {
         let before = answered(service).await;
-        wait_until("nginx sends requests to the process", SOON, async || {
-            self.check();
+        self.wait_until("nginx sends requests to the process", async |_| {
             if answered(service).await > before { Ok(()) } else { Err("none came") }
         })
         .await
-        .unwrap();
     }
 
     /// Waits until so much has been asked and published that it is a load, however slow this machine is.
-    async fn wait_until_it_is_one(&mut self) {
-        wait_until("there has been a load", SOON, async || {
+    async fn wait_until_it_is_one(&mut self) -> anyhow::Result<()> {
+        self.wait_until("there has been a load", async |load| {
             let (requests, published) =
-                (self.requests.load(Ordering::Relaxed), self.published.load(Ordering::Relaxed));
+                (load.requests.load(Ordering::Relaxed), load.published.load(Ordering::Relaxed));
             if requests > 100 && published >= AT_ONCE {
                 Ok(())
             } else {
@@ -178,17 +204,15 @@ impl Load {
             }
         })
         .await
-        .unwrap();
-        self.check();
     }
 
     /// Lets all finish what they do; gives the number of messages.
-    async fn finish(mut self) -> u32 {
+    async fn finish(mut self) -> anyhow::Result<u32> {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
-            ended.unwrap().unwrap();
+            ended??;
         }
-        self.published.load(Ordering::Relaxed)
+        Ok(self.published.load(Ordering::Relaxed))
     }
 }
 
@@ -232,10 +256,54 @@ async fn nginx_opens_no_connection_of_its_own_for_each_request() {
     assert!(opened < REQUESTS / 2, "{opened} connections for {REQUESTS} requests");
 }
 
+/// Asks nginx itself, again and again, and notes how long it was without an answer at the most.
+struct Watch {
+    task: AbortOnDropHandle<Duration>,
+    stop: CancellationToken,
+}
+
+impl Watch {
+    fn of(nginx: &Nginx) -> Self {
+        let (url, stop) = (format!("{}{OWN}", nginx.url()), CancellationToken::new());
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            let http = reqwest::Client::new();
+            let (mut longest, mut answered) = (Duration::ZERO, Instant::now());
+            while !stopped.is_cancelled() {
+                sleep(LOOK_EVERY).await;
+                assert_eq!(http.get(&url).send().await.unwrap().status(), 204);
+                longest = longest.max(answered.elapsed());
+                answered = Instant::now();
+            }
+            longest
+        });
+        Self { task: AbortOnDropHandle::new(task), stop }
+    }
+
+    /// What it has noted, once nginx has answered it another time.
+    async fn longest(self) -> Duration {
+        self.stop.cancel();
+        self.task.await.unwrap()
+    }
+}
+
 async fn restart_in_turn(kept_connections: &str) {
-    let house = House::new(Engine::MySql).await.unwrap();
-    let services = [house.ready_service().await.unwrap(), house.ready_service().await.unwrap()];
-    let nginx = nginx_before(services.each_ref().map(Service::port), kept_connections).await;
+    let mut failures = Vec::new();
+    while failures.len() < ATTEMPTS {
+        let house = House::new(Engine::MySql).await.unwrap();
+        let services = [house.ready_service().await.unwrap(), house.ready_service().await.unwrap()];
+        let nginx = nginx_before(services.each_ref().map(Service::port), kept_connections).await;
+        let watch = Watch::of(&nginx);
+        let Err(error) = restart_under_load(&house, &services, &nginx).await else { return };
+        let still = watch.longest().await;
+        assert!(still >= STANDS_STILL, "nginx stood still for {still:?} at the most, and {error:?}");
+        failures.push(format!("nginx stood still for {still:?}, and {error:#}"));
+    }
+    panic!("{failures:#?}");
+}
+
+/// Restarts each in turn. Fails where a client does.
+async fn restart_under_load(house: &House, services: &[Service; 2], nginx: &Nginx) -> anyhow::Result<()> {
     let mut load = Load::new();
     for _ in 0..READERS {
         load.reader(house.client_at(&nginx.url(), SCIENTIST));
@@ -243,28 +311,27 @@ async fn restart_in_turn(kept_connections: &str) {
     for number in 0..ADMINISTRATORS {
         load.administrator(house.client_at(&nginx.url(), ADMIN), number);
     }
-    load.publisher(house.adapter().await.unwrap());
+    load.publisher(house.adapter().await?);
 
     let mut is_cut_short = false;
     for _ in 0..ROUNDS {
-        for service in &services {
-            load.wait_until_asked(service).await;
+        for service in services {
+            load.wait_until_asked(service).await?;
             let lines = service.process.line_count();
             service.stop().await.unwrap();
             is_cut_short |= service.has_cut_a_stop_short(lines);
-            load.check();
+            load.check()?;
             service.process.start_again().await.unwrap();
             service.wait_until_ready().await.unwrap();
-            load.wait_until_asked(service).await;
-            load.check();
+            load.wait_until_asked(service).await?;
         }
     }
-    load.wait_until_it_is_one().await;
-    let published = load.finish().await;
+    load.wait_until_it_is_one().await?;
+    let published = usize::try_from(load.finish().await?)?;
     let scientist = house.client_at(&nginx.url(), OTHER_SCIENTIST);
-    let published = usize::try_from(published).unwrap();
     house.wait_until_all_is_acknowledged().await;
-    let stored = scientist.measures("/measures/2").await.unwrap();
+    let stored = scientist.measures("/measures/2").await?;
     assert!(stored.len() >= published, "{} of {published} messages are stored", stored.len());
     assert!(is_cut_short || stored.len() == published, "none was delivered again");
+    Ok(())
 }
