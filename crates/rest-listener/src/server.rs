@@ -42,7 +42,8 @@ pub struct Limits {
     /// on reading over a slow line, or works on each measure before it reads the next, shows nothing for minutes.
     pub write_stall: Duration,
     /// From the moment at which the server is asked to stop to the end of connections that wait for a request. Closing
-    /// one at once could meet a request that a proxy is just sending over it, and that the proxy may not repeat.
+    /// one at once could meet a request that a proxy is just sending over it, and that the proxy may not repeat. A fifth of a second
+    /// later a last look is taken.
     pub drain: Duration,
     /// How many connections there may be at a time. Further clients wait until one ends, outside of this process.
     pub connections: usize,

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Patience {
     /// For a connection of the pool, and for a new one to be made.
     pub connection: Duration,
-    /// For what somebody else keeps locked. MySQL counts it in whole seconds.
+    /// For what somebody else keeps locked. MySQL counts it in whole seconds, one at least, and waits for as long as ever while
+    /// it prepares the database.
     pub lock: Duration,
     /// For the answer to a health check. A file answers at once.
     pub check: Duration,

@@ -236,7 +236,8 @@ impl RabbitMq {
         Ok(names)
     }
 
-    /// What a queue of a virtual host holds; a look that costs next to nothing.
+    /// What a queue of a virtual host holds; a look that costs next to nothing. A quorum queue is known so well only to the node that
+    /// leads it.
     ///
     /// # Errors
     /// Where the node does not answer, or has no such queue.

@@ -24,10 +24,10 @@ use crate::container::{ClientServices, IngestServices, Storage, auth_module};
 use crate::descriptors::room_for_clients;
 use crate::{metrics, page, upkeep};
 
-/// For how long after the start clients wait to be let in while the database is being prepared: as long as a request waits for a
-/// connection to it. A proxy sends requests to whatever listens, and those that change something it may not send to another
-/// process when this one is not ready to answer them.
-const LET_IN_WITHIN: Duration = Duration::from_secs(5);
+/// For how long after the start clients wait to be let in while the database is being prepared: not quite as long as `mymonit
+/// healthcheck` waits for an answer. A proxy sends requests to whatever listens, and those that change something it may not send
+/// to another process when this one is not ready to answer them.
+const LET_IN_WITHIN: Duration = Duration::from_secs(4);
 /// How long everything may take to end once it has been asked to: less than the 10 s of specification §1, so that the
 /// log can still be sent.
 const STOP_WITHIN: Duration = Duration::from_secs(9);

@@ -106,6 +106,7 @@ impl Reader {
     async fn work(self, count: usize) -> anyhow::Result<()> {
         let mut broken_off = 0;
         for (number, query) in QUERIES.into_iter().cycle().enumerate() {
+            ensure!(number < 100 * count, "{broken_off} of {number} readings were broken off");
             broken_off += usize::from(self.break_off(query).await?);
             if number % 5 == 0 {
                 self.read_own().await?;

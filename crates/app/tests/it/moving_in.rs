@@ -6,8 +6,8 @@ use mymonit_test_support::{Exit, MySqlServer, RabbitMq, python_system, wait_unti
 use crate::house::{ADMIN, House, LONG, SCIENTIST, Service, message};
 
 const MEASURES: u32 = 1_000_000;
-/// How often the processes are killed on the way.
-const KILLS: usize = 5;
+/// How many measures have been copied when the processes are killed.
+const KILLED_AT: [u32; 5] = [0, 1, 200_000, 500_000, 900_000];
 
 /// Every measure is there once, as it was.
 const EQUAL: &str = "SELECT COUNT(*) FROM PYTHON_MEASURES P JOIN MEASURES M ON M.ID = P.ID \
@@ -47,18 +47,24 @@ async fn wait_until_copied(database: &str, count: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_million_measures_are_moved_in_whole_by_processes_that_are_killed_again_and_again() {
-    let mut kills = 0;
-    while kills < KILLS {
-        // Once, unless this test stood still for so long that all had been moved in before the kill.
-        kills += move_in_with_kills().await;
+    let mut killed_at = [false; KILLED_AT.len()];
+    // Once, unless this test stood still for so long that all had been moved in before a kill.
+    for _ in 0..10 {
+        for (all, now) in killed_at.iter_mut().zip(move_in_with_kills().await) {
+            *all |= now;
+        }
+        if killed_at == [true; KILLED_AT.len()] {
+            return;
+        }
     }
+    panic!("the processes were not killed at each of {KILLED_AT:?}: {killed_at:?}");
 }
 
-/// Has a million measures moved in, and gives how often that was on the way when the processes were killed.
-async fn move_in_with_kills() -> usize {
+/// Has a million measures moved in, and tells for each number whether that was on the way when the processes were killed.
+async fn move_in_with_kills() -> [bool; KILLED_AT.len()] {
     let (house, database) = python_house(MEASURES).await;
-    let mut kills = 0;
-    for count in [0, 1, 200_000, 500_000, 900_000] {
+    let mut killed_at = [false; KILLED_AT.len()];
+    for (is_killed, count) in killed_at.iter_mut().zip(KILLED_AT) {
         let processes = two_migrations(&house).await;
         wait_until_copied(&database, count).await;
         let mut exits = Vec::new();
@@ -66,7 +72,7 @@ async fn move_in_with_kills() -> usize {
             exits.push(kill(process).await);
         }
         // One that came to its own end has moved everything in.
-        kills += usize::from(exits == [Exit::Signal(9); 2]);
+        *is_killed = exits == [Exit::Signal(9); 2];
     }
     for process in two_migrations(&house).await {
         let exit = process.process.wait_for_exit(LONG).await.unwrap();
@@ -83,7 +89,7 @@ async fn move_in_with_kills() -> usize {
     let users = house.client(&service, ADMIN).read("/users/").await.unwrap();
     assert_eq!(users[2]["name"], "Zoë Bouman");
     service.stop().await.unwrap();
-    kills
+    killed_at
 }
 
 /// Kills a migration, unless it is over, and tells how it has ended. By itself it must have ended well.

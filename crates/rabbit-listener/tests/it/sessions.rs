@@ -66,6 +66,7 @@ async fn connections_that_are_cut_are_renewed_and_nothing_is_lost() -> anyhow::R
     // A connection may be tried twice where the broker stands still, but none ends that was not cut.
     let sessions = log.lines().iter().filter(|line| line.contains("consuming queue=")).count();
     assert_eq!(sessions, 6, "{:#?}", log.lines());
+    assert!(proxy.accepted() <= 12, "{} connections", proxy.accepted());
     running.stop().await
 }
 

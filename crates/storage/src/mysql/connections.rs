@@ -42,7 +42,8 @@ pub(super) const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ C
 const STATEMENT_LIMIT: &str = "SET SESSION lock_wait_timeout = 120 /*M!100101 , SESSION max_statement_time = 120 */ \
     /*!50708 , SESSION max_execution_time = 120000 */";
 
-/// For how many seconds they wait for a row that somebody else has locked, where that is not the usual time.
+/// For how many seconds they wait for a row that somebody else has locked, as [`Patience`] has it; [`SESSION`]'s is for connections
+/// past the pool.
 const LOCK_LIMIT: &str = "SESSION innodb_lock_wait_timeout";
 
 /// Which session it is, and of which server: behind one address there may be several, each with numbers of its own.
@@ -208,7 +209,7 @@ impl Manager for Maker {
 
     async fn create(&self) -> Result<Session, sqlx::Error> {
         let mut connection = connect(&self.options).await?;
-        let seconds = self.lock_limit.as_secs();
+        let seconds = self.lock_limit.as_secs().max(1);
         let limits = format!("{STATEMENT_LIMIT}, {LOCK_LIMIT} = {seconds}");
         connection.execute(AssertSqlSafe(limits)).await?;
         let id = SessionId::of(&mut connection).await?;
@@ -267,7 +268,7 @@ mod tests {
                 .await
                 .unwrap()
         };
-        loop {
+        for _ in 0..100 {
             let began = Instant::now();
             let (before, after) = (pings().await, pings().await);
             // Where the machine stood still between the two, the connection was rightly asked whether it still works.
@@ -276,6 +277,7 @@ mod tests {
                 return;
             }
         }
+        panic!("two reads always take a second");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,8 +10,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, anyhow, bail};
 
-/// So many seconds a node may take to answer: longer than it stands still.
-const ANSWER: &str = "60";
+/// So many seconds a node may take to answer: longer than it stands still, and less than a call into it is waited for, so that the
+/// error says what it came to.
+const ANSWER: &str = "50";
 
 /// What a queue holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -12,6 +14,8 @@ use super::SOON;
 pub(crate) const SERVICE_WAITS: Duration = Duration::from_secs(4);
 /// How long the service waits for the request of a client that has connected, before it closes the connection.
 const SERVICE_LISTENS: Duration = Duration::from_secs(10);
+/// Within this time the service says that it takes too long, while a change may go on: who makes it again may meet what it has done.
+const SERVICE_TAKES: Duration = Duration::from_secs(25);
 /// How often in a row a client does as it is told and comes back: a minute long at the least.
 const TIMES: usize = 15;
 
@@ -53,18 +57,30 @@ impl Answer {
 /// waited is not expected to. The same holds where this test stood still for so long, once it had connected, that the service has
 /// closed the connection.
 pub(crate) async fn answer_to(
+    request: impl FnMut() -> reqwest::RequestBuilder,
+) -> anyhow::Result<reqwest::Response> {
+    counted_answer_to(request, &AtomicUsize::new(0)).await
+}
+
+/// As [`answer_to`], and counts how often it came back.
+async fn counted_answer_to(
     mut request: impl FnMut() -> reqwest::RequestBuilder,
+    came_back: &AtomicUsize,
 ) -> anyhow::Result<reqwest::Response> {
     for _ in 0..TIMES {
         let asked = Instant::now();
         let response = match request().send().await {
-            Err(error) if error.is_request() && asked.elapsed() >= SERVICE_LISTENS => continue,
+            Err(error) if error.is_request() && asked.elapsed() >= SERVICE_LISTENS => {
+                came_back.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             response => response?,
         };
         let is_told_to_come_back = response.status() == 503 && response.headers().contains_key("retry-after");
-        if !is_told_to_come_back || asked.elapsed() < SERVICE_WAITS {
+        if !is_told_to_come_back || !(SERVICE_WAITS..SERVICE_TAKES).contains(&asked.elapsed()) {
             return Ok(response);
         }
+        came_back.fetch_add(1, Ordering::Relaxed);
     }
     bail!("told to come back again and again, or hung up on, each time after a wait")
 }
@@ -76,16 +92,23 @@ pub(crate) struct Client {
     address: String,
     authorization: Option<String>,
     comes_back: bool,
+    /// How often it has come back, and its clones.
+    came_back: Arc<AtomicUsize>,
 }
 
 impl Client {
     pub(crate) fn new(http: reqwest::Client, address: String, authorization: Option<String>) -> Self {
-        Self { http, address, authorization, comes_back: true }
+        Self { http, address, authorization, comes_back: true, came_back: Arc::default() }
     }
 
     /// The same client, if it makes each request once, whatever it is told.
     pub(crate) fn asking_once(&self) -> Self {
         Self { comes_back: false, ..self.clone() }
+    }
+
+    /// How often it has come back so far: where the machine stood still, and for no other reason.
+    pub(crate) fn came_back(&self) -> usize {
+        self.came_back.load(Ordering::Relaxed)
     }
 
     /// A request to be completed and sent by the caller.
@@ -113,10 +136,12 @@ impl Client {
         }
         for _ in 0..TIMES {
             let begun = Instant::now();
-            let response = answer_to(request).await.with_context(what)?;
+            let response = counted_answer_to(request, &self.came_back).await.with_context(what)?;
             match Answer::of(response).await {
                 // What was being read is broken off, where the service has waited in vain for the rest of it.
-                Err(_) if method == Method::GET && begun.elapsed() >= SERVICE_WAITS => {}
+                Err(_) if method == Method::GET && begun.elapsed() >= SERVICE_WAITS => {
+                    self.came_back.fetch_add(1, Ordering::Relaxed);
+                }
                 answer => return answer.with_context(what),
             }
         }
