@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::house::{
-    ADMIN, Answer, AuditTrail, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, answer_to,
-    message, on_every_engine, user,
+    ADMIN, Answer, AuditTrail, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
+    on_every_engine, user,
 };
 
 on_every_engine!(
@@ -389,7 +389,7 @@ async fn a_reading_whose_client_leaves_is_told_with_what_was_sent(engine: Engine
         id = trail.next_id();
         scientist.request(Method::GET, "/measures/2").header("x-request-id", &id)
     };
-    let mut response = answer_to(request).await.unwrap();
+    let mut response = scientist.answer_to(request).await.unwrap();
     let mut seen = 0;
     while seen < 1_000_000 {
         seen += response.chunk().await.unwrap().unwrap().len();

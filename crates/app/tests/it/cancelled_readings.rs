@@ -12,9 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::house::{
-    ADMIN, Client, Engine, House, SERVICE_WAITS, SOON, Service, Session, answer_to, on_every_engine,
-};
+use crate::house::{ADMIN, Client, Engine, House, SERVICE_WAITS, SOON, Service, Session, on_every_engine};
 
 on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind);
 
@@ -46,17 +44,12 @@ const QUERIES: [&str; 6] = [
 #[derive(Clone)]
 struct Reader {
     username: String,
+    /// With a token that is good for an hour.
     client: Client,
     experiment: u64,
 }
 
 impl Reader {
-    /// The same reader with a new token: each is good for an hour only.
-    fn signed_in_again(self, house: &House, service: &Service) -> Self {
-        let client = house.client(service, &self.username);
-        Self { client, ..self }
-    }
-
     fn values(&self) -> Range<f64> {
         let first = self.experiment as f64 * DISTANCE;
         first..first + DISTANCE
@@ -72,7 +65,7 @@ impl Reader {
             return Ok(timeout(patience, request().send()).await.is_err());
         }
         let begun = Instant::now();
-        let mut response = answer_to(request).await?;
+        let mut response = self.client.answer_to(request).await?;
         ensure!(response.status() == 200, "{query}: {}", response.status());
         let mut wanted = rand::rng().random_range(1..100_000_usize);
         loop {
@@ -150,21 +143,21 @@ async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_beh
     let service = house.ready_service().await.unwrap();
     let mut database = house.session().await.unwrap();
     let before = open_files(&service).unwrap();
-    let readers = readers(&house, &service, &mut database).await.unwrap();
+    let mut readers = readers(&house, &service, &mut database).await.unwrap();
 
     let mut left = count.div_ceil(READERS);
     while left > 0 {
         let portion = left.min(ON_A_TOKEN);
         let mut work = JoinSet::new();
-        for reader in readers.iter().cloned() {
-            work.spawn(reader.signed_in_again(&house, &service).work(portion));
+        for reader in &mut readers {
+            // The portion before may have taken most of the hour.
+            reader.client = house.client(&service, &reader.username);
+            work.spawn(reader.clone().work(portion));
         }
         work.join_all().await.into_iter().collect::<anyhow::Result<()>>().unwrap();
         left -= portion;
     }
 
-    let readers = readers.into_iter().map(|reader| reader.signed_in_again(&house, &service));
-    let readers: Vec<_> = readers.collect();
     // Everybody gets the own measures, whole.
     for reader in &readers {
         reader.read_own().await.unwrap();

@@ -7,7 +7,6 @@ mod books;
 mod client;
 mod scrape;
 mod session;
-mod stock;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{MySqlServer, RabbitMq, ReservedPort, ServiceProcess, wait_until};
+use mymonit_test_support::{MySqlServer, QueueState, RabbitMq, ReservedPort, ServiceProcess, wait_until};
 use reqwest::StatusCode;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -23,16 +22,17 @@ use tokio::time::timeout;
 pub(crate) use adapter::{Adapter, message};
 pub(crate) use audit_trail::AuditTrail;
 pub(crate) use books::Books;
-pub(crate) use client::{Answer, Client, SERVICE_WAITS, answer_to, user};
+pub(crate) use client::{Answer, Client, SERVICE_WAITS, user};
 pub(crate) use scrape::Scrape;
 pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
-pub(crate) use stock::Stock;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
 /// Long enough for anything that should happen soon, on a machine that does other things as well.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// Long enough for what takes a while anyhow, on such a machine.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
+/// The default of `RABBIT_PREFETCH`: no more messages than that are in flight.
+pub(crate) const PREFETCH: u16 = 3_000;
 /// How long a stop is waited for. Whether it took no longer than specification §1 allows is in the status: the service looks at the
 /// clock itself, and ends with another one than 0 where something has not ended in time. A limit here would count
 /// whatever else this machine does meanwhile.
@@ -153,7 +153,19 @@ impl House {
 
     /// How many messages are in the queue, whether they wait or are with a consumer. Not for a private broker.
     pub(crate) async fn queued(&self) -> anyhow::Result<u64> {
-        Ok(Stock::take(&self.broker_url).await?.queued())
+        Ok(queue_at(&self.broker_url).await?.queued())
+    }
+
+    /// Waits until the queue holds just that. Not for a private broker.
+    pub(crate) async fn wait_until_queue_holds(&self, expected: QueueState) {
+        wait_until("the queue holds what is expected", SOON, async || {
+            match queue_at(&self.broker_url).await {
+                Ok(state) if state == expected => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+        .unwrap();
     }
 
     /// Waits until the broker has an acknowledgement for each message that it has confirmed; what is committed can be read a
@@ -372,4 +384,10 @@ impl Service {
         let lines = self.process.lines();
         lines.iter().rev().take(20).rev().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Asks the queue in that virtual host of the shared broker.
+async fn queue_at(broker_url: &str) -> anyhow::Result<QueueState> {
+    let (_, vhost) = broker_url.rsplit_once('/').context("a virtual host")?;
+    RabbitMq::shared().await?.queue(vhost, "measures").await
 }

@@ -9,10 +9,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::sleep;
 
-use crate::house::{Books, Engine, House, SCIENTIST, Service, message};
-
-/// The default of `RABBIT_PREFETCH`: no more messages than that are in flight.
-const PREFETCH: i64 = 3_000;
+use crate::house::{Books, Engine, House, PREFETCH, SCIENTIST, Service, message};
 
 #[tokio::test]
 async fn ten_kills_lose_and_double_none_of_100_000_messages_with_ids() {
@@ -78,7 +75,7 @@ impl Killing {
             kills += u32::from(books.waiting > 0);
             // Doubles stay, and messages with an id are not doubled.
             let least = if self.with_ids { 0 } else { excess };
-            let possible = least..=least + PREFETCH;
+            let possible = least..=least + i64::from(PREFETCH);
             assert!(
                 possible.contains(&books.excess),
                 "{} beyond the published; {least} before",

@@ -3,15 +3,15 @@
 
 use std::net::Ipv4Addr;
 
-use mymonit_test_support::{RabbitMq, ReservedPort, wait_until};
+use mymonit_test_support::{QueueState, RabbitMq, ReservedPort, wait_until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::house::{
-    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Stock, WAITING_FOR_A_TABLE,
-    message, on_every_engine, user,
+    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, WAITING_FOR_A_TABLE, message,
+    on_every_engine, user,
 };
 
 on_every_engine!(
@@ -132,21 +132,11 @@ async fn nothing_is_acknowledged_before_it_is_committed(engine: Engine) {
         }
         Engine::Sqlite => service.wait_until_part("consumer", false).await.unwrap(),
     }
-    let stock = async |expected: Stock| {
-        wait_until("the queue holds what is expected", SOON, async || {
-            match Stock::take(&house.broker_url).await {
-                Ok(stock) if stock == expected => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await
-        .unwrap();
-    };
-    stock(Stock { ready: 0, unacknowledged: 1, consumers: 1 }).await;
+    house.wait_until_queue_holds(QueueState { ready: 0, unacknowledged: 1, consumers: 1 }).await;
 
     service.process.kill9().await.unwrap();
     // The message is back in the queue.
-    stock(Stock { ready: 1, unacknowledged: 0, consumers: 0 }).await;
+    house.wait_until_queue_holds(QueueState { ready: 1, unacknowledged: 0, consumers: 0 }).await;
 
     drop(holder);
     service.process.start_again().await.unwrap();

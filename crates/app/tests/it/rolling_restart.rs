@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::house::{
-    ADMIN, Adapter, Answer, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
+    ADMIN, Adapter, Answer, Client, Engine, House, OTHER_SCIENTIST, PREFETCH, SCIENTIST, SOON, Service,
+    message,
 };
 
 /// What the project's own nginx is given. It asks Docker for the addresses of the processes, which only newer versions than
@@ -43,8 +44,6 @@ const STANDS_STILL: Duration = Duration::from_millis(500);
 const SENT_WITHIN: Duration = Duration::from_secs(2);
 /// How many times everything is done at most, until all is well.
 const ATTEMPTS: usize = 3;
-/// The default of `RABBIT_PREFETCH`: how many messages may be delivered again after a stop that is cut short.
-const PREFETCH: usize = 3_000;
 
 /// What the container's nginx says of each process: when it is left alone, and for how long.
 fn of_a_process() -> &'static str {
@@ -365,7 +364,7 @@ async fn restart_under_load(house: &House, services: &[Service; 2], nginx: &Ngin
     house.wait_until_all_is_acknowledged().await;
     let stored = house.client_at(&nginx.url(), OTHER_SCIENTIST).measures("/measures/2").await?.len();
     // A stop that was cut short may have left what it had in its hands unacknowledged.
-    let expected = published..=published + cut_short * PREFETCH;
+    let expected = published..=published + cut_short * usize::from(PREFETCH);
     assert!(expected.contains(&stored), "{stored} of {published} messages are stored, {cut_short} cut short");
     Ok(())
 }

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::house::{
-    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, Session, Stock, WAITING_FOR_A_TABLE,
-    message, on_every_engine,
+    ADMIN, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, Session, WAITING_FOR_A_TABLE, message,
+    on_every_engine,
 };
 
 on_every_engine!(
@@ -387,8 +387,8 @@ async fn the_service_lives_without_database_and_broker_and_becomes_ready_by_itse
 
     // The broker goes and comes again; clients are answered all the time. What it has no acknowledgement for by then, it would
     // rightly deliver once more.
-    wait_until("all messages are acknowledged", SOON, async || match Stock::of(&broker, "/").await {
-        Ok(stock) if stock.queued() == 0 => Ok(()),
+    wait_until("all messages are acknowledged", SOON, async || match broker.queue("/", "measures").await {
+        Ok(queue) if queue.queued() == 0 => Ok(()),
         other => Err(format!("{other:?}")),
     })
     .await

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mymonit_test_support::{Exit, MySqlServer, RabbitMq, wait_until};
+use mymonit_test_support::{Exit, MySqlServer, QueueState, RabbitMq, wait_until};
 use rand::RngExt;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::house::{
-    Books, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SERVICE_WAITS, SOON, STOP_LIMIT, Service,
-    Stock, answer_to, message, mysql_session, on_every_engine,
+    Books, Client, Engine, House, OTHER_SCIENTIST, PREFETCH, SCIENTIST, SERVICE_WAITS, SOON, STOP_LIMIT,
+    Service, message, mysql_session, on_every_engine,
 };
 
 on_every_engine!(
@@ -124,7 +124,8 @@ async fn an_answer_that_is_being_read_is_finished(engine: Engine) {
     for _ in 0..5 {
         let lines = service.process.line_count();
         let scientist = house.client(&service, OTHER_SCIENTIST);
-        let answer = answer_to(|| scientist.request(reqwest::Method::GET, "/measures/2")).await.unwrap();
+        let answer =
+            scientist.answer_to(|| scientist.request(reqwest::Method::GET, "/measures/2")).await.unwrap();
         let (stopped, read) = tokio::join!(service.stop(), read_during_the_stop(&service, answer));
         stopped.unwrap();
         let printed = service.process.lines();
@@ -169,9 +170,6 @@ async fn read_to_the_end(scientist: Client) -> usize {
     answers
 }
 
-/// The default of `RABBIT_PREFETCH`: no more messages than that are in flight.
-const PREFETCH: i64 = 3_000;
-
 async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_again(engine: Engine) {
     const PORTION: u32 = 5_000;
     let house = House::new(engine).await.unwrap();
@@ -200,7 +198,11 @@ async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_a
         books.balance().await;
         if service.has_cut_a_stop_short(lines) {
             // Nothing is lost.
-            assert!((excess..=excess + PREFETCH).contains(&books.excess), "{} after {excess}", books.excess);
+            assert!(
+                (excess..=excess + i64::from(PREFETCH)).contains(&books.excess),
+                "{} after {excess}",
+                books.excess
+            );
             continue;
         }
         assert_eq!(
@@ -238,13 +240,7 @@ async fn stop_with_a_request_under_way(house: &House, service: &Service) {
 
 /// Waits until the one message that the service had in hand waits in the queue again.
 async fn wait_until_it_is_back(house: &House) {
-    let expected = Stock { ready: 1, unacknowledged: 0, consumers: 0 };
-    wait_until("the message is back", SOON, async || match Stock::take(&house.broker_url).await {
-        Ok(stock) if stock == expected => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await
-    .unwrap();
+    house.wait_until_queue_holds(QueueState { ready: 1, unacknowledged: 0, consumers: 0 }).await;
 }
 
 #[tokio::test]

@@ -14,18 +14,26 @@ use anyhow::{Context as _, anyhow, bail};
 /// error says what it came to.
 const ANSWER: &str = "50";
 
-/// What a queue holds.
+/// What a queue itself says that it holds.
+///
+/// A passive declaration tells less. A consumer is gone from it as soon as it is cancelled, but what it held is
+/// counted nowhere until the broker has put it back, some time after the connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueState {
     /// Messages that nobody has been delivered.
     pub ready: u64,
-    /// Messages that have been delivered and not acknowledged.
+    /// Messages that are with a consumer, or were and are not back yet.
     pub unacknowledged: u64,
     /// Those who consume it.
     pub consumers: u64,
 }
 
 impl QueueState {
+    /// All messages in it.
+    pub fn queued(&self) -> u64 {
+        self.ready + self.unacknowledged
+    }
+
     /// The expressions that tell it.
     pub(super) fn question(vhost: &str, queue: &str) -> String {
         format!(

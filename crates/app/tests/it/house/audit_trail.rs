@@ -3,7 +3,7 @@ use mymonit_test_support::{Stream, wait_until};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Answer, Client, SOON, Service, answer_to};
+use super::{Answer, Client, SOON, Service};
 
 /// Reads the audit events of a service as an auditor would, and makes requests that it can tell apart.
 pub(crate) struct AuditTrail<'a> {
@@ -60,7 +60,7 @@ impl<'a> AuditTrail<'a> {
             let request = client.request(method.clone(), path).header("x-request-id", &id);
             if let Some(body) = &body { request.json(body) } else { request }
         };
-        let answer = Answer::of(answer_to(request).await?).await?;
+        let answer = Answer::of(client.answer_to(request).await?).await?;
         let events = self.of_request(&id, 1).await;
         let mut events = events.with_context(|| format!("{method} {path}: {answer:?}"))?;
         Ok((answer, events.remove(0)))
@@ -73,7 +73,7 @@ impl<'a> AuditTrail<'a> {
             id = self.next_id();
             client.request(Method::GET, path).header("x-request-id", &id)
         };
-        let answer = Answer::of(answer_to(request).await?).await?;
+        let answer = Answer::of(client.answer_to(request).await?).await?;
         self.of_request(&id, 0).await?;
         Ok(answer)
     }

@@ -1,6 +1,6 @@
-use mymonit_test_support::wait_until;
+use mymonit_test_support::{QueueState, wait_until};
 
-use super::{Adapter, House, LONG, Session, Stock};
+use super::{Adapter, House, LONG, Session, queue_at};
 
 /// Keeps account of what is in the database and what is in the queue, beside the ten measures of the example
 /// data, while the service is ended again and again.
@@ -71,9 +71,9 @@ impl Books {
 
     /// Waits until broker and database have seen that the service is gone, so that nothing moves any more, and gives
     /// what the queue holds.
-    async fn wait_until_settled(&mut self) -> Stock {
+    async fn wait_until_settled(&mut self) -> QueueState {
         let stock = wait_until("the queue has everything back", LONG, async || {
-            let stock = Stock::take(&self.broker_url).await.map_err(|error| format!("{error:#}"))?;
+            let stock = queue_at(&self.broker_url).await.map_err(|error| format!("{error:#}"))?;
             let is_back = stock.consumers == 0 && stock.unacknowledged == 0;
             if is_back { Ok(stock) } else { Err(format!("{stock:?}")) }
         })

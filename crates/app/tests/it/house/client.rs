@@ -52,40 +52,7 @@ impl Answer {
     }
 }
 
-/// Makes a request, and makes it again where the service has waited in vain and says when to come back: the database, or this
-/// machine, stood still for longer than a request waits. Nothing has been done then. Who is told to come back without having
-/// waited is not expected to. The same holds where this test stood still for so long, once it had connected, that the service has
-/// closed the connection.
-pub(crate) async fn answer_to(
-    request: impl FnMut() -> reqwest::RequestBuilder,
-) -> anyhow::Result<reqwest::Response> {
-    counted_answer_to(request, &AtomicUsize::new(0)).await
-}
-
-/// As [`answer_to`], and counts how often it came back.
-async fn counted_answer_to(
-    mut request: impl FnMut() -> reqwest::RequestBuilder,
-    came_back: &AtomicUsize,
-) -> anyhow::Result<reqwest::Response> {
-    for _ in 0..TIMES {
-        let asked = Instant::now();
-        let response = match request().send().await {
-            Err(error) if error.is_request() && asked.elapsed() >= SERVICE_LISTENS => {
-                came_back.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-            response => response?,
-        };
-        let is_told_to_come_back = response.status() == 503 && response.headers().contains_key("retry-after");
-        if !is_told_to_come_back || !(SERVICE_WAITS..SERVICE_TAKES).contains(&asked.elapsed()) {
-            return Ok(response);
-        }
-        came_back.fetch_add(1, Ordering::Relaxed);
-    }
-    bail!("told to come back again and again, or hung up on, each time after a wait")
-}
-
-/// Somebody with `curl`, who comes back when told to: see [`answer_to`].
+/// Somebody with `curl`, who comes back when told to: see [`Client::answer_to`].
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -120,6 +87,33 @@ impl Client {
         }
     }
 
+    /// Makes a request, and makes it again where the service has waited in vain and says when to come back: the database, or this
+    /// machine, stood still for longer than a request waits. Nothing has been done then. Who is told to come back without having
+    /// waited is not expected to. The same holds where this test stood still for so long, once it had connected, that the service has
+    /// closed the connection.
+    pub(crate) async fn answer_to(
+        &self,
+        mut request: impl FnMut() -> reqwest::RequestBuilder,
+    ) -> anyhow::Result<reqwest::Response> {
+        for _ in 0..TIMES {
+            let asked = Instant::now();
+            match request().send().await {
+                Err(error) if error.is_request() && asked.elapsed() >= SERVICE_LISTENS => {}
+                response => {
+                    let response = response?;
+                    let is_told_to_come_back =
+                        response.status() == 503 && response.headers().contains_key("retry-after");
+                    let has_waited = (SERVICE_WAITS..SERVICE_TAKES).contains(&asked.elapsed());
+                    if !is_told_to_come_back || !has_waited {
+                        return Ok(response);
+                    }
+                }
+            }
+            self.came_back.fetch_add(1, Ordering::Relaxed);
+        }
+        bail!("told to come back again and again, or hung up on, each time after a wait")
+    }
+
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -136,7 +130,7 @@ impl Client {
         }
         for _ in 0..TIMES {
             let begun = Instant::now();
-            let response = counted_answer_to(request, &self.came_back).await.with_context(what)?;
+            let response = self.answer_to(request).await.with_context(what)?;
             match Answer::of(response).await {
                 // What was being read is broken off, where the service has waited in vain for the rest of it.
                 Err(_) if method == Method::GET && begun.elapsed() >= SERVICE_WAITS => {
