@@ -1,0 +1,37 @@
+-- Publishers have an identity: the broker account that RabbitMQ checks against the property `user-id`.
+
+-- The publishers that an administrator has registered. IS_BOUND is 1 for one that may publish to its
+-- experiments only. Names are bytes: the collations ignore trailing spaces, and those of a user-id count.
+CREATE TABLE PUBLISHERS (
+    NAME VARBINARY(255) NOT NULL,
+    IS_BOUND BOOLEAN NOT NULL,
+    PRIMARY KEY (NAME)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE PUBLISHER_EXPERIMENTS (
+    PUBLISHER VARBINARY(255) NOT NULL,
+    EXPERIMENT_ID INT UNSIGNED NOT NULL,
+    PRIMARY KEY (PUBLISHER, EXPERIMENT_ID),
+    CONSTRAINT FK_PUBLISHER_EXPERIMENTS_PUBLISHER FOREIGN KEY (PUBLISHER) REFERENCES PUBLISHERS (NAME) ON DELETE CASCADE,
+    CONSTRAINT FK_PUBLISHER_EXPERIMENTS_EXPERIMENT FOREIGN KEY (EXPERIMENT_ID) REFERENCES EXPERIMENTS (ID)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- Message ids count for each publisher alone. PUBLISHER is the user-id, or empty for messages without one. Ids of
+-- before this migration match any publisher until they expire: they have the byte FF, which no user-id is, since it is
+-- not UTF-8 and a user-id that is not UTF-8 counts as none.
+ALTER TABLE MESSAGE_IDS
+    ADD COLUMN PUBLISHER VARBINARY(255) NOT NULL DEFAULT X'FF' FIRST,
+    DROP PRIMARY KEY,
+    ADD PRIMARY KEY (PUBLISHER, MESSAGE_ID);
+
+-- BYTES is what a rejected message takes. The sum of all is read from its index.
+ALTER TABLE REJECTED_MESSAGES
+    ADD COLUMN PUBLISHER VARBINARY(255) NOT NULL DEFAULT X'FF' AFTER RECEIVED_AT,
+    DROP KEY UK_REJECTED_MESSAGES_MESSAGE_ID,
+    ADD UNIQUE KEY UK_REJECTED_MESSAGES_MESSAGE_ID (PUBLISHER, MESSAGE_ID),
+    ADD COLUMN BYTES BIGINT UNSIGNED GENERATED ALWAYS AS (SIZE + LENGTH(DETAIL) + LENGTH(PROPERTIES)) STORED,
+    ADD KEY IX_REJECTED_MESSAGES_BYTES (BYTES);
+
+ALTER TABLE MESSAGE_IDS ALTER COLUMN PUBLISHER DROP DEFAULT;
+
+ALTER TABLE REJECTED_MESSAGES ALTER COLUMN PUBLISHER DROP DEFAULT;
