@@ -1,15 +1,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::InvalidField;
 use crate::text::text_type;
+use crate::{Description, InvalidField};
 
 text_type! {
     /// The name of an experiment, 1–255 characters, unique, by which messages refer to it.
     ExperimentName, "name", 255
 }
 
-/// The number that the system gives to an experiment, from 1.
+/// The generated number of an experiment, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExperimentId(u32);
 
@@ -57,6 +57,34 @@ pub struct Experiment {
     pub experiment_id: ExperimentId,
     /// Unique.
     pub name: ExperimentName,
+    /// What it is about.
+    pub description: Description,
+    /// Whether it is over: readable, but takes no new measures.
+    pub archived: bool,
+}
+
+/// A new experiment, without a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExperimentDetails {
+    /// Unique.
+    pub name: ExperimentName,
+    /// What it is about.
+    pub description: Description,
+    /// Whether it is over.
+    pub archived: bool,
+}
+
+impl ExperimentDetails {
+    /// An experiment that is not archived, without a description.
+    pub fn named(name: ExperimentName) -> Self {
+        Self { name, description: Description::default(), archived: false }
+    }
+
+    /// The experiment that has been given that number.
+    pub fn numbered(self, experiment_id: ExperimentId) -> Experiment {
+        let Self { name, description, archived } = self;
+        Experiment { experiment_id, name, description, archived }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 use std::fmt;
 
-/// A value with two faces: itself in the program, `***` wherever it is printed.
+/// A secret value: `Debug` and `Display` print `***`, so that no log line can show it.
 ///
-/// `Debug` and `Display` both mask it, so that no log line can show it, however careless the line
-/// is. It is not serialisable; a door that has to hand it to a client says so with
-/// [`Faceted::reveal`].
+/// It is not serialisable; code that returns it to a client calls [`Faceted::reveal`].
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Faceted<T>(T);
 

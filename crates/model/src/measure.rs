@@ -1,5 +1,7 @@
+use std::str::FromStr;
+
 use crate::text::text_type;
-use crate::{InvalidField, Timestamp};
+use crate::{InvalidField, SensorId, Timestamp};
 
 text_type! {
     /// The name of a measure type, such as `hertz`, by which messages and clients refer to it.
@@ -21,6 +23,11 @@ text_type! {
 pub struct MeasureTypeId(u16);
 
 impl MeasureTypeId {
+    /// The least key.
+    pub const MIN: Self = Self(1);
+    /// The greatest key.
+    pub const MAX: Self = Self(u16::MAX);
+
     /// Takes a key that the database gave.
     pub const fn new(id: u16) -> Self {
         Self(id)
@@ -32,7 +39,21 @@ impl MeasureTypeId {
     }
 }
 
-/// What a measure is a number of: a named SI derived unit (SI Brochure, 9th edition, table 4).
+impl FromStr for MeasureTypeId {
+    type Err = InvalidField;
+
+    fn from_str(raw: &str) -> Result<Self, InvalidField> {
+        match raw.parse() {
+            Ok(id) if Self(id) >= Self::MIN && raw.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(id)),
+            _ => {
+                let allowed = format!("must be an integer from {} to {}", Self::MIN.0, Self::MAX.0);
+                Err(InvalidField::new("measure_type_id", allowed))
+            }
+        }
+    }
+}
+
+/// The unit of a measure, such as a unit of the SI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeasureType {
     /// The key in the database.
@@ -91,6 +112,8 @@ pub struct StoredMeasure {
     pub id: MeasureId,
     /// What it measures.
     pub measure_type: MeasureTypeId,
+    /// Where it comes from, if that is known.
+    pub sensor: Option<SensorId>,
     /// When it was measured, UTC.
     pub timestamp: Timestamp,
     /// The number, in the unit of its measure type.

@@ -1,6 +1,6 @@
 use thiserror::Error;
 
-/// A field whose value breaks a rule of the domain. `message` reads on after the field's name.
+/// A field whose value breaks a rule of the domain. `message` continues the field's name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{field}` {message}")]
 pub struct InvalidField {
@@ -17,13 +17,36 @@ impl InvalidField {
     }
 }
 
-/// The rule for all text (specification §2): trimmed, not blank, no control characters, at most
-/// `max` characters, any Unicode otherwise.
+/// The rule for names: trimmed, not blank, no control characters, at most `max` characters.
 pub(crate) fn checked(field: &'static str, raw: &str, max: usize) -> Result<String, InvalidField> {
-    let text = raw.trim();
-    if text.is_empty() {
+    let text = existing(field, raw, max)?;
+    refuse_bidi_controls(field, &text)?;
+    Ok(text)
+}
+
+/// As [`checked`], with the bidi controls that earlier releases accepted in names.
+pub(crate) fn existing(field: &'static str, raw: &str, max: usize) -> Result<String, InvalidField> {
+    if raw.trim().is_empty() {
         return Err(InvalidField::new(field, "must not be blank"));
     }
+    existing_or_blank(field, raw, max)
+}
+
+/// Characters that change the order in which others are shown, so that a name can look like another
+/// one (Unicode's property Bidi_Control).
+fn refuse_bidi_controls(field: &'static str, text: &str) -> Result<(), InvalidField> {
+    let is_bidi_control = |character| {
+        matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.chars().any(is_bidi_control) {
+        return Err(InvalidField::new(field, "must not contain bidirectional control characters"));
+    }
+    Ok(())
+}
+
+fn existing_or_blank(field: &'static str, raw: &str, max: usize) -> Result<String, InvalidField> {
+    let text = raw.trim();
     if text.chars().any(char::is_control) {
         return Err(InvalidField::new(field, "must not contain control characters"));
     }
@@ -33,10 +56,10 @@ pub(crate) fn checked(field: &'static str, raw: &str, max: usize) -> Result<Stri
     Ok(text.to_owned())
 }
 
-/// Defines a text type that holds only what [`checked`] lets through. Clones share the text, since each of a million
-/// measures carries the name of its type.
+/// Defines a text type that holds only what [`checked`] accepts. Clones share the text, since
+/// each of a million measures carries the name of its type.
 macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal) => {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal $(, $further:path)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(std::sync::Arc<str>);
@@ -45,12 +68,23 @@ macro_rules! text_type {
             /// The greatest number of characters.
             pub const MAX_CHARS: usize = $max;
 
-            /// Takes trimmed text of 1 to [`Self::MAX_CHARS`] characters without control characters.
+            /// Takes trimmed text of 1 to [`Self::MAX_CHARS`] characters, no control characters.
             ///
             /// # Errors
             /// Names the field where the text is blank, too long or holds a control character.
             pub fn new(raw: &str) -> Result<Self, $crate::InvalidField> {
-                $crate::text::checked($field, raw, Self::MAX_CHARS).map(|text| Self(text.into()))
+                let text = $crate::text::checked($field, raw, Self::MAX_CHARS)?;
+                $($further(&text)?;)?
+                Ok(Self(text.into()))
+            }
+
+            /// As [`Self::new`], for text that is stored or looked up: earlier releases accepted
+            /// bidi controls.
+            ///
+            /// # Errors
+            /// As [`Self::new`].
+            pub fn existing(raw: &str) -> Result<Self, $crate::InvalidField> {
+                $crate::text::existing($field, raw, Self::MAX_CHARS).map(|text| Self(text.into()))
             }
 
             /// The text.
@@ -68,6 +102,30 @@ macro_rules! text_type {
 }
 pub(crate) use text_type;
 
+/// What something is, in words: 0–2,000 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Description(String);
+
+impl Description {
+    /// The greatest number of characters.
+    pub const MAX_CHARS: usize = 2_000;
+
+    /// Takes trimmed text of up to [`Self::MAX_CHARS`] characters, no control characters.
+    ///
+    /// # Errors
+    /// Names `description` where the text is too long or holds a control character.
+    pub fn new(raw: &str) -> Result<Self, InvalidField> {
+        let text = existing_or_blank("description", raw, Self::MAX_CHARS)?;
+        refuse_bidi_controls("description", &text)?;
+        Ok(Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +141,28 @@ mod tests {
             let refusal = checked("name", raw, 10).unwrap_err();
             assert_eq!(refusal.field, "name", "{raw:?}");
         }
+    }
+
+    #[test]
+    fn a_description_may_be_blank_and_is_refused_by_its_name() {
+        assert_eq!(Description::new("  ").unwrap(), Description::default());
+        assert_eq!(Description::new(" since 2022 ").unwrap().as_str(), "since 2022");
+        assert!(Description::new(&"é".repeat(2_000)).is_ok());
+        for raw in ["two\nlines", &"é".repeat(2_001)] {
+            assert_eq!(Description::new(raw).unwrap_err().field, "description");
+        }
+    }
+
+    #[test]
+    fn bidi_controls_are_refused_unless_they_are_there_already() {
+        for control in ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'] {
+            let raw = format!("a{control}b");
+            assert_eq!(checked("name", &raw, 10).unwrap_err().field, "name", "{raw:?}");
+            assert_eq!(Description::new(&raw).unwrap_err().field, "description", "{raw:?}");
+            assert_eq!(existing("name", &raw, 10).unwrap(), raw);
+        }
+        // Joiners, which scripts and emoji need.
+        assert!(checked("name", "\u{1f469}\u{200d}\u{1f52c} \u{5d0}\u{628}", 10).is_ok());
     }
 
     #[test]

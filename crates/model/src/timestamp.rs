@@ -2,18 +2,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::tz::Offset;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::InvalidField;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// A moment in UTC to the nanosecond, from 1970-01-01T00:00:00Z to 2262-04-11T23:47:16.854775807Z:
-/// what fits a signed 64-bit number of nanoseconds since the Unix epoch. Leap seconds are not counted,
-/// as in Unix time. What is finer than a nanosecond is cut off.
+/// A time in UTC to the nanosecond, from 1970-01-01T00:00:00Z to 2262-04-11T23:47:16.854775807Z
+/// (a signed 64-bit number of Unix nanoseconds, without leap seconds). Finer digits are cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -34,14 +32,30 @@ impl Timestamp {
         self.0
     }
 
-    /// The present moment of the system's clock, kept within the range of the type.
+    /// The system clock's time, clamped to the range of the type.
     pub fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
     }
 
-    /// Takes Unix seconds written as a decimal number, exactly: `1650000000`, `1650000000.000000001`
-    /// or `1.65e9`. A double could not hold the nanoseconds of today, so the text is not read as one.
+    /// The beginning of the second.
+    pub const fn full_second(self) -> Self {
+        Self(self.0 - self.0 % NANOS_PER_SECOND)
+    }
+
+    /// The beginning of the hour, in UTC.
+    pub const fn full_hour(self) -> Self {
+        Self(self.0 - self.0 % (60 * 60 * NANOS_PER_SECOND))
+    }
+
+    /// So many days of 24 hours later, at most the greatest time.
+    pub fn plus_days(self, days: u32) -> Self {
+        const DAY: i64 = 24 * 60 * 60 * NANOS_PER_SECOND;
+        Self(self.0.saturating_add(i64::from(days).saturating_mul(DAY)))
+    }
+
+    /// Parses decimal Unix seconds exactly: `1650000000`, `1650000000.000000001` or `1.65e9`. A
+    /// double would lose the nanoseconds.
     ///
     /// # Errors
     /// Names `timestamp` where the text is no number or lies outside of 1970 to 2262.
@@ -74,12 +88,8 @@ impl Timestamp {
     /// # Errors
     /// Names `timestamp` where the text is no such time or lies outside of 1970 to 2262.
     pub fn from_rfc3339(text: &str) -> Result<Self, InvalidField> {
-        // The parser takes any byte between date and time; RFC 3339 §5.6 has `T`, or a space for readers.
-        if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
-            return Err(Self::not_a_time());
-        }
-        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| Self::not_a_time())?;
-        i64::try_from(moment.unix_timestamp_nanos())
+        let moment = rfc3339(text).ok_or_else(Self::not_a_time)?;
+        i64::try_from(moment.as_nanosecond())
             .ok()
             .and_then(Self::from_unix_nanos)
             .ok_or_else(Self::out_of_range)
@@ -97,8 +107,8 @@ impl Timestamp {
     }
 }
 
-/// The nanoseconds of seconds with a fraction of up to nine digits, and without a sign, which need no decimal
-/// arithmetic either. Nothing is said of any other text.
+/// The nanoseconds of unsigned seconds with up to nine fractional digits, without decimal
+/// arithmetic; `None` for any other text.
 fn plain_fraction(text: &str) -> Option<i64> {
     const MOST_DIGITS: usize = 19;
     let point = text.len().checked_sub(1)? - text.bytes().rev().position(|byte| byte == b'.')?;
@@ -106,7 +116,7 @@ fn plain_fraction(text: &str) -> Option<i64> {
     if !(1..=9).contains(&fraction_digits) || !(1..=MOST_DIGITS - 9).contains(&point) {
         return None;
     }
-    // So many digits fit, whatever they are.
+    // This many digits always fit.
     let mut number = 0_u64;
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -119,7 +129,7 @@ fn plain_fraction(text: &str) -> Option<i64> {
     i64::try_from(number.checked_mul(10_u64.pow(missing_digits))?).ok()
 }
 
-/// The number in scientific notation, also one with more fractional digits than a decimal has: those are cut off.
+/// A number in scientific notation. Digits beyond the precision of a decimal are cut off.
 fn scientific(text: &str, mantissa: &str, exponent: &str) -> Option<Decimal> {
     const DIGITS: i32 = 28;
     if let Ok(number) = Decimal::from_scientific(text) {
@@ -136,7 +146,44 @@ fn scientific(text: &str, mantissa: &str, exponent: &str) -> Option<Decimal> {
     Some(number)
 }
 
-/// Takes Unix seconds or RFC 3339, whichever the text is.
+/// Parses RFC 3339 §5.6 only; jiff accepts other forms, such as `20220406T07Z`.
+fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
+    let (date_time, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
+    let (fraction, offset) = rest.split_at(rest.find(|char: char| char != '.' && !char.is_ascii_digit())?);
+    let is_fraction = fraction.is_empty()
+        || fraction.strip_prefix('.').is_some_and(|digits| !digits.is_empty() && !digits.contains('.'));
+    let is_offset = has_shape(offset, "Z") || has_shape(offset, "+00:00") && &offset[1..3] < "24";
+    if !has_shape(date_time, "0000-00-00T00:00:00") || !is_fraction || !is_offset {
+        return None;
+    }
+    if let Some(minute) = date_time.strip_suffix("60") {
+        // A leap second is the last one of a month, and counts as the nanosecond before it.
+        let before = format!("{minute}59.999999999{offset}").parse::<jiff::Timestamp>().ok()?;
+        let utc = Offset::UTC.to_datetime(before);
+        let is_last = (utc.hour(), utc.minute()) == (23, 59) && utc.date() == utc.date().last_of_month();
+        return is_last.then_some(before);
+    }
+    // jiff refuses more than nine fractional digits.
+    let nanos = &fraction[..fraction.len().min(10)];
+    if nanos.len() == fraction.len() {
+        text.parse().ok()
+    } else {
+        format!("{date_time}{nanos}{offset}").parse().ok()
+    }
+}
+
+/// Whether the text has the shape: `0` matches a digit, `+` a sign, `T` also a space.
+fn has_shape(text: &str, shape: &str) -> bool {
+    let fits = |(byte, shape): (u8, u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b'+' => matches!(byte, b'+' | b'-'),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        shape => byte.eq_ignore_ascii_case(&shape),
+    };
+    text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
+}
+
+/// Takes Unix seconds or RFC 3339.
 impl FromStr for Timestamp {
     type Err = InvalidField;
 
@@ -145,25 +192,24 @@ impl FromStr for Timestamp {
     }
 }
 
-/// RFC 3339, UTC, `Z`, with as many fractional digits as the moment needs. Written digit by digit, which takes a
-/// fraction of the time of the general formatter: a reading of a million measures has a million of them.
+/// RFC 3339, UTC, `Z`, with as many fractional digits as needed. Written digit by digit, since
+/// the general formatter is too slow for a million measures.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, nanos) = (self.0 / NANOS_PER_SECOND, self.0 % NANOS_PER_SECOND);
-        let moment = OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| fmt::Error)?;
-        let (year, month, day) = moment.to_calendar_date();
-        let (hour, minute, second) = moment.to_hms();
+        let moment = jiff::Timestamp::from_nanosecond(self.0.into()).map_err(|_| fmt::Error)?;
+        let moment = Offset::UTC.to_datetime(moment);
         let mut text = *b"0000-00-00T00:00:00.000000000";
-        write_number(&mut text[..4], year.into());
-        write_number(&mut text[5..7], u8::from(month).into());
-        write_number(&mut text[8..10], day.into());
-        write_number(&mut text[11..13], hour.into());
-        write_number(&mut text[14..16], minute.into());
-        write_number(&mut text[17..19], second.into());
-        write_number(&mut text[20..], nanos);
+        write_number(&mut text[..4], moment.year().into());
+        write_number(&mut text[5..7], moment.month().into());
+        write_number(&mut text[8..10], moment.day().into());
+        write_number(&mut text[11..13], moment.hour().into());
+        write_number(&mut text[14..16], moment.minute().into());
+        write_number(&mut text[17..19], moment.second().into());
+        write_number(&mut text[20..], moment.subsec_nanosecond().into());
         let text = std::str::from_utf8(&text).map_err(|_| fmt::Error)?;
-        // A zero of the seconds stands before the point and is none of the fraction.
-        f.write_str(if nanos == 0 { &text[..19] } else { text.trim_end_matches('0') })?;
+        // A zero of the seconds is not a fractional digit.
+        let is_whole = moment.subsec_nanosecond() == 0;
+        f.write_str(if is_whole { &text[..19] } else { text.trim_end_matches('0') })?;
         f.write_str("Z")
     }
 }
@@ -232,6 +278,10 @@ mod tests {
             ("2038-01-19T03:14:08Z", "2038-01-19T03:14:08Z"),
             ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
             ("2262-04-11T23:47:16.854775807Z", "2262-04-11T23:47:16.854775807Z"),
+            ("2022-04-06T07:09:00.1234567899-00:00", "2022-04-06T07:09:00.123456789Z"),
+            ("2022-04-06T07:09:00-23:59", "2022-04-07T07:08:00Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999999Z"),
+            ("2017-01-01T01:59:60.5+02:00", "2016-12-31T23:59:59.999999999Z"),
         ] {
             assert_eq!(given.parse::<Timestamp>().unwrap().to_string(), shown);
         }
@@ -244,10 +294,19 @@ mod tests {
         let near = (0..2_000)
             .flat_map(|number| [number * 500_000_000, 1_709_164_800_000_000_000 + number * 100_003]);
         for nanos in moments.chain((0..i64::MAX).step_by(922_337_203_685_477)).chain(near).chain([i64::MAX]) {
-            let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos.into()).unwrap();
             let shown = Timestamp::from_unix_nanos(nanos).unwrap().to_string();
-            assert_eq!(shown, moment.format(&Rfc3339).unwrap());
+            assert_eq!(shown, jiff::Timestamp::from_nanosecond(nanos.into()).unwrap().to_string());
         }
+    }
+
+    #[test]
+    fn times_are_cut_to_seconds_and_hours_and_moved_by_days() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = time("2026-02-28T23:59:59.999999999Z");
+        assert_eq!(now.full_second(), time("2026-02-28T23:59:59Z"));
+        assert_eq!(now.full_hour(), time("2026-02-28T23:00:00Z"));
+        assert_eq!(now.full_second().plus_days(365), time("2027-02-28T23:59:59Z"));
+        assert_eq!(now.plus_days(u32::MAX).unix_nanos(), i64::MAX);
     }
 
     #[test]
@@ -270,6 +329,18 @@ mod tests {
             "1e999999999999",
             "2022-04-06",
             "2022-04-06T07:09:00",
+            "2022-04-06T07:09:00.Z",
+            "2022-04-06T07:09:00.1.2Z",
+            "2022-04-06T07:09:00,5Z",
+            "2022-04-06T07:09Z",
+            "2022-04-06T07:09:60Z",
+            "2022-04-06T24:00:00Z",
+            "2022-04-06T07:09:00+24:00",
+            "2022-04-06T07:09:00+02:60",
+            "2022-04-06T07:09:00+02",
+            "2022-04-06T07:09:00+0200",
+            "2022-04-06T07:09:00Z[UTC]",
+            "20220406T070900.5:Z",
             "2022-04-06x07:09:00Z",
             "2022-04-06\u{0}07:09:00Z",
             "2022-13-06T07:09:00Z",

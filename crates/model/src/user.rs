@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 
-use crate::text::{checked, text_type};
+use crate::text::{checked, existing, text_type};
 use crate::{Faceted, InvalidField};
 
 text_type! {
@@ -24,7 +24,7 @@ pub struct UserId(String);
 impl UserId {
     /// The greatest number of characters.
     pub const MAX_CHARS: usize = 30;
-    /// What is no id: `/users/me` is the caller's own record, and no HTTP client can name the others in a path.
+    /// No ids: `/users/me` is the caller's own record; HTTP clients cannot send dots as a segment.
     pub const RESERVED: [&'static str; 3] = ["me", ".", ".."];
 
     /// Takes trimmed text of 1–30 characters without control characters.
@@ -32,7 +32,19 @@ impl UserId {
     /// # Errors
     /// Names `user_id` where the text breaks one of these rules or is [`Self::RESERVED`].
     pub fn new(raw: &str) -> Result<Self, InvalidField> {
-        let id = checked("user_id", raw, Self::MAX_CHARS)?;
+        checked("user_id", raw, Self::MAX_CHARS).and_then(Self::unreserved)
+    }
+
+    /// As [`Self::new`], for an id that is stored or looked up: earlier releases accepted bidi
+    /// controls.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn existing(raw: &str) -> Result<Self, InvalidField> {
+        existing("user_id", raw, Self::MAX_CHARS).and_then(Self::unreserved)
+    }
+
+    fn unreserved(id: String) -> Result<Self, InvalidField> {
         if Self::RESERVED.contains(&id.as_str()) {
             return Err(InvalidField::new("user_id", "must not be `me`, `.` or `..`"));
         }
@@ -64,7 +76,18 @@ impl Email {
     /// # Errors
     /// Names `email` where the text is no such address.
     pub fn new(raw: &str) -> Result<Self, InvalidField> {
-        let text = checked("email", raw, Self::MAX_CHARS)?;
+        checked("email", raw, Self::MAX_CHARS).and_then(Self::parsed)
+    }
+
+    /// As [`Self::new`], for an address that is stored: earlier releases accepted bidi controls.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn existing(raw: &str) -> Result<Self, InvalidField> {
+        existing("email", raw, Self::MAX_CHARS).and_then(Self::parsed)
+    }
+
+    fn parsed(text: String) -> Result<Self, InvalidField> {
         let options = Options::default().without_display_text().without_domain_literal();
         EmailAddress::parse_with_options(&text, options)
             .map_err(|_| InvalidField::new("email", "must be a valid e-mail address"))?;
@@ -82,7 +105,7 @@ impl Email {
     }
 }
 
-/// What a user may do; specification §3 says it in full.
+/// A user's role, which decides the permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Manages users, experiments, associations and rejected messages; reads no measures.
@@ -121,7 +144,7 @@ impl FromStr for Role {
     }
 }
 
-/// Somebody who may sign in. What identifies the person is faceted; `user_id` and `role` are not.
+/// A user. Personal data is [`Faceted`]; `user_id` and `role` are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The staff identification.
@@ -132,8 +155,19 @@ pub struct User {
     pub username: Faceted<Username>,
     /// The e-mail address, unique without regard to case.
     pub email: Faceted<Email>,
-    /// What the user may do; never changes.
+    /// The role; never changes.
     pub role: Role,
+}
+
+/// The fields of a user that can be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserProfile {
+    /// The person's name.
+    pub name: Faceted<PersonName>,
+    /// The Firebase UID.
+    pub username: Faceted<Username>,
+    /// The e-mail address.
+    pub email: Faceted<Email>,
 }
 
 #[cfg(test)]

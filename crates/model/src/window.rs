@@ -6,7 +6,7 @@ use crate::{InvalidField, Timestamp};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The units a width may be given in: name, nanoseconds, and the most digits of the number before it.
+/// The units of a width: name, nanoseconds, and the most digits of the number before it.
 const UNITS: [(&str, u64, usize); 7] = [
     ("ns", 1, 19),
     ("us", 1_000, 16),
@@ -23,7 +23,7 @@ const UNITS: [(&str, u64, usize); 7] = [
 pub struct Window(NonZeroU64);
 
 impl Window {
-    /// 9,999,999,999 seconds, or 316 years: all that a [`Timestamp`] can hold lies in one bin of it.
+    /// 9,999,999,999 seconds (316 years): one bin holds every [`Timestamp`].
     pub const ALL_TIME: Self = Self(NonZeroU64::MIN.saturating_add(9_999_999_999 * SECOND - 1));
     /// Nanoseconds of the greatest width, which are those of the most digits.
     const MAX_NANOS: u64 = 9_999_999_999_999_999_999;
@@ -55,18 +55,18 @@ impl Window {
     /// The first moment of the bin that holds the moment.
     pub fn start_of(self, moment: Timestamp) -> Timestamp {
         let into = moment.unix_nanos().unsigned_abs() % self.nanos();
-        // What is left never lies before 1970, since no bin begins there.
+        // No bin begins before 1970.
         Timestamp::from_unix_nanos(moment.unix_nanos().saturating_sub_unsigned(into)).unwrap_or(moment)
     }
 
-    /// The first moment after the bin that holds the moment; `None` if no [`Timestamp`] is that late.
+    /// The first time after the bin of `moment`; `None` if it exceeds [`Timestamp`].
     pub fn end_of(self, moment: Timestamp) -> Option<Timestamp> {
         let start = self.start_of(moment).unix_nanos();
         start.checked_add_unsigned(self.nanos()).and_then(Timestamp::from_unix_nanos)
     }
 }
 
-/// Takes a whole number with its unit: `10s`, `5m`, `1h`, `1d`, and `ms`, `us`, `ns` for less than a second.
+/// Parses a whole number with a unit: `10s`, `5m`, `1h`, `1d`, `5ms`, `5us`, `5ns`.
 impl FromStr for Window {
     type Err = InvalidField;
 
@@ -88,7 +88,7 @@ fn parse(text: &str) -> Option<Window> {
     Window::from_nanos(number.checked_mul(nanos)?)
 }
 
-/// Whole seconds where the width is that (`60s`), else in the greatest smaller unit of which it is a multiple.
+/// Whole seconds where possible (`60s`), else the greatest smaller unit that divides the width.
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, nanos, _): &&(&str, u64, usize)| self.nanos().is_multiple_of(*nanos);
