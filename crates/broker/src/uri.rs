@@ -4,8 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use thiserror::Error;
 use url::{Host, Url};
 
-/// The seconds after which each side of a silent connection asks the other for a sign of life, unless
-/// `RABBIT_URL` says otherwise. A connection without any is given up after twice that time.
+/// The default heartbeat interval in seconds. A connection is closed after two missed heartbeats.
 pub const DEFAULT_HEARTBEAT_SECONDS: u16 = 10;
 
 const ALLOWED: &str = "a host name, `host:port`, or a whole `amqp://` or `amqps://` URL";
@@ -18,14 +17,13 @@ pub struct InvalidRabbitUrl {
     problem: String,
 }
 
-/// Makes one AMQP URI of `RABBIT_URL` (a host name, `host:port`, or a whole `amqp://` or `amqps://` URL) and of
-/// `RABBIT_USER` and `RABBIT_PASSWORD`, which stand in for the parts that the URL does not carry itself.
+/// Makes one AMQP URI of `RABBIT_URL` (a host name, `host:port`, or an AMQP URL), `RABBIT_USER` and
+/// `RABBIT_PASSWORD`. Credentials in the URL take precedence.
 ///
-/// The virtual host is `/` unless the URL's path names another one (percent-encoded, as `amqps://host/test`), and
-/// the heartbeat is [`DEFAULT_HEARTBEAT_SECONDS`] unless its query has `heartbeat`.
+/// The defaults are the virtual host `/` and the heartbeat [`DEFAULT_HEARTBEAT_SECONDS`].
 ///
 /// # Errors
-/// Where the URL is none of the three kinds, or turns the heartbeat off.
+/// If the URL is none of the three kinds, or turns the heartbeat off.
 pub fn compose_uri(
     rabbit_url: &str,
     user: &str,
@@ -44,7 +42,7 @@ pub fn compose_uri(
     }
     add_credentials(&mut url, user, password).map_err(|()| not_allowed())?;
     if matches!(url.path(), "" | "/") {
-        // An empty path would do, but `/` would name a virtual host without a name, which nobody has.
+        // An empty path would do, but `/` would name a virtual host with an empty name.
         url.set_path("/%2f");
     }
     set_heartbeat(&mut url).map_err(refuse)?;
@@ -52,12 +50,10 @@ pub fn compose_uri(
     Ok(Faceted::new(url.into()))
 }
 
-/// Reads a URI as lapin wants it.
-///
-/// lapin itself takes an IPv6 address for no host at all and connects to `localhost` instead.
+/// Parses a URI for lapin, which connects to `localhost` if the host is an IPv6 address.
 ///
 /// # Errors
-/// Says in words what is wrong with it.
+/// The reason why it is invalid.
 pub fn amqp_uri(text: &str) -> Result<AMQPUri, String> {
     let mut uri: AMQPUri = text.parse()?;
     if let Ok(url) = Url::parse(text)
@@ -68,7 +64,7 @@ pub fn amqp_uri(text: &str) -> Result<AMQPUri, String> {
     Ok(uri)
 }
 
-/// An IPv6 address may stand without its brackets where no port follows.
+/// An IPv6 address without a port may lack its brackets.
 fn bracketed(host: &str) -> String {
     match host.parse::<std::net::Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),
@@ -85,7 +81,7 @@ fn is_host_and_port(url: &Url) -> bool {
 }
 
 fn add_credentials(url: &mut Url, user: &str, password: &Faceted<String>) -> Result<(), ()> {
-    // `Url` would leave `%41` as it is, which the other end would read as `A`.
+    // `Url` would keep `%41`, which the broker would decode as `A`.
     let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     if url.username().is_empty() {
         url.set_username(&encoded(user))?;
@@ -103,13 +99,13 @@ fn set_heartbeat(url: &mut Url) -> Result<(), String> {
             url.query_pairs_mut().append_pair("heartbeat", &DEFAULT_HEARTBEAT_SECONDS.to_string());
             Ok(())
         }
-        // Without a heartbeat a connection that the network swallowed would look alive for ever.
+        // Without a heartbeat a silently lost connection would never be detected.
         Some(value) if value.parse::<u16>().is_ok_and(|seconds| seconds > 0) => Ok(()),
         Some(_) => Err("its `heartbeat` must be a number of seconds from 1 to 65535".to_owned()),
     }
 }
 
-/// What may be shown of a URL: all but what stands between the scheme and the last `@` of the authority.
+/// The URL without its credentials: the part between the scheme and the last `@` of the authority.
 fn without_credentials(held: &str) -> String {
     match (held.find("://"), held.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => {
