@@ -1,22 +1,23 @@
-//! In which order the changes of an import can be made.
+//! The order in which the changes of an import are made.
 
 use std::collections::HashMap;
 
 use mymonit_model::{ExperimentId, UserId};
 use mymonit_services::directory::{Change, Directory, ExperimentChange};
 
-/// What a row holds, before its number or id, in place of a value that is about to become another row's. No name,
-/// username or e-mail address can begin so, since they hold no control characters; and nobody sees it before the commit.
+/// Precedes the id in a row whose unique value is about to become another row's. No name, username
+/// or e-mail address begins with a control character, and the transaction hides it.
 pub(crate) const SET_ASIDE: &str = "\u{1}";
 
-/// The changes of an import, so ordered that none is in the way of another.
+/// The changes of an import, ordered so that none violates a unique key on the way.
 pub(crate) struct Ordered<'a> {
-    /// The users whose usernames or addresses others may get, as where two exchange theirs: to be set aside first.
+    /// Users whose usernames or addresses others may get, as where two exchange theirs: they are
+    /// set aside first.
     pub(crate) users_in_the_way: Vec<&'a UserId>,
-    /// The same of experiments and their names.
+    /// Experiments whose names others may get.
     pub(crate) experiments_in_the_way: Vec<ExperimentId>,
-    /// Numbers that are given go before those that the database gives after the greatest one, and associations, which
-    /// name experiments, come last.
+    /// Experiments with given ids come before those whose ids the database gives; associations and
+    /// sensors, which name experiments, last.
     pub(crate) changes: Vec<&'a Change>,
 }
 
@@ -39,14 +40,14 @@ impl<'a> Ordered<'a> {
                         ordered.users_in_the_way.push(user_id);
                     }
                 }
-                Change::Experiment(ExperimentChange::Rename(experiment)) => {
+                Change::Experiment(ExperimentChange::Update(experiment)) => {
                     ordered.experiments_in_the_way.push(experiment.experiment_id);
                 }
                 _ => {}
             }
         }
         ordered.changes.sort_by_key(|change| match change {
-            Change::Associate(..) => 2,
+            Change::Associate(..) | Change::AddSensor(..) => 2,
             Change::Experiment(ExperimentChange::Add(None, _)) => 1,
             _ => 0,
         });

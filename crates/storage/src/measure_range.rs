@@ -1,16 +1,17 @@
-//! Which stretches of an index in the order of time a page lies in.
+//! The key ranges of a page in an index ordered by time.
 
 use mymonit_model::Timestamp;
 use mymonit_services::ports::{MeasurePosition, MeasureQuery, Order};
 
-/// A stretch of an index, such as the reading index of one experiment, which one statement reads in order.
+/// A range of an index, such as the reading index of one experiment, which one statement reads in
+/// order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stretch {
+pub(crate) enum KeyRange {
     /// The rows of one moment that come after the one of that id.
     Moment {
         /// Nanoseconds since the Unix epoch.
         at: i64,
-        /// The row to go on from.
+        /// The last row of the previous page.
         beyond: u64,
     },
     /// All rows between two moments, both included.
@@ -22,24 +23,23 @@ pub(crate) enum Stretch {
     },
 }
 
-/// The stretches that hold what comes strictly after the position `after`, in the query's order.
-pub(crate) fn stretches(query: &MeasureQuery, after: Option<MeasurePosition>) -> Vec<Stretch> {
+/// The key ranges that hold what comes strictly after the position `after`, in the query's order.
+pub(crate) fn key_ranges(query: &MeasureQuery, after: Option<MeasurePosition>) -> Vec<KeyRange> {
     let after = after.map(|MeasurePosition { timestamp, id }| (timestamp, id.get()));
-    stretches_between(query.from, query.to, query.order, after)
+    key_ranges_between(query.from, query.to, query.order, after)
 }
 
-/// The stretches that hold what lies between the two moments, the second one excluded, and comes strictly after
-/// the row `after` of that moment and id.
+/// The index ranges of rows from the first time until before the second, after the row `after`.
 ///
-/// There are two where a page goes on from a row: the rest of that moment, and what lies beyond it. As one
-/// condition they would be no range of the index, and where very many rows share a moment, each page would read
-/// all of them again.
-pub(crate) fn stretches_between(
+/// After a row there are two: the rest of its time, and later times. One condition for both would
+/// be
+/// no index range, and pages within one time would read its rows again.
+pub(crate) fn key_ranges_between(
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     order: Order,
     after: Option<(Timestamp, u64)>,
-) -> Vec<Stretch> {
+) -> Vec<KeyRange> {
     let from = from.map_or(0, Timestamp::unix_nanos);
     // `to` itself is excluded; nothing lies before 1970, so nothing is lost by the subtraction.
     let to = to.map_or(i64::MAX, |to| to.unix_nanos() - 1);
@@ -47,7 +47,7 @@ pub(crate) fn stretches_between(
         return span(from, to).into_iter().collect();
     };
     let at = moment.unix_nanos();
-    let moment = (from..=to).contains(&at).then_some(Stretch::Moment { at, beyond });
+    let moment = (from..=to).contains(&at).then_some(KeyRange::Moment { at, beyond });
     let rest = match order {
         Order::Ascending => at.checked_add(1).and_then(|next| span(from.max(next), to)),
         Order::Descending => span(from, to.min(at - 1)),
@@ -55,13 +55,13 @@ pub(crate) fn stretches_between(
     moment.into_iter().chain(rest).collect()
 }
 
-fn span(from: i64, to: i64) -> Option<Stretch> {
-    (from <= to).then_some(Stretch::Span { from, to })
+fn span(from: i64, to: i64) -> Option<KeyRange> {
+    (from <= to).then_some(KeyRange::Span { from, to })
 }
 
 #[cfg(test)]
 mod tests {
-    use mymonit_model::{ExperimentId, MeasureId};
+    use mymonit_model::{ExperimentId, FlagFilter, MeasureId};
 
     use super::*;
 
@@ -71,7 +71,15 @@ mod tests {
 
     fn query(from: Option<i64>, to: Option<i64>, order: Order) -> MeasureQuery {
         let (from, to) = (from.map(moment), to.map(moment));
-        MeasureQuery { experiment_id: ExperimentId::new(1), from, to, types: Vec::new(), order }
+        MeasureQuery {
+            experiment_id: ExperimentId::new(1),
+            from,
+            to,
+            types: Vec::new(),
+            sensors: Vec::new(),
+            order,
+            flags: FlagFilter::default(),
+        }
     }
 
     fn after(nanos: i64) -> Option<MeasurePosition> {
@@ -81,35 +89,35 @@ mod tests {
     #[test]
     fn a_first_page_lies_in_one_span_that_excludes_its_end() {
         for order in [Order::Ascending, Order::Descending] {
-            let whole = stretches(&query(None, None, order), None);
-            assert_eq!(whole, [Stretch::Span { from: 0, to: i64::MAX }]);
-            let part = stretches(&query(Some(5), Some(9), order), None);
-            assert_eq!(part, [Stretch::Span { from: 5, to: 8 }]);
+            let whole = key_ranges(&query(None, None, order), None);
+            assert_eq!(whole, [KeyRange::Span { from: 0, to: i64::MAX }]);
+            let part = key_ranges(&query(Some(5), Some(9), order), None);
+            assert_eq!(part, [KeyRange::Span { from: 5, to: 8 }]);
             for (from, to) in [(5, 5), (9, 5), (0, 0)] {
-                assert_eq!(stretches(&query(Some(from), Some(to), order), None), []);
+                assert_eq!(key_ranges(&query(Some(from), Some(to), order), None), []);
             }
         }
     }
 
     #[test]
     fn a_later_page_lies_in_the_rest_of_a_moment_and_beyond_it() {
-        let rest = Stretch::Moment { at: 6, beyond: 7 };
-        let ascending = stretches(&query(Some(5), Some(9), Order::Ascending), after(6));
-        assert_eq!(ascending, [rest, Stretch::Span { from: 7, to: 8 }]);
-        let descending = stretches(&query(Some(5), Some(9), Order::Descending), after(6));
-        assert_eq!(descending, [rest, Stretch::Span { from: 5, to: 5 }]);
+        let rest = KeyRange::Moment { at: 6, beyond: 7 };
+        let ascending = key_ranges(&query(Some(5), Some(9), Order::Ascending), after(6));
+        assert_eq!(ascending, [rest, KeyRange::Span { from: 7, to: 8 }]);
+        let descending = key_ranges(&query(Some(5), Some(9), Order::Descending), after(6));
+        assert_eq!(descending, [rest, KeyRange::Span { from: 5, to: 5 }]);
     }
 
     #[test]
-    fn positions_at_the_ends_of_time_and_outside_of_the_query_are_no_trouble() {
-        let first = Stretch::Moment { at: 0, beyond: 7 };
-        assert_eq!(stretches(&query(None, None, Order::Descending), after(0)), [first]);
-        let last = Stretch::Moment { at: i64::MAX, beyond: 7 };
-        assert_eq!(stretches(&query(None, None, Order::Ascending), after(i64::MAX)), [last]);
-        let all = [Stretch::Span { from: 5, to: 8 }];
-        assert_eq!(stretches(&query(Some(5), Some(9), Order::Ascending), after(2)), all);
-        assert_eq!(stretches(&query(Some(5), Some(9), Order::Descending), after(20)), all);
-        assert_eq!(stretches(&query(Some(5), Some(9), Order::Ascending), after(20)), []);
-        assert_eq!(stretches(&query(Some(5), Some(9), Order::Descending), after(2)), []);
+    fn positions_at_the_ends_of_time_and_outside_of_the_query_are_handled() {
+        let first = KeyRange::Moment { at: 0, beyond: 7 };
+        assert_eq!(key_ranges(&query(None, None, Order::Descending), after(0)), [first]);
+        let last = KeyRange::Moment { at: i64::MAX, beyond: 7 };
+        assert_eq!(key_ranges(&query(None, None, Order::Ascending), after(i64::MAX)), [last]);
+        let all = [KeyRange::Span { from: 5, to: 8 }];
+        assert_eq!(key_ranges(&query(Some(5), Some(9), Order::Ascending), after(2)), all);
+        assert_eq!(key_ranges(&query(Some(5), Some(9), Order::Descending), after(20)), all);
+        assert_eq!(key_ranges(&query(Some(5), Some(9), Order::Ascending), after(20)), []);
+        assert_eq!(key_ranges(&query(Some(5), Some(9), Order::Descending), after(2)), []);
     }
 }

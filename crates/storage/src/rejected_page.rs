@@ -1,5 +1,4 @@
-//! A page of rejected messages on its way out of the database: the rules of [`RejectedMessageStore::page`] that
-//! need no SQL.
+//! The rules of [`RejectedMessageStore::page`] that need no SQL.
 //!
 //! [`RejectedMessageStore::page`]: mymonit_services::ports::RejectedMessageStore::page
 
@@ -7,22 +6,23 @@ use mymonit_services::ports::{Order, RejectedMessageFilter, RejectedMessagePosit
 
 use crate::decode::{self, RejectedMessageRow};
 use crate::error::Fault;
-use crate::measure_range::{Stretch, stretches_between};
+use crate::measure_range::{KeyRange, key_ranges_between};
 
-/// The most bytes of text in a page of more than one message. A publisher can fill a message's properties with
-/// some hundred kilobytes, and a page of a thousand such messages would fill the memory.
+/// Limit, in bytes, of the text in a page of more than one message. A publisher can fill a
+/// message's properties with some hundred kilobytes, and a page of a thousand such messages would
+/// fill the memory.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
 
-/// The stretches of the index in which the page lies.
-pub(crate) fn stretches(
+/// The key ranges of the index in which the page lies.
+pub(crate) fn key_ranges(
     filter: &RejectedMessageFilter,
     after: Option<RejectedMessagePosition>,
-) -> Vec<Stretch> {
+) -> Vec<KeyRange> {
     let after = after.map(|position| (position.received_at, position.id.get()));
-    stretches_between(filter.from, filter.to, Order::Descending, after)
+    key_ranges_between(filter.from, filter.to, Order::Descending, after)
 }
 
-/// A page that is being filled.
+/// A page under construction.
 pub(crate) struct Filling {
     page: RejectedMessages,
     limit: usize,
@@ -30,24 +30,24 @@ pub(crate) struct Filling {
 }
 
 impl Filling {
-    /// An empty page for that many messages.
+    /// An empty page of at most that many messages.
     pub(crate) fn new(limit: u32) -> Self {
         Self { page: RejectedMessages::default(), limit: limit as usize, text: 0 }
     }
 
-    /// How many rows to ask for: what is left and one more, which tells whether more come after the page.
+    /// Rows to request: the rest of the page and one more, which shows whether more follow.
     pub(crate) fn rows_to_read(&self) -> u32 {
         u32::try_from(self.limit - self.page.messages.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// Whether nothing more goes onto the page.
+    /// Whether the page takes no more messages.
     pub(crate) fn is_full(&self) -> bool {
         self.page.has_more
     }
 
-    /// Puts a row onto the page, or notes that there is one more.
+    /// Adds a row to the page, or notes that more follow.
     pub(crate) fn take(&mut self, row: RejectedMessageRow) -> Result<(), Fault> {
-        let (_, _, detail, _, _, properties, _) = &row;
+        let (_, _, detail, _, _, _, properties, _) = &row;
         let text = self.text.saturating_add(detail.len() + properties.len());
         let is_first = self.page.messages.is_empty();
         if self.is_full() || self.page.messages.len() == self.limit || (text > MAX_TEXT && !is_first) {
@@ -72,7 +72,16 @@ mod tests {
     fn filled(limit: u32, sizes: &[usize]) -> (Vec<u64>, bool) {
         let mut filling = Filling::new(limit);
         for (number, size) in (1..).zip(sizes) {
-            let row = (number, "empty".to_owned(), "x".repeat(*size), 1, Some(vec![7]), "{}".to_owned(), 0);
+            let row = (
+                number,
+                "empty".to_owned(),
+                "x".repeat(*size),
+                1,
+                Vec::new(),
+                Some(vec![7]),
+                "{}".to_owned(),
+                0,
+            );
             filling.take(row).unwrap();
         }
         let page = filling.finish();

@@ -1,4 +1,4 @@
-//! Rejected messages and filters with which the engines' tests look at what a page costs.
+//! Rejected messages and filters with which the engines' tests check the cost of a page.
 
 use bytes::Bytes;
 use mymonit_model::Timestamp;
@@ -25,7 +25,7 @@ fn message(number: i64) -> IngestMessage {
         properties: serde_json::json!({}),
         body: Bytes::from_static(b"body"),
     };
-    IngestMessage { message_id: None, content: IngestContent::Rejected(Box::new(rejected)) }
+    IngestMessage { publisher: None, message_id: None, content: IngestContent::Rejected(Box::new(rejected)) }
 }
 
 /// Every shape of filter, from its beginning and from the middle of the shared moment.

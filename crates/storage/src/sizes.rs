@@ -1,14 +1,13 @@
-//! How many rows go into one statement.
-//!
-//! A server prepares a statement once for each text, so the texts must be few: all sizes are powers of two.
+//! The number of rows in one statement. All numbers are powers of two: a server prepares each text
+//! once, so that few texts are needed.
 
 use std::iter;
 
-/// The most rows in one statement. More gain nothing, and this many stay far below the 65,535 placeholders
-/// of MySQL, the 32,766 of SQLite, and any `max_allowed_packet`.
+/// Limit of rows in one statement. More gain nothing, and these stay far below the 65,535
+/// placeholders of MySQL, the 32,766 of SQLite, and any `max_allowed_packet`.
 pub(crate) const MAX_ROWS: usize = 1_024;
 
-/// The bytes of a rejected message's body in one row, below any sensible `max_allowed_packet`.
+/// Bytes of a rejected message's body in one row, below any usual `max_allowed_packet`.
 pub(crate) const BODY_CHUNK: usize = 512 * 1024;
 
 /// The sizes of the statements that write `count` rows: full ones, then ever smaller powers of two.
@@ -21,11 +20,11 @@ pub(crate) fn statement_sizes(count: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The bytes that the rows of one statement of [`portions`] may have, unless one row alone has more; together with
-/// what stands around them, below any sensible `max_allowed_packet`.
+/// Limit, in bytes, of the rows in one statement of [`portions`], unless one row alone has more.
 const STATEMENT_BYTES: usize = BODY_CHUNK;
 
-/// The rows in portions that fit into one statement each, where rows can be long: `bytes` tells how long one is.
+/// The rows, split so that each part fits into one statement, where rows can be long: `bytes` is
+/// the length of one.
 pub(crate) fn portions<T>(mut rows: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     iter::from_fn(move || {
         let mut total = 0;
@@ -41,7 +40,7 @@ pub(crate) fn portions<T>(mut rows: &[T], bytes: impl Fn(&T) -> usize) -> impl I
     })
 }
 
-/// `group` as often as there are rows, with commas between: `(?, ?), (?, ?)`.
+/// `group` once for each row, separated by commas: `(?, ?), (?, ?)`.
 pub(crate) fn repeated(group: &str, rows: usize) -> String {
     let mut text = String::with_capacity((group.len() + 2) * rows);
     for row in 0..rows {
@@ -53,8 +52,7 @@ pub(crate) fn repeated(group: &str, rows: usize) -> String {
     text
 }
 
-/// The values, and then the last of them again up to a power of two: in an `IN (…)` a value may stand
-/// twice.
+/// The values, and the last one repeated up to a power of two, which does not change an `IN (…)`.
 pub(crate) fn padded<T>(values: &[T]) -> impl Iterator<Item = &T> {
     let size = if values.is_empty() { 0 } else { values.len().next_power_of_two() };
     values.iter().chain(iter::repeat(values.last()).flatten()).take(size)

@@ -1,16 +1,12 @@
-//! All work on a database runs to its end, whatever becomes of those who asked for it.
+//! Work on a database runs to its end, even if its caller is dropped.
 //!
-//! A request's future is dropped when its client goes away. sqlx then leaves a MySQL connection out of
-//! step if that happens while a statement is being prepared (sqlx#563), and the next query on it would
-//! read another one's answer. And a transaction could be cut in the middle. So work whose caller goes away
-//! goes on in a task of its own, which nobody can drop. While the caller is there it needs no such task, and is
-//! spared the switching to and fro, which costs nearly as much as a short query.
+//! A request's future is dropped when its client disconnects. If that happens while a statement is
+//! prepared, sqlx leaves the MySQL connection out of step (sqlx#563): the next query reads another
+//! one's answer. So the work moves to a task when its caller is dropped. A task for each query
+//! would
+//! cost nearly as much as a short query.
 //!
-//! What only reads is not worth carrying to its end for nobody: such work is told when its caller has gone, and has what the
-//! database does for it ended.
-//!
-//! Whoever asks must poll on until there is an answer, or drop the question: one who did neither would keep the
-//! connection.
+//! An abandoned read is notified, and kills its query.
 
 use std::any::Any;
 use std::future::Future;
@@ -28,39 +24,39 @@ use tracing::{Instrument, Span};
 
 use crate::error::{PrepareError, cause};
 
-/// Runs `work` to its end, whatever becomes of the caller, and hands out its result.
-pub(crate) async fn to_the_end<T, E, W>(work: W) -> Result<T, E>
+/// Runs `work` to its end, also when the caller is dropped.
+pub(crate) async fn run_to_end<T, E, W>(work: W) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<Panicked> + Send + 'static,
     W: Future<Output = Result<T, E>> + Send + 'static,
 {
-    to_the_end_unless_left(|_| work).await
+    run_unless_abandoned(|_| work).await
 }
 
-/// The same for work that may break off, in good order, when its caller goes away; that cancels the token.
-pub(crate) async fn to_the_end_unless_left<T, E, W>(work: impl FnOnce(CancellationToken) -> W) -> Result<T, E>
+/// The same for work that may stop early: the token is cancelled when the caller is dropped.
+pub(crate) async fn run_unless_abandoned<T, E, W>(work: impl FnOnce(CancellationToken) -> W) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<Panicked> + Send + 'static,
     W: Future<Output = Result<T, E>> + Send + 'static,
 {
-    let left = CancellationToken::new();
-    let work = AssertUnwindSafe(work(left.clone())).catch_unwind().boxed().fuse();
-    let work = Unstoppable { work, left, span: Span::current() };
+    let abandoned = CancellationToken::new();
+    let work = AssertUnwindSafe(work(abandoned.clone())).catch_unwind().boxed().fuse();
+    let work = Uncancelled { work, abandoned, span: Span::current() };
     work.await.unwrap_or_else(|payload| Err(Panicked(payload).into()))
 }
 
-/// Work that goes on in a task of its own when it is dropped before its end.
-struct Unstoppable<T: Send + 'static> {
+/// Work that is moved to a task when it is dropped before its end.
+struct Uncancelled<T: Send + 'static> {
     work: Fuse<BoxFuture<'static, T>>,
-    /// Cancelled when nobody waits for it any more.
-    left: CancellationToken,
-    /// Of the one who asked; what is logged later still belongs to it.
+    /// Cancelled when the caller is dropped.
+    abandoned: CancellationToken,
+    /// The caller's span, for later log lines.
     span: Span,
 }
 
-impl<T: Send + 'static> Future for Unstoppable<T> {
+impl<T: Send + 'static> Future for Uncancelled<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
@@ -68,13 +64,13 @@ impl<T: Send + 'static> Future for Unstoppable<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Unstoppable<T> {
+impl<T: Send + 'static> Drop for Uncancelled<T> {
     fn drop(&mut self) {
         if self.work.is_terminated() {
             return;
         }
-        self.left.cancel();
-        // Where there is no runtime any more, the program ends: the work is cut, and its connection closed with it.
+        self.abandoned.cancel();
+        // Without a runtime the program is ending; the connection is closed with it.
         if let Ok(runtime) = Handle::try_current() {
             let rest = mem::replace(&mut self.work, Fuse::terminated());
             runtime.spawn(rest.instrument(self.span.clone()));
@@ -82,11 +78,11 @@ impl<T: Send + 'static> Drop for Unstoppable<T> {
     }
 }
 
-/// The work has no result, because of a defect in it.
+/// The work has panicked.
 pub(crate) struct Panicked(Box<dyn Any + Send>);
 
 impl Panicked {
-    /// What is known of the defect. The panic itself has been reported where it happened.
+    /// The reason. The panic hook has reported the panic itself.
     fn explained(&self) -> String {
         let text = self.0.downcast_ref::<&str>().copied();
         let text = text.or_else(|| self.0.downcast_ref::<String>().map(String::as_str));
@@ -113,37 +109,37 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_whose_caller_has_gone_is_done_all_the_same() {
+    async fn abandoned_work_is_finished() {
         let (begin, begun) = oneshot::channel::<()>();
         let (end, ended) = oneshot::channel();
-        let mut asked = Box::pin(to_the_end(async move {
+        let mut caller = Box::pin(run_to_end(async move {
             let _ = begun.await;
             let _ = end.send("done");
             Ok::<_, StorageError>(())
         }));
-        assert!(futures::poll!(&mut asked).is_pending());
-        drop(asked);
+        assert!(futures::poll!(&mut caller).is_pending());
+        drop(caller);
         begin.send(()).unwrap();
         assert_eq!(ended.await, Ok("done"));
     }
 
     #[tokio::test]
-    async fn work_is_told_when_its_caller_has_gone() {
+    async fn the_token_is_cancelled_when_the_caller_is_dropped() {
         let (tell, told) = oneshot::channel();
-        let mut asked = Box::pin(to_the_end_unless_left(|left| async move {
-            left.cancelled().await;
+        let mut caller = Box::pin(run_unless_abandoned(|abandoned| async move {
+            abandoned.cancelled().await;
             let _ = tell.send("told");
             Ok::<_, StorageError>(())
         }));
-        assert!(futures::poll!(&mut asked).is_pending());
-        drop(asked);
+        assert!(futures::poll!(&mut caller).is_pending());
+        drop(caller);
         assert_eq!(told.await, Ok("told"));
     }
 
     #[tokio::test]
-    async fn work_that_has_ended_is_not_begun_again() {
+    async fn finished_work_is_not_started_again() {
         let (ended, mut ends) = tokio::sync::mpsc::channel(2);
-        let work = to_the_end(async move {
+        let work = run_to_end(async move {
             ended.send(()).await.unwrap();
             Ok::<_, StorageError>(7)
         });
@@ -153,8 +149,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_that_says_so() {
-        let error = to_the_end::<(), StorageError, _>(async { panic!("a defect") }).await.unwrap_err();
+    async fn a_panic_becomes_an_error() {
+        let error = run_to_end::<(), StorageError, _>(async { panic!("a defect") }).await.unwrap_err();
         let StorageError::Internal(cause) = error else { panic!("{error}") };
         assert_eq!(cause.to_string(), "the work on the database panicked: a defect");
     }

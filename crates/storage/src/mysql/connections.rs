@@ -1,8 +1,10 @@
-//! The pool of connections.
+//! The connection pool.
 //!
-//! sqlx has a pool, too, which asks the server whether a connection still works each time that one is given back. That
-//! doubles the round trips of a read, and nearly all reads are one statement; see [`Lent`] for when it is needed here.
+//! Not sqlx's: that one pings the server each time that a connection is released, which doubles the
+//! round trips of a read. Nearly all reads are one statement; [`PooledConnection`] says when a ping
+//! is needed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult};
@@ -10,118 +12,122 @@ use mymonit_services::ports::StorageError;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySqlConnection, query_as};
 use tokio::time::timeout;
-use tracing::{Instrument, debug};
+use tracing::{Instrument, debug, info};
 
 use super::errors;
-use crate::error::cause;
-use crate::{Patience, PoolUse};
+use crate::PoolUse;
+use crate::error::{cause, storage_error};
 
-/// How long a connection may lie idle before it is asked whether it still works. One that was used a moment ago is
-/// trusted; if its server has gone away, the one caller gets "unavailable".
+/// Idle time after which a connection is pinged before its next use. If one that was used more
+/// recently is broken, its caller gets "unavailable".
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// How old a connection may become. New ones are made now and then, so that several servers behind one address all
-/// get their share again after one of them was away.
+/// Lifetime of a connection. After an outage of one of the servers behind one address, new
+/// connections spread over them.
 const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
 
-/// How long it may take to have what a connection is at ended.
-const END_LIMIT: Duration = Duration::from_secs(30);
+/// Limit of killing a connection at the server.
+const KILL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a connection may take to become clear of what was left on it.
-const CLEAR_LIMIT: Duration = Duration::from_secs(5);
+/// Limit of rolling back an open transaction.
+const RESET_LIMIT: Duration = Duration::from_secs(5);
 
-/// What each session is told. Strict mode, because without it the server clips data and reports success;
-/// READ COMMITTED, because each statement has to see all that is committed, and because it takes fewer
-/// locks; five seconds of waiting for a lock, so that work fails while somebody still waits for it.
+/// Limit of waiting for a free connection, and for a new one.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Settings of every session. Strict mode, because without it the server clips data and reports
+/// success; READ COMMITTED, because each statement must see all that is committed, and because it
+/// takes fewer locks; a lock timeout of five seconds, so that work fails before its caller gives
+/// up.
 pub(super) const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO', \
     SESSION innodb_lock_wait_timeout = 5";
 
-/// What the sessions of the pool are told besides: after how many seconds the server ends a statement by itself, for when
-/// nobody can tell it to. MySQL knows that for reading statements only, and counts in milliseconds. What stands behind `M!` is
-/// for MariaDB alone, and what stands behind a number of this size for MySQL alone.
+/// Settings of pooled sessions: a limit, in seconds, after which the server ends a statement by
+/// itself, for when this process cannot kill it. MySQL has one for reading statements only, in
+/// milliseconds. `/*M!` is for MariaDB alone, `/*!50708` for MySQL alone.
 const STATEMENT_LIMIT: &str = "SET SESSION lock_wait_timeout = 120 /*M!100101 , SESSION max_statement_time = 120 */ \
     /*!50708 , SESSION max_execution_time = 120000 */";
 
-/// For how many seconds they wait for a row that somebody else has locked, as [`Patience`] has it; [`SESSION`]'s is for connections
-/// past the pool.
-const LOCK_LIMIT: &str = "SESSION innodb_lock_wait_timeout";
-
-/// Which session it is, and of which server: behind one address there may be several, each with numbers of its own.
+/// The session, and its server: behind one address there may be several, each with its own numbers.
 const SESSION_ID: &str = "SELECT CONNECTION_ID(), CONCAT_WS(' ', @@hostname, @@port, @@datadir)";
 
-/// Connects, and tells the session what it has to be told.
+/// Connects and sets the session up.
 pub(super) async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     connection.execute(SESSION).await?;
     Ok(connection)
 }
 
-/// The connections that work takes turns on.
+/// The connection pool.
 pub(super) struct Connections {
-    pool: Pool<Maker>,
-    /// For what has to be said past the pool.
+    pool: Pool<ConnectionManager>,
     options: MySqlConnectOptions,
-    /// How long work waits for a connection.
-    patience: Duration,
 }
 
 impl Connections {
-    /// At most so many connections. Touches no network yet.
-    pub(super) fn new(options: MySqlConnectOptions, size: u32, patience: Patience) -> Self {
-        let builder = Pool::builder(Maker { options: options.clone(), lock_limit: patience.lock })
+    /// A pool of at most that many connections. Touches no network yet.
+    pub(super) fn new(options: MySqlConnectOptions, size: u32) -> Self {
+        let manager = ConnectionManager { options: options.clone(), generation: AtomicU64::new(0) };
+        let builder = Pool::builder(manager)
             .max_size(usize::try_from(size).unwrap_or(usize::MAX).max(1))
-            // The one used last knows most prepared statements, and needs no asking.
+            // The one used last has most prepared statements, and needs no ping.
             .queue_mode(QueueMode::Lifo);
-        #[expect(clippy::expect_used, reason = "only a pool with time limits of its own can lack anything")]
+        #[expect(clippy::expect_used, reason = "only a pool with its own timeouts can fail to build")]
         let pool = builder.build().expect("a pool");
-        Self { pool, options, patience: patience.connection }
+        Self { pool, options }
     }
 
-    /// Lends a connection.
+    /// Takes a connection from the pool.
     ///
     /// # Errors
-    /// Where none is free or can be made in time, and where the server lets nobody in.
-    pub(super) async fn lend(&self) -> Result<Lent, StorageError> {
-        match timeout(self.patience, self.pool.get()).await {
-            Ok(Ok(connection)) => Ok(Lent(Some(connection))),
-            Ok(Err(PoolError::Backend(error))) => Err(errors::storage_error(error)),
+    /// If none is free or can be made in time, or the server refuses it.
+    pub(super) async fn acquire(&self) -> Result<PooledConnection, StorageError> {
+        match timeout(ACQUIRE_LIMIT, self.pool.get()).await {
+            Ok(Ok(connection)) => Ok(PooledConnection(Some(connection))),
+            Ok(Err(PoolError::Backend(error))) => Err(storage_error(error)),
             Ok(Err(error)) => Err(StorageError::Unavailable(cause(error.to_string()))),
-            Err(_) => Err(StorageError::Unavailable(cause("no database connection was to be had in time"))),
+            Err(_) => Err(StorageError::Unavailable(cause("no database connection became free in time"))),
         }
     }
 
-    /// How they are used now.
+    /// Use of the pool.
     pub(super) fn pool_use(&self) -> PoolUse {
         let status = self.pool.status();
         PoolUse::new(status.size, status.available, status.max_size)
     }
 
-    /// Lends no more. What is lent is closed when it comes back.
+    /// Closes the pool. A connection in use is closed when it is released.
     pub(super) fn close(&self) {
         self.pool.close();
     }
 
-    /// Ends what a connection is at, and the connection with it. Its place in the pool is free at once; the server is told
-    /// over another connection, since it takes no notice of a closed one while it looks for rows.
-    pub(super) fn end(&self, lent: Lent) {
-        let Some(session) = lent.session() else { return };
-        drop(lent);
+    /// Closes each connection before its next use, because the server has become read-only: the
+    /// address may lead to another one by now.
+    pub(super) fn renew(&self) {
+        info!("the database server is read-only; closing its connections");
+        self.pool.manager().generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Closes a connection and kills its statement. Its slot in the pool is free at once. The
+    /// kill goes over another connection, since the server ignores a closed one while it scans.
+    pub(super) fn kill(&self, connection: PooledConnection) {
+        let Some(session) = connection.session() else { return };
+        drop(connection);
         let options = self.options.clone();
-        let ending = async move {
-            let ended = timeout(END_LIMIT, session.end(&options)).await;
-            let failure = match ended {
+        let killing = async move {
+            let reason = match timeout(KILL_LIMIT, session.kill(&options)).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "no answer in time".to_owned(),
             };
-            // Nothing is lost by it: the server ends the statement when its own limit has passed, if it has not by then.
-            debug!(why = failure, "a statement that nobody waits for could not be ended");
+            // The server ends the statement at its own limit.
+            debug!(reason, "failed to kill an abandoned query");
         };
-        tokio::spawn(ending.in_current_span());
+        tokio::spawn(killing.in_current_span());
     }
 }
 
-/// A session as its server knows it.
+/// A session as the server identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SessionId {
     number: u64,
@@ -134,13 +140,13 @@ impl SessionId {
         Ok(Self { number, server })
     }
 
-    /// Ends the session and what it is at, if it can be reached and is still there.
-    async fn end(&self, options: &MySqlConnectOptions) -> Result<(), sqlx::Error> {
+    /// Kills the session and its statement, if it still exists.
+    async fn kill(&self, options: &MySqlConnectOptions) -> Result<(), sqlx::Error> {
         let mut connection = options.connect().await?;
         if Self::of(&mut connection).await?.server == self.server {
             let kill = AssertSqlSafe(format!("KILL CONNECTION {}", self.number));
             match connection.execute(kill).await {
-                // It may have ended by itself.
+                // It may have ended already.
                 Err(error) if !errors::is_unknown_session(&error) => return Err(error),
                 Ok(_) | Err(_) => {}
             }
@@ -149,41 +155,42 @@ impl SessionId {
     }
 }
 
-/// A connection of the pool.
+/// A connection in the pool.
 struct Session {
     connection: MySqlConnection,
     id: SessionId,
+    generation: u64,
 }
 
-/// A connection out of the pool, for work that is not cut off. It goes back to the pool only by
-/// [`Lent::give_back`]: one that is dropped for whatever other reason, a panic among them, may be in the middle of
-/// something, and is closed, at which the server rolls back what was begun.
-pub(super) struct Lent(Option<Object<Maker>>);
+/// A connection taken from the pool. It returns only by [`Self::release`] and
+/// [`Self::reset_and_release`]. One that is dropped otherwise, as in a panic, may be in the middle
+/// of a statement: it is closed, and the server rolls back.
+pub(super) struct PooledConnection(Option<Object<ConnectionManager>>);
 
-impl Lent {
+impl PooledConnection {
     /// The connection.
     ///
     /// # Errors
-    /// None: it is there until it is given back.
-    pub(super) fn connection(&mut self) -> Result<&mut MySqlConnection, StorageError> {
+    /// None before the release.
+    pub(super) fn get(&mut self) -> Result<&mut MySqlConnection, StorageError> {
         let session = self.0.as_deref_mut().map(|session| &mut session.connection);
-        session.ok_or_else(|| StorageError::Internal(cause("the connection was given back")))
+        session.ok_or_else(|| StorageError::Internal(cause("the connection was released")))
     }
 
     fn session(&self) -> Option<SessionId> {
         self.0.as_deref().map(|session| session.id.clone())
     }
 
-    /// Gives it back as it is, after one statement that has succeeded.
-    pub(super) fn give_back(mut self) {
+    /// Returns it as it is, after one statement that has succeeded.
+    pub(super) fn release(mut self) {
         self.0.take();
     }
 
-    /// Gives it back after work that may have left a transaction, which sqlx rolls back only when the connection is
-    /// used again, and that must not be when others have waited for its locks.
-    pub(super) async fn give_back_cleared(mut self) {
+    /// Returns it after work that may have left a transaction open. sqlx rolls back only at the
+    /// next use; by then others may have waited for its locks.
+    pub(super) async fn reset_and_release(mut self) {
         if let Some(mut session) = self.0.take() {
-            match timeout(CLEAR_LIMIT, session.connection.ping()).await {
+            match timeout(RESET_LIMIT, session.connection.ping()).await {
                 Ok(Ok(())) => drop(session),
                 Ok(Err(_)) | Err(_) => drop(Object::take(session)),
             }
@@ -191,34 +198,37 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         drop(self.0.take().map(Object::take));
     }
 }
 
-/// Makes connections, and tells whether one can be lent once more.
-struct Maker {
+/// Makes connections and checks them before reuse.
+struct ConnectionManager {
     options: MySqlConnectOptions,
-    lock_limit: Duration,
+    /// Connections of earlier generations are closed.
+    generation: AtomicU64,
 }
 
-impl Manager for Maker {
+impl Manager for ConnectionManager {
     type Type = Session;
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Session, sqlx::Error> {
+        let generation = self.generation.load(Ordering::Acquire);
         let mut connection = connect(&self.options).await?;
-        let seconds = self.lock_limit.as_secs().max(1);
-        let limits = format!("{STATEMENT_LIMIT}, {LOCK_LIMIT} = {seconds}");
-        connection.execute(AssertSqlSafe(limits)).await?;
+        connection.execute(STATEMENT_LIMIT).await?;
         let id = SessionId::of(&mut connection).await?;
-        Ok(Session { connection, id })
+        Ok(Session { connection, id, generation })
     }
 
     async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if metrics.age() > LONGEST_LIFE {
-            return Err(RecycleError::message("it is old"));
+            return Err(RecycleError::message("its lifetime is over"));
+        }
+        if session.generation != self.generation.load(Ordering::Acquire) {
+            return Err(RecycleError::message("the server has become read-only"));
         }
         if metrics.last_used() > TRUSTED_IDLE {
             session.connection.ping().await?;
@@ -241,8 +251,8 @@ mod tests {
     /// A database with one connection, and the address of it.
     async fn database() -> (MySqlDatabase, String) {
         let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
-        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap().patient();
-        database.prepare().await.unwrap();
+        let database = MySqlDatabase::from_url(&Faceted::new(url.clone()), 1).unwrap();
+        crate::Database::MySql(database.clone()).prepare().await.unwrap();
         (database, url)
     }
 
@@ -271,7 +281,7 @@ mod tests {
         for _ in 0..100 {
             let began = Instant::now();
             let (before, after) = (pings().await, pings().await);
-            // Where the machine stood still between the two, the connection was rightly asked whether it still works.
+            // If the host stalled between the two, the connection was pinged, which is right.
             if began.elapsed() < TRUSTED_IDLE {
                 assert_eq!(before, after);
                 return;
@@ -292,9 +302,9 @@ mod tests {
             .boxed()
         });
         leave.await.unwrap();
-        // It would wait for the first one's lock in vain.
-        let other = MySqlDatabase::from_url(&Faceted::new(url), 1).unwrap().patient();
-        other.prepare().await.unwrap();
+        // It would wait for the first one's lock and time out.
+        let other = MySqlDatabase::from_url(&Faceted::new(url), 1).unwrap();
+        other.attach().await.unwrap();
         let insert = other.write(|connection| {
             async {
                 query("INSERT INTO EXPERIMENTS (NAME) VALUES ('left')").execute(connection).await?;

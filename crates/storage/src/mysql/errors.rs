@@ -1,89 +1,53 @@
-//! What an error of MySQL or MariaDB means to the services. The one place that knows their numbers.
-
-use std::sync::Arc;
+//! Maps errors of MySQL and MariaDB to those of the services. The only place with their
+//! numbers.
 
 use mymonit_services::ports::{Conflict, StorageError};
 use sqlx::Error;
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::error::{Fault, PrepareError, cause};
+use crate::error::{Fault, cause};
 
 const UNKNOWN_DATABASE: u16 = 1049;
+/// `GET_LOCK` is forbidden, as in Percona XtraDB Cluster.
+pub(super) const FORBIDDEN: u16 = 1105;
 const DUPLICATE_ENTRY: u16 = 1062;
 const UNKNOWN_SESSION: u16 = 1094;
-const LOCK_WAIT_TIMEOUT: u16 = 1205;
+/// The account may not do this to a table, or to the database.
+const DENIED: [u16; 2] = [1142, 1044];
+pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
 const DEADLOCK: u16 = 1213;
 
-/// Errors that may be gone at the next try. Numbers from
+/// Errors that may be gone at the next attempt, numbered as in
 /// <https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html> and
 /// <https://mariadb.com/kb/en/mariadb-error-code-reference/>.
-const TRANSIENT: &[u16] = &[
-    3,
-    1026,
-    1030, // the disk: writing failed, storage engine failed
-    1021,
-    1114,
-    1878,
-    3675, // disk or table full
-    1037,
-    1038,
-    1041,
-    1135, // out of memory or threads
-    1040,
-    1203,
-    1206,
-    1226,
-    1461,
-    1637, // too many connections, locks, connections or queries of this user, prepared statements, transactions
-    1042,
-    1043,
-    1129,
-    1130, // cannot connect, bad handshake, host blocked or not allowed
-    1044,
-    1045,
-    1142,
-    1227,
-    1524,
-    1698,
-    1820,
-    1862,
-    3118,
-    3159,
-    3955, // access denied, the password expired, the account locked or to come in otherwise: an operator mends that
-    1047, // a Galera node that is not ready
-    UNKNOWN_DATABASE,
-    1146, // database or table missing: a restore is under way, since `prepare` has seen them
-    1053,
-    1077,
-    1079,
-    1080,
-    1152,
-    1158,
-    1159,
-    1160,
-    1161,
-    1184,
-    1927,
-    3168,
-    3169,
-    4031, // shutdown, connection ended
-    1180,
-    1223,
-    1412,
-    1615, // failed commit, global read lock, definition changed, statement to prepare again
-    LOCK_WAIT_TIMEOUT,
-    DEADLOCK, //
-    1290,
-    1792,
-    1836,
-    1874,
-    3032,
-    3100,
-    3101, // read-only, offline, refused by replication
-    1317,
-    1969,
-    3024, // query interrupted or out of time
+const TRANSIENT: &[&[u16]] = &[
+    // Disk or table full, or the disk fails.
+    &[3, 1021, 1026, 1030, 1114, 1878, 3675],
+    // Out of memory or threads.
+    &[1037, 1038, 1041, 1135],
+    // Too many connections, locks, queries of this user, prepared statements or transactions.
+    &[1040, 1203, 1206, 1226, 1461, 1637],
+    // Cannot connect, bad handshake, host blocked or not allowed.
+    &[1042, 1043, 1129, 1130],
+    // Access denied, password expired, account locked: an operator can repair that.
+    &[1044, 1045, 1142, 1227, 1524, 1698, 1820, 1862, 3118, 3159, 3955],
+    // A Galera node that is not ready.
+    &[1047],
+    // Database or table missing: a restore is running, since `prepare` has seen them.
+    &[UNKNOWN_DATABASE, 1146],
+    // Shutdown, connection ended.
+    &[1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 3168, 3169, 4031],
+    // Failed commit, global read lock, definition changed, statement to be prepared again.
+    &[1180, 1223, 1412, 1615],
+    &[LOCK_WAIT_TIMEOUT, DEADLOCK],
+    // Read-only, offline, refused by replication.
+    &[1290, 1792, 1836, 1874, 3032, 3100, 3101],
+    // Query interrupted or out of time.
+    &[1317, 1969, 3024],
 ];
+
+/// The server does not accept writes, as after a switchover to another one.
+const READ_ONLY: &[u16] = &[1290, 1792, 1836];
 
 /// Errors that this very data will always cause, besides those whose SQLSTATE begins with 22.
 const REFUSED: &[u16] = &[
@@ -92,114 +56,106 @@ const REFUSED: &[u16] = &[
     3819, 4025, // a check constraint
 ];
 
-/// Which unique key stands for which conflict. Primary keys all have one name, so they stand beside the
-/// statements that can run against them.
-const CONFLICTS: [(&str, Conflict); 3] = [
+/// The conflict of each unique key. Primary keys all have one name; see [`primary_key_is`].
+const CONFLICTS: [(&str, Conflict); 4] = [
     ("UK_USERS_USERNAME", Conflict::Username),
     ("UK_USERS_EMAIL_KEY", Conflict::Email),
     ("UK_EXPERIMENTS_NAME", Conflict::ExperimentName),
+    ("UK_MEASURE_TYPES_NAME", Conflict::MeasureTypeName),
 ];
 
-/// Says in the services' terms what went wrong.
-pub(super) fn storage_error(error: Error) -> StorageError {
-    let Some(said) = said(&error) else {
-        return driver_error(error);
-    };
-    if let Some(key) = duplicate_key(&error) {
+/// What an error means to the services.
+pub(crate) fn storage_error(error: &MySqlDatabaseError) -> StorageError {
+    if let Some(key) = duplicate_key(error) {
         let conflict = CONFLICTS.iter().find(|(name, _)| *name == key).map(|(_, conflict)| *conflict);
         return conflict.map_or_else(
             || StorageError::Internal(cause(format!("1062: duplicate entry for key {key}"))),
             StorageError::Conflict,
         );
     }
-    let message = cause(without_data(said));
-    let number = said.number();
-    if REFUSED.contains(&number) || said.code().is_some_and(|state| state.starts_with("22")) {
+    let message = cause(without_data(error));
+    let number = error.number();
+    let state = error.code().unwrap_or_default();
+    if REFUSED.contains(&number) || state.starts_with("22") {
         StorageError::Data(message)
-    } else if TRANSIENT.contains(&number) || said.code().is_some_and(|state| state.starts_with("08")) {
+    } else if TRANSIENT.iter().any(|numbers| numbers.contains(&number)) || state.starts_with("08") {
         StorageError::Unavailable(message)
     } else {
         StorageError::Internal(message)
     }
 }
 
-/// For statements whose table has one primary key that a client's input can run against.
-pub(super) fn primary_key_is(conflict: Conflict) -> impl FnOnce(Error) -> Fault {
-    move |error| match duplicate_key(&error) {
+/// For statements whose table has one primary key that a client's input can violate.
+pub(crate) fn primary_key_is(conflict: Conflict) -> impl FnOnce(Error) -> Fault {
+    move |error| match database_error(&error).and_then(duplicate_key) {
         Some("PRIMARY") => Fault::Storage(StorageError::Conflict(conflict)),
         _ => Fault::Sql(error),
     }
 }
 
-/// Whether a row ran against a unique key.
-pub(super) fn is_duplicate(error: &Error) -> bool {
-    said(error).is_some_and(|said| said.number() == DUPLICATE_ENTRY)
+/// Whether a row violates a unique key.
+pub(crate) fn is_duplicate(error: &Error) -> bool {
+    number(error) == Some(DUPLICATE_ENTRY)
 }
 
-/// Whether the server has no such session, or no more.
+/// Whether the session is unknown to the server or has ended.
 pub(super) fn is_unknown_session(error: &Error) -> bool {
-    said(error).is_some_and(|said| said.number() == UNKNOWN_SESSION)
+    number(error) == Some(UNKNOWN_SESSION)
 }
 
-/// Whether the server ended this transaction to let another one go on.
-pub(super) fn is_deadlock(error: &Error) -> bool {
-    said(error).is_some_and(|said| said.number() == DEADLOCK)
+/// Whether the account lacks a right.
+pub(crate) fn is_denied(error: &sqlx::Error) -> bool {
+    number(error).is_some_and(|number| DENIED.contains(&number))
 }
 
-/// Says whether a failed preparation is worth another try.
-pub(super) fn prepare_error(error: Error) -> PrepareError {
-    match storage_error(error) {
-        StorageError::Unavailable(cause) => PrepareError::Unavailable(cause),
-        StorageError::Conflict(conflict) => PrepareError::Incompatible(conflict.message().to_owned()),
-        StorageError::Data(cause) | StorageError::Internal(cause) => {
-            PrepareError::Incompatible(cause.to_string())
-        }
-    }
+/// Whether the server rolled this transaction back to end a deadlock.
+pub(crate) fn is_deadlock(error: &Error) -> bool {
+    number(error) == Some(DEADLOCK)
+}
+
+/// Whether the server does not accept writes.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    number(error).is_some_and(|number| READ_ONLY.contains(&number))
 }
 
 /// Whether the server has no database of that name.
 pub(super) fn is_unknown_database(error: &Error) -> bool {
-    said(error).is_some_and(|said| said.number() == UNKNOWN_DATABASE)
+    number(error) == Some(UNKNOWN_DATABASE)
 }
 
-fn said(error: &Error) -> Option<&MySqlDatabaseError> {
-    error.as_database_error().and_then(|said| said.try_downcast_ref())
+/// The server's number of the error.
+pub(super) fn number(error: &Error) -> Option<u16> {
+    database_error(error).map(MySqlDatabaseError::number)
 }
 
-fn driver_error(error: Error) -> StorageError {
-    match error {
-        Error::Io(_)
-        | Error::Tls(_)
-        | Error::Protocol(_)
-        | Error::PoolTimedOut
-        | Error::PoolClosed
-        | Error::WorkerCrashed
-        | Error::BeginFailed => StorageError::Unavailable(Arc::new(error)),
-        _ => StorageError::Internal(Arc::new(error)),
+fn database_error(error: &Error) -> Option<&MySqlDatabaseError> {
+    error.as_database_error().and_then(|error| error.try_downcast_ref())
+}
+
+/// The name of the unique key that a row violates. MySQL puts the table before it, MariaDB does
+/// not.
+fn duplicate_key(error: &MySqlDatabaseError) -> Option<&str> {
+    if error.number() != DUPLICATE_ENTRY {
+        return None;
     }
-}
-
-/// The name of the unique key that a row ran against; MySQL puts the table before it, MariaDB does not.
-fn duplicate_key(error: &Error) -> Option<&str> {
-    let said = said(error).filter(|said| said.number() == DUPLICATE_ENTRY)?;
-    // The message repeats the row's value first, so the key is what comes last.
-    let key = said.message().rsplit("for key ").next()?.trim_matches('\'');
+    // The message repeats the row's value first, so that the key is what comes last.
+    let key = error.message().rsplit("for key ").next()?.trim_matches('\'');
     Some(key.rsplit('.').next().unwrap_or(key))
 }
 
-/// What the server said, without the values of rows that some of its messages repeat.
-fn without_data(said: &MySqlDatabaseError) -> String {
-    let message = match said.number() {
+/// The server's message, without the values of rows that some messages repeat.
+fn without_data(error: &MySqlDatabaseError) -> String {
+    let message = match error.number() {
         // "Incorrect string value: '…' for column …"
-        1292 | 1366 | 1367 | 1411 => match said.message().rsplit_once(" for column ") {
+        1292 | 1366 | 1367 | 1411 => match error.message().rsplit_once(" for column ") {
             Some((_, column)) => format!("incorrect value for column {column}"),
             None => "incorrect value".to_owned(),
         },
         // These repeat the connection string.
         1044 | 1045 | 1049 | 1698 => "the server refuses the user, the password or the database".to_owned(),
-        _ => said.message().to_owned(),
+        _ => error.message().to_owned(),
     };
-    format!("{} ({}): {message}", said.number(), said.code().unwrap_or_default())
+    format!("{} ({}): {message}", error.number(), error.code().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -208,6 +164,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
     use super::*;
+    use crate::error::storage_error;
 
     async fn connection() -> MySqlConnection {
         let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
@@ -225,7 +182,8 @@ mod tests {
             StorageError::Conflict(_) => "conflict",
             StorageError::Unavailable(_) => "unavailable",
             StorageError::Data(_) => "data",
-            StorageError::Internal(_) => "internal",
+            StorageError::RejectedFull => "full",
+            StorageError::Internal(_) | StorageError::TooManySensors(_) => "internal",
         }
     }
 
@@ -274,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn keys_are_told_apart_as_either_server_names_them() {
+    async fn keys_are_distinguished_by_the_names_of_either_server() {
         let mut connection = connection().await;
         for (message, expected) in [
             ("Duplicate entry ''x'' for key ''UK_USERS_USERNAME''", Some(Conflict::Username)),
@@ -323,7 +281,9 @@ mod tests {
                 | StorageError::Internal(cause) => {
                     format!("{meaning} {cause} {cause:?}")
                 }
-                StorageError::Conflict(_) => meaning.to_string(),
+                StorageError::Conflict(_) | StorageError::RejectedFull | StorageError::TooManySensors(_) => {
+                    meaning.to_string()
+                }
             };
             assert!(!said.contains("canary"), "{statement}: {said}");
         }

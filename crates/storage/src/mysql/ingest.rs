@@ -1,80 +1,46 @@
 use std::borrow::Cow;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
-use futures::FutureExt;
-use mymonit_model::{MeasureValue, Timestamp};
+use mymonit_model::Timestamp;
 use mymonit_services::message::MessageId;
-use mymonit_services::ports::{
-    IngestMessage, IngestOutcome, IngestStore, NewMeasure, NewRejectedMessage, StorageError,
-};
-use shaku::Component;
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, query, query_as, query_scalar};
-use tokio::time::sleep;
+use mymonit_services::ports::{IngestMessage, IngestOutcome, NewRejectedMessage, StorageError};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, query, query_as, query_scalar};
 
-use super::{MySqlDatabase, errors};
+use super::errors;
+use crate::connection::Connection;
 use crate::error::{Fault, cause};
-use crate::ingest_plan::{KnownIds, Plan, kept_detail};
+use crate::ingest_plan::{ANY_PUBLISHER, IdRow, KnownIds, Plan, kept_detail, publisher_bytes};
+use crate::known_sensors::KnownSensors;
 use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, portions, repeated, statement_sizes};
+use crate::{measure_rows, new_sensors, series};
 
-/// How often a batch is tried that meets other processes: each time one of them has committed or given way,
-/// so this many in a row are no chance any more.
+/// Attempts at a batch whose ids other processes write at the same time. One of them commits in
+/// each.
 const ATTEMPTS: u32 = 20;
 
-/// The way of messages into MySQL.
-#[derive(Component)]
-#[shaku(interface = IngestStore)]
-pub struct MySqlIngestStore {
-    /// Where they go.
-    database: MySqlDatabase,
-}
-
-#[cfg(test)]
-impl MySqlIngestStore {
-    /// The store of that database, without a container.
-    pub(super) fn on(database: MySqlDatabase) -> Self {
-        Self { database }
-    }
-}
-
-#[async_trait]
-impl IngestStore for MySqlIngestStore {
-    async fn commit(&self, batch: &[IngestMessage]) -> Result<Vec<IngestOutcome>, StorageError> {
-        if batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        let plan = Plan::new(batch.to_vec());
-        self.database.write(move |connection| async move { commit(connection, &plan).await }.boxed()).await
-    }
-
-    async fn forget_message_ids(&self, seen_before: Timestamp, limit: u32) -> Result<u64, StorageError> {
-        // NULL, the mark of a rejected message's id, is before nothing.
-        const FORGET: &str = "DELETE FROM MESSAGE_IDS WHERE SEEN_AT < ? ORDER BY SEEN_AT LIMIT ?";
-        self.database
-            .write(move |connection| {
-                async move {
-                    let forgotten =
-                        query(FORGET).bind(seen_before.unix_nanos()).bind(limit).execute(connection).await?;
-                    Ok(forgotten.rows_affected())
-                }
-                .boxed()
-            })
-            .await
-    }
-}
-
-/// Writes the batch as if all its ids were new, which they nearly always are. If one is not, it asks which,
-/// and writes the rest.
-async fn commit(connection: &mut MySqlConnection, plan: &Plan) -> Result<Vec<IngestOutcome>, Fault> {
+/// Writes the batch as if all its ids were new, which they nearly always are. Otherwise it looks
+/// the ids up and writes the rest. Measures get the ids from `first_id` on.
+pub(crate) async fn write(
+    connection: &mut MySqlConnection,
+    plan: &Plan,
+    known_sensors: &KnownSensors,
+    first_id: u64,
+    no_old_ids: &AtomicBool,
+) -> Result<Vec<IngestOutcome>, Fault> {
     let mut known = KnownIds::default();
-    for attempt in 1..=ATTEMPTS {
-        match attempt_commit(connection, plan, &known).await {
+    // The row of a new id does not collide with one that matches any publisher.
+    if plan.has_ids() && !no_old_ids.load(Ordering::Relaxed) {
+        if find_old_id(connection).await? {
+            known = look_up(connection, plan).await?;
+        } else {
+            no_old_ids.store(true, Ordering::Relaxed);
+        }
+    }
+    for _ in 0..ATTEMPTS {
+        match try_write(connection, plan, &known, known_sensors, first_id).await {
             Ok(Some(outcomes)) => return Ok(outcomes),
             Ok(None) => {}
-            Err(Fault::Sql(error)) if errors::is_duplicate(&error) => {}
-            Err(Fault::Sql(error)) if errors::is_deadlock(&error) => {
-                sleep(Duration::from_millis(u64::from(attempt))).await;
-            }
+            Err(Fault::Sql(error)) if errors::is_duplicate(&error) || errors::is_deadlock(&error) => {}
             Err(fault) => return Err(fault),
         }
         known = look_up(connection, plan).await?;
@@ -83,56 +49,74 @@ async fn commit(connection: &mut MySqlConnection, plan: &Plan) -> Result<Vec<Ing
     Err(Fault::Storage(StorageError::Unavailable(message)))
 }
 
-/// One transaction; `None` if what is known has changed. Dropping it without a commit rolls it back.
-async fn attempt_commit(
+/// One transaction; `None` if what is known has changed. Dropped without a commit it is rolled
+/// back.
+async fn try_write(
     connection: &mut MySqlConnection,
     plan: &Plan,
     known: &KnownIds,
+    known_sensors: &KnownSensors,
+    first_id: u64,
 ) -> Result<Option<Vec<IngestOutcome>>, Fault> {
     let decision = plan.decide(known);
     let mut transaction = connection.begin().await?;
-    // The ids go first: if one of them is taken, nothing else has been written in vain.
+    let mut connection = Connection::MySql(&mut transaction);
+    let sensors = new_sensors::resolve(&mut connection, known_sensors, &decision.stored).await?;
+    // Then the ids: if one is taken, little else has to be rolled back.
     let now = Timestamp::now().unix_nanos();
     insert_ids(&mut transaction, &decision.new_ids, now).await?;
     for (id, number) in &decision.superseded {
-        if !supersede(&mut transaction, id, *number, now).await? {
+        if !supersede(&mut transaction, *id, *number, now).await? {
             return Ok(None);
         }
     }
-    insert_measures(&mut transaction, decision.measure_count(), decision.measures()).await?;
+    let mut connection = Connection::MySql(&mut transaction);
+    let count = decision.measure_count();
+    measure_rows::insert(&mut connection, first_id, count, decision.measures(), &sensors).await?;
     insert_rejected(&mut transaction, &decision.rejected).await?;
+    let mut connection = Connection::MySql(&mut transaction);
+    series::extend(&mut connection, first_id, decision.measures(), &sensors).await?;
     transaction.commit().await?;
+    sensors.committed(known_sensors);
     Ok(Some(decision.outcomes))
 }
 
-/// Which ids of the batch are known.
-///
-/// Both tables are read in one statement, which sees them as they are at one moment. Between two statements an
-/// administrator could discard a rejected message: its id would still be registered and the message be gone, and
-/// a copy that comes at that moment would be taken for a duplicate of something that is nowhere.
+/// Whether any id matches any publisher.
+async fn find_old_id(connection: &mut MySqlConnection) -> Result<bool, Fault> {
+    const FIND: &str = "SELECT EXISTS (SELECT 1 FROM MESSAGE_IDS WHERE PUBLISHER = ?)";
+    let found: i64 = query_scalar(FIND).bind(ANY_PUBLISHER).fetch_one(connection).await?;
+    Ok(found > 0)
+}
+
+/// Finds the known ids of the batch. One statement reads both tables: between two, an administrator
+/// could discard a rejected message, and its copy here would count as a duplicate of a message that
+/// is gone.
 async fn look_up(connection: &mut MySqlConnection, plan: &Plan) -> Result<KnownIds, Fault> {
     let mut known = KnownIds::default();
-    for ids in plan.ids().chunks(MAX_ROWS) {
-        let values: Vec<_> = padded(ids).collect();
-        let list = repeated("?", values.len());
+    for rows in plan.id_rows().chunks(MAX_ROWS) {
+        let values: Vec<_> = padded(rows).collect();
+        let list = repeated("(?, ?)", values.len());
         let statement = format!(
-            "SELECT MESSAGE_ID, SEEN_AT, CAST(NULL AS UNSIGNED) FROM MESSAGE_IDS WHERE MESSAGE_ID IN ({list}) \
+            "SELECT PUBLISHER, MESSAGE_ID, SEEN_AT, CAST(NULL AS UNSIGNED) FROM MESSAGE_IDS \
+             WHERE (PUBLISHER, MESSAGE_ID) IN ({list}) \
              UNION ALL \
-             SELECT MESSAGE_ID, NULL, ID FROM REJECTED_MESSAGES WHERE MESSAGE_ID IN ({list})"
+             SELECT PUBLISHER, MESSAGE_ID, NULL, ID FROM REJECTED_MESSAGES \
+             WHERE (PUBLISHER, MESSAGE_ID) IN ({list})"
         );
-        let mut select = query_as::<_, (Vec<u8>, Option<i64>, Option<u64>)>(AssertSqlSafe(statement));
-        for id in values.iter().chain(&values) {
-            select = select.bind(id.as_bytes());
+        let mut select =
+            query_as::<_, (Vec<u8>, Vec<u8>, Option<i64>, Option<u64>)>(AssertSqlSafe(statement));
+        for row in values.iter().chain(&values) {
+            select = select.bind(row.publisher).bind(row.id);
         }
-        let rows = select.fetch_all(&mut *connection).await?;
-        for (id, seen_at, number) in &rows {
+        let found = select.fetch_all(&mut *connection).await?;
+        for (publisher, id, seen_at, number) in &found {
             if number.is_none() {
-                known.add_seen(id, seen_at.is_some());
+                known.add_seen(IdRow { publisher, id }, seen_at.is_some());
             }
         }
-        for (id, _, number) in &rows {
+        for (publisher, id, _, number) in &found {
             if let Some(number) = number {
-                known.add_rejected(id, *number);
+                known.add_rejected(IdRow { publisher, id }, *number);
             }
         }
     }
@@ -141,27 +125,29 @@ async fn look_up(connection: &mut MySqlConnection, plan: &Plan) -> Result<KnownI
 
 async fn insert_ids(
     connection: &mut MySqlConnection,
-    ids: &[(&MessageId, bool)],
+    ids: &[(IdRow<'_>, bool)],
     now: i64,
 ) -> Result<(), Fault> {
     let mut ids = ids.iter();
     for size in statement_sizes(ids.len()) {
-        let statement =
-            format!("INSERT INTO MESSAGE_IDS (MESSAGE_ID, SEEN_AT) VALUES {}", repeated("(?, ?)", size));
+        let statement = format!(
+            "INSERT INTO MESSAGE_IDS (PUBLISHER, MESSAGE_ID, SEEN_AT) VALUES {}",
+            repeated("(?, ?, ?)", size)
+        );
         let mut insert = query(AssertSqlSafe(statement));
         for (id, is_rejected) in ids.by_ref().take(size) {
-            insert = insert.bind(id.as_bytes()).bind((!is_rejected).then_some(now));
+            insert = insert.bind(id.publisher).bind(id.id).bind((!is_rejected).then_some(now));
         }
         insert.execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-/// Removes the rejected copy of a message, with its body, that is about to be stored. `false` if somebody else
-/// has removed it meanwhile: then it may have been stored, too.
+/// Removes the rejected copy of a message that is about to be stored. `false` if it has been
+/// removed meanwhile: then the message may have been stored, too.
 async fn supersede(
     connection: &mut MySqlConnection,
-    id: &MessageId,
+    id: IdRow<'_>,
     number: Option<u64>,
     now: i64,
 ) -> Result<bool, Fault> {
@@ -174,16 +160,15 @@ async fn supersede(
     mark_seen(connection, id, now).await
 }
 
-/// Notes of a message that is about to be stored that it is no longer among the rejected ones. `false` if a copy
-/// of it was stored already.
-pub(super) async fn mark_seen(
+/// Marks the id of a message that is about to be stored. `false` if the message is stored already.
+pub(crate) async fn mark_seen(
     connection: &mut MySqlConnection,
-    id: &MessageId,
+    id: IdRow<'_>,
     now: i64,
 ) -> Result<bool, Fault> {
-    let mark = query("UPDATE MESSAGE_IDS SET SEEN_AT = ? WHERE MESSAGE_ID = ? AND SEEN_AT IS NULL")
-        .bind(now)
-        .bind(id.as_bytes());
+    const MARK: &str =
+        "UPDATE MESSAGE_IDS SET SEEN_AT = ? WHERE PUBLISHER = ? AND MESSAGE_ID = ? AND SEEN_AT IS NULL";
+    let mark = query(MARK).bind(now).bind(id.publisher).bind(id.id);
     if mark.execute(&mut *connection).await?.rows_affected() > 0 {
         return Ok(true);
     }
@@ -194,74 +179,16 @@ pub(super) async fn mark_seen(
     }
 }
 
-/// Writes `count` measures.
-pub(super) async fn insert_measures<'a>(
-    connection: &mut MySqlConnection,
-    count: usize,
-    mut measures: impl Iterator<Item = &'a NewMeasure>,
-) -> Result<(), Fault> {
-    for size in statement_sizes(count) {
-        let rows: Vec<_> = measures.by_ref().take(size).collect();
-        // MariaDB stores a negative zero as a zero, so it takes a mark. They are so rare that all other rows
-        // are spared the column.
-        if rows.iter().any(|row| is_negative_zero(row.value)) {
-            insert_marked(connection, &rows).await?;
-        } else {
-            insert_unmarked(connection, &rows).await?;
-        }
-    }
-    Ok(())
-}
-
-fn is_negative_zero(value: MeasureValue) -> bool {
-    value.get() == 0.0 && value.get().is_sign_negative()
-}
-
-async fn insert_unmarked(connection: &mut MySqlConnection, rows: &[&NewMeasure]) -> Result<(), Fault> {
-    let statement = format!(
-        "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) VALUES {}",
-        repeated("(?, ?, ?, ?)", rows.len())
-    );
-    let mut insert = query(AssertSqlSafe(statement));
-    for NewMeasure { experiment_id, measure_type, timestamp, value } in rows {
-        insert = insert
-            .bind(measure_type.get())
-            .bind(timestamp.unix_nanos())
-            .bind(experiment_id.get())
-            .bind(value.get());
-    }
-    insert.execute(connection).await?;
-    Ok(())
-}
-
-async fn insert_marked(connection: &mut MySqlConnection, rows: &[&NewMeasure]) -> Result<(), Fault> {
-    let statement = format!(
-        "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE, IS_NEGATIVE_ZERO) VALUES {}",
-        repeated("(?, ?, ?, ?, ?)", rows.len())
-    );
-    let mut insert = query(AssertSqlSafe(statement));
-    for NewMeasure { experiment_id, measure_type, timestamp, value } in rows {
-        insert = insert
-            .bind(measure_type.get())
-            .bind(timestamp.unix_nanos())
-            .bind(experiment_id.get())
-            .bind(value.get())
-            .bind(is_negative_zero(*value));
-    }
-    insert.execute(connection).await?;
-    Ok(())
-}
-
-/// Writes rejected messages and their bodies, many with one statement: a publisher that sends nothing else is not to
-/// hold up the others.
+/// Writes rejected messages and their bodies, many with one statement: a publisher of nothing else
+/// does not delay other publishers.
 async fn insert_rejected(
     connection: &mut MySqlConnection,
-    rejected: &[(Option<&MessageId>, &NewRejectedMessage)],
+    rejected: &[(&IngestMessage, &NewRejectedMessage)],
 ) -> Result<(), Fault> {
     if rejected.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = rejected.iter().map(|(id, message)| RejectedRow::new(*id, message)).collect();
+    let rows: Vec<_> = rejected.iter().map(|(id, message)| RejectedRow::new(id, message)).collect();
     let step = query_scalar("SELECT @@SESSION.auto_increment_increment").fetch_one(&mut *connection).await?;
     let mut bodies = Vec::with_capacity(rows.len());
     for portion in portions(&rows, RejectedRow::bytes) {
@@ -274,18 +201,18 @@ async fn insert_rejected(
     insert_bodies(connection, &bodies).await
 }
 
-/// A rejected message as it stands in its table.
+/// A row of `REJECTED_MESSAGES`.
 struct RejectedRow<'a> {
-    id: Option<&'a MessageId>,
+    of: &'a IngestMessage,
     message: &'a NewRejectedMessage,
     detail: Cow<'a, str>,
     properties: String,
 }
 
 impl<'a> RejectedRow<'a> {
-    fn new(id: Option<&'a MessageId>, message: &'a NewRejectedMessage) -> Self {
+    fn new(of: &'a IngestMessage, message: &'a NewRejectedMessage) -> Self {
         let detail = kept_detail(&message.rejection.detail);
-        Self { id, message, detail, properties: message.properties.to_string() }
+        Self { of, message, detail, properties: message.properties.to_string() }
     }
 
     fn bytes(&self) -> usize {
@@ -293,9 +220,9 @@ impl<'a> RejectedRow<'a> {
     }
 }
 
-/// Writes the rows with one statement and gives their numbers.
+/// Writes the rows with one statement and returns their numbers.
 ///
-/// InnoDB numbers the rows of an insert whose number of rows is known beforehand without gaps, in each of its lock modes
+/// InnoDB numbers such rows without gaps
 /// (<https://dev.mysql.com/doc/refman/8.4/en/innodb-auto-increment-handling.html>), in steps of
 /// `auto_increment_increment`, which a cluster sets to the number of its nodes.
 async fn insert_rows(
@@ -304,16 +231,17 @@ async fn insert_rows(
     step: u64,
 ) -> Result<impl Iterator<Item = u64> + use<>, Fault> {
     let statement = format!(
-        "INSERT INTO REJECTED_MESSAGES (REASON, DETAIL, RECEIVED_AT, MESSAGE_ID, PROPERTIES, SIZE) VALUES {}",
-        repeated("(?, ?, ?, ?, ?, ?)", rows.len())
+        "INSERT INTO REJECTED_MESSAGES (REASON, DETAIL, RECEIVED_AT, PUBLISHER, MESSAGE_ID, PROPERTIES, SIZE) VALUES {}",
+        repeated("(?, ?, ?, ?, ?, ?, ?)", rows.len())
     );
     let mut insert = query(AssertSqlSafe(statement));
-    for RejectedRow { id, message, detail, properties } in rows {
+    for RejectedRow { of, message, detail, properties } in rows {
         insert = insert
             .bind(message.rejection.reason.code())
             .bind(detail.as_ref())
             .bind(message.received_at.unix_nanos())
-            .bind(id.map(MessageId::as_bytes))
+            .bind(publisher_bytes(of.publisher.as_ref()))
+            .bind(of.message_id.as_ref().map(MessageId::as_bytes))
             .bind(properties)
             .bind(message.body.len() as u64);
     }
@@ -321,7 +249,7 @@ async fn insert_rows(
     Ok((0..).map(move |row| first + row * step))
 }
 
-/// Writes the pieces of bodies: the number of each one's message, its place, and its bytes.
+/// Writes chunks of bodies: number of the message, position, bytes.
 async fn insert_bodies(connection: &mut MySqlConnection, bodies: &[(u64, u32, &[u8])]) -> Result<(), Fault> {
     for portion in portions(bodies, |(_, _, body)| body.len()) {
         let statement = format!(

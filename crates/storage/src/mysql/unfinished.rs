@@ -1,45 +1,41 @@
-//! A migration that a process has begun and not brought to its end.
+//! Finishes a migration that a process has begun and not finished.
 //!
-//! MySQL and MariaDB commit each change of the schema at once, and each as a whole. So a process that ends in the middle of a
-//! migration leaves its first statements done and the others not, and in the migrations' own table a row that says so. The statements
-//! are gone through again then: what is there already is passed over, the rest is made. `migrations/README.md` says what
-//! follows from that for their text, and the tests hold every migration to it.
+//! MySQL and MariaDB commit each change of the schema at once, and each as a whole. A process that
+//! ends in the middle of a migration leaves its first statements done and the others not, and an
+//! unsuccessful row in the migrations' table. Its statements are then executed again: what is there
+//! already is skipped. `migrations/README.md` says what follows from that for their text.
 //!
-//! The statement that was under way goes on in the server although its client is gone, and so does the lock under which the schema is
-//! changed: whoever comes here has waited for its end.
+//! The server continues a statement whose client has disconnected, and keeps the migration lock
+//! until it ends.
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::mysql::MySqlDatabaseError;
+use sqlx::migrate::MigrateError;
 use sqlx::{AssertSqlSafe, Executor, MySqlConnection, query, query_as, query_scalar};
 use tracing::info;
 
-use super::errors::prepare_error;
-use crate::error::{MIGRATIONS_TABLE, PrepareError, migration_error};
+use super::errors;
+use crate::error::{PrepareError, migration_error, prepare_error};
+use crate::migrations::{MIGRATIONS_TABLE, MYSQL};
 
-/// What the server says of a table, a column or a key that is to be made and is there already.
+/// A table, a column or a key that is to be created exists.
 const THERE_ALREADY: [u16; 3] = [1050, 1060, 1061];
-/// What it says of a column or a key that is to be dropped and is not there.
+/// A column or a key that is to be dropped does not exist.
 const GONE_ALREADY: u16 = 1091;
-/// What it says of a row whose key is there already.
+/// The key of a row exists.
 const DUPLICATE_ENTRY: u16 = 1062;
 
-/// Brings a migration to its end that somebody has begun, if there is one that this program knows.
-pub(super) async fn finish(
-    connection: &mut MySqlConnection,
-    migrations: &Migrator,
-) -> Result<(), PrepareError> {
+/// Finishes a migration that was begun.
+pub(super) async fn finish(connection: &mut MySqlConnection) -> Result<(), PrepareError> {
     let Some((version, checksum)) = begun(connection).await.map_err(prepare_error)? else { return Ok(()) };
-    let refused = |error| migration_error(error, prepare_error);
-    let known = migrations.iter().find(|migration| migration.version == version);
-    let migration = known.ok_or_else(|| refused(MigrateError::Dirty(version)))?;
+    let known = MYSQL.iter().find(|migration| migration.version == version);
+    let migration = known.ok_or_else(|| migration_error(MigrateError::Dirty(version)))?;
     if *migration.checksum != *checksum {
-        return Err(refused(MigrateError::VersionMismatch(version)));
+        return Err(migration_error(MigrateError::VersionMismatch(version)));
     }
-    info!(version, "another process has begun this migration and ended on the way; bringing it to its end");
+    info!(version, "finishing a migration that another process has begun");
     for statement in statements(migration.sql.as_str()) {
         match connection.execute(AssertSqlSafe(statement.clone())).await {
             Err(error) if !is_done_already(&error, &statement) => {
-                return Err(refused(MigrateError::ExecuteMigration(error, version)));
+                return Err(migration_error(MigrateError::ExecuteMigration(error, version)));
             }
             _ => {}
         }
@@ -62,7 +58,8 @@ async fn begun(connection: &mut MySqlConnection) -> Result<Option<(i64, Vec<u8>)
     query_as(AssertSqlSafe(begun)).fetch_optional(connection).await
 }
 
-/// The statements of a migration, in which no text and no comment holds a semicolon that is followed by the end of a line.
+/// The statements of a migration, in which no text and no comment holds a semicolon that is
+/// followed by the end of a line.
 fn statements(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
@@ -70,9 +67,8 @@ fn statements(text: &str) -> Vec<String> {
 }
 
 fn is_done_already(error: &sqlx::Error, statement: &str) -> bool {
-    let said = error.as_database_error().and_then(|said| said.try_downcast_ref::<MySqlDatabaseError>());
-    said.is_some_and(|said| match said.number() {
-        // Of any other statement it says that the data do not fit a new key.
+    errors::number(error).is_some_and(|number| match number {
+        // For any other statement it means that the data violate a new key.
         DUPLICATE_ENTRY => statement.starts_with("INSERT"),
         number => number == GONE_ALREADY || THERE_ALREADY.contains(&number),
     })
@@ -83,15 +79,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_statement_of_every_migration_is_of_a_kind_that_can_be_gone_through_again() {
-        for migration in sqlx::migrate!("../../migrations/mysql").iter() {
+    fn every_statement_of_every_migration_can_be_repeated() {
+        for migration in MYSQL.iter() {
             let text = migration.sql.as_str();
             let statements = statements(text);
             assert_eq!(statements.len(), text.lines().filter(|line| line.ends_with(';')).count());
-            for statement in statements {
-                // Those that the servers do as a whole or not at all, and refuse the second time.
+            for statement in &statements {
+                // The servers do these as a whole or not at all, and refuse them the second time.
                 let kind = ["CREATE TABLE ", "INSERT INTO ", "CREATE INDEX ", "ALTER TABLE "];
                 assert!(kind.iter().any(|kind| statement.starts_with(kind)), "{statement}");
+                // A table that the same migration makes is empty unless the statement was done;
+                // then its rows, with the same keys, refuse it the second time.
+                if statement.starts_with("INSERT INTO ") && statement.contains("SELECT ") {
+                    let table = statement.split_whitespace().nth(2).unwrap();
+                    let create = format!("CREATE TABLE {table} (");
+                    let created = statements.iter().find(|made| made.starts_with(&create)).unwrap();
+                    assert!(created.contains("PRIMARY KEY"), "{statement}");
+                    let is_first =
+                        statements.iter().filter(|other| other.starts_with(&format!("INSERT INTO {table}")));
+                    assert_eq!(is_first.count(), 1, "{statement}");
+                }
             }
         }
     }

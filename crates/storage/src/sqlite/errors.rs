@@ -1,13 +1,11 @@
-//! What an error of SQLite means to the services. The one place that knows SQLite's codes.
-
-use std::sync::Arc;
+//! Maps errors of SQLite to those of the services. The only place with SQLite's codes.
 
 use mymonit_services::ports::{Conflict, StorageError};
 use sqlx::error::{DatabaseError, Error};
 
-use crate::error::{PrepareError, cause};
+use crate::error::cause;
 
-// Result codes, https://www.sqlite.org/rescode.html; the extended ones tell constraints apart.
+// Result codes, https://www.sqlite.org/rescode.html; the extended ones distinguish constraints.
 const ERROR: u32 = 1;
 const BUSY: u32 = 5;
 const LOCKED: u32 = 6;
@@ -26,25 +24,23 @@ const CONSTRAINT_PRIMARY_KEY: u32 = 1555;
 const CONSTRAINT_UNIQUE: u32 = 2067;
 const CONSTRAINT_TYPE: u32 = 3091;
 
-/// Which uniqueness stands for which conflict, as SQLite names it.
-const CONFLICTS: [(&str, Conflict); 5] = [
+/// The conflict of each unique key, by the columns that SQLite names.
+const CONFLICTS: [(&str, Conflict); 6] = [
     ("USERS.ID", Conflict::UserId),
     ("USERS.USERNAME", Conflict::Username),
     ("USERS.EMAIL_KEY", Conflict::Email),
     ("EXPERIMENTS.NAME", Conflict::ExperimentName),
+    ("MEASURE_TYPES.NAME", Conflict::MeasureTypeName),
     ("USER_EXPERIMENTS.USER_ID, USER_EXPERIMENTS.EXPERIMENT_ID", Conflict::Association),
 ];
 
-/// Says in the services' terms what went wrong. SQLite's messages name tables and columns, never values.
-pub(super) fn storage_error(error: Error) -> StorageError {
-    let Error::Database(said) = &error else {
-        return driver_error(error);
-    };
-    let code = code_of(&**said);
-    if let Some(conflict) = conflict(code, said.message()) {
+/// What an error means to the services. SQLite's messages name tables and columns, never values.
+pub(crate) fn storage_error(error: &dyn DatabaseError) -> StorageError {
+    let code = code_of(error);
+    if let Some(conflict) = conflict(code, error.message()) {
         return StorageError::Conflict(conflict);
     }
-    let message = cause(said.to_string());
+    let message = cause(error.to_string());
     match (code, code & 0xff) {
         (CONSTRAINT_CHECK | CONSTRAINT_NOT_NULL | CONSTRAINT_TYPE, _) | (_, TOO_BIG | MISMATCH) => {
             StorageError::Data(message)
@@ -53,39 +49,19 @@ pub(super) fn storage_error(error: Error) -> StorageError {
             _,
             BUSY | LOCKED | NO_MEMORY | READ_ONLY | INTERRUPTED | IO_ERROR | FULL | CANNOT_OPEN | PROTOCOL,
         ) => StorageError::Unavailable(message),
-        // A file that is being restored or was removed: the health check says so, too.
-        (_, ERROR) if said.message().starts_with("no such table") => StorageError::Unavailable(message),
+        // The file is being restored or was removed; the health check reports it, too.
+        (_, ERROR) if error.message().starts_with("no such table") => StorageError::Unavailable(message),
         _ => StorageError::Internal(message),
-    }
-}
-
-/// Says whether a failed preparation is worth another try.
-pub(super) fn prepare_error(error: Error) -> PrepareError {
-    match storage_error(error) {
-        StorageError::Unavailable(cause) => PrepareError::Unavailable(cause),
-        StorageError::Conflict(conflict) => PrepareError::Incompatible(conflict.message().to_owned()),
-        StorageError::Data(cause) | StorageError::Internal(cause) => {
-            PrepareError::Incompatible(cause.to_string())
-        }
     }
 }
 
 /// Whether another connection holds a lock that this one needs.
 pub(super) fn is_busy(error: &Error) -> bool {
-    error.as_database_error().is_some_and(|said| matches!(code_of(said) & 0xff, BUSY | LOCKED))
+    error.as_database_error().is_some_and(|error| matches!(code_of(error) & 0xff, BUSY | LOCKED))
 }
 
-fn driver_error(error: Error) -> StorageError {
-    match error {
-        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
-            StorageError::Unavailable(Arc::new(error))
-        }
-        _ => StorageError::Internal(Arc::new(error)),
-    }
-}
-
-fn code_of(said: &dyn DatabaseError) -> u32 {
-    said.code().and_then(|code| code.parse().ok()).unwrap_or_default()
+fn code_of(error: &dyn DatabaseError) -> u32 {
+    error.code().and_then(|code| code.parse().ok()).unwrap_or_default()
 }
 
 fn conflict(code: u32, message: &str) -> Option<Conflict> {
@@ -102,6 +78,7 @@ mod tests {
     use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 
     use super::*;
+    use crate::error::storage_error;
 
     const TABLE: &str = "CREATE TABLE T (A TEXT NOT NULL CHECK (A <> 'x'), N INTEGER UNIQUE) STRICT";
 

@@ -1,4 +1,4 @@
-//! A caller that goes away disturbs nobody: sqlx#563.
+//! A dropped caller affects no other caller: sqlx#563.
 
 use std::time::Duration;
 
@@ -19,13 +19,14 @@ on_every_engine! {
         }
         store(&database, (0..5_000).map(|number| measure(1, 1, number, number as f64)).collect()).await;
         for round in 0..400_u32 {
-            // Cut off after ever other delays, some before a statement is prepared, some amid its rows.
+            // Cut off after ever other delays, some before a statement is prepared, some amid its
+            // rows.
             let delay = Duration::from_micros(u64::from(round % 40) * 25);
             let page = read(&database, 1, Order::Ascending);
             let _ = timeout(delay, page).await;
             let cut_name = username(&format!("uid-S{}", (round + 7) % 20));
             let _ = timeout(delay / 4, database.users.find_by_username(&cut_name)).await;
-            let _ = timeout(delay / 2, database.experiments.list()).await;
+            let _ = timeout(delay / 2, database.experiments.names()).await;
 
             let id = user_id(&format!("S{}", round % 20));
             let found = database.users.find(&id).await.unwrap().unwrap();
@@ -44,7 +45,7 @@ on_every_engine! {
         for round in 0..WRITES {
             let batch =
                 [message(&format!("{round}"), (0..300).map(|number| measure(1, 1, number, 1.0)).collect())];
-            let mut writing = database.ingest.commit(&batch);
+            let mut writing = database.ingest.commit(batch.to_vec());
             // Begun, and dropped a little later.
             for _ in 0..=round % 5 {
                 if poll!(&mut writing).is_ready() {
@@ -53,7 +54,7 @@ on_every_engine! {
                 yield_now().await;
             }
             drop(writing);
-            // It is there in the end, and whole. All of them at once could wait for each other for too long.
+            // It is complete in the end. Starting all at once could exceed the lock timeout.
             let ended = (round + 1, (round + 1) * 300);
             wait_until("work in hand to end", Duration::from_secs(60), async || {
                 let ids = probe.number("SELECT COUNT(*) FROM MESSAGE_IDS").await;
@@ -71,7 +72,7 @@ on_every_engine! {
             let id = add_user(&database, &format!("S{round}"), Role::Scientist).await.user_id;
             database.associations.insert(experiment, &id).await.unwrap();
             let _ = timeout(Duration::from_micros(round * 40), database.users.erase(&id)).await;
-            // Whoever comes second, this call or what goes on in the background, finds nothing left.
+            // The later one of this call and the background task finds nothing left.
             assert!(matches!(database.users.erase(&id).await.unwrap(), Erasure::Erased | Erasure::Absent));
             assert_eq!(database.users.find(&id).await.unwrap(), None);
             assert_eq!(database.number("SELECT COUNT(*) FROM USER_EXPERIMENTS").await, 0);

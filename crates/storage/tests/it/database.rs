@@ -1,55 +1,44 @@
-//! A database of the test's own, on either engine, seen through the ports and past them.
+//! A private database on either engine, through the ports and by SQL.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use mymonit_logging::TracingAuditLog;
-use mymonit_model::Faceted;
+use mymonit_model::{Faceted, Timestamp, Username};
 use mymonit_services::ports::{
-    AssociationStore, DirectoryStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore,
-    MeasureTypeStore, RejectedMessageStore, StorageHealth, UserStore,
+    ApiTokenStore, AssociationStore, DirectoryStore, ExampleDataStore, ExperimentStore, FlagStore,
+    IngestStore, MeasureStore, MeasureTypeStore, PublisherStore, RejectedMessageStore, SensorStore,
+    StorageHealth, TokenClaims, TokenError, TokenVerifier, UserStore,
 };
-use mymonit_services::{MeasureService, MeasureServiceImpl, MeasureTypeServiceImpl};
+use mymonit_services::{MeasureService, MeasureServiceImpl, MeasureTypeServiceImpl, UserServiceImpl};
+use mymonit_storage::blocks::{SealExtent, SealRange, Sealer};
 use mymonit_storage::{
-    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlDirectoryStore,
-    MySqlDirectoryStoreParameters, MySqlExampleDataStore, MySqlExampleDataStoreParameters,
-    MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore, MySqlIngestStoreParameters,
-    MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters,
-    MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters, MySqlStorageHealth,
-    MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, Patience, PrepareError,
-    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteDirectoryStore,
-    SqliteDirectoryStoreParameters, SqliteExampleDataStore, SqliteExampleDataStoreParameters,
-    SqliteExperimentStore, SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters,
-    SqliteMeasureStore, SqliteMeasureStoreParameters, SqliteMeasureTypeStore,
-    SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters,
-    SqliteStorageHealth, SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
+    Database as Handle, DatabaseComponent, DatabaseComponentParameters, DatabaseHandle, MySqlDatabase,
+    PrepareError, SqlApiTokenStore, SqlAssociationStore, SqlDirectoryStore, SqlExampleDataStore,
+    SqlExperimentStore, SqlFlagStore, SqlIngestStore, SqlMeasureStore, SqlMeasureTypeStore,
+    SqlPublisherStore, SqlRejectedMessageStore, SqlSensorStore, SqlStorageHealth, SqlUserStore,
+    SqliteDatabase,
 };
 use mymonit_test_support::MySqlServer;
-use shaku::{HasComponent, module};
+use shaku::{Component, HasComponent as _, module};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, SqliteConnection};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// Connections of a handle, enough for what the tests do at the same time.
 pub(crate) const POOL_SIZE: u32 = 5;
 
-/// Longer than a machine stands still, or a server: what is asked of a store here is to be answered.
-pub(crate) const PATIENCE: Patience = Patience {
-    connection: Duration::from_secs(60),
-    lock: Duration::from_secs(60),
-    check: Duration::from_secs(60),
-    preparation: Duration::from_secs(60),
-};
-
-/// Defines the same tests for MariaDB and for SQLite. Each gets a prepared, empty database of its own.
+/// Defines the same tests for MariaDB and SQLite. Each gets an empty database, which is prepared
+/// unless `unprepared:` comes first.
 macro_rules! on_every_engine {
-    ($(async fn $name:ident($database:ident: Database) $body:block)+) => {
+    (@ $mysql:ident, $sqlite:ident: $(async fn $name:ident($database:ident: Database) $body:block)+) => {
         $(async fn $name($database: $crate::database::Database) $body)+
 
         mod mysql {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    super::$name($crate::database::Database::mysql().await).await;
+                    super::$name($crate::database::Database::$mysql().await).await;
                 }
             )+
         }
@@ -58,41 +47,86 @@ macro_rules! on_every_engine {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    super::$name($crate::database::Database::sqlite().await).await;
+                    super::$name($crate::database::Database::$sqlite().await).await;
                 }
             )+
         }
     };
+    (unprepared: $($tests:tt)+) => {
+        $crate::database::on_every_engine! { @ empty_mysql, empty_sqlite: $($tests)+ }
+    };
+    ($($tests:tt)+) => {
+        $crate::database::on_every_engine! { @ mysql, sqlite: $($tests)+ }
+    };
 }
 pub(crate) use on_every_engine;
+
+/// The same tests again with measures in blocks: all of them, some of them, or while they are
+/// sealed and unsealed.
+macro_rules! in_every_state {
+    (@ $state:ident $($name:ident)+) => {
+        mod $state {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let database = $crate::database::Database::$state().await;
+                    let failure = database.sealing_failure();
+                    super::$name(database).await;
+                    assert_eq!(*failure.lock().unwrap(), None);
+                }
+            )+
+        }
+    };
+    ($(async fn $name:ident($database:ident: Database) $body:block)+) => {
+        $(async fn $name($database: $crate::database::Database) $body)+
+        $crate::database::in_every_state! { @ mysql $($name)+ }
+        $crate::database::in_every_state! { @ mysql_sealed $($name)+ }
+        $crate::database::in_every_state! { @ mysql_half_sealed $($name)+ }
+        $crate::database::in_every_state! { @ mysql_being_sealed $($name)+ }
+        $crate::database::in_every_state! { @ sqlite $($name)+ }
+        $crate::database::in_every_state! { @ sqlite_sealed $($name)+ }
+        $crate::database::in_every_state! { @ sqlite_half_sealed $($name)+ }
+        $crate::database::in_every_state! { @ sqlite_being_sealed $($name)+ }
+    };
+}
+pub(crate) use in_every_state;
 
 /// The stores of one handle, made by shaku as the program makes them.
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) api_tokens: Arc<dyn ApiTokenStore>,
     pub(crate) experiments: Arc<dyn ExperimentStore>,
     pub(crate) associations: Arc<dyn AssociationStore>,
     pub(crate) measure_types: Arc<dyn MeasureTypeStore>,
     pub(crate) measures: Arc<dyn MeasureStore>,
     pub(crate) ingest: Arc<dyn IngestStore>,
+    pub(crate) publishers: Arc<dyn PublisherStore>,
     pub(crate) rejected: Arc<dyn RejectedMessageStore>,
     pub(crate) example_data: Arc<dyn ExampleDataStore>,
     pub(crate) directory: Arc<dyn DirectoryStore>,
+    pub(crate) sensors: Arc<dyn SensorStore>,
+    pub(crate) flags: Arc<dyn FlagStore>,
     pub(crate) health: Arc<dyn StorageHealth>,
     pub(crate) measure_service: Arc<dyn MeasureService>,
-    handle: Handle,
+    pub(crate) database: Arc<dyn DatabaseHandle>,
+    state: State,
 }
 
-#[derive(Clone)]
-enum Handle {
-    MySql(MySqlDatabase),
-    Sqlite(SqliteDatabase),
+/// Which measures are sealed once they are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unsealed,
+    Sealed,
+    /// The earlier half of those that were stored at once.
+    HalfSealed,
 }
 
 /// A database that one test works in.
 pub(crate) struct Database {
     stores: Stores,
     location: Location,
+    churn: Option<Churn>,
 }
 
 enum Location {
@@ -114,14 +148,58 @@ impl Database {
         Self::prepared(Self::empty_mysql().await).await
     }
 
-    /// A prepared database in a file of its own.
+    /// A prepared database in a separate file.
     pub(crate) async fn sqlite() -> Self {
-        Self::prepared(Self::empty_sqlite()).await
+        Self::prepared(Self::empty_sqlite().await).await
+    }
+
+    pub(crate) async fn mysql_sealed() -> Self {
+        Self::mysql().await.with_state(State::Sealed)
+    }
+
+    pub(crate) async fn mysql_half_sealed() -> Self {
+        Self::mysql().await.with_state(State::HalfSealed)
+    }
+
+    pub(crate) async fn mysql_being_sealed() -> Self {
+        Self::mysql().await.churned()
+    }
+
+    pub(crate) async fn sqlite_sealed() -> Self {
+        Self::sqlite().await.with_state(State::Sealed)
+    }
+
+    pub(crate) async fn sqlite_half_sealed() -> Self {
+        Self::sqlite().await.with_state(State::HalfSealed)
+    }
+
+    pub(crate) async fn sqlite_being_sealed() -> Self {
+        Self::sqlite().await.churned()
+    }
+
+    fn with_state(mut self, state: State) -> Self {
+        self.stores.state = state;
+        self
+    }
+
+    /// Why sealing has failed meanwhile.
+    pub(crate) fn sealing_failure(&self) -> Arc<Mutex<Option<String>>> {
+        self.churn.as_ref().map(|churn| churn.failure.clone()).unwrap_or_default()
+    }
+
+    fn churned(mut self) -> Self {
+        self.churn = Some(Churn::start(self.stores.sealer()));
+        self
     }
 
     pub(crate) async fn empty_mysql() -> Self {
-        let url = MySqlServer::shared().await.unwrap().create_database().await.unwrap();
-        Self { stores: mysql_stores(&url, POOL_SIZE), location: Location::MySql { url } }
+        Self::on(MySqlServer::shared().await.unwrap()).await
+    }
+
+    /// An empty database on that server.
+    pub(crate) async fn on(server: &MySqlServer) -> Self {
+        let url = server.create_database().await.unwrap();
+        Self { stores: mysql_stores(&url, POOL_SIZE), location: Location::MySql { url }, churn: None }
     }
 
     /// The name of a MySQL database on its server.
@@ -132,11 +210,27 @@ impl Database {
         }
     }
 
-    pub(crate) fn empty_sqlite() -> Self {
+    /// The path of a SQLite file.
+    pub(crate) fn file(&self) -> &str {
+        match &self.location {
+            Location::Sqlite { file, .. } => file,
+            Location::MySql { .. } => panic!("a server's database has no file"),
+        }
+    }
+
+    /// Creates the empty file.
+    pub(crate) async fn create_file(&self) {
+        let file = std::path::Path::new(self.file());
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
+        options.connect().await.unwrap().close().await.unwrap();
+    }
+
+    pub(crate) async fn empty_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new folder").join("mymonit.db").to_str().unwrap().to_owned();
-        let stores = sqlite_stores(SqliteDatabase::new(&file, POOL_SIZE).unwrap().with_patience(PATIENCE));
-        Self { stores, location: Location::Sqlite { file, _folder: folder } }
+        let stores = sqlite_stores(&file, POOL_SIZE);
+        Self { stores, location: Location::Sqlite { file, _folder: folder }, churn: None }
     }
 
     async fn prepared(self) -> Self {
@@ -146,20 +240,18 @@ impl Database {
 
     /// Another handle of the same database, not prepared: what another process would have.
     pub(crate) fn other_process(&self) -> Stores {
-        self.other_process_with(POOL_SIZE, PATIENCE)
+        self.other_process_with(POOL_SIZE)
     }
 
-    /// The same, with so many connections, and with such patience.
-    pub(crate) fn other_process_with(&self, pool_size: u32, patience: Patience) -> Stores {
+    /// The same, with that many connections.
+    pub(crate) fn other_process_with(&self, pool_size: u32) -> Stores {
         match &self.location {
-            Location::MySql { url } => mysql_stores_with(url, pool_size, patience),
-            Location::Sqlite { file, .. } => {
-                sqlite_stores(SqliteDatabase::new(file, pool_size).unwrap().with_patience(patience))
-            }
+            Location::MySql { url } => mysql_stores(url, pool_size),
+            Location::Sqlite { file, .. } => sqlite_stores(file, pool_size),
         }
     }
 
-    /// A connection past the ports, to see what is really there.
+    /// A direct connection, to see what is stored.
     pub(crate) async fn probe(&self) -> Probe {
         match &self.location {
             Location::MySql { url } => Probe::MySql(MySqlConnection::connect(url).await.unwrap()),
@@ -175,36 +267,84 @@ impl Database {
         self.probe().await.execute(sql).await;
     }
 
-    /// The one number that a query gives.
+    /// The single number that a query returns.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.probe().await.number(sql).await
     }
 }
 
-impl Stores {
-    pub(crate) async fn prepare(&self) -> Result<(), PrepareError> {
-        match &self.handle {
-            Handle::MySql(database) => database.prepare().await,
-            Handle::Sqlite(database) => database.prepare().await,
-        }
-    }
+/// Seals and unseals all measures over and over until it is dropped.
+struct Churn {
+    task: JoinHandle<()>,
+    failure: Arc<Mutex<Option<String>>>,
+}
 
-    pub(crate) async fn attach(&self) -> Result<(), PrepareError> {
-        match &self.handle {
-            Handle::MySql(database) => database.attach().await,
-            Handle::Sqlite(database) => database.attach().await,
-        }
-    }
-
-    pub(crate) async fn close(&self) {
-        match &self.handle {
-            Handle::MySql(database) => database.close(),
-            Handle::Sqlite(database) => database.close().await,
-        }
+impl Churn {
+    fn start(sealer: Sealer) -> Self {
+        let failure = Arc::new(Mutex::new(None));
+        let noted = failure.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let turn = async {
+                    sealer.wait_to_begin().await?;
+                    sealer.seal(ALL, async |_| true).await?;
+                    sealer.unseal(async |_| true).await
+                };
+                if let Err(error) = turn.await {
+                    *noted.lock().unwrap() = Some(format!("{error:?}"));
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        Self { task, failure }
     }
 }
 
-/// What is kept of a rejected message.
+impl Drop for Churn {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// All measures but those of the last nanosecond.
+pub(crate) const ALL: SealRange =
+    SealRange { before: Timestamp::from_unix_nanos(i64::MAX).unwrap(), extent: SealExtent::Everything };
+
+impl Stores {
+    /// Makes blocks of a few measures, so that small tests have many blocks.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer::new(self.database.clone()).limited_to(7)
+    }
+
+    /// Seals what the state of the database says; `middle` is the median of the timestamps that
+    /// were stored.
+    pub(crate) async fn seal_after_storing(&self, middle: Option<Timestamp>) {
+        let before = match self.state {
+            State::Unsealed => return,
+            State::Sealed => ALL.before,
+            State::HalfSealed => middle.unwrap_or(ALL.before),
+        };
+        let sealer = self.sealer();
+        sealer.wait_to_begin().await.unwrap();
+        Box::pin(sealer.seal(SealRange { before, ..ALL }, async |_| true)).await.unwrap();
+        sealer.end().await.unwrap();
+    }
+
+    pub(crate) async fn prepare(&self) -> Result<(), PrepareError> {
+        self.database.database().prepare().await
+    }
+
+    pub(crate) async fn attach(&self) -> Result<(), PrepareError> {
+        self.database.database().attach().await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.database.database().close().await;
+    }
+}
+
+/// The stored fields of a rejected message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeptMessage {
     pub(crate) reason: String,
@@ -216,7 +356,7 @@ pub(crate) struct KeptMessage {
     pub(crate) body: Vec<u8>,
 }
 
-/// A connection that knows nothing of the ports.
+/// A connection that bypasses the ports.
 pub(crate) enum Probe {
     MySql(MySqlConnection),
     Sqlite(SqliteConnection),
@@ -278,89 +418,58 @@ impl Probe {
     }
 }
 
-module! {
-    MySqlModule {
-        components = [
-            MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
-            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlDirectoryStore, MySqlStorageHealth,
-            MeasureServiceImpl, MeasureTypeServiceImpl, TracingAuditLog
-        ],
-        providers = []
+/// Takes a username for a token of that user.
+#[derive(Component)]
+#[shaku(interface = TokenVerifier)]
+struct UsernameAsToken;
+
+#[async_trait]
+impl TokenVerifier for UsernameAsToken {
+    async fn claims(&self, token: &str) -> Result<TokenClaims, TokenError> {
+        let username = Username::new(token).map_err(|_| TokenError::Invalid("no username"))?;
+        Ok(TokenClaims { username, signed_in_at: Timestamp::now() })
     }
 }
 
 module! {
-    SqliteModule {
+    StoresModule {
         components = [
-            SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
-            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore, SqliteDirectoryStore, SqliteStorageHealth,
-            MeasureServiceImpl, MeasureTypeServiceImpl, TracingAuditLog
+            DatabaseComponent, SqlUserStore, SqlApiTokenStore, SqlExperimentStore, SqlAssociationStore, SqlMeasureTypeStore, SqlMeasureStore,
+            SqlIngestStore, SqlPublisherStore, SqlRejectedMessageStore, SqlExampleDataStore, SqlDirectoryStore, SqlSensorStore, SqlFlagStore, SqlStorageHealth,
+            MeasureServiceImpl, MeasureTypeServiceImpl, UserServiceImpl, UsernameAsToken, TracingAuditLog
         ],
         providers = []
     }
-}
-
-/// The stores of a module whose components all take the one handle.
-macro_rules! stores {
-    ($module:ty, $handle:expr, $database:expr, $($store:ty => $parameters:ident),+ $(,)?) => {{
-        let module = <$module>::builder()
-            $(.with_component_parameters::<$store>($parameters { database: $database.clone() }))+
-            .build();
-        Stores {
-            users: module.resolve(),
-            experiments: module.resolve(),
-            associations: module.resolve(),
-            measure_types: module.resolve(),
-            measures: module.resolve(),
-            ingest: module.resolve(),
-            rejected: module.resolve(),
-            example_data: module.resolve(),
-            directory: module.resolve(),
-            health: module.resolve(),
-            measure_service: module.resolve(),
-            handle: $handle($database),
-        }
-    }};
 }
 
 pub(crate) fn mysql_stores(url: &str, pool_size: u32) -> Stores {
-    mysql_stores_with(url, pool_size, PATIENCE)
+    stores(Handle::MySql(MySqlDatabase::from_url(&Faceted::new(url.to_owned()), pool_size).unwrap()))
 }
 
-pub(crate) fn mysql_stores_with(url: &str, pool_size: u32, patience: Patience) -> Stores {
-    let database = MySqlDatabase::from_url(&Faceted::new(url.to_owned()), pool_size).unwrap();
-    let database = database.with_patience(patience);
-    stores!(
-        MySqlModule,
-        Handle::MySql,
-        database,
-        MySqlDirectoryStore => MySqlDirectoryStoreParameters,
-        MySqlUserStore => MySqlUserStoreParameters,
-        MySqlExperimentStore => MySqlExperimentStoreParameters,
-        MySqlAssociationStore => MySqlAssociationStoreParameters,
-        MySqlMeasureTypeStore => MySqlMeasureTypeStoreParameters,
-        MySqlMeasureStore => MySqlMeasureStoreParameters,
-        MySqlIngestStore => MySqlIngestStoreParameters,
-        MySqlRejectedMessageStore => MySqlRejectedMessageStoreParameters,
-        MySqlExampleDataStore => MySqlExampleDataStoreParameters,
-        MySqlStorageHealth => MySqlStorageHealthParameters,
-    )
+pub(crate) fn sqlite_stores(address: &str, pool_size: u32) -> Stores {
+    stores(Handle::Sqlite(SqliteDatabase::new(address, pool_size).unwrap()))
 }
 
-pub(crate) fn sqlite_stores(database: SqliteDatabase) -> Stores {
-    stores!(
-        SqliteModule,
-        Handle::Sqlite,
-        database,
-        SqliteDirectoryStore => SqliteDirectoryStoreParameters,
-        SqliteUserStore => SqliteUserStoreParameters,
-        SqliteExperimentStore => SqliteExperimentStoreParameters,
-        SqliteAssociationStore => SqliteAssociationStoreParameters,
-        SqliteMeasureTypeStore => SqliteMeasureTypeStoreParameters,
-        SqliteMeasureStore => SqliteMeasureStoreParameters,
-        SqliteIngestStore => SqliteIngestStoreParameters,
-        SqliteRejectedMessageStore => SqliteRejectedMessageStoreParameters,
-        SqliteExampleDataStore => SqliteExampleDataStoreParameters,
-        SqliteStorageHealth => SqliteStorageHealthParameters,
-    )
+fn stores(handle: Handle) -> Stores {
+    let parameters = DatabaseComponentParameters { database: handle };
+    let module = StoresModule::builder().with_component_parameters::<DatabaseComponent>(parameters).build();
+    Stores {
+        users: module.resolve(),
+        api_tokens: module.resolve(),
+        experiments: module.resolve(),
+        associations: module.resolve(),
+        measure_types: module.resolve(),
+        measures: module.resolve(),
+        ingest: module.resolve(),
+        publishers: module.resolve(),
+        rejected: module.resolve(),
+        example_data: module.resolve(),
+        directory: module.resolve(),
+        sensors: module.resolve(),
+        flags: module.resolve(),
+        health: module.resolve(),
+        measure_service: module.resolve(),
+        database: module.resolve(),
+        state: State::Unsealed,
+    }
 }

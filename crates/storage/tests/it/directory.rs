@@ -1,39 +1,46 @@
 //! Changing users, experiments, associations and measure types at one stroke.
 
 use futures::future::join_all;
-use mymonit_model::{Experiment, ExperimentId, Quantity, Role, Timestamp, UnitSymbol};
-use mymonit_services::directory::{Change, ErasedUser, ExperimentChange};
+use mymonit_model::{
+    Description, Experiment, ExperimentDetails, ExperimentId, Quantity, Role, SensorName, Timestamp,
+    UnitSymbol,
+};
+use mymonit_services::directory::{Change, DescribedSensor, ErasedUser, ExperimentChange};
 use mymonit_services::ports::{StorageError, UserProfile};
 
 use crate::database::on_every_engine;
-use crate::fixtures::{add_user, experiment_name, profile, user, user_id};
+use crate::fixtures::{add_user, all_experiments, experiment_name, named, profile, user, user_id};
 
 fn added(name: &str) -> Change {
-    Change::Experiment(ExperimentChange::Add(None, experiment_name(name)))
+    Change::Experiment(ExperimentChange::Add(None, named(name)))
 }
 
 on_every_engine! {
     async fn all_changes_are_made_and_read_back(database: Database) {
         add_user(&database, "S001", Role::Scientist).await;
-        database.experiments.insert(&experiment_name("old")).await.unwrap();
+        database.experiments.insert(&named("old")).await.unwrap();
         let erased = ErasedUser {
             user_id: user_id("S009"),
             role: Role::Scientist,
             erased_at: Timestamp::from_unix_nanos(1_700_000_000_000_000_001).unwrap(),
         };
         let measure_type = mymonit_model::MeasureTypeName::new("bit").unwrap();
+        let given = ExperimentDetails {
+            description: Description::new("since 2022").unwrap(),
+            archived: true,
+            ..named("given")
+        };
+        let renamed = Experiment { archived: true, ..named("renamed").numbered(ExperimentId::new(1)) };
         let changes = [
             Change::Associate(experiment_name("numbered"), user_id("S002")),
             added("numbered"),
             Change::AddUser(user("S002", Role::Scientist)),
             Change::UpdateUser(user_id("S001"), profile("New", "new", "new@home.cern")),
             Change::AddErasedUser(erased.clone()),
-            Change::Experiment(ExperimentChange::Add(Some(ExperimentId::new(40)), experiment_name("given"))),
-            Change::Experiment(ExperimentChange::Rename(Experiment {
-                experiment_id: ExperimentId::new(1),
-                name: experiment_name("renamed"),
-            })),
+            Change::Experiment(ExperimentChange::Add(Some(ExperimentId::new(40)), given.clone())),
+            Change::Experiment(ExperimentChange::Update(renamed.clone())),
             Change::AddMeasureType(measure_type, UnitSymbol::new("bit").unwrap(), Quantity::new("information").unwrap()),
+            Change::AddSensor(experiment_name("numbered"), SensorName::new("left").unwrap(), Description::new("PT100").unwrap()),
         ];
         let seen = database.directory.read().await.unwrap();
         let experiments = database.directory.apply(&seen, &changes).await.unwrap().unwrap();
@@ -45,9 +52,16 @@ on_every_engine! {
         let named: Vec<_> =
             directory.experiments.iter().map(|each| (each.experiment_id.get(), each.name.as_str())).collect();
         assert_eq!(named, [(1, "renamed"), (40, "given"), (41, "numbered")]);
+        assert_eq!(directory.experiments[..2], [renamed, given.numbered(ExperimentId::new(40))]);
         assert_eq!(experiments.len(), 3);
         assert_eq!(directory.associations, [(ExperimentId::new(41), user_id("S002"))]);
-        assert_eq!(directory.measure_types.len(), 23);
+        assert_eq!(directory.measure_types.len(), 39);
+        let sensor = DescribedSensor {
+            experiment_id: ExperimentId::new(41),
+            name: SensorName::new("left").unwrap(),
+            description: Description::new("PT100").unwrap(),
+        };
+        assert_eq!(directory.sensors, [sensor]);
         // The erased id is refused as any that was erased here.
         assert!(database.users.insert(&user("S009", Role::Scientist)).await.is_err());
     }
@@ -56,23 +70,21 @@ on_every_engine! {
         let ids = ["S001", "S002", "S003"];
         for id in ids {
             add_user(&database, id, Role::Scientist).await;
-            database.experiments.insert(&experiment_name(id)).await.unwrap();
+            database.experiments.insert(&named(id)).await.unwrap();
         }
         let seen = database.directory.read().await.unwrap();
         let of = |id: &str| seen.users.iter().find(|user| user.user_id.as_str() == id).unwrap().clone();
-        // In a circle: everybody gets what is the next one's.
+        // In a circle: each user takes the value of the next one.
         let mut changes = vec![added("S004")];
         for (number, (id, next)) in (1..).zip(ids.into_iter().zip(["S002", "S003", "S001"])) {
             let next_one = of(next);
             changes.push(Change::UpdateUser(user_id(id), UserProfile {
                 name: of(id).name, username: next_one.username, email: next_one.email,
             }));
-            changes.push(Change::Experiment(ExperimentChange::Rename(Experiment {
-                experiment_id: ExperimentId::new(number),
-                name: experiment_name(next),
-            })));
+            let renamed = named(next).numbered(ExperimentId::new(number));
+            changes.push(Change::Experiment(ExperimentChange::Update(renamed)));
         }
-        // And a name that somebody gives up is that of a new one.
+        // A new user may take a name that another one gives up.
         changes.push(Change::AddUser(user("S004", Role::Scientist)));
         assert!(database.directory.apply(&seen, &changes).await.unwrap().is_some());
         for (id, next) in ids.into_iter().zip(["S002", "S003", "S001"]) {
@@ -81,7 +93,7 @@ on_every_engine! {
             assert_eq!((found.username, found.email), (next.username.clone(), next.email));
             assert_eq!(database.users.find_by_username(next.username.reveal()).await.unwrap().unwrap().user_id, user_id(id));
         }
-        let mut names: Vec<_> = database.experiments.list().await.unwrap();
+        let mut names: Vec<_> = all_experiments(&database).await;
         names.sort_by_key(|each| each.experiment_id);
         let names: Vec<_> = names.iter().map(|each| each.name.as_str()).collect();
         assert_eq!(names, ["S002", "S003", "S001", "S004"]);
@@ -95,17 +107,17 @@ on_every_engine! {
         let seen = database.directory.read().await.unwrap();
         add_user(&database, "S001", Role::Scientist).await;
         assert_eq!(database.directory.apply(&seen, &[added("x")]).await.unwrap(), None);
-        assert_eq!(database.experiments.list().await.unwrap(), []);
+        assert_eq!(all_experiments(&database).await, []);
     }
 
     async fn one_change_that_is_refused_takes_all_of_them_back(database: Database) {
         let seen = database.directory.read().await.unwrap();
         let refused = database.directory.apply(&seen, &[added("x"), added("y"), added("x")]).await;
         assert!(matches!(refused, Err(StorageError::Conflict(_))), "{refused:?}");
-        assert_eq!(database.experiments.list().await.unwrap(), []);
+        assert_eq!(all_experiments(&database).await, []);
         let nobody = Change::UpdateUser(user_id("S001"), profile("New", "new", "new@home.cern"));
         assert!(database.directory.apply(&seen, &[added("x"), nobody]).await.is_err());
-        assert_eq!(database.experiments.list().await.unwrap(), []);
+        assert_eq!(all_experiments(&database).await, []);
     }
 
     async fn of_several_who_have_seen_the_same_each_change_is_made_once(database: Database) {
@@ -120,6 +132,6 @@ on_every_engine! {
         });
         let made = join_all(processes).await.into_iter().filter(|made| *made.as_ref().unwrap()).count();
         assert_eq!(made, 1);
-        assert_eq!(database.experiments.list().await.unwrap().len(), 1);
+        assert_eq!(all_experiments(&database).await.len(), 1);
     }
 }

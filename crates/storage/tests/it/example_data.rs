@@ -1,17 +1,19 @@
-use mymonit_model::{ExperimentId, Role};
-use mymonit_services::example_data::example_data;
+use mymonit_model::{ExperimentId, Role, Timestamp};
+use mymonit_services::example_data::{example_data, oven};
 use mymonit_services::ports::{Erasure, Order};
 use tokio::join;
 
 use crate::database::on_every_engine;
-use crate::fixtures::{add_experiment, add_user, conflict_of, experiment_name, read, user_id};
+use crate::fixtures::{
+    add_experiment, add_user, all_experiments, conflict_of, named, read, renaming, user_id,
+};
 
 on_every_engine! {
     async fn an_empty_database_gets_all_of_it(database: Database) {
         let data = example_data().unwrap();
         database.example_data.install(&data).await.unwrap();
         assert_eq!(database.users.list().await.unwrap(), data.users);
-        let experiments = database.experiments.list().await.unwrap();
+        let experiments = all_experiments(&database).await;
         let found: Vec<_> =
             experiments.iter().map(|each| (each.experiment_id.get(), each.name.as_str())).collect();
         assert_eq!(found, [(1, "device-vibrations"), (2, "black-holes")]);
@@ -24,7 +26,7 @@ on_every_engine! {
             measures.iter().map(|each| (each.measure_type.get(), each.timestamp, each.value)).collect();
         let expected = data.experiments[0].measures.iter().map(|each| (1, each.timestamp, each.value));
         assert_eq!(found, expected.collect::<Vec<_>>());
-        // The next experiment goes on from there.
+        // The next experiment gets the next id.
         assert_eq!(add_experiment(&database, "next").await.experiment_id, ExperimentId::new(3));
     }
 
@@ -33,15 +35,14 @@ on_every_engine! {
         database.example_data.install(&data).await.unwrap();
         assert_eq!(database.users.erase(&user_id("S001")).await.unwrap(), Erasure::Erased);
         assert!(database.associations.delete(ExperimentId::new(2), &user_id("S002")).await.unwrap());
-        let mut experiment = database.experiments.find(ExperimentId::new(1)).await.unwrap().unwrap();
-        experiment.name = experiment_name("renamed");
-        database.experiments.rename(&experiment).await.unwrap();
+        let renamed = database.experiments.update(ExperimentId::new(1), &renaming("renamed")).await;
+        assert!(renamed.unwrap().is_some());
 
         let other = database.other_process();
         other.prepare().await.unwrap();
         other.example_data.install(&data).await.unwrap();
         assert_eq!(database.users.list().await.unwrap().len(), 2);
-        assert_eq!(database.experiments.list().await.unwrap().len(), 2);
+        assert_eq!(all_experiments(&database).await.len(), 2);
         assert_eq!(database.associations.list().await.unwrap(), []);
         assert_eq!(read(&database, 1, Order::Ascending).await.len(), 10);
     }
@@ -60,10 +61,10 @@ on_every_engine! {
         let users = database.users.list().await.unwrap();
         let ids: Vec<_> = users.iter().map(|user| user.user_id.as_str()).collect();
         assert_eq!(ids, ["A001", "S001", "X001"]);
-        let experiments = database.experiments.list().await.unwrap();
+        let experiments = all_experiments(&database).await;
         let names: Vec<_> = experiments.iter().map(|each| each.name.as_str()).collect();
         assert_eq!(names, ["other", "device-vibrations", "black-holes"]);
-        // What was there is left alone; the scientist of the new experiment is missing.
+        // Existing rows are unchanged; the scientist of the new experiment is missing.
         assert_eq!(read(&database, existing.get(), Order::Ascending).await, []);
         assert_eq!(read(&database, other.get(), Order::Ascending).await, []);
         assert_eq!(database.associations.list().await.unwrap(), []);
@@ -71,10 +72,10 @@ on_every_engine! {
 
     async fn the_ids_begin_at_one_even_after_inserts_that_failed(database: Database) {
         add_experiment(&database, "gone").await;
-        conflict_of(database.experiments.insert(&experiment_name("gone")).await);
+        conflict_of(database.experiments.insert(&named("gone")).await);
         database.execute("DELETE FROM EXPERIMENTS").await;
         database.example_data.install(&example_data().unwrap()).await.unwrap();
-        let experiments = database.experiments.list().await.unwrap();
+        let experiments = all_experiments(&database).await;
         assert_eq!(experiments.iter().map(|each| each.experiment_id.get()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(read(&database, 1, Order::Ascending).await.len(), 10);
     }
@@ -92,7 +93,29 @@ on_every_engine! {
         );
         one.and(two).and(three).unwrap();
         assert_eq!(database.users.list().await.unwrap().len(), 3);
-        assert_eq!(database.experiments.list().await.unwrap().len(), 2);
+        assert_eq!(all_experiments(&database).await.len(), 2);
         assert_eq!(read(&database, 1, Order::Ascending).await.len(), 10);
+    }
+
+    async fn the_oven_has_described_sensors_and_comes_once(database: Database) {
+        database.example_data.install(&example_data().unwrap()).await.unwrap();
+        let data = oven(Timestamp::now()).unwrap();
+        database.example_data.install(&data).await.unwrap();
+        let experiments = all_experiments(&database).await;
+        let names: Vec<_> = experiments.iter().map(|each| each.name.as_str()).collect();
+        assert_eq!(names, ["device-vibrations", "black-holes", "oven"]);
+        assert_eq!(experiments[2].description, data.experiments[0].details.description);
+        let id = experiments[2].experiment_id;
+        let sensors = database.sensors.list(id).await.unwrap();
+        let found: Vec<_> = sensors.into_iter().map(|each| (each.name, each.description)).collect();
+        assert_eq!(found, data.experiments[0].sensors);
+        assert_eq!(database.sensors.series(id).await.unwrap().len(), 3);
+        let count = data.experiments[0].measures.len();
+        assert_eq!(read(&database, id.get(), Order::Ascending).await.len(), count);
+
+        let other = database.other_process();
+        other.prepare().await.unwrap();
+        other.example_data.install(&oven(Timestamp::now()).unwrap()).await.unwrap();
+        assert_eq!(read(&database, id.get(), Order::Ascending).await.len(), count);
     }
 }

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use mymonit_model::{
-    Email, Experiment, ExperimentId, ExperimentName, MeasureTypeId, MeasureValue, PersonName, Role,
-    StoredMeasure, Timestamp, User, UserId, Username,
+    Email, Experiment, ExperimentDetails, ExperimentId, ExperimentName, FlagFilter, MeasureTypeId,
+    MeasureValue, PersonName, Role, SensorName, StoredMeasure, Timestamp, User, UserId, Username,
 };
 use mymonit_services::message::{MessageId, Rejection, RejectionReason};
 use mymonit_services::ports::{
-    Conflict, IngestContent, IngestMessage, IngestOutcome, MeasureQuery, NewMeasure, NewRejectedMessage,
-    Order, StorageError, UserProfile,
+    Access, Archived, Conflict, ExperimentChanges, ExperimentFilter, Identity, IngestContent, IngestMessage,
+    IngestOutcome, MeasureQuery, NewMeasure, NewRejectedMessage, Order, StorageError, UserProfile,
 };
 
 use crate::database::Stores;
@@ -21,8 +21,23 @@ pub(crate) fn username(name: &str) -> Username {
     Username::new(name).unwrap()
 }
 
-/// A user whose username and e-mail address follow from the id, the address by its code points, since
-/// not every id could stand in one.
+/// By what a user is found who has signed in with that username.
+pub(crate) fn by_name(name: &str) -> Identity {
+    Identity::Username(username(name).into())
+}
+
+/// By what a signed-in user is found.
+pub(crate) fn signed_in(user: &User) -> Identity {
+    Identity::Username(user.username.clone())
+}
+
+/// What a signed-in user may read.
+pub(crate) fn access_of(user: &User, experiment: Option<ExperimentName>) -> Access {
+    Access { user_id: user.user_id.clone(), role: user.role, experiment, is_flagged: false, token: None }
+}
+
+/// A user whose username and e-mail address follow from the id.
+/// The address uses its code points, since not every id is valid in one.
 pub(crate) fn user(id: &str, role: Role) -> User {
     User {
         user_id: user_id(id),
@@ -57,7 +72,29 @@ pub(crate) async fn add_user(stores: &Stores, id: &str, role: Role) -> User {
 }
 
 pub(crate) async fn add_experiment(stores: &Stores, name: &str) -> Experiment {
-    stores.experiments.insert(&experiment_name(name)).await.unwrap()
+    stores.experiments.insert(&named(name)).await.unwrap()
+}
+
+/// All experiments, by id.
+pub(crate) async fn all_experiments(stores: &Stores) -> Vec<Experiment> {
+    let all = ExperimentFilter { of: None, archived: Archived::Include };
+    stores.experiments.page(&all, None, u32::MAX).await.unwrap()
+}
+
+/// The experiments that are associated with a scientist.
+pub(crate) async fn experiments_of(stores: &Stores, user_id: &UserId) -> Vec<Experiment> {
+    let filter = ExperimentFilter { of: Some(user_id.clone()), archived: Archived::Include };
+    stores.experiments.page(&filter, None, u32::MAX).await.unwrap()
+}
+
+/// An experiment of that name, not archived.
+pub(crate) fn named(name: &str) -> ExperimentDetails {
+    ExperimentDetails::named(experiment_name(name))
+}
+
+/// A change of the name alone.
+pub(crate) fn renaming(name: &str) -> ExperimentChanges {
+    ExperimentChanges { name: experiment_name(name), description: None, archived: None }
 }
 
 pub(crate) fn moment(nanos: i64) -> Timestamp {
@@ -68,17 +105,27 @@ pub(crate) fn measure(experiment: u32, measure_type: u16, nanos: i64, value: f64
     NewMeasure {
         experiment_id: ExperimentId::new(experiment),
         measure_type: MeasureTypeId::new(measure_type),
+        sensor: None,
         timestamp: moment(nanos),
         value: MeasureValue::new(value).unwrap(),
     }
 }
 
-/// A message of those measures; an empty id means none.
-pub(crate) fn message(id: &str, measures: Vec<NewMeasure>) -> IngestMessage {
-    IngestMessage { message_id: MessageId::new(id.as_bytes()), content: IngestContent::Measures(measures) }
+/// The measure, of that sensor.
+pub(crate) fn of_sensor(sensor: &str, measure: NewMeasure) -> NewMeasure {
+    NewMeasure { sensor: Some(SensorName::new(sensor).unwrap()), ..measure }
 }
 
-/// What becomes of such a message.
+/// A message of those measures; an empty id means none.
+pub(crate) fn message(id: &str, measures: Vec<NewMeasure>) -> IngestMessage {
+    IngestMessage {
+        publisher: None,
+        message_id: MessageId::new(id.as_bytes()),
+        content: IngestContent::Measures(measures),
+    }
+}
+
+/// The result for such a message.
 pub(crate) const REJECTED: IngestOutcome = IngestOutcome::Rejected(RejectionReason::UnknownExperiment);
 
 pub(crate) fn rejection(body: impl Into<Bytes>) -> NewRejectedMessage {
@@ -96,17 +143,22 @@ pub(crate) fn rejection(body: impl Into<Bytes>) -> NewRejectedMessage {
 /// A message that cannot be stored; an empty id means none.
 pub(crate) fn rejected(id: &str, body: impl Into<Bytes>) -> IngestMessage {
     let content = IngestContent::Rejected(Box::new(rejection(body)));
-    IngestMessage { message_id: MessageId::new(id.as_bytes()), content }
+    IngestMessage { publisher: None, message_id: MessageId::new(id.as_bytes()), content }
 }
 
+/// Stores measures, and seals what the state of the database says.
 pub(crate) async fn store(stores: &Stores, measures: Vec<NewMeasure>) {
-    let outcomes = stores.ingest.commit(&[message("", measures)]).await.unwrap();
+    let mut moments: Vec<_> = measures.iter().map(|measure| measure.timestamp).collect();
+    moments.sort();
+    let outcomes = stores.ingest.commit(vec![message("", measures)]).await.unwrap();
     assert_eq!(outcomes, [IngestOutcome::Stored]);
+    Box::pin(stores.seal_after_storing(moments.get(moments.len() / 2).copied())).await;
 }
 
 pub(crate) fn all_of(experiment: u32, order: Order) -> MeasureQuery {
     let experiment_id = ExperimentId::new(experiment);
-    MeasureQuery { experiment_id, from: None, to: None, types: Vec::new(), order }
+    let flags = FlagFilter::default();
+    MeasureQuery { experiment_id, from: None, to: None, types: Vec::new(), sensors: Vec::new(), order, flags }
 }
 
 pub(crate) async fn read(stores: &Stores, experiment: u32, order: Order) -> Vec<StoredMeasure> {

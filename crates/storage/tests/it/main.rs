@@ -1,8 +1,9 @@
 //! The contract of the store ports, proved for every engine on a real server or a real file.
 
-// The shared test bodies stand outside of test functions, where clippy would let these through.
+// Shared test bodies are outside of test functions, where clippy does not allow these.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api_tokens;
 mod associations;
 mod cancellation;
 mod database;
@@ -10,15 +11,24 @@ mod directory;
 mod example_data;
 mod experiments;
 mod fixtures;
+mod flags;
+mod import_legacy;
 mod ingest;
+mod measure_ids;
 mod measure_types;
 mod measures;
-mod moving_in;
 mod mysql_outages;
 mod mysql_sign_in;
+mod mysql_tls;
 mod preparation;
+mod publishers;
 mod readings;
 mod rejected_messages;
 mod rejected_races;
+mod sealing;
+mod sensor_readings;
+mod sensors;
+mod series;
 mod sqlite_files;
+mod upgrade;
 mod users;

@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use mymonit_model::{Experiment, ExperimentId, MeasureTypeId, Role, StoredMeasure, User};
-use mymonit_services::ports::{Erasure, MeasurePosition, MeasureQuery, NewMeasure, Order, ReadersPage};
+use mymonit_services::ports::{Erasure, MeasurePosition, MeasureQuery, NewMeasure, Order};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -10,9 +10,10 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use crate::database::{Stores, on_every_engine};
+use crate::database::{Stores, in_every_state};
 use crate::fixtures::{
-    add_experiment, add_user, all_of, bits, experiment_name, measure, moment, read, store, username,
+    access_of, add_experiment, add_user, all_of, bits, by_name, experiment_name, measure, moment, read,
+    renaming, signed_in, store,
 };
 
 fn position(measure: &StoredMeasure) -> MeasurePosition {
@@ -58,7 +59,7 @@ fn any_measure(experiment: u32) -> impl Strategy<Value = NewMeasure> {
     (nanos, 1..5_u16, value).prop_map(move |(nanos, kind, value)| measure(experiment, kind, nanos, value))
 }
 
-on_every_engine! {
+in_every_state! {
     async fn values_and_times_come_back_to_the_bit(database: Database) {
         let values = [
             0.0, -0.0, 1.0, -1.0, 2.2, 0.1, 1.0 / 3.0, 5e-324, -5e-324, f64::MIN_POSITIVE, 2.225_073_858_507_201e-308,
@@ -159,27 +160,23 @@ on_every_engine! {
         let first_two = MeasureQuery { experiment_id: one.experiment_id, ..all_of(1, Order::Descending) };
         let page = async |user: &User, experiment_id: ExperimentId| {
             let query = MeasureQuery { experiment_id, ..first_two.clone() };
-            database.measures.page_for(user.username.reveal(), &query, None, 2).await.unwrap()
+            database.measures.page_for(&signed_in(user), &query, None, 2).await.unwrap()
         };
 
-        let whole = ReadersPage {
-            user_id: scientist.user_id.clone(),
-            role: Role::Scientist,
-            experiment: one.name.clone(),
-            measures: database.measures.page(&first_two, None, 2).await.unwrap(),
-        };
-        assert_eq!(whole.measures.len(), 2);
-        assert_eq!(page(&scientist, one.experiment_id).await, Some(whole.clone()));
+        let access = |experiment| access_of(&scientist, Some(experiment));
+        let rows = database.measures.page(&first_two, None, 2).await.unwrap();
+        assert_eq!(rows.len(), 2);
+        let whole = (access(one.name.clone()), rows.clone());
+        assert_eq!(page(&scientist, one.experiment_id).await, Some(whole));
         for experiment in [two.experiment_id, empty.experiment_id, ExperimentId::new(99)] {
             assert_eq!(page(&scientist, experiment).await, None);
         }
         assert_eq!(page(&administrator, one.experiment_id).await, None);
-        let nobody = username("UID-S001");
+        let nobody = by_name("UID-S001");
         assert_eq!(database.measures.page_for(&nobody, &first_two, None, 2).await.unwrap(), None);
 
-        let renamed = Experiment { name: experiment_name("renamed"), ..one };
-        assert!(database.experiments.rename(&renamed).await.unwrap());
-        let whole = ReadersPage { experiment: renamed.name, ..whole };
+        assert!(database.experiments.update(one.experiment_id, &renaming("renamed")).await.unwrap().is_some());
+        let whole = (access(experiment_name("renamed")), rows);
         assert_eq!(page(&scientist, one.experiment_id).await, Some(whole.clone()));
         assert!(database.associations.delete(one.experiment_id, &scientist.user_id).await.unwrap());
         assert_eq!(page(&scientist, one.experiment_id).await, None);
@@ -192,6 +189,7 @@ on_every_engine! {
     async fn a_page_with_its_reader_is_the_page_without(database: Database) {
         let experiment = add_experiment(&database, "one").await.experiment_id;
         let scientist = add_user(&database, "S001", Role::Scientist).await;
+        let identity = signed_in(&scientist);
         assert!(database.associations.insert(experiment, &scientist.user_id).await.unwrap());
         let written = (0..60).map(|number| measure(experiment.get(), number % 3 + 1, i64::from(number / 7), 1.0));
         store(&database, written.collect()).await;
@@ -206,10 +204,11 @@ on_every_engine! {
             let mut after = None;
             loop {
                 let page = database.measures.page(&query, after, size).await.unwrap();
-                let readers = database.measures.page_for(scientist.username.reveal(), &query, after, size);
+                let readers = database.measures.page_for(&identity, &query, after, size);
                 match readers.await.unwrap() {
-                    Some(readers) => assert_eq!(readers.measures, page),
-                    // One question does not tell of a page that ends in the moment at which the one before ended.
+                    Some((_, rows)) => assert_eq!(rows, page),
+                    // One question does not tell of a page that ends in the moment at which the one
+                    // before ended.
                     None => assert!(
                         page.last().is_none_or(|last| after.is_some_and(|after| after.timestamp == last.timestamp)),
                         "{query:?} {after:?}"

@@ -41,12 +41,14 @@ async fn the_one(stores: &Stores) -> RejectedMessage {
     all.remove(0)
 }
 
-/// A message that was rejected for that reason at that moment, with an id of that text unless it is empty.
+/// A message that was rejected for that reason at that moment, with an id of that text unless it is
+/// empty.
 fn rejected_at(id: &str, reason: RejectionReason, nanos: i64) -> IngestMessage {
     let received_at = moment(nanos);
     let rejected =
         NewRejectedMessage { received_at, rejection: Rejection::new(reason, "why"), ..rejection("x") };
     IngestMessage {
+        publisher: None,
         message_id: MessageId::new(id.as_bytes()),
         content: IngestContent::Rejected(Box::new(rejected)),
     }
@@ -56,14 +58,14 @@ async fn values(stores: &Stores) -> Vec<f64> {
     read(stores, 1, Order::Ascending).await.iter().map(|measure| measure.value.get()).collect()
 }
 
-/// Whether ids are registered exactly as they should be: without a time those of rejected messages, with one
-/// all others.
+/// Whether ids are registered exactly as they should be: without a time those of rejected messages,
+/// with one all others.
 pub(crate) async fn assert_ids_fit(database: &Database) {
     let orphans = "SELECT COUNT(*) FROM MESSAGE_IDS I LEFT JOIN REJECTED_MESSAGES R ON R.MESSAGE_ID = I.MESSAGE_ID \
-        WHERE (I.SEEN_AT IS NULL) <> (R.ID IS NOT NULL)";
+        AND R.PUBLISHER = I.PUBLISHER WHERE (I.SEEN_AT IS NULL) <> (R.ID IS NOT NULL)";
     assert_eq!(database.number(orphans).await, 0, "ids without a time and without a message, or the reverse");
     let unregistered = "SELECT COUNT(*) FROM REJECTED_MESSAGES R LEFT JOIN MESSAGE_IDS I \
-        ON R.MESSAGE_ID = I.MESSAGE_ID WHERE R.MESSAGE_ID IS NOT NULL AND I.MESSAGE_ID IS NULL";
+        ON R.MESSAGE_ID = I.MESSAGE_ID AND R.PUBLISHER = I.PUBLISHER WHERE R.MESSAGE_ID IS NOT NULL AND I.MESSAGE_ID IS NULL";
     assert_eq!(database.number(unregistered).await, 0, "rejected messages whose ids are not registered");
     let bodies = "SELECT COUNT(*) FROM REJECTED_MESSAGE_BODIES B LEFT JOIN REJECTED_MESSAGES R \
         ON R.ID = B.REJECTED_MESSAGE_ID WHERE R.ID IS NULL";
@@ -73,7 +75,7 @@ pub(crate) async fn assert_ids_fit(database: &Database) {
 on_every_engine! {
     async fn a_rejected_message_comes_out_as_it_went_in(database: Database) {
         let mut given = rejection(vec![0, 255, 10, 13, 0]);
-        given.rejection = Rejection::new(RejectionReason::MalformedJson, "`k\u{1f600}` \u{0} stands twice");
+        given.rejection = Rejection::new(RejectionReason::MalformedJson, "`k\u{1f600}` \u{0} occurs twice");
         given.properties = serde_json::json!({
             "headers": { "k\"\\\n\u{0}": [1.5, -0.0, null, "\u{1f600}", u64::MAX, i64::MIN, {"$base64": "/w=="}] },
             "delivery_mode": 2
@@ -81,12 +83,13 @@ on_every_engine! {
         given.received_at = moment(i64::MAX);
         let id = MessageId::new(&[0, 255, b' ']).unwrap();
         let content = IngestContent::Rejected(Box::new(given.clone()));
-        database.ingest.commit(&[IngestMessage { message_id: Some(id.clone()), content }]).await.unwrap();
+        database.ingest.commit(vec![IngestMessage { publisher: None, message_id: Some(id.clone()), content }]).await.unwrap();
         let listed = the_one(&database).await;
         let expected = RejectedMessage {
             id: listed.id,
             rejection: given.rejection,
             received_at: given.received_at,
+            publisher: None,
             message_id: Some(id),
             properties: given.properties,
             size: 5,
@@ -99,7 +102,7 @@ on_every_engine! {
         let sizes = [0, 1, 511 * 1024, 512 * 1024, 512 * 1024 + 1, 20 * 1024 * 1024 + 7];
         for size in sizes {
             let body: Vec<u8> = (0..=255).cycle().step_by(31).take(size).collect();
-            database.ingest.commit(&[rejected("", body.clone())]).await.unwrap();
+            database.ingest.commit(vec![rejected("", body.clone())]).await.unwrap();
             let listed = all(&database).await;
             let last = listed.iter().max_by_key(|message| message.id).unwrap();
             let (message, found) = database.rejected.find(last.id).await.unwrap().unwrap();
@@ -110,7 +113,7 @@ on_every_engine! {
     }
 
     async fn what_is_not_there_is_neither_found_nor_changed(database: Database) {
-        database.ingest.commit(&[rejected("a", "x")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x")]).await.unwrap();
         for id in ABSENT {
             assert_eq!(database.rejected.find(id).await.unwrap(), None);
             assert!(!database.rejected.replay(id, &[measure(1, 1, 7, 1.0)]).await.unwrap());
@@ -123,7 +126,7 @@ on_every_engine! {
     }
 
     async fn a_body_of_which_a_part_is_missing_is_a_failure_and_no_answer(database: Database) {
-        database.ingest.commit(&[rejected("a", vec![b'x'; 1024 * 1024])]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", vec![b'x'; 1024 * 1024])]).await.unwrap();
         database.execute("DELETE FROM REJECTED_MESSAGE_BODIES WHERE CHUNK = 1").await;
         let found = database.rejected.find(the_one(&database).await.id).await;
         assert!(matches!(found, Err(StorageError::Internal(_))), "{found:?}");
@@ -136,7 +139,7 @@ on_every_engine! {
         let batch: Vec<_> = (0..120_i64)
             .map(|number| rejected_at("", reasons[usize::try_from(number % 3).unwrap()], number * 7 % 11 * 10))
             .collect();
-        database.ingest.commit(&batch).await.unwrap();
+        database.ingest.commit(batch.to_vec()).await.unwrap();
         let mut expected = all(&database).await;
         assert_eq!(expected.len(), 120);
         assert!(expected.is_sorted_by(|one, next| one.position() > next.position()));
@@ -158,7 +161,7 @@ on_every_engine! {
                 }
             }
         }
-        // A page goes on from its position, though the message there is gone by now.
+        // A page continues from its position, even if the message there is gone.
         let page = database.rejected.page(&RejectedMessageFilter::default(), None, 60).await.unwrap();
         let position = page.messages[59].position();
         assert!(database.rejected.discard(position.id).await.unwrap());
@@ -172,7 +175,7 @@ on_every_engine! {
             let mut large = rejection("x");
             large.properties = serde_json::json!({ "headers": { "long": "\u{1}".repeat(200_000), "number": number } });
             let content = IngestContent::Rejected(Box::new(large));
-            database.ingest.commit(&[IngestMessage { message_id: None, content }]).await.unwrap();
+            database.ingest.commit(vec![IngestMessage { publisher: None, message_id: None, content }]).await.unwrap();
         }
         let page = database.rejected.page(&RejectedMessageFilter::default(), None, 100).await.unwrap();
         assert!(page.has_more && (1..12).contains(&page.messages.len()), "{}", page.messages.len());
@@ -185,14 +188,14 @@ on_every_engine! {
     }
 
     async fn properties_that_are_no_json_hide_no_other_message(database: Database) {
-        database.ingest.commit(&[rejected("a", "x"), rejected("b", "xx")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x"), rejected("b", "xx")]).await.unwrap();
         database.execute("UPDATE REJECTED_MESSAGES SET PROPERTIES = '{' WHERE SIZE = 1").await;
         let properties: Vec<_> = all(&database).await.into_iter().map(|message| message.properties).collect();
         assert_eq!(properties, [rejection("").properties, serde_json::Value::from("{")]);
     }
 
     async fn a_replayed_message_is_stored_whole_and_gone(database: Database) {
-        database.ingest.commit(&[rejected("a", "x"), rejected("", "y")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x"), rejected("", "y")]).await.unwrap();
         for (round, kept) in all(&database).await.iter().enumerate() {
             let measures: Vec<_> = (0..1_500).map(|number| measure(1, 1, number, -0.0)).collect();
             assert!(database.rejected.replay(kept.id, &measures).await.unwrap());
@@ -206,24 +209,24 @@ on_every_engine! {
     }
 
     async fn a_replayed_message_that_is_delivered_again_is_a_duplicate_until_its_id_is_forgotten(database: Database) {
-        database.ingest.commit(&[rejected("a", "x")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x")]).await.unwrap();
         let before = Timestamp::now();
         assert_eq!(database.ingest.forget_message_ids(moment(i64::MAX), 10).await.unwrap(), 0);
         let replayed = database.rejected.replay(the_one(&database).await.id, &[measure(1, 1, 7, 1.0)]).await;
         assert!(replayed.unwrap());
         let again = [message("a", vec![measure(1, 1, 7, 1.0)])];
-        assert_eq!(database.ingest.commit(&again).await.unwrap(), [Duplicate]);
-        assert_eq!(database.ingest.commit(&[rejected("a", "x")]).await.unwrap(), [Duplicate]);
+        assert_eq!(database.ingest.commit(again.to_vec()).await.unwrap(), [Duplicate]);
+        assert_eq!(database.ingest.commit(vec![rejected("a", "x")]).await.unwrap(), [Duplicate]);
         // The window counts from the replay.
         assert_eq!(database.ingest.forget_message_ids(before, 10).await.unwrap(), 0);
         assert_eq!(database.ingest.forget_message_ids(moment(i64::MAX), 10).await.unwrap(), 1);
-        assert_eq!(database.ingest.commit(&again).await.unwrap(), [Stored]);
+        assert_eq!(database.ingest.commit(again.to_vec()).await.unwrap(), [Stored]);
         assert_eq!(values(&database).await, [1.0, 1.0]);
     }
 
     async fn a_replay_that_the_database_refuses_changes_nothing(database: Database) {
         refuse_13(&database).await;
-        database.ingest.commit(&[rejected("a", "x")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x")]).await.unwrap();
         let kept = the_one(&database).await;
         let measures = [measure(1, 1, 7, 1.0), measure(1, 1, 7, 13.0)];
         let refused = database.rejected.replay(kept.id, &measures).await;
@@ -235,7 +238,7 @@ on_every_engine! {
     }
 
     async fn a_new_reason_is_noted_in_place_of_the_old_one(database: Database) {
-        database.ingest.commit(&[rejected("a", "x")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x")]).await.unwrap();
         let kept = the_one(&database).await;
         let rejection = Rejection::new(RejectionReason::UnknownMeasureType, "`measure`: \u{1f600}");
         for _ in 0..2 {
@@ -249,7 +252,7 @@ on_every_engine! {
 
     async fn a_discarded_message_is_gone_and_its_publisher_may_send_it_again(database: Database) {
         for (good, outcome) in [(false, REJECTED), (true, Stored)] {
-            database.ingest.commit(&[rejected("a", "x"), rejected("", "y")]).await.unwrap();
+            database.ingest.commit(vec![rejected("a", "x"), rejected("", "y")]).await.unwrap();
             let kept = all(&database).await;
             for message in &kept {
                 assert!(database.rejected.discard(message.id).await.unwrap());
@@ -258,7 +261,7 @@ on_every_engine! {
             }
             assert_eq!(database.number("SELECT COUNT(*) FROM MESSAGE_IDS").await, 0);
             let again = if good { message("a", vec![measure(1, 1, 7, 1.0)]) } else { rejected("a", "x") };
-            assert_eq!(database.ingest.commit(&[again]).await.unwrap(), [outcome]);
+            assert_eq!(database.ingest.commit(vec![again]).await.unwrap(), [outcome]);
             assert_ids_fit(&database).await;
             for message in all(&database).await {
                 // A number once given is never given again.
@@ -270,27 +273,40 @@ on_every_engine! {
     }
 
     async fn a_message_whose_id_was_removed_past_the_program_is_not_stored_twice(database: Database) {
-        database.ingest.commit(&[rejected("a", "x"), rejected("b", "x")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x"), rejected("b", "x")]).await.unwrap();
         let kept = all(&database).await;
         database.execute("DELETE FROM MESSAGE_IDS").await;
         let copies = [message("a", vec![measure(1, 1, 7, 1.0)]), message("b", vec![measure(1, 1, 7, 2.0)])];
-        assert_eq!(database.ingest.commit(&copies).await.unwrap(), [Stored, Stored]);
-        // Whether or not the rejected copies are still there, replaying and discarding them changes nothing.
+        assert_eq!(database.ingest.commit(copies.to_vec()).await.unwrap(), [Stored, Stored]);
+        // Whether or not the rejected copies are still there, replaying and discarding them changes
+        // nothing.
         assert!(!database.rejected.replay(kept[0].id, &[measure(1, 1, 7, 2.0)]).await.unwrap());
         database.rejected.discard(kept[1].id).await.unwrap();
         assert_eq!(values(&database).await.len(), 2);
         assert_eq!(all(&database).await, []);
-        assert_eq!(database.ingest.commit(&copies).await.unwrap(), [Duplicate, Duplicate]);
+        assert_eq!(database.ingest.commit(copies.to_vec()).await.unwrap(), [Duplicate, Duplicate]);
     }
 
     async fn a_message_that_was_removed_past_the_program_counts_as_new(database: Database) {
-        database.ingest.commit(&[rejected("a", "x"), rejected("b", "x")]).await.unwrap();
+        database.ingest.commit(vec![rejected("a", "x"), rejected("b", "x")]).await.unwrap();
         database.execute("DELETE FROM REJECTED_MESSAGE_BODIES").await;
         database.execute("DELETE FROM REJECTED_MESSAGES").await;
         let again = [message("a", vec![measure(1, 1, 7, 1.0)]), rejected("b", "x")];
-        assert_eq!(database.ingest.commit(&again).await.unwrap(), [Stored, REJECTED]);
-        assert_eq!(database.ingest.commit(&again).await.unwrap(), [Duplicate, Duplicate]);
+        assert_eq!(database.ingest.commit(again.to_vec()).await.unwrap(), [Stored, REJECTED]);
+        assert_eq!(database.ingest.commit(again.to_vec()).await.unwrap(), [Duplicate, Duplicate]);
         assert_eq!(values(&database).await, [1.0]);
         assert_ids_fit(&database).await;
+    }
+    async fn the_bytes_of_all_are_summed(database: Database) {
+        assert_eq!(database.rejected.total_bytes().await.unwrap(), 0);
+        let batch = vec![rejected("a", vec![0; 1_000_000]), rejected("", "é"), message("", vec![measure(1, 1, 7, 1.0)])];
+        database.ingest.commit(batch).await.unwrap();
+        let text = |message: &RejectedMessage| message.rejection.detail.len() + message.properties.to_string().len();
+        let texts: usize = all(&database).await.iter().map(text).sum();
+        assert_eq!(database.rejected.total_bytes().await.unwrap(), 1_000_002 + texts as u64);
+        for kept in all(&database).await {
+            assert!(database.rejected.discard(kept.id).await.unwrap());
+        }
+        assert_eq!(database.rejected.total_bytes().await.unwrap(), 0);
     }
 }

@@ -1,5 +1,4 @@
-//! Whoever reaches a rejected message at the same instant as somebody else, in this process or in another one:
-//! the message is stored once or not at all, and is never both.
+//! Concurrent access to a rejected message: it is stored or kept, never both, and at most once.
 
 use std::sync::Arc;
 
@@ -44,14 +43,14 @@ async fn other(database: &Database) -> Stores {
 
 /// The rejected message of the round.
 async fn reject(stores: &Stores, round: u32) -> RejectedMessageId {
-    assert_eq!(stores.ingest.commit(&[bad(round)]).await.unwrap(), [REJECTED]);
+    assert_eq!(stores.ingest.commit(vec![bad(round)]).await.unwrap(), [REJECTED]);
     let kept = all(stores).await;
     assert_eq!(kept.len(), 1, "{kept:?}");
     kept[0].id
 }
 
 async fn deliver(stores: &Stores, message: IngestMessage) -> IngestOutcome {
-    stores.ingest.commit(&[message]).await.unwrap()[0]
+    stores.ingest.commit(vec![message]).await.unwrap()[0]
 }
 
 async fn stored(stores: &Stores) -> usize {
@@ -84,7 +83,7 @@ on_every_engine! {
             assert!(replayed != discarded.unwrap());
             expected += usize::from(replayed);
             assert_eq!(stored(&database).await, expected);
-            // What was stored is known; what was discarded is not.
+            // Stored ids are known; discarded ones are not.
             let again = deliver(&database, bad(round)).await;
             assert_eq!(again, if replayed { Duplicate } else { REJECTED });
             for kept in all(&database).await {
@@ -126,7 +125,8 @@ on_every_engine! {
         let other = other(&database).await;
         for round in 0..ROUNDS * 2 {
             let kept = reject(&database, round).await;
-            // Whether it supersedes the copy or finds it discarded: a duplicate of what is nowhere it is not.
+            // It supersedes the copy or finds it discarded, and is never a duplicate of a missing
+            // message.
             let (_, delivered) = join!(database.rejected.discard(kept), deliver(&other, good(round)));
             assert_eq!(delivered, Stored);
             assert_eq!(stored(&database).await, round as usize + 1);
@@ -159,7 +159,7 @@ on_every_engine! {
         let other = other(&database).await;
         for _ in 0..ROUNDS / 4 {
             let body = vec![b'x'; 3 * 1024 * 1024];
-            database.ingest.commit(&[rejected("a", body.clone())]).await.unwrap();
+            database.ingest.commit(vec![rejected("a", body.clone())]).await.unwrap();
             let kept = all(&database).await[0].id;
             let (discarded, found) = join!(database.rejected.discard(kept), other.rejected.find(kept));
             assert!(discarded.unwrap());
@@ -195,18 +195,20 @@ on_every_engine! {
     }
 }
 
-/// Does one of all the things that can be done to a message; tells whether it says that it has stored it.
+/// Does one of all the things that can be done to a message; returns whether it says that it has
+/// stored it.
 async fn act(stores: &Stores, action: u32, number: u32) -> bool {
     match action {
         0 => deliver(stores, good(number)).await == Stored,
-        // Two at once, in an order that another process may reverse.
+        // Two in one batch, in an order that another process may reverse.
         1 => {
             let batch = [bad(number), bad((number * 5 + 1) % 6)];
-            assert!(!stores.ingest.commit(&batch).await.unwrap().contains(&Stored));
+            assert!(!stores.ingest.commit(batch.to_vec()).await.unwrap().contains(&Stored));
             false
         }
         2 => {
-            // It gives way to a delivery that takes the same ids, which is no fault: it comes again.
+            // It gives way to a delivery that takes the same ids, which is no fault: it comes
+            // again.
             let forgotten = stores.ingest.forget_message_ids(moment(Timestamp::now().unix_nanos()), 3).await;
             assert!(matches!(forgotten, Ok(_) | Err(StorageError::Unavailable(_))), "{forgotten:?}");
             false

@@ -1,12 +1,14 @@
 //! What only a database in a file has.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use mymonit_model::Role;
 use mymonit_services::ports::{Erasure, StorageError};
-use mymonit_storage::{Patience, PrepareError, SqliteDatabase};
+use mymonit_storage::{PrepareError, SqliteDatabase};
 
-use crate::database::{Database, PATIENCE, POOL_SIZE, Probe, sqlite_stores};
+use crate::database::{Database, POOL_SIZE, Probe, sqlite_stores};
 use crate::fixtures::{add_user, profile, user, user_id};
 
 #[tokio::test]
@@ -21,7 +23,7 @@ async fn addresses_name_a_file_as_a_path_or_as_a_url() {
         format!("sqlite:{escaped}"),
         format!("sqlite://{escaped}?mode=rwc"),
     ] {
-        let stores = sqlite_stores(SqliteDatabase::new(&address, 1).unwrap());
+        let stores = sqlite_stores(&address, 1);
         stores.prepare().await.unwrap();
         assert!(path.is_file(), "{address}");
         stores.close().await;
@@ -54,12 +56,40 @@ async fn what_is_written_is_there_after_closing_and_opening() {
     assert_eq!(other.users.list().await.unwrap(), [written]);
 }
 
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_owner_has_access_to_the_files_and_their_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let inner = folder.path().join("new/inner");
+    let file = inner.join("mymonit.db");
+    let stores = sqlite_stores(file.to_str().unwrap(), 1);
+    stores.prepare().await.unwrap();
+    add_user(&stores, "S001", Role::Scientist).await;
+    let files = ["mymonit.db", "mymonit.db-wal", "mymonit.db-shm"].map(|name| inner.join(name));
+    assert_eq!(files.each_ref().map(|file| mode(file)), [0o600; 3]);
+    assert_eq!([mode(&inner), mode(inner.parent().unwrap())], [0o700; 2]);
+    assert_eq!(mode(folder.path()), 0o755, "a folder that was there keeps its mode");
+
+    // Files of an earlier release.
+    for file in &files {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let other = sqlite_stores(file.to_str().unwrap(), 1);
+    other.prepare().await.unwrap();
+    assert_eq!(files.each_ref().map(|file| mode(file)), [0o600; 3]);
+    assert_eq!(other.users.list().await.unwrap().len(), 1);
+}
+
 /// Neither in the pages that were changed nor in the log of the changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_byte_of_an_erased_user_is_left_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mymonit.db");
-    let stores = sqlite_stores(SqliteDatabase::new(file.to_str().unwrap(), 1).unwrap());
+    let stores = sqlite_stores(file.to_str().unwrap(), 1);
     stores.prepare().await.unwrap();
     // Enough for pages to be split, with others before and behind.
     for number in 0..300 {
@@ -87,14 +117,12 @@ async fn no_byte_of_an_erased_user_is_left_in_the_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_go_on_while_somebody_writes_and_writers_wait_and_then_give_up() {
+async fn readers_continue_during_a_write_and_writers_wait_and_time_out() {
     let database = Database::sqlite().await;
     let Probe::Sqlite(mut other) = database.probe().await else { unreachable!() };
     sqlx::raw_sql("BEGIN IMMEDIATE; DELETE FROM USERS").execute(&mut other).await.unwrap();
     assert_eq!(database.users.list().await.unwrap(), []);
-    let impatient = database.other_process_with(1, Patience { lock: Patience::default().lock, ..PATIENCE });
-    impatient.attach().await.unwrap();
-    let given_up = impatient.users.insert(&user("S001", Role::Scientist)).await;
+    let given_up = database.users.insert(&user("S001", Role::Scientist)).await;
     assert!(matches!(given_up, Err(StorageError::Unavailable(_))), "{given_up:?}");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     add_user(&database, "S001", Role::Scientist).await;
@@ -106,7 +134,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let file = folder.path().join("letter.txt");
     let letter = "Dear Peter, ".repeat(1_000);
     fs::write(&file, &letter).unwrap();
-    let stores = sqlite_stores(SqliteDatabase::new(file.to_str().unwrap(), POOL_SIZE).unwrap());
+    let stores = sqlite_stores(file.to_str().unwrap(), POOL_SIZE);
     let refused = stores.prepare().await;
     assert!(matches!(refused, Err(PrepareError::Incompatible(_))), "{refused:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), letter);
@@ -118,7 +146,7 @@ async fn a_folder_that_cannot_be_made_is_worth_another_try() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let inside = file.join("mymonit.db");
-    let stores = sqlite_stores(SqliteDatabase::new(inside.to_str().unwrap(), POOL_SIZE).unwrap());
+    let stores = sqlite_stores(inside.to_str().unwrap(), POOL_SIZE);
     let failed = stores.prepare().await;
     assert!(matches!(failed, Err(PrepareError::Unavailable(_))), "{failed:?}");
 }

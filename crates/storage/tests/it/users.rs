@@ -3,7 +3,9 @@ use mymonit_services::ports::{Conflict, Erasure};
 use tokio::join;
 
 use crate::database::on_every_engine;
-use crate::fixtures::{add_experiment, add_user, address, conflict_of, profile, user, user_id, username};
+use crate::fixtures::{
+    add_experiment, add_user, address, conflict_of, experiments_of, profile, user, user_id, username,
+};
 
 on_every_engine! {
     async fn a_user_is_found_as_written_by_id_and_by_username(database: Database) {
@@ -25,6 +27,21 @@ on_every_engine! {
         assert_eq!(ids, ["A001", "B", "a", "b", "Ä", "\u{1f600}"]);
     }
 
+    async fn pages_of_users_hold_each_once(database: Database) {
+        for id in ["b", "A001", "a", "Ä", "\u{1f600}", "B", "erased"] {
+            add_user(&database, id, Role::Scientist).await;
+        }
+        assert_eq!(database.users.erase(&user_id("erased")).await.unwrap(), Erasure::Erased);
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let page = database.users.page(after.as_ref(), 2).await.unwrap();
+            ids.extend(page.iter().map(|user| user.user_id.to_string()));
+            let Some(last) = page.last() else { break };
+            after = Some(last.user_id.clone());
+        }
+        assert_eq!(ids, ["A001", "B", "a", "b", "Ä", "\u{1f600}"]);
+    }
+
     async fn both_roles_are_kept(database: Database) {
         for (id, role) in [("A001", Role::Admin), ("S001", Role::Scientist)] {
             add_user(&database, id, role).await;
@@ -36,8 +53,8 @@ on_every_engine! {
         let long = |length: usize| "\u{1f600}".repeat(length);
         let mut written = user("x", Role::Scientist);
         written.user_id = user_id(&long(30));
-        // The longest parts that an address may have: 64 bytes before the @, 63 in each label. The capital İ
-        // has two characters in lower case.
+        // The longest parts that an address may have: 64 bytes before the @, 63 in each label. The
+        // capital İ has two characters in lower case.
         let email = format!("{}@{}.cern", "é".repeat(32), ["İ".repeat(31).as_str(); 3].join("."));
         let given = profile(&long(100), &long(128), &email);
         (written.name, written.username, written.email) = (given.name, given.username, given.email);
@@ -138,7 +155,7 @@ on_every_engine! {
         assert_eq!(database.users.find(&erased.user_id).await.unwrap(), None);
         assert_eq!(database.users.find_by_username(erased.username.reveal()).await.unwrap(), None);
         assert_eq!(database.users.list().await.unwrap(), std::slice::from_ref(&other));
-        assert_eq!(database.experiments.list_of(&erased.user_id).await.unwrap(), []);
+        assert_eq!(experiments_of(&database, &erased.user_id).await, []);
         let associations = database.associations.list().await.unwrap();
         assert_eq!(associations, [(experiment.experiment_id, other)]);
         let kept = "SELECT COUNT(*) FROM USERS WHERE ID = 'S001' AND ROLE = 2 AND ERASED_AT > 0 \
