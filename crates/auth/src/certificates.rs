@@ -10,15 +10,14 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use tracing::warn;
 
-/// Where Google publishes the certificates of the keys that sign Firebase's ID tokens: a JSON object of key
-/// id and X.509 certificate.
+/// Google's certificates of the keys that sign Firebase's ID tokens: JSON, key id to X.509.
 const GOOGLE: &str =
     "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com";
 
 /// Google's answer has 3 to 6 KiB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Google answers within a tenth of a second. Requests wait this long at most when no keys are known.
+/// Google answers within 0.1 s. Requests wait at most this long if no keys are known.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,10 +25,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long keys are kept where the answer does not say.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-/// However short-lived an answer says it is, its keys are used for the requests that waited for them.
+/// Keys of a shorter-lived response still serve the requests that waited for them.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
-/// However long-lived an answer says it is (Google's: about 6 hours), a key that is withdrawn is gone by then.
+/// A withdrawn key is dropped after this time at the latest (Google's lifetime: about 6 hours).
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The address that the certificates of the signing keys are fetched from (`FIREBASE_CERTS_URL`).
@@ -40,8 +39,8 @@ impl CertificateAddress {
     /// Google's own address, unless `FIREBASE_CERTS_URL` names another one.
     ///
     /// # Errors
-    /// If the address is none, or neither `https://` nor a plain `http://` to a loopback address: whoever
-    /// can change the answer on its way can sign in as anybody.
+    /// If the address is invalid, or neither `https://` nor `http://` to a loopback address: an
+    /// attacker who changes the response can sign in as any user.
     pub fn new(firebase_certs_url: Option<&str>) -> Result<Self, CertificateAddressError> {
         let text = firebase_certs_url.unwrap_or(GOOGLE);
         let refused = || CertificateAddressError::Refused { held: text.to_owned() };
@@ -76,7 +75,7 @@ fn is_loopback(url: &Url) -> bool {
 /// Why an address is not taken. The whole message for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CertificateAddressError {
-    /// It is none, or not safe.
+    /// It is not an address, or an unsafe one.
     #[error(
         "FIREBASE_CERTS_URL holds `{held}`; allowed is an `https://` address, or a plain `http://` one to a \
          loopback host (`127.0.0.1`, `[::1]`, `localhost`)"
@@ -106,7 +105,7 @@ pub enum FetchError {
     /// Nothing has been fetched so far.
     #[error("the signing keys have not been fetched yet")]
     NotYet,
-    /// This machine cannot connect to anything by HTTPS, for want of CA certificates for example.
+    /// This machine cannot connect by HTTPS, for example without CA certificates.
     #[error("HTTPS cannot be used")]
     Client(#[source] reqwest::Error),
     /// The address was not reached or did not answer in time.
@@ -118,7 +117,7 @@ pub enum FetchError {
     /// The answer is far longer than a set of certificates.
     #[error("the address of the signing keys answered with more than {MAX_BODY_BYTES} bytes")]
     TooLarge,
-    /// The answer is no JSON object.
+    /// The answer is not a JSON object.
     #[error("the address of the signing keys answered with something that is no JSON object")]
     NoJson,
     /// The answer holds no certificate of an RSA key.
@@ -140,7 +139,7 @@ impl CertificateSource {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT);
         let builder = if address.is_plain() {
-            // A loopback address is reached without any proxy, and without CA certificates on this machine.
+            // A loopback address needs neither a proxy nor CA certificates.
             builder.no_proxy().tls_certs_only([])
         } else {
             builder.https_only(true)
@@ -178,30 +177,29 @@ async fn bounded_body(mut response: Response) -> Result<Vec<u8>, FetchError> {
     Ok(body)
 }
 
-/// One bad certificate does not spoil the others: their keys sign tokens all the same.
+/// An invalid certificate does not affect the others: their keys still sign tokens.
 fn keys(certificates: Map<String, Value>) -> Keys {
     let key = |(kid, certificate): (String, Value)| match certificate.as_str().and_then(key_of) {
         Some(key) => Some((kid, Arc::new(key))),
         None => {
-            warn!(kid, "a signing key is left out: what stands for it is no certificate of an RSA key");
+            warn!(kid, "signing key skipped: not a certificate of an RSA key");
             None
         }
     };
     certificates.into_iter().filter_map(key).collect()
 }
 
-/// The public key of a certificate in PEM. Its dates are not looked at, as in the Firebase Admin SDK: what
-/// counts is that the address names it now.
+/// The public key of a PEM certificate. Its dates are ignored, as in the Firebase Admin SDK:
+/// the address lists the current keys.
 fn key_of(pem: &str) -> Option<DecodingKey> {
-    // `from_rsa_pem` would also take private keys, and make of them a key that verifies nothing.
+    // `from_rsa_pem` would also accept private keys, and return a key that verifies nothing.
     if !pem.trim_start().starts_with("-----BEGIN CERTIFICATE-----") {
         return None;
     }
     DecodingKey::from_rsa_pem(pem.as_bytes()).ok()
 }
 
-/// For how long an answer may be kept: its `Cache-Control: max-age` less its `Age` (RFC 9111 §4.2), within
-/// bounds.
+/// The freshness lifetime: `Cache-Control: max-age` less `Age` (RFC 9111 §4.2), within bounds.
 fn lifetime(headers: &HeaderMap) -> Duration {
     let Some(max_age) = max_age(headers) else { return DEFAULT_LIFETIME };
     let age = headers.get(AGE).and_then(|value| value.to_str().ok()).and_then(seconds).unwrap_or_default();

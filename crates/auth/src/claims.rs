@@ -1,33 +1,42 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mymonit_model::Username;
-use mymonit_services::ports::TokenError;
+use mymonit_model::{Timestamp, Username};
+use mymonit_services::ports::{TokenClaims, TokenError};
 use serde_json::{Map, Value};
 
-/// What `aud` and `iss` must be.
+/// The expected `aud` and `iss`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expected<'a> {
     pub(crate) audience: &'a str,
     pub(crate) issuer: &'a str,
 }
 
-/// The present moment of the system's clock in whole Unix seconds, which is what the Firebase Admin SDK
-/// compares the claims with.
+/// The leeway for `iat` and `auth_time`: this clock may be behind that of the issuer.
+const CLOCK_LEEWAY_SECONDS: f64 = 60.0;
+
+/// What valid claims say.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ValidClaims {
+    pub(crate) claims: TokenClaims,
+    /// Whether `iat` or `auth_time` is ahead of this clock, within the leeway.
+    pub(crate) is_from_future: bool,
+}
+
+/// The system's clock in whole Unix seconds, which the Firebase Admin SDK compares the claims with.
 pub(crate) fn unix_now() -> f64 {
-    // A clock before 1970 gives 0, which makes every token one from the future.
+    // A clock before 1970 gives 0, with which every token is from the future.
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64().floor()
 }
 
-/// Holds the claims to the rules of specification §6 and returns the username that they name.
+/// Checks the claims by the strictest rules of the Firebase Admin SDKs.
 ///
-/// The rules are the Firebase Admin SDK's, with no leeway; where its languages differ, the strictest one's.
-/// `auth_time` is Firebase's published rule. jsonwebtoken's own checks accept far more: arrays for `aud` and
-/// `iss`, absent or future `iat` and `auth_time`, an expiry a minute ago.
+/// `auth_time` is Firebase's published rule. Only `iat` and `auth_time` have a leeway. The checks
+/// of jsonwebtoken are looser: arrays for `aud` and `iss`, absent `iat`, an expiry a minute ago.
 pub(crate) fn check(
     claims: &Map<String, Value>,
     expected: Expected<'_>,
     now: f64,
-) -> Result<Username, TokenError> {
+) -> Result<ValidClaims, TokenError> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     // A number may have a fraction (RFC 7519 §2, NumericDate); JSON's numbers are all finite here.
     let number = |name: &str| claims.get(name).and_then(Value::as_f64);
@@ -44,12 +53,12 @@ pub(crate) fn check(
         return Err(TokenError::Invalid("it has expired"));
     }
     let iat = number("iat").ok_or(TokenError::Invalid("its `iat` is absent or no number"))?;
-    if iat > now {
+    if iat > now + CLOCK_LEEWAY_SECONDS {
         return Err(TokenError::Invalid("it was issued in the future"));
     }
     let auth_time =
         number("auth_time").ok_or(TokenError::Invalid("its `auth_time` is absent or no number"))?;
-    if auth_time > now {
+    if auth_time > now + CLOCK_LEEWAY_SECONDS {
         return Err(TokenError::Invalid("its `auth_time` is in the future"));
     }
     if claims.contains_key("nbf") {
@@ -58,13 +67,19 @@ pub(crate) fn check(
             return Err(TokenError::Invalid("it is not valid yet"));
         }
     }
-    Ok(username)
+    let claims = TokenClaims { username, signed_in_at: timestamp(auth_time) };
+    Ok(ValidClaims { claims, is_from_future: iat > now || auth_time > now })
 }
 
-/// The username that `sub` is, if it can be one. It must be one as it stands: what only becomes one by
-/// trimming names somebody else.
+/// The moment of Unix seconds that are not far in the future; 1970 for any before.
+fn timestamp(seconds: f64) -> Timestamp {
+    let nanos = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_nanos();
+    i64::try_from(nanos).ok().and_then(Timestamp::from_unix_nanos).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The username in `sub`, which must be one without trimming: trimmed it may be another user's.
 fn username(sub: &str) -> Option<Username> {
-    Username::new(sub).ok().filter(|username| username.as_str() == sub)
+    Username::existing(sub).ok().filter(|username| username.as_str() == sub)
 }
 
 #[cfg(test)]
@@ -83,7 +98,7 @@ mod tests {
         claims[name] = value;
         let expected = Expected { audience: "project", issuer: "issuer" };
         match check(claims.as_object().unwrap(), expected, NOW) {
-            Ok(username) => Ok(username.to_string()),
+            Ok(valid) => Ok(valid.claims.username.to_string()),
             Err(TokenError::Invalid(reason)) => Err(reason),
             Err(TokenError::Unavailable(_)) => unreachable!("claims need no keys"),
         }
@@ -99,20 +114,21 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_in_this_second_is_in_the_past() {
-        for (name, refusal) in [
-            ("iat", "it was issued in the future"),
-            ("auth_time", "its `auth_time` is in the future"),
-            ("nbf", "it is not valid yet"),
+    fn iat_and_auth_time_may_be_a_minute_ahead_and_nbf_may_not() {
+        for (name, leeway, refusal) in [
+            ("iat", 60, "it was issued in the future"),
+            ("auth_time", 60, "its `auth_time` is in the future"),
+            ("nbf", 0, "it is not valid yet"),
         ] {
-            assert_eq!(verdict(name, json!(1_700_000_000)), Ok("uid".to_owned()), "{name}");
-            assert_eq!(verdict(name, json!(1_700_000_000.5)), Err(refusal), "{name}");
-            assert_eq!(verdict(name, json!(1_700_000_001)), Err(refusal), "{name}");
+            let latest = 1_700_000_000 + leeway;
+            assert_eq!(verdict(name, json!(latest)), Ok("uid".to_owned()), "{name}");
+            assert_eq!(verdict(name, json!(f64::from(latest) + 0.5)), Err(refusal), "{name}");
+            assert_eq!(verdict(name, json!(latest + 1)), Err(refusal), "{name}");
         }
     }
 
     #[test]
-    fn a_username_is_taken_as_it_stands_or_not_at_all() {
+    fn a_username_is_accepted_unchanged_or_refused() {
         assert_eq!(verdict("sub", json!("é".repeat(128))), Ok("é".repeat(128)));
         for sub in [" uid", "uid ", "uid\n", "\u{a0}uid", "u\u{0}id", " "] {
             assert_eq!(verdict("sub", json!(sub)), Err("its `sub` is no username"), "{sub:?}");

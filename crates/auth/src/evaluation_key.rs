@@ -1,6 +1,7 @@
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,10 +31,10 @@ pub struct EvaluationKey {
     verifying: DecodingKey,
 }
 
-/// Why there is no key, or why it signs nothing. Holds nothing of the key.
+/// Why the key cannot be used. Never repeats the key.
 #[derive(Debug, Error)]
 pub enum EvaluationKeyError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no evaluation key in `{}`", .0.display())]
     Absent(PathBuf),
     /// The file holds something else.
@@ -70,7 +71,7 @@ impl EvaluationKey {
     /// Reads the key that an earlier start made.
     ///
     /// # Errors
-    /// If there is no file, or none that holds a key.
+    /// If the file does not exist or holds no key.
     pub fn read(path: &Path) -> Result<Self, EvaluationKeyError> {
         let mut text = Vec::new();
         let read = File::open(path).and_then(|file| file.take(1024).read_to_end(&mut text));
@@ -83,27 +84,27 @@ impl EvaluationKey {
         }
     }
 
-    /// Reads the key, or makes one if there is none. Processes that do so at once agree on one key.
+    /// Reads or creates the key. Concurrent processes agree on one key.
     ///
     /// # Errors
-    /// If the file cannot be made, or holds no key. A damaged file is left as it is: replacing it would
-    /// silently take the access from everybody who was given a token.
+    /// If the file cannot be created or holds no key. A damaged file is kept: a new key would
+    /// silently invalidate all tokens.
     pub fn read_or_create(path: &Path) -> Result<Self, EvaluationKeyError> {
         match Self::read(path) {
             Err(EvaluationKeyError::Absent(_)) => {
                 create(path)
                     .map_err(|cause| EvaluationKeyError::Unwritable { path: path.to_owned(), cause })?;
-                // What counts is what is in the file now, whoever put it there.
+                // Another process may have created the file.
                 Self::read(path)
             }
             other => other,
         }
     }
 
-    /// A token with which evaluation mode takes its bearer for `username`, from now on for `valid_for`.
+    /// A token for `username` in evaluation mode, valid from now for `valid_for`.
     ///
     /// # Errors
-    /// If the cryptographic library refuses, which it has no reason to.
+    /// If the cryptographic library fails.
     pub fn sign(&self, username: &Username, valid_for: Duration) -> Result<String, EvaluationKeyError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claims = json!({
@@ -135,19 +136,20 @@ fn decode(text: &[u8]) -> Option<EvaluationKey> {
     let line = text.strip_suffix(b"\n").unwrap_or(text);
     let secret = URL_SAFE_NO_PAD.decode(line).ok().filter(|secret| secret.len() == KEY_BYTES)?;
     Some(EvaluationKey {
-        signing: EncodingKey::from_secret(&secret),
-        verifying: DecodingKey::from_secret(&secret),
+        signing: EncodingKey::from_secret(&secret).ok()?,
+        verifying: DecodingKey::from_secret(&secret).ok()?,
     })
 }
 
 /// Makes the file with a new key, unless there is one by then.
 fn create(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    // Only the owner has access, since personal data may be stored here later.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut secret = [0; KEY_BYTES];
     aws_lc_rs::rand::fill(&mut secret).map_err(|_| io::Error::other("the system gives no random numbers"))?;
-    // The key is whole on disk, readable by its owner only, before it gets its name; and it gets its name
-    // only if no other process was faster.
+    // The key is written, readable by its owner only, before the file is renamed; an existing
+    // file is never replaced.
     let mut file = NamedTempFile::new_in(folder)?;
     writeln!(file, "{}", URL_SAFE_NO_PAD.encode(secret))?;
     file.as_file().sync_all()?;
@@ -159,6 +161,7 @@ fn create(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::sync::Barrier;
 
@@ -185,10 +188,12 @@ mod tests {
     #[test]
     fn the_file_is_its_owners_only_and_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("evaluation.key");
+        let data = folder.path().join("data");
+        let path = data.join("evaluation.key");
         EvaluationKey::read_or_create(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 1);
     }
 
     #[test]

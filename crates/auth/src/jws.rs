@@ -4,14 +4,13 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use mymonit_services::ports::TokenError;
 use serde_json::{Map, Value};
 
-/// Firebase's tokens have 1 to 4 KiB. What is longer is refused before any work is done on it.
+/// Firebase's tokens have 1 to 4 KiB. Longer ones are refused unparsed.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// A token taken apart (a JWS in compact form, RFC 7515 §7.1); nothing in it is verified yet.
+/// A parsed, unverified token (JWS compact serialisation, RFC 7515 §7.1).
 ///
-/// Of the header only `alg` and `kid` are ever looked at, as in the Firebase Admin SDK. That keeps the token
-/// from naming its own key (`jwk`, `jku`, `x5c`, `x5u`). Where a name stands twice, its last value counts,
-/// as in the SDK's JSON parsers and as RFC 7515 §4 allows.
+/// Only `alg` and `kid` of the header are read, so a token cannot bring its own key (`jwk`, `jku`,
+/// `x5c`, `x5u`). The last of duplicate names counts (RFC 7515 §4), as in the Firebase Admin SDK.
 pub(crate) struct Jws<'a> {
     token: &'a str,
     header: Map<String, Value>,
@@ -63,7 +62,7 @@ impl<'a> Jws<'a> {
         self.signature.is_empty()
     }
 
-    /// Whether the signature was made with `key` by `algorithm`. The algorithm is ours, not the token's.
+    /// Whether `key` and `algorithm` verify the signature. The token does not choose the algorithm.
     pub(crate) fn is_signed_with(&self, key: &DecodingKey, algorithm: Algorithm) -> bool {
         jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key, algorithm).unwrap_or(false)
     }

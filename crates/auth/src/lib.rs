@@ -1,15 +1,14 @@
-//! Who is asking: verifies the ID token that a request carries and names the user it stands for
-//! (specification §6). The only crate that knows what a token looks like inside.
+//! Authentication: verifies the ID token of a request and returns its username. No other crate
+//! reads tokens.
 //!
-//! Three judges implement [`TokenVerifier`](mymonit_services::ports::TokenVerifier); the program chooses
-//! one at its start:
+//! Three types implement [`TokenVerifier`](mymonit_services::ports::TokenVerifier):
 //!
-//! - [`FirebaseTokenVerifier`] takes the ID tokens of a Firebase project, signed with Google's keys, which
-//!   [`SigningKeys`] fetches and keeps;
-//! - [`EmulatorTokenVerifier`] takes the unsigned tokens of the Firebase Auth emulator, for demo projects;
-//! - [`EvaluationTokenVerifier`] takes the tokens that an [`EvaluationKey`] of this machine signed.
+//! - [`FirebaseTokenVerifier`] accepts ID tokens of a Firebase project, signed with Google's keys,
+//!   which [`SigningKeys`] fetches and caches;
+//! - [`EmulatorTokenVerifier`] accepts unsigned tokens of the Firebase emulator, for demo projects;
+//! - [`EvaluationTokenVerifier`] accepts tokens signed by an [`EvaluationKey`] of this machine.
 //!
-//! All three hold the claims to the same rules; they differ in whose signature they ask for.
+//! All three apply the same rules to the claims and differ in the signature.
 
 mod certificates;
 mod claims;
@@ -18,6 +17,7 @@ mod evaluation;
 mod evaluation_key;
 mod firebase;
 mod jws;
+mod metrics;
 mod project_id;
 mod signatures;
 mod signing_keys;
@@ -27,6 +27,7 @@ pub use emulator::{EmulatorTokenVerifier, EmulatorTokenVerifierParameters};
 pub use evaluation::{EvaluationTokenVerifier, EvaluationTokenVerifierParameters};
 pub use evaluation_key::{EvaluationKey, EvaluationKeyError};
 pub use firebase::{FirebaseTokenVerifier, FirebaseTokenVerifierParameters};
+pub use metrics::TokenMetrics;
 pub use project_id::{
     CredentialsError, DemoProjectId, ProjectId, ProjectIdError, project_id_from_credentials,
 };

@@ -6,16 +6,16 @@ use std::path::Path;
 use serde::Deserialize;
 use thiserror::Error;
 
-/// What precedes the project id in the issuer of a project's ID tokens.
+/// The prefix of the project id in the issuer of ID tokens.
 const ISSUER_PREFIX: &str = "https://securetoken.google.com/";
 
-/// What the id of a project that exists in the emulator only begins with.
+/// The prefix of demo projects' ids.
 const DEMO_PREFIX: &str = "demo-";
 
 /// Google's service-account files have about 2,300 bytes.
 const MAX_CREDENTIALS_BYTES: u64 = 64 * 1024;
 
-/// The id of the Firebase project whose users sign in here.
+/// The id of the Firebase project that issues the tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectId {
     id: String,
@@ -26,8 +26,8 @@ impl ProjectId {
     /// The greatest number of characters.
     pub const MAX_CHARS: usize = 128;
 
-    /// Takes 1 to [`Self::MAX_CHARS`] ASCII letters, digits, `-`, `.`, `:` and `_`: more than Google gives to
-    /// projects today, since ids of other times and of emulators look different.
+    /// Takes 1 to [`Self::MAX_CHARS`] ASCII letters, digits, `-`, `.`, `:` and `_`: more than
+    /// Google's current rule, since ids of older projects and of emulators look different.
     ///
     /// # Errors
     /// Says what is allowed.
@@ -57,8 +57,8 @@ impl fmt::Display for ProjectId {
     }
 }
 
-/// The id of a project that exists in the Firebase emulator only. Whoever accepts unsigned tokens for one
-/// of these opens no door to a real project.
+/// The id of a demo project, which exists in the Firebase emulator only. Accepting unsigned
+/// tokens for it exposes no real project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemoProjectId(ProjectId);
 
@@ -81,13 +81,13 @@ impl DemoProjectId {
     }
 }
 
-/// Why a text is not taken for the project id. The message reads on after "allowed is".
+/// Why a text is not a project id. The message continues "allowed is".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProjectIdError {
     /// It can be no project's id.
     #[error("the id of a Firebase project, such as `my-project-1`: letters, digits, `-`, `.`, `:` and `_`")]
     Shape,
-    /// It may be a real project's id, and the emulator's unsigned tokens were to be accepted for it.
+    /// The id may be of a real project, for which unsigned tokens must not be accepted.
     #[error(
         "a project id that begins with `demo-`, since the emulator's tokens are not signed; `{held}` may be real"
     )]
@@ -97,8 +97,8 @@ pub enum ProjectIdError {
     },
 }
 
-/// Why a service-account file gives no project id. Holds nothing of the file's content, which is mostly a
-/// private key. The message reads on after "allowed is".
+/// Why a service-account file gives no project id. Never repeats the file, which holds a private
+/// key. The message continues "allowed is".
 #[derive(Debug, Error)]
 pub enum CredentialsError {
     /// It cannot be read.
@@ -107,12 +107,12 @@ pub enum CredentialsError {
     /// It is far larger than any service-account file.
     #[error("the path of a service-account file; this one has more than {MAX_CREDENTIALS_BYTES} bytes")]
     TooLarge,
-    /// It is no JSON object with a text `project_id`.
+    /// It is not a JSON object with a text `project_id`.
     #[error(
         "the path of a service-account file: a JSON object with a text `project_id`, which this one is not"
     )]
     NoProjectId,
-    /// Its `project_id` can be none.
+    /// Its `project_id` is invalid.
     #[error("the path of a service-account file whose `project_id` is {0}")]
     Shape(#[source] ProjectIdError),
 }
@@ -120,9 +120,9 @@ pub enum CredentialsError {
 /// Reads the `project_id` of the service-account file at `path`, and nothing else of it.
 ///
 /// # Errors
-/// If there is no such file, or no usable project id in it.
+/// If the file does not exist or holds no usable project id.
 pub fn project_id_from_credentials(path: &Path) -> Result<String, CredentialsError> {
-    // serde skips over what is not named here: the private key is never taken out of the text.
+    // serde skips unnamed fields, so the private key is never copied.
     #[derive(Deserialize)]
     struct ServiceAccount {
         project_id: String,

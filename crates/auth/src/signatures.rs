@@ -6,16 +6,14 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 
 use crate::jws::Jws;
 
-/// How many signatures are remembered: those of a few thousand users, who show the same token for an hour. Each takes
-/// less than a hundred bytes.
+/// Cached signatures: a few thousand users, one token an hour each; below 100 bytes an entry.
 const CAPACITY: usize = 8_192;
 
-/// Checks signatures, and remembers which were right: the arithmetic costs more than everything else that is done with
-/// a token, and most requests bring one that has been seen before.
+/// Verifies signatures and caches the valid ones: verification is the slowest part of a request's
+/// authentication, and most tokens are sent repeatedly.
 ///
-/// What is remembered is the digest of a whole token, and the very key that signed it. That the one was signed with the
-/// other never changes. Nothing else about the token or its user is taken from here: whether the key still is one of
-/// the current ones, and whether the claims still hold, is asked each time.
+/// An entry is the digest of a whole token and the key that signed it. Claims, and whether the key
+/// is current, are checked for each request.
 pub(crate) struct Signatures(Mutex<LruCache<Digest, Arc<DecodingKey>>>);
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
@@ -39,13 +37,13 @@ impl Signatures {
         is_signed
     }
 
-    /// Keys that were fetched anew are others, even if they are equal.
+    /// Refetched keys count as different, even if they are equal.
     fn remembers(&self, of_token: &Digest, key: &Arc<DecodingKey>) -> bool {
         self.with(|known| known.get(of_token).is_some_and(|signer| Arc::ptr_eq(signer, key)))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut LruCache<Digest, Arc<DecodingKey>>) -> T) -> T {
-        // What a holder that panicked may have left unsaid is at worst worked out again.
+        // After a panic of a holder, at worst a signature is verified again.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -55,7 +53,7 @@ mod tests {
     use super::*;
 
     fn key() -> Arc<DecodingKey> {
-        Arc::new(DecodingKey::from_secret(b"any"))
+        Arc::new(DecodingKey::from_secret(b"any").unwrap())
     }
 
     fn token(number: usize) -> Digest {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use jsonwebtoken::DecodingKey;
 use mymonit_services::ports::{Cause, TokenError};
 use tokio::sync::watch;
@@ -12,40 +13,36 @@ use crate::certificates::{CertificateAddress, CertificateSource, FetchError, Fet
 use crate::jws::Jws;
 use crate::signatures::Signatures;
 
-/// How many fetches unknown key ids may cause at once, and how long it takes until they may cause one more.
-/// Anybody can send tokens that name unknown keys; Google announces a key long before it signs with it.
+/// Fetches that unknown key ids may cause at once, and the time until one more is allowed. Any
+/// client can send unknown key ids; Google publishes a key long before its first use.
 const UNKNOWN_KID_BURST: u32 = 3;
 const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long after a failure a request that finds no keys may cause another fetch.
+/// The time after a failure until a request that finds no keys may cause another fetch.
 const RETRY_ON_DEMAND_AFTER: Duration = Duration::from_secs(1);
 
-/// The pauses between fetches that fail with nobody asking: this one, doubled each time up to the greatest.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+/// The backoff of background fetches.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// Google's current signing keys for Firebase's ID tokens.
 ///
-/// A task of its own fetches them: at once, again when three quarters of their lifetime have passed, and on
-/// demand. Since nothing else fetches, there is one fetch at a time, shared by all who wait for it, and a
-/// request that is given up cancels none. While known keys are valid, no request waits; while the address
-/// cannot be reached, they go on serving until they run out.
+/// A background task fetches them at start, after 3/4 of their lifetime, and on demand. Requests
+/// share one fetch and wait only if no valid key is known. Keys stay valid until they expire.
 pub struct SigningKeys {
     known: watch::Receiver<Known>,
-    /// The number of the fetch that somebody waits for.
+    /// The number of the fetch that requests wait for.
     wanted: watch::Sender<u64>,
     task: JoinHandle<()>,
     signatures: Signatures,
 }
 
 impl SigningKeys {
-    /// Begins to fetch the keys, and goes on until this value is dropped. Does not wait for them: the
-    /// service starts without them, and tokens are judged as soon as they are here.
-    ///
-    /// To be called within a tokio runtime.
+    /// Starts the background task, which ends when this value is dropped. Does not wait for the
+    /// keys. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// If this machine cannot use HTTPS at all.
+    /// If this machine cannot use HTTPS.
     pub fn start(address: CertificateAddress) -> Result<Self, FetchError> {
         let source = CertificateSource::new(address)?;
         let (known_sender, known) = watch::channel(Known::nothing_yet());
@@ -59,10 +56,10 @@ impl SigningKeys {
         self.signatures.is_signed_with(jws, key)
     }
 
-    /// The current signing key of that id; `None` if there is none of it.
+    /// The current signing key with that id.
     ///
     /// # Errors
-    /// [`TokenError::Unavailable`] if no keys are known, or none that may still be used.
+    /// [`TokenError::Unavailable`] if no valid keys are known.
     pub(crate) async fn find(&self, kid: &str) -> Result<Option<Arc<DecodingKey>>, TokenError> {
         let fetches = {
             let known = self.known.borrow();
@@ -76,17 +73,17 @@ impl SigningKeys {
         let mut known = self.known.clone();
         match known.wait_for(|known| known.fetches > fetches).await {
             Ok(known) => known.find(kid, Instant::now()),
-            // The task has ended; it never does while this value lives.
+            // The task does not end while this value exists.
             Err(_) => Err(unavailable(Arc::new(FetchError::NotYet))),
         }
     }
 
-    /// Asks for the fetch of that number. One that is under way or done already is not made again.
+    /// Requests the fetch of that number, unless it is running or done.
     fn want(&self, number: u64) {
         self.wanted.send_if_modified(|wanted| {
-            let is_news = *wanted < number;
+            let is_new = *wanted < number;
             *wanted = number.max(*wanted);
-            is_news
+            is_new
         });
     }
 }
@@ -97,7 +94,7 @@ impl Drop for SigningKeys {
     }
 }
 
-/// Fetches, then waits until it is time or somebody wants another fetch, and so on.
+/// Fetches at each due time and each request.
 async fn keep_fetching(
     source: CertificateSource,
     known: watch::Sender<Known>,
@@ -122,7 +119,7 @@ async fn keep_fetching(
     }
 }
 
-/// What is known about the keys.
+/// The cached keys and the state of their fetching.
 struct Known {
     keys: Keys,
     /// Until when the keys may be used.
@@ -131,19 +128,20 @@ struct Known {
     failure: Cause,
     /// How many fetches in a row have failed.
     failures: u32,
+    backoff: ExponentialBackoff,
     /// How many fetches have ended.
     fetches: u64,
     is_fetching: bool,
-    /// When the next fetch begins by itself.
+    /// When the next background fetch starts.
     next_fetch: Instant,
     /// From when on a request that finds no keys may cause a fetch.
     retry_from: Instant,
-    /// When the fetches caused by unknown key ids are all paid for.
+    /// A token bucket: when the allowance for unknown key ids is full again.
     unknown_kid_debt: Instant,
 }
 
 impl Known {
-    /// The state before the first fetch, which is under way.
+    /// The state during the first fetch.
     fn nothing_yet() -> Self {
         let now = Instant::now();
         Self {
@@ -151,6 +149,7 @@ impl Known {
             expire: now,
             failure: Arc::new(FetchError::NotYet),
             failures: 0,
+            backoff: backoff(),
             fetches: 0,
             is_fetching: true,
             next_fetch: now,
@@ -201,13 +200,14 @@ impl Known {
         }
     }
 
-    /// The keys that the address no longer names are gone with this.
+    /// Drops the keys that the address no longer names.
     fn replace(&mut self, Fetched { keys, lifetime }: Fetched, now: Instant) {
         if self.failures > 0 || self.fetches == 1 {
-            info!(keys = keys.len(), lifetime_s = lifetime.as_secs(), "the signing keys are here");
+            info!(keys = keys.len(), lifetime_s = lifetime.as_secs(), "signing keys fetched");
         }
         self.keys = keys;
         self.failures = 0;
+        self.backoff = backoff();
         self.expire = now + lifetime;
         self.next_fetch = now + lifetime * 3 / 4;
         self.retry_from = now;
@@ -215,24 +215,27 @@ impl Known {
 
     fn keep(&mut self, error: FetchError, now: Instant) {
         let error = Arc::new(error);
-        let retry = FIRST_RETRY.saturating_mul(1 << self.failures.min(16)).min(LAST_RETRY);
         self.failures = self.failures.saturating_add(1);
-        self.next_fetch = now + retry;
+        self.next_fetch = now + self.backoff.next().unwrap_or(RETRY_MAX);
         self.retry_from = now + RETRY_ON_DEMAND_AFTER;
         let valid_for_s = self.expire.saturating_duration_since(now).as_secs();
-        // An outage of a day fills no log.
+        // Powers of two keep a long outage from filling the log.
         if self.failures.is_power_of_two() {
             warn!(
                 error = ?error,
                 failures = self.failures,
                 valid_for_s,
-                "the signing keys cannot be fetched; known ones serve until they run out"
+                "signing keys not fetched; cached keys are used until they expire"
             );
         } else {
-            debug!(error = ?error, failures = self.failures, valid_for_s, "the signing keys cannot be fetched");
+            debug!(error = ?error, failures = self.failures, valid_for_s, "signing keys not fetched");
         }
         self.failure = error;
     }
+}
+
+fn backoff() -> ExponentialBackoff {
+    ExponentialBuilder::new().with_min_delay(RETRY_MIN).with_max_delay(RETRY_MAX).without_max_times().build()
 }
 
 fn unavailable(cause: Cause) -> TokenError {

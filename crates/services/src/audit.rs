@@ -1,10 +1,12 @@
-//! What an auditor wants to know (specification §9): who did what, and who was refused. The services tell of each
-//! event where it is decided, once, so that every door tells the same; how it is written down is the port's affair.
+//! Audit events: who did what, and who was refused ([docs/audit.md](../../../docs/audit.md)).
+//! The services record each event once, where it is decided; the [`AuditLog`] port writes it.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use mymonit_model::{ExperimentId, User, UserId};
+use mymonit_model::{
+    ApiTokenId, ExperimentId, FlagId, MeasureTypeId, PublisherName, SensorName, User, UserId,
+};
 use shaku::Interface;
 
 use crate::ServiceError;
@@ -13,9 +15,9 @@ use crate::ports::RejectedMessageId;
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Somebody showed no token, or one that does not verify. Told of failures only.
+    /// No token, or one that does not verify. Only failures are recorded.
     Authenticate,
-    /// Somebody was refused what they may not do. Told of failures only.
+    /// A caller without the permission. Only failures are recorded.
     Authorize,
     /// A user was to be added.
     CreateUser,
@@ -23,37 +25,82 @@ pub enum Action {
     UpdateUser,
     /// A user's personal data were to be erased.
     EraseUser,
+    /// Users were listed.
+    ListUsers,
+    /// A user's record was read.
+    ReadUser,
+    /// An API token was to be created.
+    CreateApiToken,
+    /// An API token was to be revoked.
+    RevokeApiToken,
     /// An experiment was to be added.
     CreateExperiment,
-    /// An experiment was to be renamed.
-    RenameExperiment,
+    /// An experiment was to be renamed, described, archived or brought back.
+    UpdateExperiment,
+    /// A measure type was to be added.
+    CreateMeasureType,
+    /// A measure type's symbol or quantity was to be corrected.
+    UpdateMeasureType,
+    /// A sensor's description was to be replaced.
+    UpdateSensor,
+    /// A flag was to be set.
+    CreateFlag,
+    /// A flag was to be withdrawn.
+    WithdrawFlag,
     /// A scientist was to be associated with an experiment.
     Associate,
     /// An association was to be ended.
     Dissociate,
+    /// Associations were listed: all, or those of an experiment or of a user.
+    ListAssociations,
+    /// A token of evaluation mode was issued.
+    IssueToken,
+    /// A publisher was to be added or replaced.
+    UpdatePublisher,
+    /// A publisher was to be removed.
+    DeletePublisher,
     /// Measures were read.
     ReadMeasures,
-    /// A rejected message was tried again.
+    /// Rejected messages were listed.
+    ListRejectedMessages,
+    /// A rejected message was read with its body.
+    ReadRejectedMessage,
+    /// The replay of a rejected message.
     ReplayRejectedMessage,
-    /// A rejected message was to be removed for good.
+    /// The removal of a rejected message.
     DiscardRejectedMessage,
-    /// Messages were taken in; told once a minute.
+    /// Messages were consumed; recorded once a minute.
     ConsumeMessages,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 28] = [
         Self::Authenticate,
         Self::Authorize,
         Self::CreateUser,
         Self::UpdateUser,
         Self::EraseUser,
+        Self::ListUsers,
+        Self::ReadUser,
+        Self::CreateApiToken,
+        Self::RevokeApiToken,
         Self::CreateExperiment,
-        Self::RenameExperiment,
+        Self::UpdateExperiment,
+        Self::CreateMeasureType,
+        Self::UpdateMeasureType,
+        Self::UpdateSensor,
+        Self::CreateFlag,
+        Self::WithdrawFlag,
         Self::Associate,
         Self::Dissociate,
+        Self::ListAssociations,
+        Self::IssueToken,
+        Self::UpdatePublisher,
+        Self::DeletePublisher,
         Self::ReadMeasures,
+        Self::ListRejectedMessages,
+        Self::ReadRejectedMessage,
         Self::ReplayRejectedMessage,
         Self::DiscardRejectedMessage,
         Self::ConsumeMessages,
@@ -67,11 +114,26 @@ impl Action {
             Self::CreateUser => "create-user",
             Self::UpdateUser => "update-user",
             Self::EraseUser => "erase-user",
+            Self::ListUsers => "list-users",
+            Self::ReadUser => "read-user",
+            Self::CreateApiToken => "create-api-token",
+            Self::RevokeApiToken => "revoke-api-token",
             Self::CreateExperiment => "create-experiment",
-            Self::RenameExperiment => "rename-experiment",
+            Self::UpdateExperiment => "update-experiment",
+            Self::CreateMeasureType => "create-measure-type",
+            Self::UpdateMeasureType => "update-measure-type",
+            Self::UpdateSensor => "update-sensor",
+            Self::CreateFlag => "create-flag",
+            Self::WithdrawFlag => "withdraw-flag",
             Self::Associate => "associate",
             Self::Dissociate => "dissociate",
+            Self::ListAssociations => "list-associations",
+            Self::IssueToken => "issue-token",
+            Self::UpdatePublisher => "update-publisher",
+            Self::DeletePublisher => "delete-publisher",
             Self::ReadMeasures => "read-measures",
+            Self::ListRejectedMessages => "list-rejected-messages",
+            Self::ReadRejectedMessage => "read-rejected-message",
             Self::ReplayRejectedMessage => "replay-rejected-message",
             Self::DiscardRejectedMessage => "discard-rejected-message",
             Self::ConsumeMessages => "consume-messages",
@@ -86,10 +148,26 @@ impl Action {
             | Self::CreateUser
             | Self::UpdateUser
             | Self::EraseUser
+            | Self::ListUsers
+            | Self::ReadUser
+            | Self::CreateApiToken
+            | Self::RevokeApiToken
             | Self::Associate
-            | Self::Dissociate => "iam",
-            Self::CreateExperiment | Self::RenameExperiment => "configuration",
-            Self::ReadMeasures
+            | Self::Dissociate
+            | Self::UpdatePublisher
+            | Self::DeletePublisher
+            | Self::ListAssociations
+            | Self::IssueToken => "iam",
+            Self::CreateExperiment
+            | Self::UpdateExperiment
+            | Self::CreateMeasureType
+            | Self::UpdateMeasureType
+            | Self::UpdateSensor => "configuration",
+            Self::CreateFlag
+            | Self::WithdrawFlag
+            | Self::ReadMeasures
+            | Self::ListRejectedMessages
+            | Self::ReadRejectedMessage
             | Self::ReplayRejectedMessage
             | Self::DiscardRejectedMessage
             | Self::ConsumeMessages => "database",
@@ -104,7 +182,7 @@ pub enum Outcome {
     Success,
     /// It was not done, or not to its end.
     Failure,
-    /// It may have been done: the database went away before it could say.
+    /// It may have been done: the database became unreachable before it confirmed.
     Unknown,
 }
 
@@ -119,15 +197,25 @@ impl Outcome {
     }
 }
 
-/// What it was done to. Only what exists is named: a client can write anything into a path, a person's name as well.
+/// The object of the action. Only existing objects are named: a path may hold personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
     /// A user.
     User(UserId),
-    /// An experiment; its number alone, which tells nothing, may be of one that there is not.
+    /// An API token.
+    ApiToken(ApiTokenId),
+    /// An experiment. Its number is no personal data, so it may be unknown.
     Experiment(ExperimentId),
+    /// A measure type.
+    MeasureType(MeasureTypeId),
+    /// A sensor of an experiment.
+    Sensor(ExperimentId, SensorName),
+    /// A flag of an experiment.
+    Flag(ExperimentId, FlagId),
     /// That a scientist may read an experiment.
     Association(ExperimentId, UserId),
+    /// A publisher.
+    Publisher(PublisherName),
     /// A rejected message.
     RejectedMessage(RejectedMessageId),
 }
@@ -137,24 +225,35 @@ impl Resource {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
+            Self::ApiToken(_) => "api-token",
             Self::Experiment(_) => "experiment",
+            Self::MeasureType(_) => "measure-type",
+            Self::Sensor(..) => "sensor",
+            Self::Flag(..) => "flag",
             Self::Association(..) => "association",
+            Self::Publisher(_) => "publisher",
             Self::RejectedMessage(_) => "rejected-message",
         }
     }
 
-    /// Which one it is; of an association the two ids with a slash between them.
+    /// Its id. Of an association: both ids, separated by a slash. Of a sensor or flag: the
+    /// experiment and the name or number, separated by a slash.
     pub fn id(&self) -> String {
         match self {
             Self::User(user_id) => user_id.to_string(),
+            Self::ApiToken(id) => id.to_string(),
             Self::Experiment(experiment_id) => experiment_id.to_string(),
+            Self::MeasureType(id) => id.get().to_string(),
+            Self::Sensor(experiment_id, name) => format!("{experiment_id}/{name}"),
+            Self::Flag(experiment_id, id) => format!("{experiment_id}/{id}"),
             Self::Association(experiment_id, user_id) => format!("{experiment_id}/{user_id}"),
+            Self::Publisher(name) => name.to_string(),
             Self::RejectedMessage(id) => id.get().to_string(),
         }
     }
 }
 
-/// What the consumer has done in some time, in messages.
+/// The messages that the consumer handled in an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throughput {
     /// In how long.
@@ -169,52 +268,54 @@ pub struct Throughput {
     pub rejected: u64,
 }
 
-/// A command of the program with which an operator on the machine does what users do over REST. An operator has the
-/// database's credentials and is no user.
+/// A CLI command with the effect of REST requests. Its operator has the database's credentials and
+/// is not a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// `mymonit export`.
-    Export,
     /// `mymonit import`.
     Import,
+    /// `mymonit token`.
+    Token,
 }
 
 impl Command {
     /// The command's name.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Export => "export",
             Self::Import => "import",
+            Self::Token => "token",
         }
     }
 }
 
-/// One event. Which request it belongs to, and from where that came, is not in it: each door opens a tracing span
-/// with `request_id` and `source_ip`, and an [`AuditLog`] takes them from there.
+/// One event. An [`AuditLog`] takes `request_id`, `source_ip` and the `token_id` of an API token
+/// from the caller's tracing span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     /// What happened.
     pub action: Action,
     /// How it ended.
     pub outcome: Outcome,
-    /// Who did it, where that is known.
+    /// The user, if known.
     pub user_id: Option<UserId>,
-    /// By which command an operator did it, where no user did.
+    /// The CLI command, if an operator did it instead of a user.
     pub command: Option<Command>,
     /// What was refused, with [`Action::Authorize`].
     pub operation: Option<Operation>,
-    /// What it was done to.
+    /// The object of the action.
     pub resource: Option<Resource>,
-    /// Why it ended so; never the client's own words.
+    /// The reason of the outcome; never text of the client.
     pub reason: Option<Cow<'static, str>>,
     /// How many measures were read, or stored.
     pub measures: Option<u64>,
-    /// What was taken in, with [`Action::ConsumeMessages`].
+    /// The names of the fields that an update has changed. Their values may be personal data.
+    pub changed: Vec<&'static str>,
+    /// The consumed messages, with [`Action::ConsumeMessages`].
     pub throughput: Option<Throughput>,
 }
 
 impl AuditEvent {
-    /// An event of which no more is known yet.
+    /// An event without optional fields.
     pub const fn new(action: Action, outcome: Outcome) -> Self {
         Self {
             action,
@@ -225,6 +326,7 @@ impl AuditEvent {
             resource: None,
             reason: None,
             measures: None,
+            changed: Vec::new(),
             throughput: None,
         }
     }
@@ -232,15 +334,28 @@ impl AuditEvent {
 
 /// Writes audit events down.
 pub trait AuditLog: Interface {
-    /// Writes one event down, within the span of the request that it belongs to. Neither fails nor waits.
+    /// Writes one event within the span of its request. Neither fails nor blocks.
     fn record(&self, event: AuditEvent);
 }
 
-/// What a caller can ask of the services and be refused.
+/// The names of the fields that have changed.
+pub(crate) fn changed<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
+    fields.into_iter().filter_map(|(name, has_changed)| has_changed.then_some(name)).collect()
+}
+
+/// Operations of the services that a caller may be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// To come in at all, with a token that verifies.
+    /// To sign in with a valid token of an unknown user.
     SignIn,
+    /// To use an API token beyond its permissions.
+    UseApiToken,
+    /// To see API tokens.
+    ListApiTokens,
+    /// To create an API token.
+    CreateApiToken,
+    /// To revoke an API token.
+    RevokeApiToken,
     /// To see all users.
     ListUsers,
     /// To see a user.
@@ -255,21 +370,43 @@ pub enum Operation {
     ReadExperiment,
     /// To add an experiment.
     CreateExperiment,
-    /// To rename an experiment.
-    RenameExperiment,
+    /// To rename, describe, archive or bring back an experiment.
+    UpdateExperiment,
+    /// To add a measure type.
+    CreateMeasureType,
+    /// To correct a measure type.
+    UpdateMeasureType,
+    /// To see the sensors of an experiment.
+    ReadSensors,
+    /// To describe a sensor.
+    UpdateSensor,
+    /// To see the flags of an experiment.
+    ReadFlags,
+    /// To set a flag.
+    CreateFlag,
+    /// To withdraw a flag.
+    WithdrawFlag,
     /// To see all associations.
     ListAssociations,
     /// To associate a scientist.
     Associate,
     /// To end an association.
     Dissociate,
+    /// To see all publishers.
+    ListPublishers,
+    /// To see a publisher.
+    ReadPublisher,
+    /// To add or replace a publisher.
+    UpdatePublisher,
+    /// To remove a publisher.
+    DeletePublisher,
     /// To read measures.
     ReadMeasures,
-    /// To see what rejected messages there are.
+    /// To list rejected messages.
     ListRejectedMessages,
     /// To see a rejected message.
     ReadRejectedMessage,
-    /// To try a rejected message again.
+    /// To replay a rejected message.
     ReplayRejectedMessage,
     /// To remove a rejected message.
     DiscardRejectedMessage,
@@ -280,36 +417,65 @@ impl Operation {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign-in",
-            Self::ListUsers => "list-users",
-            Self::ReadUser => "read-user",
+            Self::ListUsers => Action::ListUsers.as_str(),
+            Self::ReadUser => Action::ReadUser.as_str(),
+            Self::UseApiToken => "use-api-token",
+            Self::ListApiTokens => "list-api-tokens",
+            Self::CreateApiToken => Action::CreateApiToken.as_str(),
+            Self::RevokeApiToken => Action::RevokeApiToken.as_str(),
             Self::CreateUser => Action::CreateUser.as_str(),
             Self::UpdateUser => Action::UpdateUser.as_str(),
             Self::EraseUser => Action::EraseUser.as_str(),
             Self::ReadExperiment => "read-experiment",
             Self::CreateExperiment => Action::CreateExperiment.as_str(),
-            Self::RenameExperiment => Action::RenameExperiment.as_str(),
-            Self::ListAssociations => "list-associations",
+            Self::UpdateExperiment => Action::UpdateExperiment.as_str(),
+            Self::CreateMeasureType => Action::CreateMeasureType.as_str(),
+            Self::UpdateMeasureType => Action::UpdateMeasureType.as_str(),
+            Self::ListAssociations => Action::ListAssociations.as_str(),
+            Self::ReadSensors => "read-sensors",
+            Self::UpdateSensor => Action::UpdateSensor.as_str(),
+            Self::ReadFlags => "read-flags",
+            Self::CreateFlag => Action::CreateFlag.as_str(),
+            Self::WithdrawFlag => Action::WithdrawFlag.as_str(),
             Self::Associate => Action::Associate.as_str(),
             Self::Dissociate => Action::Dissociate.as_str(),
+            Self::ListPublishers => "list-publishers",
+            Self::ReadPublisher => "read-publisher",
+            Self::UpdatePublisher => Action::UpdatePublisher.as_str(),
+            Self::DeletePublisher => Action::DeletePublisher.as_str(),
             Self::ReadMeasures => Action::ReadMeasures.as_str(),
-            Self::ListRejectedMessages => "list-rejected-messages",
-            Self::ReadRejectedMessage => "read-rejected-message",
+            Self::ListRejectedMessages => Action::ListRejectedMessages.as_str(),
+            Self::ReadRejectedMessage => Action::ReadRejectedMessage.as_str(),
             Self::ReplayRejectedMessage => Action::ReplayRejectedMessage.as_str(),
             Self::DiscardRejectedMessage => Action::DiscardRejectedMessage.as_str(),
         }
     }
 
-    /// The action that is told of when it is done; none for what is told of only when it is refused. Readings tell
-    /// of themselves when they end.
-    const fn change(self) -> Option<Action> {
+    /// The action to record on success; `None` if only refusals are recorded. Readings of measures
+    /// record themselves when they end.
+    const fn action(self) -> Option<Action> {
         match self {
+            Self::ListUsers => Some(Action::ListUsers),
+            Self::ReadUser => Some(Action::ReadUser),
             Self::CreateUser => Some(Action::CreateUser),
             Self::UpdateUser => Some(Action::UpdateUser),
             Self::EraseUser => Some(Action::EraseUser),
+            Self::CreateApiToken => Some(Action::CreateApiToken),
+            Self::RevokeApiToken => Some(Action::RevokeApiToken),
             Self::CreateExperiment => Some(Action::CreateExperiment),
-            Self::RenameExperiment => Some(Action::RenameExperiment),
+            Self::UpdateExperiment => Some(Action::UpdateExperiment),
+            Self::CreateMeasureType => Some(Action::CreateMeasureType),
+            Self::UpdateMeasureType => Some(Action::UpdateMeasureType),
+            Self::UpdateSensor => Some(Action::UpdateSensor),
+            Self::CreateFlag => Some(Action::CreateFlag),
+            Self::WithdrawFlag => Some(Action::WithdrawFlag),
             Self::Associate => Some(Action::Associate),
             Self::Dissociate => Some(Action::Dissociate),
+            Self::ListAssociations => Some(Action::ListAssociations),
+            Self::ListRejectedMessages => Some(Action::ListRejectedMessages),
+            Self::ReadRejectedMessage => Some(Action::ReadRejectedMessage),
+            Self::UpdatePublisher => Some(Action::UpdatePublisher),
+            Self::DeletePublisher => Some(Action::DeletePublisher),
             Self::ReplayRejectedMessage => Some(Action::ReplayRejectedMessage),
             Self::DiscardRejectedMessage => Some(Action::DiscardRejectedMessage),
             _ => None,
@@ -317,20 +483,21 @@ impl Operation {
     }
 }
 
-/// An operation under way. It is told of exactly once: when it is concluded, or, if it is a change whose caller did
-/// not stay to the end, when it is dropped.
+/// An operation in progress. It is recorded exactly once: when it is concluded, or on drop if
+/// the caller of a change disconnected.
 pub(crate) struct Attempt<'a> {
     audit: &'a dyn AuditLog,
     caller: &'a User,
     operation: Operation,
     resource: Option<Resource>,
     measures: Option<u64>,
+    changed: Vec<&'static str>,
     is_open: bool,
 }
 
 impl<'a> Attempt<'a> {
     pub(crate) fn new(audit: &'a dyn AuditLog, caller: &'a User, operation: Operation) -> Self {
-        Self { audit, caller, operation, resource: None, measures: None, is_open: true }
+        Self { audit, caller, operation, resource: None, measures: None, changed: Vec::new(), is_open: true }
     }
 
     /// Who tries it.
@@ -338,15 +505,20 @@ impl<'a> Attempt<'a> {
         self.caller
     }
 
-    /// Names what the operation is about, which must exist.
+    /// Sets the object of the operation, which must exist.
     pub(crate) fn on(mut self, resource: Resource) -> Self {
         self.concerns(resource);
         self
     }
 
-    /// As [`Self::on`], for what is known only on the way.
+    /// As [`Self::on`], for an object that is found during the operation.
     pub(crate) fn concerns(&mut self, resource: Resource) {
         self.resource = Some(resource);
+    }
+
+    /// Which fields it has changed.
+    pub(crate) fn changed(&mut self, fields: Vec<&'static str>) {
+        self.changed = fields;
     }
 
     /// How many measures were stored by it.
@@ -354,7 +526,7 @@ impl<'a> Attempt<'a> {
         self.measures = Some(measures.try_into().unwrap_or(u64::MAX));
     }
 
-    /// Tells how it ended, and hands the result on.
+    /// Records the outcome and returns the result.
     pub(crate) fn conclude<T>(mut self, result: Result<T, ServiceError>) -> Result<T, ServiceError> {
         match &result {
             Ok(_) => self.tell(Outcome::Success, None),
@@ -366,12 +538,21 @@ impl<'a> Attempt<'a> {
         result
     }
 
-    /// Tells that it was done in vain, for a reason that is no error.
+    /// Records changes that were made, instead of one event at the end.
+    pub(crate) fn done(&mut self, changes: impl Iterator<Item = (Action, Resource)>) {
+        self.is_open = false;
+        for (action, resource) in changes {
+            self.concerns(resource);
+            self.record(AuditEvent::new(action, Outcome::Success));
+        }
+    }
+
+    /// Records a failure that is no error of a service.
     pub(crate) fn fail(mut self, reason: &'static str) {
         self.tell(Outcome::Failure, Some(reason.into()));
     }
 
-    /// Tells that the caller may not do this, also where the caller is told that there is no such thing.
+    /// Records a refusal, also where the response is 404.
     pub(crate) fn refuse(&mut self, reason: &'static str) {
         self.is_open = false;
         self.record(AuditEvent {
@@ -383,7 +564,7 @@ impl<'a> Attempt<'a> {
 
     fn tell(&mut self, outcome: Outcome, reason: Option<Cow<'static, str>>) {
         let was_open = std::mem::take(&mut self.is_open);
-        if let Some(action) = self.operation.change().filter(|_| was_open) {
+        if let Some(action) = self.operation.action().filter(|_| was_open) {
             self.record(AuditEvent { reason, ..AuditEvent::new(action, outcome) });
         }
     }
@@ -393,6 +574,7 @@ impl<'a> Attempt<'a> {
             user_id: Some(self.caller.user_id.clone()),
             resource: self.resource.take(),
             measures: self.measures,
+            changed: std::mem::take(&mut self.changed),
             ..event
         });
     }

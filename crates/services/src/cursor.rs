@@ -1,30 +1,30 @@
-//! Opaque positions in a reading, which a client carries from page to page.
+//! Opaque positions in a reading, which a client sends with the request for the next page.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mymonit_model::{MeasureId, MeasureTypeId, Timestamp, Window};
-use sha2::{Digest, Sha256};
+use mymonit_model::{MeasureId, MeasureTypeId, SensorId, Timestamp, Window};
 
 use crate::ServiceError;
 use crate::ports::{MeasurePosition, MeasureQuery, Order, RejectedMessageId, RejectedMessagePosition};
-use crate::reduction::Reduction;
+use crate::reduction::{Reduction, SeriesKey};
 
 const VERSION: u8 = 1;
 const LENGTH: usize = 8 + 8;
-const BIN_LENGTH: usize = 8 + 8 + 8 + 2;
-/// Bytes of a check sum: enough that nobody hits one by chance.
+const BIN_LENGTH: usize = 8 + 8 + 8 + 2 + 4;
+/// Length of the checksum in bytes: too long to guess by chance.
 const CHECK_SUM: usize = 8;
 const REJECTED_LENGTH: usize = 1 + 1 + 8 + 8;
-/// Tells a cursor among rejected messages from any other kind.
+/// Distinguishes cursors of rejected messages from other kinds.
 const REJECTED_CODE: u8 = b'r';
 
-/// The reading that a cursor belongs to: its experiment, order, filter and reduction.
+/// The reading that a cursor belongs to: its experiment, order, filters and reduction.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope(Vec<u8>);
 
 impl Scope {
     pub(crate) fn of(query: &MeasureQuery, reduction: Option<Reduction>) -> Self {
-        let MeasureQuery { experiment_id, from, to, types, order } = query;
+        let MeasureQuery { experiment_id, from, to, types, sensors, order, flags } = query;
         let (kind, amount) = match reduction {
             None => (b'm', 0),
             Some(Reduction::Window(window)) => (b'w', window.nanos()),
@@ -35,14 +35,29 @@ impl Scope {
         bytes.extend(experiment_id.get().to_be_bytes());
         bytes.extend(moment_or_none(*from));
         bytes.extend(moment_or_none(*to));
+        // With their lengths, so that no list is the prefix of another one.
+        bytes.extend((types.len() as u64).to_be_bytes());
         bytes.extend(types.iter().flat_map(|each| each.get().to_be_bytes()));
+        bytes.extend((sensors.len() as u64).to_be_bytes());
+        bytes.extend(sensors.iter().flat_map(|each| SensorId::or_zero(*each).to_be_bytes()));
+        let flagged = flags.flagged().as_str();
+        bytes.extend((flagged.len() as u64).to_be_bytes());
+        bytes.extend(flagged.as_bytes());
         Self(bytes)
     }
 
-    /// Text for a position of this reading: the position, and a check sum over it and over all that the reading
-    /// is. So a cursor that was cut, changed or made up, or that comes from another reading, is told from a true one
-    /// instead of skipping measures silently. It opens no door: what a reading may show is decided anew each
-    /// time, and a position says no more than `from` and `to` could. Hence no secret key.
+    /// A list of that kind with those parameters.
+    pub(crate) fn of_list<const N: usize>(kind: u8, parameters: [&str; N]) -> Self {
+        let mut bytes = vec![kind];
+        for parameter in parameters {
+            bytes.extend(parameter.len().to_be_bytes());
+            bytes.extend(parameter.as_bytes());
+        }
+        Self(bytes)
+    }
+
+    /// Encodes a position with a checksum over it and the parameters of the reading, so that a
+    /// changed cursor is an error. No secret key: each request is authorised again.
     fn seal(&self, mut position: Vec<u8>) -> String {
         let check = self.check_sum(&position);
         position.extend(check);
@@ -51,30 +66,37 @@ impl Scope {
 
     /// The position in a text that [`Self::seal`] made.
     fn open<const LENGTH: usize>(&self, cursor: &str) -> Option<[u8; LENGTH]> {
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (position, check) = bytes.split_first_chunk::<LENGTH>()?;
-        (check == self.check_sum(position)).then_some(*position)
+        self.open_any(cursor)?.try_into().ok()
+    }
+
+    /// [`Self::open`] for a position of any length.
+    fn open_any(&self, cursor: &str) -> Option<Vec<u8>> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let check = bytes.split_off(bytes.len().checked_sub(CHECK_SUM)?);
+        (check == self.check_sum(&bytes)).then_some(bytes)
     }
 
     fn check_sum(&self, position: &[u8]) -> [u8; CHECK_SUM] {
-        let sum =
-            Sha256::new().chain_update([VERSION]).chain_update(&self.0).chain_update(position).finalize();
+        let mut sum = Context::new(&SHA256);
+        for part in [&[VERSION][..], &self.0, position] {
+            sum.update(part);
+        }
         let mut check = [0; CHECK_SUM];
-        check.copy_from_slice(&sum[..CHECK_SUM]);
+        check.copy_from_slice(&sum.finish().as_ref()[..CHECK_SUM]);
         check
     }
 }
 
-/// Where a reduced reading goes on.
+/// Where a reduced reading continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BinPosition {
     /// The width of all bins of the reading.
     pub(crate) window: Window,
     /// The start of the last bin that was read.
     pub(crate) start: Timestamp,
-    /// The measure type of that bin, if bins of further types follow at the same start.
-    pub(crate) amid: Option<MeasureTypeId>,
-    /// The last moment in the order of the reading that the width was made for; nothing beyond it is read.
+    /// The series of that bin, if bins of further series follow at the same start.
+    pub(crate) amid: Option<SeriesKey>,
+    /// The last time, in the order of the reading, for which the width was chosen.
     pub(crate) bound: Option<Timestamp>,
 }
 
@@ -84,7 +106,7 @@ pub(crate) fn encode(scope: &Scope, position: MeasurePosition) -> String {
     scope.seal([timestamp, position.id.get().to_be_bytes()].concat())
 }
 
-/// Reads what [`encode`] wrote for the same reading.
+/// Decodes a cursor of [`encode`] for the same reading.
 ///
 /// # Errors
 /// Names `cursor` for any other text.
@@ -99,11 +121,12 @@ pub(crate) fn encode_bin(scope: &Scope, position: BinPosition) -> String {
     bytes.extend(start.unix_nanos().to_be_bytes());
     bytes.extend(moment_or_none(bound));
     // No measure type has the number 0.
-    bytes.extend(amid.map_or(0, MeasureTypeId::get).to_be_bytes());
+    bytes.extend(amid.map_or(0, |(measure_type, _)| measure_type.get()).to_be_bytes());
+    bytes.extend(SensorId::or_zero(amid.and_then(|(_, sensor)| sensor)).to_be_bytes());
     scope.seal(bytes)
 }
 
-/// Reads what [`encode_bin`] wrote for the same reading.
+/// Decodes a cursor of [`encode_bin`] for the same reading.
 ///
 /// # Errors
 /// Names `cursor` for any other text.
@@ -111,7 +134,21 @@ pub(crate) fn decode_bin(scope: &Scope, cursor: &str) -> Result<BinPosition, Ser
     scope.open::<BIN_LENGTH>(cursor).and_then(|bytes| bin_position(&bytes)).ok_or_else(forged)
 }
 
-/// A moment, or a number that no moment has.
+/// Writes the id of the last item of a page as URL-safe text.
+pub(crate) fn encode_id(scope: &Scope, id: &str) -> String {
+    scope.seal(id.as_bytes().to_vec())
+}
+
+/// Decodes a cursor of [`encode_id`] for the same list.
+///
+/// # Errors
+/// Names `cursor` for any other text.
+pub(crate) fn decode_id(scope: &Scope, cursor: &str) -> Result<String, ServiceError> {
+    let id = scope.open_any(cursor).and_then(|bytes| String::from_utf8(bytes).ok());
+    id.ok_or_else(forged)
+}
+
+/// A timestamp, or a number that is not a timestamp.
 fn moment_or_none(moment: Option<Timestamp>) -> [u8; 8] {
     moment.map_or(-1, Timestamp::unix_nanos).to_be_bytes()
 }
@@ -128,16 +165,18 @@ fn bin_position(bytes: &[u8; BIN_LENGTH]) -> Option<BinPosition> {
     let (window, rest) = bytes.split_first_chunk()?;
     let (start, rest) = rest.split_first_chunk()?;
     let (bound, amid) = rest.split_first_chunk()?;
-    let amid = u16::from_be_bytes(amid.try_into().ok()?);
+    let (measure_type, sensor) = amid.split_first_chunk()?;
+    let measure_type = u16::from_be_bytes(*measure_type);
+    let sensor = SensorId::new(u32::from_be_bytes(sensor.try_into().ok()?));
     Some(BinPosition {
         window: Window::from_nanos(u64::from_be_bytes(*window))?,
         start: Timestamp::from_unix_nanos(i64::from_be_bytes(*start))?,
         bound: Timestamp::from_unix_nanos(i64::from_be_bytes(*bound)),
-        amid: (amid > 0).then(|| MeasureTypeId::new(amid)),
+        amid: (measure_type > 0).then(|| (MeasureTypeId::new(measure_type), sensor)),
     })
 }
 
-/// Writes a position among the rejected messages as URL-safe text. It holds whatever the filter is.
+/// Writes a position among the rejected messages as URL-safe text. It is valid for any filter.
 pub(crate) fn encode_rejected(position: RejectedMessagePosition) -> String {
     let mut bytes = Vec::with_capacity(REJECTED_LENGTH);
     bytes.extend([VERSION, REJECTED_CODE]);
@@ -146,7 +185,7 @@ pub(crate) fn encode_rejected(position: RejectedMessagePosition) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads what [`encode_rejected`] wrote.
+/// Decodes a cursor of [`encode_rejected`].
 ///
 /// # Errors
 /// Names `cursor` for any other text.
@@ -154,7 +193,7 @@ pub(crate) fn decode_rejected(cursor: &str) -> Result<RejectedMessagePosition, S
     parse_rejected(cursor).ok_or_else(forged)
 }
 
-fn forged() -> ServiceError {
+pub(crate) fn forged() -> ServiceError {
     ServiceError::invalid("cursor", "must be one that an answer to this same reading gave")
 }
 
@@ -178,7 +217,7 @@ const fn order_code(order: Order) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use mymonit_model::ExperimentId;
+    use mymonit_model::{ExperimentId, FlagFilter, Flagged};
 
     use super::*;
 
@@ -192,7 +231,9 @@ mod tests {
             from: Some(moment(0)),
             to: None,
             types: vec![MeasureTypeId::new(1), MeasureTypeId::new(2)],
+            sensors: Vec::new(),
             order: Order::Ascending,
+            flags: FlagFilter::default(),
         }
     }
 
@@ -204,7 +245,7 @@ mod tests {
         BinPosition {
             window: Window::from_nanos(7).unwrap(),
             start: moment(49),
-            amid: Some(MeasureTypeId::new(2)),
+            amid: Some((MeasureTypeId::new(2), SensorId::new(9))),
             bound: Some(moment(i64::MAX)),
         }
     }
@@ -216,6 +257,7 @@ mod tests {
     /// Scopes that each differ in one thing from that of the query without a reduction.
     fn other_scopes() -> Vec<Scope> {
         let query = query();
+        let flagged = |flagged| FlagFilter::new(flagged, &[], &[], &[]);
         let others = [
             MeasureQuery { experiment_id: ExperimentId::new(8), ..query.clone() },
             MeasureQuery { from: None, ..query.clone() },
@@ -223,7 +265,11 @@ mod tests {
             MeasureQuery { from: None, to: Some(moment(0)), ..query.clone() },
             MeasureQuery { types: vec![MeasureTypeId::new(1)], ..query.clone() },
             MeasureQuery { types: Vec::new(), ..query.clone() },
+            MeasureQuery { sensors: vec![None], ..query.clone() },
+            MeasureQuery { sensors: vec![SensorId::new(65_538)], types: Vec::new(), ..query.clone() },
             MeasureQuery { order: Order::Descending, ..query.clone() },
+            MeasureQuery { flags: flagged(Flagged::Include), ..query.clone() },
+            MeasureQuery { flags: flagged(Flagged::Only), ..query.clone() },
         ];
         let window = |nanos| Reduction::Window(Window::from_nanos(nanos).unwrap());
         let reductions = [window(7), window(8), Reduction::MaxPoints(7), Reduction::MaxPoints(8)];

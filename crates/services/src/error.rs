@@ -1,17 +1,11 @@
-use std::sync::Arc;
-
 use mymonit_model::InvalidField;
 use thiserror::Error;
 
-use crate::ports::{StorageError, TokenError};
+use crate::ports::{Cause, StorageError, TokenError};
 
-/// The cause of a failure, for the log only; clients never see it.
-pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
-
-/// Why a service did not do what it was asked.
+/// Why a service refused or failed. Messages are written for the client.
 ///
-/// The policy from here to the client is one to one and stands in the REST listener: 400, 401, 403,
-/// 404, 409, 503, 500 in the order of the variants. Messages are written for the client.
+/// The REST listener maps the variants in order to 400, 401, 403, 403, 404, 409, 429, 503, 500.
 #[derive(Debug, Clone, Error)]
 pub enum ServiceError {
     /// A field or parameter is missing or breaks a rule.
@@ -19,24 +13,30 @@ pub enum ServiceError {
     InvalidArgument {
         /// The field's or parameter's name.
         field: String,
-        /// What is wrong with it; reads on after the name.
+        /// What is wrong with it; continues the name.
         message: String,
     },
     /// No token, or one that does not verify. The reason is for the log.
-    #[error("the request needs a valid ID token")]
+    #[error("the request needs a valid token")]
     Unauthenticated {
         /// What is wrong with the token, without any of its content.
         reason: &'static str,
     },
-    /// The caller is known but may not do this, or is not known here at all.
+    /// The caller is not permitted to do this, or unknown here.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// There is no such thing, or none that the caller may know of; the two look alike.
+    /// The caller may do this, but has signed in too long ago.
+    #[error("this needs a recent sign-in; sign in again, and repeat it with the new ID token")]
+    ReauthenticationRequired,
+    /// Not found, or hidden from the caller, with the same answer.
     #[error("{0}")]
     NotFound(&'static str),
-    /// What was asked contradicts what is there.
+    /// The request contradicts stored data.
     #[error("{0}")]
     Conflict(&'static str),
+    /// The user has used up their share of the capacity.
+    #[error("{0}")]
+    TooManyRequests(&'static str),
     /// The database or the signing keys cannot be reached for now.
     #[error("the service is unavailable for now")]
     Unavailable(#[source] Cause),
@@ -52,8 +52,10 @@ impl ServiceError {
             Self::InvalidArgument { .. } => "invalid_argument",
             Self::Unauthenticated { .. } => "unauthenticated",
             Self::Forbidden(_) => "forbidden",
+            Self::ReauthenticationRequired => "reauthentication_required",
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
+            Self::TooManyRequests(_) => "too_many_requests",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
@@ -76,7 +78,9 @@ impl From<StorageError> for ServiceError {
         match error {
             StorageError::Conflict(conflict) => Self::Conflict(conflict.message()),
             StorageError::Unavailable(cause) => Self::Unavailable(cause),
+            StorageError::RejectedFull => Self::Unavailable(std::sync::Arc::new(error)),
             StorageError::Data(cause) | StorageError::Internal(cause) => Self::Internal(cause),
+            error @ StorageError::TooManySensors(_) => Self::Internal(std::sync::Arc::new(error)),
         }
     }
 }
@@ -90,7 +94,7 @@ impl From<TokenError> for ServiceError {
     }
 }
 
-/// An error and all that it stems from, in one line for the log.
+/// An error and all its sources, in one line for the log.
 pub fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

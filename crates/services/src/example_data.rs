@@ -1,14 +1,20 @@
-//! The example data of specification §12: three users, two experiments and ten measures, with which the
-//! system can be tried.
+//! Example data to try the system: three users, two experiments and ten measures; and in evaluation
+//! mode an experiment with sensors.
+
+mod oven;
 
 use mymonit_model::{
-    Email, ExperimentName, InvalidField, MeasureTypeName, MeasureValue, PersonName, Role, Timestamp, User,
-    UserId, Username,
+    Description, Email, ExperimentDetails, ExperimentName, InvalidField, MeasureTypeName, MeasureValue,
+    PersonName, Role, SensorName, Timestamp, User, UserId, Username,
 };
+
+pub use oven::oven;
 
 /// What [`crate::ports::ExampleDataStore`] adds.
 #[derive(Debug, Clone)]
 pub struct ExampleData {
+    /// The name of the step that a database gets once.
+    pub step: &'static str,
     /// An administrator and two scientists.
     pub users: Vec<User>,
     /// The experiments in the order of their ids, from 1 in an empty database.
@@ -18,10 +24,12 @@ pub struct ExampleData {
 /// An experiment of the example data.
 #[derive(Debug, Clone)]
 pub struct ExampleExperiment {
-    /// Its name.
-    pub name: ExperimentName,
+    /// Its name and what it is about.
+    pub details: ExperimentDetails,
     /// The scientist who may read it.
     pub scientist: UserId,
+    /// What is said of its sensors.
+    pub sensors: Vec<(SensorName, Description)>,
     /// Its measures.
     pub measures: Vec<ExampleMeasure>,
 }
@@ -31,6 +39,8 @@ pub struct ExampleExperiment {
 pub struct ExampleMeasure {
     /// The name of its type.
     pub measure_type: MeasureTypeName,
+    /// Where it comes from.
+    pub sensor: Option<SensorName>,
     /// When it was measured.
     pub timestamp: Timestamp,
     /// The number.
@@ -43,6 +53,7 @@ pub struct ExampleMeasure {
 /// None in practice: every value keeps the rules of the model, and a test makes sure of it.
 pub fn example_data() -> Result<ExampleData, InvalidField> {
     Ok(ExampleData {
+        step: "example_data",
         users: vec![
             user("A001", "Allan Alcorn", "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2", "aalcorn@home.cern", Role::Admin)?,
             user("S001", "Peter Higg", "uJayGH994iVa2TY5auSNYZoUpwk1", "phigg@home.cern", Role::Scientist)?,
@@ -56,13 +67,15 @@ pub fn example_data() -> Result<ExampleData, InvalidField> {
         ],
         experiments: vec![
             ExampleExperiment {
-                name: ExperimentName::new("device-vibrations")?,
+                details: ExperimentDetails::named(ExperimentName::new("device-vibrations")?),
                 scientist: UserId::new("S001")?,
+                sensors: Vec::new(),
                 measures: vibrations()?,
             },
             ExampleExperiment {
-                name: ExperimentName::new("black-holes")?,
+                details: ExperimentDetails::named(ExperimentName::new("black-holes")?),
                 scientist: UserId::new("S002")?,
+                sensors: Vec::new(),
                 measures: Vec::new(),
             },
         ],
@@ -75,6 +88,7 @@ fn vibrations() -> Result<Vec<ExampleMeasure>, InvalidField> {
     let measure = |(minute, value)| {
         Ok(ExampleMeasure {
             measure_type: MeasureTypeName::new("hertz")?,
+            sensor: None,
             timestamp: Timestamp::from_rfc3339(&format!("2022-04-06T07:{minute:02}:00Z"))?,
             value: MeasureValue::new(value)?,
         })

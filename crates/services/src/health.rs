@@ -9,11 +9,11 @@ pub struct PartState {
     pub state: &'static str,
 }
 
-/// Tells how one part of the service is doing (specification §10).
+/// Reports the health of one component.
 #[async_trait]
 pub trait ReadinessProbe: Send + Sync {
     /// The part's name, such as `database`.
     fn part(&self) -> &'static str;
-    /// How it is doing now. Answers within a second or two, also when the part does not.
+    /// Its current state. Returns within a second or two, even if the part does not answer.
     async fn state(&self) -> PartState;
 }

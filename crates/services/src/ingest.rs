@@ -1,27 +1,29 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mymonit_model::Timestamp;
+use mymonit_model::{ExperimentId, PublisherName, Timestamp};
 use shaku::{Component, Interface};
 
-use crate::MeasureTypeService;
-use crate::message::{IncomingMessage, MessageId, Rejection};
+use crate::message::{IncomingMessage, MessageId, Rejection, RejectionReason};
 use crate::names::Names;
 use crate::ports::{
-    ExperimentStore, IngestContent, IngestMessage, IngestObserver, IngestOutcome, IngestStore,
-    NewRejectedMessage, StorageError,
+    ExperimentStore, IngestContent, IngestMessage, IngestObserver, IngestOutcome, IngestStore, NewMeasure,
+    NewRejectedMessage, PublisherStore, RejectedMessageStore, StorageError,
 };
+use crate::{MeasureTypeService, RejectedQuota};
 
-/// A message as the broker delivered it, decoded as far as that goes without the database.
+/// A message from the broker, decoded without the database.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The publisher's name for the message, if it gave one.
+    /// The property `user-id`, which the broker has checked.
+    pub publisher: Option<PublisherName>,
+    /// The property `message-id`.
     pub message_id: Option<MessageId>,
-    /// When the service took it from the broker.
+    /// When the broker delivered it.
     pub received_at: Timestamp,
-    /// What [`crate::message::decode`] made of the body.
+    /// The result of [`crate::message::decode`].
     pub decoded: Result<IncomingMessage, Rejection>,
     /// The body, byte for byte.
     pub body: Bytes,
@@ -29,17 +31,17 @@ pub struct Delivery {
     pub properties: serde_json::Value,
 }
 
-/// Takes delivered messages into storage (specification §4).
+/// Stores delivered messages.
 #[async_trait]
 pub trait IngestService: Interface {
-    /// Stores a batch in one transaction: the measures of each message, or the message itself among
-    /// the rejected ones. When this returns `Ok`, all of it is committed, and the messages may be
-    /// acknowledged; the outcomes stand in the order of the deliveries.
+    /// Stores a batch in one transaction: the measures of each message, or the rejected message.
+    /// With `Ok` all is committed and may be acknowledged, and `decoded` has the rejection of each
+    /// message that was rejected. Outcomes are in the order of deliveries.
     ///
     /// # Errors
-    /// [`StorageError::Data`] when the database refuses the data of this batch for good; anything else
-    /// is worth another try.
-    async fn store(&self, deliveries: &[Delivery]) -> Result<Vec<IngestOutcome>, StorageError>;
+    /// [`StorageError::Data`] if the database will never accept this batch; others may be retried.
+    /// [`StorageError::RejectedFull`] while the rejected messages have reached their limit.
+    async fn ingest(&self, deliveries: &mut [Delivery]) -> Result<Vec<IngestOutcome>, StorageError>;
 }
 
 /// The one implementation of [`IngestService`].
@@ -54,16 +56,44 @@ pub struct IngestServiceImpl {
     measure_types: Arc<dyn MeasureTypeService>,
     #[shaku(inject)]
     observer: Arc<dyn IngestObserver>,
+    #[shaku(inject)]
+    publishers: Arc<dyn PublisherStore>,
+    #[shaku(inject)]
+    rejected: Arc<dyn RejectedMessageStore>,
+    /// The limit of all rejected messages together.
+    quota: Arc<RejectedQuota>,
+    /// Whether a message without `user-id` is rejected.
+    require_user_id: bool,
 }
 
 impl IngestServiceImpl {
-    /// Tells of what was stored, by experiment.
-    fn observe(&self, batch: &[IngestMessage], outcomes: &[IngestOutcome]) {
-        let mut stored = BTreeMap::<_, u64>::new();
-        for (message, outcome) in batch.iter().zip(outcomes) {
-            if let (IngestContent::Measures(measures), IngestOutcome::Stored) = (&message.content, outcome) {
-                for measure in measures {
-                    *stored.entry(measure.experiment_id).or_default() += 1;
+    /// The measures of a message, or its rejection: also where it gives too many sensors to that
+    /// experiment.
+    fn resolve(
+        &self,
+        delivery: &Delivery,
+        names: &Names,
+        too_many_sensors: Option<ExperimentId>,
+    ) -> Result<Vec<NewMeasure>, Rejection> {
+        let message = delivery.decoded.as_ref().map_err(Rejection::clone)?;
+        if self.require_user_id && delivery.publisher.is_none() {
+            let detail = "the message has no property `user-id`, which this system requires";
+            return Err(Rejection::new(RejectionReason::NotPermitted, detail));
+        }
+        match too_many_sensors {
+            Some(experiment_id) => Err(names.too_many_sensors(message, experiment_id)),
+            None => names.resolve(delivery.publisher.as_ref(), message),
+        }
+    }
+
+    /// Reports the stored measures of each experiment.
+    fn observe(&self, deliveries: &[Delivery], names: &Names, outcomes: &[IngestOutcome]) {
+        let mut stored = BTreeMap::<ExperimentId, u64>::new();
+        for (delivery, outcome) in deliveries.iter().zip(outcomes) {
+            if let (Ok(message), IngestOutcome::Stored) = (&delivery.decoded, outcome) {
+                for id in message.measures.iter().filter_map(|measure| names.experiment(&measure.experiment))
+                {
+                    *stored.entry(id).or_default() += 1;
                 }
             }
         }
@@ -75,26 +105,56 @@ impl IngestServiceImpl {
 
 #[async_trait]
 impl IngestService for IngestServiceImpl {
-    async fn store(&self, deliveries: &[Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
-        let decoded = || deliveries.iter().filter_map(|each| each.decoded.as_ref().ok());
-        let names = Names::look_up(&*self.experiments, &*self.measure_types, decoded).await?;
-        let batch: Vec<_> = deliveries.iter().map(|delivery| to_message(delivery, &names)).collect();
-        let outcomes = self.store.commit(&batch).await?;
-        self.observe(&batch, &outcomes);
+    async fn ingest(&self, deliveries: &mut [Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
+        self.quota.check(&*self.rejected).await?;
+        let decoded = || {
+            deliveries.iter().filter_map(|each| Some((each.publisher.as_ref(), each.decoded.as_ref().ok()?)))
+        };
+        let stores = (&*self.experiments, &*self.publishers);
+        let names = Names::look_up(stores, &*self.measure_types, decoded).await?;
+        // Each attempt rejects more of the batch.
+        let mut excess = HashMap::new();
+        let (outcomes, refused) = loop {
+            let mut refused = Vec::new();
+            let to_message = |(index, delivery): (usize, &Delivery)| {
+                let content = match self.resolve(delivery, &names, excess.get(&index).copied()) {
+                    Ok(measures) => IngestContent::Measures(measures),
+                    Err(rejection) => {
+                        refused.extend(delivery.decoded.is_ok().then(|| (index, rejection.clone())));
+                        rejected(delivery, rejection)
+                    }
+                };
+                IngestMessage {
+                    publisher: delivery.publisher.clone(),
+                    message_id: delivery.message_id.clone(),
+                    content,
+                }
+            };
+            let batch = deliveries.iter().enumerate().map(to_message).collect();
+            match self.store.commit(batch).await {
+                Err(StorageError::TooManySensors(messages)) => excess.extend(messages),
+                outcomes => break (outcomes?, refused),
+            }
+        };
+        self.observe(deliveries, &names, &outcomes);
+        // Not before the commit: a retry looks the names up again.
+        for (index, rejection) in refused {
+            deliveries[index].decoded = Err(rejection);
+        }
+        for (delivery, outcome) in deliveries.iter().zip(&outcomes) {
+            if let (Err(rejection), IngestOutcome::Rejected(_)) = (&delivery.decoded, outcome) {
+                self.quota.add(delivery.body.len() + rejection.detail.len());
+            }
+        }
         Ok(outcomes)
     }
 }
 
-fn to_message(delivery: &Delivery, names: &Names) -> IngestMessage {
-    let resolved = delivery.decoded.as_ref().map_err(Rejection::clone).and_then(|each| names.resolve(each));
-    let content = match resolved {
-        Ok(measures) => IngestContent::Measures(measures),
-        Err(rejection) => IngestContent::Rejected(Box::new(NewRejectedMessage {
-            rejection,
-            received_at: delivery.received_at,
-            properties: delivery.properties.clone(),
-            body: delivery.body.clone(),
-        })),
-    };
-    IngestMessage { message_id: delivery.message_id.clone(), content }
+fn rejected(delivery: &Delivery, rejection: Rejection) -> IngestContent {
+    IngestContent::Rejected(Box::new(NewRejectedMessage {
+        rejection,
+        received_at: delivery.received_at,
+        properties: delivery.properties.clone(),
+        body: delivery.body.clone(),
+    }))
 }

@@ -1,52 +1,70 @@
-//! What MyMONIT does: users, experiments, associations, measures and rejected messages, with every
-//! rule of who may do what (specification §3) in this one place. Every door (HTTP, AMQP, the command
-//! line) comes through these services, so that a rule holds alike for each.
+//! Use cases: users, experiments, associations, measures and rejected messages, with all rules
+//! of authorisation. REST API, AMQP consumer and CLI all call these services.
 //!
-//! What the services need from outside (a database, a judge of tokens) stands in [`ports`] as traits.
+//! [`ports`] holds the traits that other crates implement, such as storage and token verifier.
 
+mod api_token_secret;
+mod api_tokens;
 pub mod audit;
 mod cursor;
 pub mod directory;
 mod error;
 pub mod example_data;
 mod experiment_service;
+mod flag_service;
 mod health;
 mod ingest;
-mod measure_export;
-mod measure_import;
+mod listing;
 mod measure_service;
 mod measure_types;
 pub mod message;
 mod names;
 pub mod ports;
+mod principal;
+mod publishers;
 mod reading;
-mod reading_record;
 mod reduction;
 mod rejected_message_service;
+mod rejected_quota;
+mod sensor_service;
+mod token_uses;
+mod user_rate;
 mod user_service;
 
+pub use api_token_secret::DEFAULT_API_TOKEN_MAX_DAYS;
+pub use api_tokens::{
+    ApiTokenDraft, ApiTokenService, ApiTokenServiceImpl, ApiTokenServiceImplParameters,
+    MAX_API_TOKEN_EXPERIMENTS, MAX_API_TOKENS,
+};
 pub use error::{ServiceError, with_sources};
-pub use experiment_service::{ExperimentService, ExperimentServiceImpl, ExperimentServiceImplParameters};
+pub use experiment_service::{
+    ExperimentDraft, ExperimentService, ExperimentServiceImpl, ExperimentServiceImplParameters,
+};
+pub use flag_service::{
+    FlagDraft, FlagService, FlagServiceImpl, FlagServiceImplParameters, MAX_FLAGS, NamedFlag,
+};
 pub use health::{PartState, ReadinessProbe};
 pub use ingest::{Delivery, IngestService, IngestServiceImpl, IngestServiceImplParameters};
-pub use measure_export::{
-    MeasureExportService, MeasureExportServiceImpl, MeasureExportServiceImplParameters,
-};
-pub use measure_import::{MeasureImport, MessageChain, RejectedLine};
+pub use listing::{List, ListRequest, MAX_LISTED, MAX_SEARCH_CHARS};
 pub use measure_service::{
-    Content, MAX_LIMIT, MAX_POINTS, MeasureReading, MeasureService, MeasureServiceImpl,
-    MeasureServiceImplParameters, NamedBin, NamedMeasure, Portions, ReadRequest, StandsForMeasures,
+    MAX_LIMIT, MAX_POINTS, MeasureService, MeasureServiceImpl, MeasureServiceImplParameters, ReadRequest,
 };
 pub use measure_types::{
     KnownMeasureTypes, MeasureTypeService, MeasureTypeServiceImpl, MeasureTypeServiceImplParameters,
 };
-pub use reading_record::{Receipt, SentMeasures};
+pub use principal::{Principal, Reach, SignIn};
+pub use publishers::{PublisherService, PublisherServiceImpl, PublisherServiceImplParameters};
+pub use reading::{AccessRecord, Chunk, Chunks, Reading, ReadingSlot, ReadingSlots, Records};
+pub use reduction::Bin;
 pub use rejected_message_service::{
-    MAX_REJECTED_MESSAGES, RejectedMessageList, RejectedMessagePages, RejectedMessageRequest,
+    DiscardSummary, MAX_REJECTED_MESSAGES, RejectedMessageList, RejectedMessagePages, RejectedMessageRequest,
     RejectedMessageService, RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, Replay,
     ReplaySummary,
 };
+pub use rejected_quota::RejectedQuota;
+pub use sensor_service::{NamedSeries, SensorService, SensorServiceImpl, SensorServiceImplParameters};
+pub use token_uses::TokenUses;
+pub use user_rate::UserRate;
 pub use user_service::{
-    Credentials, MeasureReader, UserDraft, UserProfileDraft, UserService, UserServiceImpl,
-    UserServiceImplParameters,
+    Credentials, UserDraft, UserProfileDraft, UserService, UserServiceImpl, UserServiceImplParameters,
 };

@@ -1,162 +1,77 @@
+// shaku derives a public, undocumented parameter struct from every component with a default.
+#![allow(missing_docs)]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
 use mymonit_model::{
-    Experiment, ExperimentId, MeasureTypeId, MeasureTypeName, MeasureValue, Role, Timestamp, UserId,
-    Username, Window,
+    ExperimentId, ExperimentName, FlagFilter, Flagged, MeasureTypeId, MeasureTypeName, Role, SensorId,
+    SensorName, Timestamp, UserId, Window,
 };
 use shaku::{Component, Interface};
+use tracing::Span;
 
-use crate::audit::{Attempt, AuditLog, Operation, Resource};
-use crate::cursor::{self, Scope};
+use crate::audit::{Action, AuditEvent, AuditLog, Operation, Outcome, Resource};
 use crate::experiment_service::{NO_SUCH_EXPERIMENT, NOT_ASSOCIATED};
-use crate::ports::{MeasureQuery, MeasureStore, Order};
-use crate::reading::{Reader, with_next};
-use crate::reading_record::{ReadBy, ReadingRecord};
+use crate::names::unknown_name;
+use crate::ports::{Access, FlagStore, MeasureQuery, MeasureStore, Order, SensorStore};
+use crate::reading::{AccessRecord, Dictionary, Reading, ReadingSlots, Scan};
 use crate::reduction::Reduction;
-use crate::{MeasureReader, MeasureTypeService, Receipt, ServiceError};
+use crate::{Credentials, MeasureTypeService, ServiceError, UserService};
 
-/// The greatest `limit` of a page. A page is held in memory, so it needs a bound; a reading without
-/// `limit` is streamed and has none.
+/// The greatest `limit`. A page is held in memory; a reading without `limit` is streamed and has no
+/// bound.
 pub const MAX_LIMIT: u32 = 100_000;
 
-/// The greatest `limit` of a page that is asked for together with its reader, who stands in each of its rows then. A
-/// page of some thousands is read faster in two questions.
-const MOST_AT_ONCE: u32 = 500;
-
-/// The greatest `max_points`: more than any plot can show. Who wants narrower bins names their width.
+/// The greatest `max_points`: more than any plot can show.
 pub const MAX_POINTS: u32 = 100_000;
 
-/// What a client wants to read; nothing is checked yet but the types of the values.
-#[derive(Debug, Clone, Default)]
+/// The greatest `limit` of a page that is read in one statement with its user, whose columns are in
+/// each row. Two statements are faster for larger pages.
+const MAX_LIMIT_WITH_USER: u32 = 500;
+
+/// Which measures to read. Only the types of the values are checked yet.
+#[derive(Debug, Clone)]
 pub struct ReadRequest {
-    /// Not before this moment.
+    /// The experiment.
+    pub experiment_id: ExperimentId,
+    /// The first timestamp.
     pub from: Option<Timestamp>,
-    /// Before this moment.
+    /// The first timestamp that is excluded; later than `from`.
     pub to: Option<Timestamp>,
-    /// Of the measure types of these names only; empty means of any type.
+    /// Names of measure types; empty means all types.
     pub types: Vec<String>,
-    /// In which order.
+    /// Names of sensors, and empty text for measures without one; no text means all.
+    pub sensors: Vec<String>,
+    /// By whether they are flagged.
+    pub flagged: Flagged,
+    /// By timestamp.
     pub order: Order,
     /// At most this many measures or bins, 1 to [`MAX_LIMIT`]; `None` means all.
     pub limit: Option<u32>,
-    /// Only what comes after this cursor, which an earlier answer gave.
+    /// Where the previous page ended.
     pub cursor: Option<String>,
-    /// Reduced to bins of this width.
+    /// Reduce to bins of this width.
     pub window: Option<Window>,
-    /// Reduced to at most this many bins of each measure type, 1 to [`MAX_POINTS`]. Not together with `window`.
+    /// Reduce to at most this many bins of each series, 1 to [`MAX_POINTS`]. Excludes `window`.
     pub max_points: Option<u32>,
 }
 
-/// A measure as a client sees it, but for the experiment's name, which all of a reading share.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedMeasure {
-    /// The name of the measure type.
-    pub measure_type: MeasureTypeName,
-    /// When it was measured.
-    pub timestamp: Timestamp,
-    /// The number.
-    pub value: MeasureValue,
-}
-
-/// The measures of one type within one bin of time, those outside of the reading's `from` and `to` left out.
-/// Mean and standard deviation are the doubles nearest to the true ones.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedBin {
-    /// The name of the measure type.
-    pub measure_type: MeasureTypeName,
-    /// The first moment of the bin, which is a multiple of its width since the Unix epoch.
-    pub timestamp: Timestamp,
-    /// How many measures there are; at least one.
-    pub count: u64,
-    /// The least of them; -0.0 is less than 0.0.
-    pub min: f64,
-    /// The greatest of them.
-    pub max: f64,
-    /// Their arithmetic mean.
-    pub mean: f64,
-    /// The standard deviation of just these measures (of a population, divided by `count`); zero for one measure.
-    pub std: f64,
-}
-
-/// What stands for measures: one of them, or a bin.
-pub trait StandsForMeasures {
-    /// For how many.
-    fn measures(&self) -> u64;
-}
-
-impl StandsForMeasures for NamedMeasure {
-    fn measures(&self) -> u64 {
-        1
-    }
-}
-
-impl StandsForMeasures for NamedBin {
-    fn measures(&self) -> u64 {
-        self.count
-    }
-}
-
-/// Measures or bins in portions, read from the database as the consumer asks for them. An error ends it; what
-/// came before is then not the whole answer.
-pub type Portions<T> = BoxStream<'static, Result<Vec<T>, ServiceError>>;
-
-/// What a reading holds.
-pub enum Content {
-    /// Every measure.
-    Measures(Portions<NamedMeasure>),
-    /// Bins of measures.
-    Bins {
-        /// The width of each.
-        window: Window,
-        /// The bins in the order of time, those of one start in that of their types' ids. Portions may be empty.
-        bins: Portions<NamedBin>,
-    },
-}
-
-/// An answer to a [`ReadRequest`].
-pub struct MeasureReading {
-    /// Who reads.
-    pub user_id: UserId,
-    /// The experiment that was read.
-    pub experiment: Experiment,
-    /// The cursor of the next page, if there is one.
-    pub next: Option<String>,
-    /// What was read. The auditor is told of it when it has been read to the end or given up.
-    pub content: Content,
-    /// For a door that knows how much of it was passed on.
-    pub receipt: Receipt,
-}
-
-/// Reading measures (specification §3, §5).
+/// Reads measures.
 #[async_trait]
 pub trait MeasureService: Interface {
-    /// Reads measures of an experiment; for the scientists associated with it.
+    /// Reads measures of an experiment. Only scientists who are associated with it may.
     ///
-    /// No database connection is held between two portions, so a client that reads slowly takes nothing
-    /// from others, and one that goes away ends its query by dropping the stream.
-    ///
-    /// # Errors
-    /// [`ServiceError::Forbidden`] for administrators; [`ServiceError::NotFound`] for experiments that
-    /// do not exist and for those that the scientist is not associated with, alike.
-    async fn read(&self, reader: MeasureReader, request: ReadRequest)
-    -> Result<MeasureReading, ServiceError>;
-
-    /// The same for the user of a verified token, asking the storage one question for all of it, which is what most
-    /// readings need: a small page of measures that the user may read. `None` for whatever is not that, above all everything
-    /// that is to be refused: [`UserService::reader`] and [`Self::read`] say what it is, and tell the auditor.
+    /// No database connection is held between two chunks, and dropping the reading ends its query.
     ///
     /// # Errors
-    /// Those of the storage alone.
-    ///
-    /// [`UserService::reader`]: crate::UserService::reader
-    async fn read_at_once(
-        &self,
-        username: &Username,
-        experiment_id: ExperimentId,
-        request: &ReadRequest,
-    ) -> Result<Option<MeasureReading>, ServiceError>;
+    /// [`ServiceError::Unauthenticated`] without a valid token; [`ServiceError::Forbidden`] for
+    /// unknown users and administrators; [`ServiceError::NotFound`] for an experiment that is
+    /// unknown or not associated, alike; only for those who may read
+    /// [`ServiceError::InvalidArgument`]. [`ServiceError::TooManyRequests`] with too many requests
+    /// or long readings open.
+    async fn read(&self, credentials: Credentials<'_>, request: ReadRequest)
+    -> Result<Reading, ServiceError>;
 }
 
 /// The one implementation of [`MeasureService`].
@@ -164,60 +79,174 @@ pub trait MeasureService: Interface {
 #[shaku(interface = MeasureService)]
 pub struct MeasureServiceImpl {
     #[shaku(inject)]
+    users: Arc<dyn UserService>,
+    #[shaku(inject)]
     measures: Arc<dyn MeasureStore>,
     #[shaku(inject)]
     measure_types: Arc<dyn MeasureTypeService>,
     #[shaku(inject)]
+    sensors: Arc<dyn SensorStore>,
+    #[shaku(inject)]
+    flags: Arc<dyn FlagStore>,
+    #[shaku(inject)]
     audit: Arc<dyn AuditLog>,
+    #[shaku(default)]
+    slots: ReadingSlots,
 }
 
 #[async_trait]
 impl MeasureService for MeasureServiceImpl {
     async fn read(
         &self,
-        reader: MeasureReader,
+        credentials: Credentials<'_>,
         request: ReadRequest,
-    ) -> Result<MeasureReading, ServiceError> {
-        let (user_id, experiment_id) = (reader.user.user_id.clone(), reader.experiment_id);
-        let experiment = self.readable(reader)?;
-        let limit = request.limit;
-        if limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
-            return Err(ServiceError::invalid("limit", format!("must be an integer from 1 to {MAX_LIMIT}")));
+    ) -> Result<Reading, ServiceError> {
+        let identity = self.users.verify(credentials).await?;
+        // Errors in the request are reported only to those who may read.
+        let scan = self.scan(&request).await;
+        let at_once = match &scan {
+            Ok(scan) if scan.limit.is_some_and(|limit| limit <= MAX_LIMIT_WITH_USER) => {
+                scan.first_page_for(&identity).await?
+            }
+            _ => None,
+        };
+        let (access, rows) = match at_once {
+            Some((access, rows)) => (access, Some(rows)),
+            None => (self.users.access(&identity, request.experiment_id).await?, None),
+        };
+        let is_flagged = access.is_flagged && request.flagged != Flagged::Include;
+        let (user_id, experiment) = self.authorize(access, request.experiment_id)?;
+        let mut scan = match scan {
+            Ok(scan) => scan,
+            Err(Refusal::Sensor(name)) => return Err(self.unknown_sensor(request.experiment_id, name).await),
+            Err(Refusal::Other(error)) => return Err(error),
+        };
+        if is_flagged {
+            scan.filter(&self.flags.ranges(request.experiment_id).await?);
         }
-        let reduction = reduction(&request)?;
-        let query = self.query(experiment_id, &request).await?;
-        let reader = self.over(query, reduction);
-        let pages = match reduction {
-            None => reader.measures(request.cursor.as_deref(), limit).await?,
-            Some(reduction) => reader.bins(reduction, request.cursor.as_deref(), limit).await?,
-        };
-        Ok(self.recorded(user_id, experiment, pages))
-    }
-
-    async fn read_at_once(
-        &self,
-        username: &Username,
-        experiment_id: ExperimentId,
-        request: &ReadRequest,
-    ) -> Result<Option<MeasureReading>, ServiceError> {
-        let Some(limit) = request.limit.filter(|limit| (1..=MOST_AT_ONCE).contains(limit)) else {
-            return Ok(None);
-        };
-        let Ok(None) = reduction(request) else { return Ok(None) };
-        let query = match self.query(experiment_id, request).await {
-            Ok(query) => query,
-            Err(ServiceError::InvalidArgument { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let reader = self.over(query, None);
-        let after = request.cursor.as_deref().map(|cursor| cursor::decode(&reader.scope, cursor));
-        let Ok(after) = after.transpose() else { return Ok(None) };
-        let page = self.measures.page_for(username, &reader.query, after, with_next(limit)).await?;
-        let Some(page) = page.filter(|page| page.role == Role::Scientist) else { return Ok(None) };
-        let experiment = Experiment { experiment_id, name: page.experiment };
-        Ok(Some(self.recorded(page.user_id, experiment, reader.page_of(page.measures, limit))))
+        // Only long readings take a slot; a page is bounded.
+        let slot = rows.is_none().then(|| self.slots.take(&user_id)).transpose()?;
+        let (window, next, chunks) = scan.begin(rows).await?;
+        let mut access = AccessRecord::new(self.audit.clone(), user_id, request.experiment_id);
+        access.hold(slot);
+        Ok(Reading { experiment, window, next, chunks, access })
     }
 }
+
+impl MeasureServiceImpl {
+    /// Decides whether the user may read the measures, and notes the user in the log line of the
+    /// request.
+    fn authorize(
+        &self,
+        access: Access,
+        experiment_id: ExperimentId,
+    ) -> Result<(UserId, ExperimentName), ServiceError> {
+        Span::current().record("user_id", access.user_id.as_str());
+        if let Some(token) = access.token {
+            self.users.note_use(token);
+        }
+        self.users.count(&access.user_id)?;
+        let (reason, error) = match (access.role, access.experiment) {
+            (Role::Scientist, Some(experiment)) => return Ok((access.user_id, experiment)),
+            (Role::Scientist, None) => (NOT_ASSOCIATED, NO_SUCH_EXPERIMENT),
+            (Role::Admin, _) => (ONLY_SCIENTISTS, ServiceError::Forbidden(ONLY_SCIENTISTS)),
+        };
+        self.audit.record(AuditEvent {
+            user_id: Some(access.user_id),
+            operation: Some(Operation::ReadMeasures),
+            resource: Some(Resource::Experiment(experiment_id)),
+            reason: Some(reason.into()),
+            ..AuditEvent::new(Action::Authorize, Outcome::Failure)
+        });
+        Err(error)
+    }
+
+    /// Checks the request.
+    async fn scan(&self, request: &ReadRequest) -> Result<Scan, Refusal> {
+        let ReadRequest { experiment_id, from, to, order, limit, .. } = *request;
+        if limit.is_some_and(|limit| !(1..=MAX_LIMIT).contains(&limit)) {
+            let allowed = format!("must be an integer from 1 to {MAX_LIMIT}");
+            return Err(ServiceError::invalid("limit", allowed).into());
+        }
+        let reduction = reduction(request)?;
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
+            return Err(ServiceError::invalid("from", "must be before `to`").into());
+        }
+        let types = self.type_ids(&request.types).await?;
+        let sensors = self.sensor_ids(experiment_id, &request.sensors).await?;
+        let flags = FlagFilter::new(request.flagged, &[], &[], &[]);
+        let query = MeasureQuery { experiment_id, from, to, types, sensors, order, flags };
+        let dictionary =
+            Dictionary { measure_types: self.measure_types.clone(), sensors: self.sensors.clone() };
+        let cursor = request.cursor.as_deref();
+        Ok(Scan::new(self.measures.clone(), dictionary, query, reduction, cursor, limit)?)
+    }
+
+    async fn sensor_ids(
+        &self,
+        experiment_id: ExperimentId,
+        names: &[String],
+    ) -> Result<Vec<Option<SensorId>>, Refusal> {
+        let named: Vec<_> = names.iter().filter(|name| !name.is_empty()).map(String::as_str).collect();
+        let named = named.into_iter().map(SensorName::new).collect::<Result<Vec<_>, _>>();
+        let named = named.map_err(ServiceError::from)?;
+        let mut sensors: Vec<_> = names.iter().any(String::is_empty).then_some(None).into_iter().collect();
+        if !named.is_empty() {
+            let ids = self.sensors.ids_by_name(experiment_id, &named).await.map_err(ServiceError::from)?;
+            for name in named {
+                let id = ids.get(&name).copied();
+                sensors.push(Some(id.ok_or(Refusal::Sensor(name))?));
+            }
+        }
+        sensors.sort_unstable();
+        sensors.dedup();
+        Ok(sensors)
+    }
+
+    /// Names the closest existing sensor. Only for those who may read the experiment.
+    async fn unknown_sensor(&self, experiment_id: ExperimentId, name: SensorName) -> ServiceError {
+        const UNKNOWN: &str =
+            "must be the name of a sensor of the experiment, or empty for measures without one";
+        let known = match self.sensors.list(experiment_id).await {
+            Ok(sensors) => sensors.into_iter().map(|sensor| sensor.name).collect(),
+            Err(error) => return error.into(),
+        };
+        unknown_name("sensor", UNKNOWN, name, known, SensorName::as_str).await
+    }
+
+    async fn type_ids(&self, names: &[String]) -> Result<Vec<MeasureTypeId>, ServiceError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unknown = || ServiceError::invalid("type", "must be the name of a measure type, such as `hertz`");
+        let names: Vec<_> = names
+            .iter()
+            .map(|name| MeasureTypeName::existing(name))
+            .collect::<Result<_, _>>()
+            .map_err(|_| unknown())?;
+        let ids = self.measure_types.ids_by_name(&names).await?;
+        let mut types: Vec<_> =
+            names.iter().map(|name| ids.get(name).copied()).collect::<Option<_>>().ok_or_else(unknown)?;
+        types.sort_unstable();
+        types.dedup();
+        Ok(types)
+    }
+}
+
+/// What is wrong with a request.
+enum Refusal {
+    /// The experiment has no sensor of that name.
+    Sensor(SensorName),
+    Other(ServiceError),
+}
+
+impl From<ServiceError> for Refusal {
+    fn from(error: ServiceError) -> Self {
+        Self::Other(error)
+    }
+}
+
+pub(crate) const ONLY_SCIENTISTS: &str = "only scientists may read measures";
 
 fn reduction(request: &ReadRequest) -> Result<Option<Reduction>, ServiceError> {
     match (request.window, request.max_points) {
@@ -230,71 +259,5 @@ fn reduction(request: &ReadRequest) -> Result<Option<Reduction>, ServiceError> {
         (Some(_), Some(_)) => {
             Err(ServiceError::invalid("max_points", "must not be given together with `window`"))
         }
-    }
-}
-
-impl MeasureServiceImpl {
-    fn over(&self, query: MeasureQuery, reduction: Option<Reduction>) -> Reader {
-        let scope = Scope::of(&query, reduction);
-        let (measures, measure_types) = (self.measures.clone(), self.measure_types.clone());
-        Reader { measures, measure_types, query, scope }
-    }
-
-    /// A reading that has begun, of which the auditor will be told.
-    fn recorded(
-        &self,
-        user_id: UserId,
-        experiment: Experiment,
-        (next, content): (Option<String>, Content),
-    ) -> MeasureReading {
-        let reader = ReadBy::User(user_id.clone());
-        let record = ReadingRecord::begin(self.audit.clone(), reader, experiment.experiment_id);
-        let content = match content {
-            Content::Measures(measures) => Content::Measures(record.follow(measures)),
-            Content::Bins { window, bins } => Content::Bins { window, bins: record.follow(bins) },
-        };
-        MeasureReading { user_id, experiment, next, content, receipt: Receipt::of(record) }
-    }
-
-    /// The experiment, if its measures are for the one who asks.
-    fn readable(&self, reader: MeasureReader) -> Result<Experiment, ServiceError> {
-        let MeasureReader { user, experiment_id, experiment } = reader;
-        let attempt = Attempt::new(&*self.audit, &user, Operation::ReadMeasures);
-        let mut attempt = attempt.on(Resource::Experiment(experiment_id));
-        if user.role != Role::Scientist {
-            return attempt.conclude(Err(ServiceError::Forbidden("only scientists may read measures")));
-        }
-        if experiment.is_none() {
-            attempt.refuse(NOT_ASSOCIATED);
-        }
-        experiment.ok_or(NO_SUCH_EXPERIMENT)
-    }
-
-    async fn query(
-        &self,
-        experiment_id: ExperimentId,
-        request: &ReadRequest,
-    ) -> Result<MeasureQuery, ServiceError> {
-        let ReadRequest { from, to, order, .. } = *request;
-        let types = self.type_ids(&request.types).await?;
-        Ok(MeasureQuery { experiment_id, from, to, types, order })
-    }
-
-    async fn type_ids(&self, names: &[String]) -> Result<Vec<MeasureTypeId>, ServiceError> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        let unknown = || ServiceError::invalid("type", "must be the name of a measure type, such as `hertz`");
-        let names: Vec<_> = names
-            .iter()
-            .map(|name| MeasureTypeName::new(name))
-            .collect::<Result<_, _>>()
-            .map_err(|_| unknown())?;
-        let ids = self.measure_types.ids_by_name(&names).await?;
-        let mut types: Vec<_> =
-            names.iter().map(|name| ids.get(name).copied()).collect::<Option<_>>().ok_or_else(unknown)?;
-        types.sort_unstable();
-        types.dedup();
-        Ok(types)
     }
 }

@@ -1,10 +1,14 @@
-//! The message of specification §4: how bytes from a queue become measures, or a reason why they never
-//! can. A delivery and the replay of a rejected message both come through [`decode`].
+//! Decodes a message ([docs/ingest.md](../../../docs/ingest.md)) into measures or a rejection.
+//! Deliveries and replays both use [`decode`].
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-use mymonit_model::{ExperimentName, InvalidField, MeasureTypeName, MeasureValue, Timestamp};
+use mymonit_model::{
+    ExperimentName, InvalidField, MAX_SENSORS, MeasureTypeName, MeasureValue, PublisherName, SensorName,
+    Timestamp,
+};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -15,9 +19,9 @@ pub const MAX_MEASURES: usize = 10_000;
 /// The greatest length of a `message-id` in bytes, which is also AMQP's for any short string.
 pub const MAX_MESSAGE_ID_BYTES: usize = 255;
 
-/// The publisher's name for a message, given for good: two messages of one id are one message.
+/// The publisher's permanent id of a message: two messages of one id are one message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(Box<[u8]>);
+pub struct MessageId(Arc<[u8]>);
 
 impl MessageId {
     /// Takes 1 to [`MAX_MESSAGE_ID_BYTES`] bytes of any kind; `None` for others. An empty id names
@@ -32,7 +36,17 @@ impl MessageId {
     }
 }
 
-/// Why a message can never be stored; the codes of specification §4.
+/// The key of a message: ids are scoped to the publisher; messages without a publisher share a
+/// scope.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageKey {
+    /// The `user-id`.
+    pub publisher: Option<PublisherName>,
+    /// The `message-id`.
+    pub id: MessageId,
+}
+
+/// Why a message can never be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RejectionReason {
     /// Not JSON, not UTF-8, or not an object or an array of objects.
@@ -41,12 +55,18 @@ pub enum RejectionReason {
     MissingField,
     /// A field has a wrong type or a value that breaks a rule.
     InvalidValue,
-    /// The timestamp is no time or out of range.
+    /// The timestamp is not a time or out of range.
     InvalidTimestamp,
-    /// There is no experiment of that name.
+    /// The experiment's name is unknown.
     UnknownExperiment,
-    /// There is no measure type of that name.
+    /// The measure type's name is unknown.
     UnknownMeasureType,
+    /// The experiment is archived.
+    ExperimentArchived,
+    /// The publisher may not publish to the experiment, or a required `user-id` is missing.
+    NotPermitted,
+    /// It would create more sensors than an experiment may have.
+    TooManySensors,
     /// More bytes or more measures than a message may have.
     TooLarge,
     /// Nothing in it.
@@ -55,13 +75,16 @@ pub enum RejectionReason {
 
 impl RejectionReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::MalformedJson,
         Self::MissingField,
         Self::InvalidValue,
         Self::InvalidTimestamp,
         Self::UnknownExperiment,
         Self::UnknownMeasureType,
+        Self::ExperimentArchived,
+        Self::NotPermitted,
+        Self::TooManySensors,
         Self::TooLarge,
         Self::Empty,
     ];
@@ -75,6 +98,9 @@ impl RejectionReason {
             Self::InvalidTimestamp => "invalid_timestamp",
             Self::UnknownExperiment => "unknown_experiment",
             Self::UnknownMeasureType => "unknown_measure_type",
+            Self::ExperimentArchived => "experiment_archived",
+            Self::NotPermitted => "not_permitted",
+            Self::TooManySensors => "too_many_sensors",
             Self::TooLarge => "too_large",
             Self::Empty => "empty",
         }
@@ -92,8 +118,8 @@ impl RejectionReason {
 pub struct Rejection {
     /// The stable code.
     pub reason: RejectionReason,
-    /// A sentence that names the field, for the administrator. It may repeat names out of the message,
-    /// so it goes into the database and not into logs.
+    /// A sentence for the administrator that names the field. It may repeat names of the message,
+    /// so it is stored but never logged.
     pub detail: String,
 }
 
@@ -103,10 +129,16 @@ impl Rejection {
         Self { reason, detail: detail.into() }
     }
 
-    /// The rejection of a message that keeps every rule and whose values the database refuses all the same.
+    /// The rejection of a valid message whose values the database refuses.
     pub fn refused_by_database() -> Self {
         let detail = "the database refuses to store the values of this message";
         Self::new(RejectionReason::InvalidValue, detail)
+    }
+
+    /// The rejection of a message whose new sensors are too many for that experiment.
+    pub(crate) fn too_many_sensors(experiment: &str) -> Self {
+        let detail = format!("`sensor`: experiment `{experiment}` would get more than {MAX_SENSORS} sensors");
+        Self::new(RejectionReason::TooManySensors, detail)
     }
 
     /// The same rejection, saying which measure of an array it is about.
@@ -118,14 +150,15 @@ impl Rejection {
     }
 }
 
-/// A measure as a message names it, every field valid in itself; whether its experiment and its measure
-/// type exist is not known yet.
+/// A measure whose fields are valid; its experiment and its measure type may be unknown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncomingMeasure {
     /// The name of the experiment.
     pub experiment: ExperimentName,
     /// The name of the measure type.
     pub measure_type: MeasureTypeName,
+    /// The name of the sensor, if there is one.
+    pub sensor: Option<SensorName>,
     /// When it was measured.
     pub timestamp: Timestamp,
     /// The number.
@@ -137,7 +170,7 @@ pub struct IncomingMeasure {
 pub struct IncomingMessage {
     /// At least one, at most [`MAX_MEASURES`].
     pub measures: Vec<IncomingMeasure>,
-    /// Whether they stood in an array, so that a refusal can say which one it is about.
+    /// Whether they were in an array: a rejection then names the index.
     pub is_array: bool,
 }
 
@@ -189,12 +222,13 @@ fn malformed(error: serde_json::Error) -> Rejection {
     Rejection::new(RejectionReason::MalformedJson, error.to_string())
 }
 
-/// The four fields of a measure as they stand in the text. Raw, because a timestamp read as a double
-/// would lose its nanoseconds, and because the text tells a wrong type from a missing field.
+/// The fields of a measure as raw text. A double would lose the nanoseconds of a
+/// timestamp; raw text also distinguishes a wrong type from a missing field.
 #[derive(Default)]
 struct Fields<'a> {
     experiment: Option<&'a RawValue>,
     measure: Option<&'a RawValue>,
+    sensor: Option<&'a RawValue>,
     value: Option<&'a RawValue>,
     timestamp: Option<&'a RawValue>,
 }
@@ -202,10 +236,14 @@ struct Fields<'a> {
 impl Fields<'_> {
     fn read(&self) -> Result<IncomingMeasure, Rejection> {
         Ok(IncomingMeasure {
-            experiment: ExperimentName::new(&text("experiment", present("experiment", self.experiment)?)?)
-                .map_err(|refusal| invalid_value("experiment", &refusal))?,
-            measure_type: MeasureTypeName::new(&text("measure", present("measure", self.measure)?)?)
+            experiment: ExperimentName::existing(&text(
+                "experiment",
+                present("experiment", self.experiment)?,
+            )?)
+            .map_err(|refusal| invalid_value("experiment", &refusal))?,
+            measure_type: MeasureTypeName::existing(&text("measure", present("measure", self.measure)?)?)
                 .map_err(|refusal| invalid_value("measure", &refusal))?,
+            sensor: sensor(self.sensor)?,
             value: value(present("value", self.value)?)?,
             timestamp: timestamp(present("timestamp", self.timestamp)?)?,
         })
@@ -229,8 +267,18 @@ fn text<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, Rejection> {
     }
 }
 
+fn sensor(raw: Option<&RawValue>) -> Result<Option<SensorName>, Rejection> {
+    match raw.map(RawValue::get) {
+        None | Some("null") => Ok(None),
+        Some(raw) => {
+            let name = SensorName::new(&text("sensor", raw)?);
+            name.map(Some).map_err(|refusal| invalid_value("sensor", &refusal))
+        }
+    }
+}
+
 fn value(raw: &str) -> Result<MeasureValue, Rejection> {
-    // `parse` is exact to the bit; the JSON parser has made sure that the text is a JSON number.
+    // `parse` is exact to the bit; the JSON parser has checked that the text is a JSON number.
     is_number(raw)
         .then(|| raw.parse().ok())
         .flatten()
@@ -277,6 +325,7 @@ impl<'de> Visitor<'de> for Fields<'de> {
             let slot = match &*key {
                 "experiment" => &mut self.experiment,
                 "measure" => &mut self.measure,
+                "sensor" => &mut self.sensor,
                 "value" => &mut self.value,
                 "timestamp" => &mut self.timestamp,
                 _ => {
@@ -284,9 +333,9 @@ impl<'de> Visitor<'de> for Fields<'de> {
                     continue;
                 }
             };
-            // Of two values for one field nobody can say which one was meant.
+            // A duplicate field is ambiguous.
             if slot.replace(map.next_value()?).is_some() {
-                return Err(serde::de::Error::custom(format_args!("`{key}` stands twice in one measure")));
+                return Err(serde::de::Error::custom(format_args!("`{key}` occurs twice in one measure")));
             }
         }
         Ok(self)
@@ -321,8 +370,8 @@ impl<'de> Visitor<'de> for Key<'de> {
     }
 }
 
-/// The elements of an array. A measure that breaks a rule does not end the parsing: text that is not
-/// JSON at all is the graver reason, wherever it stands.
+/// The elements of an array. Parsing continues after an invalid measure: a later syntax error
+/// takes precedence.
 struct Elements;
 
 impl<'de> DeserializeSeed<'de> for Elements {
@@ -483,6 +532,37 @@ mod tests {
                 assert_eq!(reason, expected, "{field} {text}");
                 assert!(detail.contains(&format!("`{field}`")), "{field} {text}: {detail}");
             }
+        }
+    }
+
+    #[test]
+    fn a_sensor_is_a_name_or_null_or_absent() {
+        let sensor = |raw: &str| {
+            let body = GOOD.replacen('{', &format!("{{\"sensor\":{raw},"), 1);
+            decode(body.as_bytes(), LIMIT).map(|message| message.measures[0].sensor.clone())
+        };
+        let name = |name: &str| Some(SensorName::new(name).unwrap());
+        assert_eq!(decode(GOOD.as_bytes(), LIMIT).unwrap().measures[0].sensor, None);
+        assert_eq!(sensor("null").unwrap(), None);
+        assert_eq!(sensor(r#"" oven \u00fc ""#).unwrap(), name("oven ü"));
+        assert_eq!(sensor(&format!("\"{}\"", "é".repeat(255))).unwrap(), name(&"é".repeat(255)));
+        let long = format!("\"{}\"", "x".repeat(256));
+        for bad in [
+            r#""""#,
+            r#"" ""#,
+            "1",
+            "true",
+            "[]",
+            "{}",
+            r#"".""#,
+            r#""..""#,
+            r#""a\u0000""#,
+            r#""\ud800""#,
+            &long,
+        ] {
+            let refusal = sensor(bad).unwrap_err();
+            assert_eq!(refusal.reason, RejectionReason::InvalidValue, "{bad}");
+            assert!(refusal.detail.contains("`sensor`"), "{bad}: {}", refusal.detail);
         }
     }
 

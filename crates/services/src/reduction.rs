@@ -1,33 +1,27 @@
-//! Reducing measures to bins (specification §5, `max_points` and `window`).
-//!
-//! The rows are those of an ordinary reading, in its order, and are summed up here and not in the database: the
-//! databases round sums as they go, each in its own way, and could give no deviation that holds for great numbers
-//! with small differences. Here every bin is exact, and the same from each database, in either order.
+//! Reduces measures to bins. This is not done in SQL, since each engine rounds sums differently.
 
-mod exact_sum;
-mod summary;
+use std::collections::BTreeMap;
 
-use mymonit_model::{MeasureTypeId, StoredMeasure, Timestamp, Window};
+use mymonit_model::{MeasureTypeId, SensorId, Summary, Timestamp, Window};
 
-use self::summary::Summary;
-use crate::ports::Order;
+use crate::ports::{Order, SummaryOfBin};
 
 /// How a reading is reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reduction {
-    /// To bins of that width.
+    /// To bins of this width.
     Window(Window),
-    /// To at most so many bins of each measure type.
+    /// To at most this many bins of each series.
     MaxPoints(u32),
 }
 
-/// The widths to choose from for a number of points: round ones, so that the bins stay where they are while
-/// somebody zooms and pans. In days they go on in steps of 1, 2 and 5.
+/// The widths from a second to a day that are chosen for a number of points. They are round, so
+/// that bins keep their edges while a plot is zoomed.
 const SECONDS: [u64; 18] =
     [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// All widths to choose from, the narrowest first. The last one holds all of time in one bin.
+/// All widths to choose from, the narrowest first. A bin of the last one covers all timestamps.
 fn round_widths() -> impl Iterator<Item = Window> {
     let steps = |first: u64, decades: u32| {
         (0..decades).flat_map(move |decade| [1, 2, 5].map(|step| first * step * 10_u64.pow(decade)))
@@ -37,7 +31,7 @@ fn round_widths() -> impl Iterator<Item = Window> {
     steps(1, 9).chain(seconds).chain(days).filter_map(Window::from_nanos).chain([Window::ALL_TIME])
 }
 
-/// The narrowest round width that divides the time from the one moment to the other, both included, into at
+/// The narrowest round width that divides the time from `first` to `last`, both included, into at
 /// most `points` bins.
 pub(crate) fn width_for(points: u32, first: Timestamp, last: Timestamp) -> Window {
     let steps = u64::from(points.max(1)) - 1;
@@ -45,73 +39,68 @@ pub(crate) fn width_for(points: u32, first: Timestamp, last: Timestamp) -> Windo
     round_widths().find(is_enough).unwrap_or(Window::ALL_TIME)
 }
 
-/// The measures of one type within one bin.
+/// The measures of one series within one bin of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Bin {
-    /// The first moment of the bin.
-    pub(crate) start: Timestamp,
-    pub(crate) measure_type: MeasureTypeId,
-    pub(crate) count: u64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-    pub(crate) mean: f64,
-    pub(crate) std: f64,
+pub struct Bin {
+    /// The first moment of the bin, a multiple of its width since the Unix epoch.
+    pub start: Timestamp,
+    /// The measure type.
+    pub measure_type: MeasureTypeId,
+    /// The sensor, if there is one.
+    pub sensor: Option<SensorId>,
+    /// The measures between the reading's `from` and `to`.
+    pub summary: Summary,
 }
 
-/// Makes bins of measures that come in the order of time, ascending or descending. Bins come in the same order, and
-/// those of one start in that of the measure types' ids, ascending or descending likewise.
+/// Makes bins of parts of bins, which come in the order of their starts, ascending or descending.
+/// Bins come in the same order, and those of one start in the same order of [`SeriesKey`]s.
 #[derive(Debug)]
 pub(crate) struct Reducer {
-    window: Window,
     order: Order,
-    /// The bins of one start: the measures that come next may still belong to them.
-    open: Option<(Timestamp, Vec<(MeasureTypeId, Summary)>)>,
+    /// The bins of one start, to which the next parts may belong.
+    open: Option<(Timestamp, BTreeMap<SeriesKey, Summary>)>,
+}
+
+/// What distinguishes the bins of one start, in their order.
+pub(crate) type SeriesKey = (MeasureTypeId, Option<SensorId>);
+
+impl Bin {
+    /// The series.
+    pub(crate) const fn series(&self) -> SeriesKey {
+        (self.measure_type, self.sensor)
+    }
 }
 
 impl Reducer {
-    pub(crate) const fn new(window: Window, order: Order) -> Self {
-        Self { window, order, open: None }
+    pub(crate) const fn new(order: Order) -> Self {
+        Self { order, open: None }
     }
 
-    /// Takes measures in, and appends the bins that are complete by then.
-    pub(crate) fn take(&mut self, measures: &[StoredMeasure], bins: &mut Vec<Bin>) {
-        for measure in measures {
-            self.take_one(measure, bins);
-        }
-    }
-
-    fn take_one(&mut self, measure: &StoredMeasure, bins: &mut Vec<Bin>) {
-        let start = self.window.start_of(measure.timestamp);
+    /// Takes a part in, and appends the bins that are complete.
+    pub(crate) fn take(&mut self, part: SummaryOfBin, bins: &mut Vec<Bin>) {
+        let SummaryOfBin { start, measure_type, sensor, summary } = part;
         if self.open.as_ref().is_some_and(|(open, _)| *open != start) {
             self.finish(bins);
         }
-        let (_, types) = self.open.get_or_insert_with(|| (start, Vec::new()));
-        let value = measure.value.get();
-        match types.iter_mut().find(|(known, _)| *known == measure.measure_type) {
-            Some((_, summary)) => summary.add(value),
-            None => types.push((measure.measure_type, Summary::of(value))),
-        }
+        let (_, series) = self.open.get_or_insert_with(|| (start, BTreeMap::new()));
+        let merge = |known: &mut Summary| known.merge(&summary);
+        series.entry((measure_type, sensor)).and_modify(merge).or_insert(summary);
     }
 
     /// Appends the last bins, after the last measure.
     pub(crate) fn finish(&mut self, bins: &mut Vec<Bin>) {
-        let Some((start, mut types)) = self.open.take() else { return };
-        types.sort_unstable_by_key(|(measure_type, _)| *measure_type);
-        if self.order == Order::Descending {
-            types.reverse();
+        let Some((start, series)) = self.open.take() else { return };
+        let series = series.into_iter();
+        let bin = |((measure_type, sensor), summary)| Bin { start, measure_type, sensor, summary };
+        match self.order {
+            Order::Ascending => bins.extend(series.map(bin)),
+            Order::Descending => bins.extend(series.rev().map(bin)),
         }
-        bins.extend(types.into_iter().map(|(measure_type, mut summary)| {
-            let (mean, std) = summary.mean_and_std();
-            let (count, min, max) = (summary.count(), summary.min(), summary.max());
-            Bin { start, measure_type, count, min, max, mean, std }
-        }));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mymonit_model::{MeasureId, MeasureValue};
-
     use super::*;
 
     fn moment(nanos: i64) -> Timestamp {
@@ -122,22 +111,29 @@ mod tests {
         width_for(points, moment(first), moment(last)).to_string()
     }
 
-    fn measure(nanos: i64, measure_type: u16, value: f64) -> StoredMeasure {
-        StoredMeasure {
-            id: MeasureId::new(1),
+    /// One measure.
+    fn measure(nanos: i64, measure_type: u16, value: f64) -> SummaryOfBin {
+        SummaryOfBin {
+            start: moment(nanos),
             measure_type: MeasureTypeId::new(measure_type),
-            timestamp: moment(nanos),
-            value: MeasureValue::new(value).unwrap(),
+            sensor: None,
+            summary: Summary::of(value),
         }
     }
 
-    fn reduced(nanos: u64, order: Order, measures: &[StoredMeasure]) -> Vec<(i64, u16, u64, f64)> {
-        let mut reducer = Reducer::new(Window::from_nanos(nanos).unwrap(), order);
+    fn reduced(nanos: u64, order: Order, measures: &[SummaryOfBin]) -> Vec<(i64, u16, u64, f64)> {
+        let window = Window::from_nanos(nanos).unwrap();
+        let mut reducer = Reducer::new(order);
         let mut bins = Vec::new();
-        reducer.take(measures, &mut bins);
+        for measure in measures {
+            let start = window.start_of(measure.start);
+            reducer.take(SummaryOfBin { start, ..*measure }, &mut bins);
+        }
         reducer.finish(&mut bins);
         bins.into_iter()
-            .map(|bin| (bin.start.unix_nanos(), bin.measure_type.get(), bin.count, bin.mean))
+            .map(|Bin { start, measure_type, summary, .. }| {
+                (start.unix_nanos(), measure_type.get(), summary.count(), summary.mean())
+            })
             .collect()
     }
 
@@ -155,7 +151,7 @@ mod tests {
         let second = 1_000_000_000;
         assert_eq!(width(10, 0, 9 * second), "1s");
         assert_eq!(width(9, 0, 9 * second), "2s");
-        // Ten seconds that begin in the middle of a bin of two lie in six of those.
+        // Ten seconds that begin in the middle of a two-second bin overlap six bins.
         assert_eq!(width(5, second, 10 * second), "5s");
         assert_eq!(width(6, second, 10 * second), "2s");
         assert_eq!(width(1_000, 0, 7 * second), "10ms");
@@ -181,6 +177,21 @@ mod tests {
         measures.reverse();
         ascending.reverse();
         assert_eq!(reduced(7, Order::Descending, &measures), ascending);
+    }
+
+    #[test]
+    fn bins_of_one_start_come_by_type_then_without_a_sensor_then_by_sensor() {
+        let keys = [(2, 0), (1, 7), (1, 0), (2, 3), (1, 3)];
+        let mut reducer = Reducer::new(Order::Ascending);
+        let mut bins = Vec::new();
+        for (kind, sensor) in keys {
+            let part = SummaryOfBin { sensor: SensorId::new(sensor), ..measure(1, kind, 1.0) };
+            reducer.take(part, &mut bins);
+        }
+        reducer.finish(&mut bins);
+        let found: Vec<_> =
+            bins.iter().map(|bin| (bin.measure_type.get(), SensorId::or_zero(bin.sensor))).collect();
+        assert_eq!(found, [(1, 0), (1, 3), (1, 7), (2, 0), (2, 3)]);
     }
 
     #[test]

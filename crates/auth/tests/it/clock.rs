@@ -3,15 +3,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// Far longer than any test here takes.
+/// Far longer than any of these tests.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// tokio's clock, stopped: it moves by [`StoppedClock::advance`] only, while input and output go on as ever.
-/// So hours pass in no time, and real servers can be talked to meanwhile.
+/// tokio's clock, stopped: it moves by [`StoppedClock::advance`] only, while I/O continues.
 ///
-/// A clock that is merely paused runs ahead whenever all tasks wait for the network; it does not while a
-/// blocking task runs, hence the one here, which ends with this value. Nor can a timeout end a test that waits
-/// for ever, so that task does it.
+/// A paused clock advances whenever all tasks wait, except while a blocking task runs.
+/// So this one runs a blocking task, which also ends a test that would wait for ever.
 pub(crate) struct StoppedClock {
     _running: mpsc::Sender<()>,
 }
@@ -41,7 +39,7 @@ fn give_up(test: &str) -> ! {
     std::process::abort();
 }
 
-/// What the future gives without waiting for anything, or nothing.
+/// The result of the future if it is ready at once.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),

@@ -1,9 +1,9 @@
-//! Which tokens the Firebase judge accepts and which it refuses, and why (specification §6).
+//! Which tokens the Firebase verifier accepts and refuses, and why.
 //!
-//! The rows were compared with the Firebase Admin SDK for Python 7.7.0 and for Node 13.10.0. What is accepted
-//! here, both accept. What is refused here, at least one of them refuses, but for four things: the rules for
-//! `auth_time`, which Firebase's own page adds; a `sub` that can be no username here; an `exp` of 1e400; a token
-//! of more than 16 KiB.
+//! Compared with the Firebase Admin SDK for Python 7.7.0 and Node 13.10.0. Both accept what is
+//! accepted here, except an `iat` up to 60 s ahead. At least one refuses what is refused here,
+//! except: the rules for `auth_time` of Firebase's documentation, a `sub` that is no valid user id,
+//! an `exp` of 1e400, and a token of more than 16 KiB.
 
 mod accepted;
 mod claims;
@@ -52,8 +52,8 @@ pub(crate) fn judge_of(double: &FirebaseDouble) -> FirebaseTokenVerifier {
     FirebaseTokenVerifier::new(ProjectId::new(FirebaseDouble::PROJECT_ID).unwrap(), Arc::new(keys))
 }
 
-/// A double that serves the first two test keys and signs with the first, and a judge of its tokens. The
-/// third test key is somebody else's.
+/// A double with the first two test keys, which signs with the first, and a verifier of its tokens.
+/// The third test key is unknown to both.
 async fn start() -> (FirebaseDouble, FirebaseTokenVerifier) {
     let double = FirebaseDouble::start().await.unwrap();
     double.answer_with(Answer::certificates(&[TestKey::nth(0), TestKey::nth(1)], 3600));
@@ -131,8 +131,8 @@ async fn a_token_that_differs_in_any_one_character_is_refused() {
     assert!(verdict(&judge, &good).await.is_ok());
     for position in 0..good.len() {
         let mut other = good.clone().into_bytes();
-        // The neighbour in the alphabet differs in the lowest bit, which at the end of a segment may be
-        // one that a careless decoder ignores.
+        // The neighbour in the alphabet differs in the lowest bit, which at the end of a segment
+        // may be one that a careless decoder ignores.
         other[position] = match ALPHABET.iter().position(|&char| char == other[position]) {
             Some(index) => ALPHABET[index ^ 1],
             None => b'A',

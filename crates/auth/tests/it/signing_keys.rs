@@ -1,5 +1,5 @@
-//! How the signing keys are fetched, kept, refreshed and lost (specification §6). The clock is stopped and
-//! moves by hand; the server is real and counts the requests.
+//! How the signing keys are fetched, cached, refreshed and lost. The clock is stopped and advanced
+//! by the tests; the server is real and counts the requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn token_of(key: &TestKey) -> String {
     key.sign(key.header().to_string().as_bytes(), FirebaseDouble::claims_for(UID).to_string().as_bytes())
 }
 
-/// A token that names a key nobody has.
+/// A token with an unknown key id.
 fn token_of_nobody(number: usize) -> String {
     let header = with(TestKey::nth(2).header(), "kid", format!("nobody-{number}"));
     TestKey::nth(2)
@@ -65,7 +65,7 @@ async fn settle() {
 
 #[tokio::test]
 async fn a_thousand_requests_at_once_cause_one_fetch() {
-    // With a clock that runs, a machine that stands still would break the one fetch off.
+    // With a running clock, a stalled host would time out the only fetch.
     let _clock = StoppedClock::stop();
     let double = FirebaseDouble::start().await.unwrap();
     let judge = Arc::new(judge_of(&double));
@@ -80,11 +80,13 @@ async fn a_thousand_requests_at_once_cause_one_fetch() {
 }
 
 #[tokio::test]
-async fn the_keys_are_fetched_before_anybody_asks() {
+async fn the_keys_are_fetched_before_the_first_request() {
     let _clock = StoppedClock::stop();
     let double = FirebaseDouble::start().await.unwrap();
-    let _judge = judge_of(&double);
+    let judge = judge_of(&double);
     double.requested(1).await;
+    assert_eq!(verdict(&judge, &double.token_for(UID)).await, accepted());
+    assert_eq!(double.requests(), 1, "the request caused no fetch of its own");
 }
 
 #[tokio::test]
@@ -223,7 +225,7 @@ async fn a_new_key_that_a_refresh_brings_is_waited_for_even_after_a_storm() {
 }
 
 #[tokio::test]
-async fn a_storm_of_unknown_keys_delays_nobody_else() {
+async fn a_storm_of_unknown_keys_delays_no_other_caller() {
     let (_clock, double, judge) = start().await;
     double.answer_with(Answer::Held);
     let judge = Arc::new(judge);
@@ -279,7 +281,7 @@ async fn after_an_outage_the_first_request_finds_the_keys_again() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_away_at_the_start_is_no_matter_of_the_token() {
+async fn an_unreachable_address_at_the_start_does_not_invalidate_the_token() {
     let clock = StoppedClock::stop();
     let double = FirebaseDouble::away().unwrap();
     let judge = judge_of(&double);
@@ -302,6 +304,8 @@ async fn the_keys_come_back_without_any_request() {
     double.come().await.unwrap();
     clock.advance(1.1).await;
     double.requested(1).await;
+    assert_eq!(verdict(&judge, &double.token_for(UID)).await, accepted());
+    assert_eq!(double.requests(), 1, "the request caused no fetch of its own");
 }
 
 #[tokio::test]
@@ -313,7 +317,7 @@ async fn failed_fetches_are_repeated_at_growing_intervals() {
     let token = double.token_for(UID);
     for (failures, pause) in (1..).zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]) {
         double.requested(failures).await;
-        // Waits for the fetch under way, and causes none.
+        // Waits for the current fetch and causes none.
         assert_eq!(verdict(&judge, &token).await, unavailable("cannot be reached"));
         clock.advance(pause - 0.1).await;
         settle().await;
@@ -389,7 +393,7 @@ fn ok(body: &str) -> Answer {
     Answer::response("200 OK", &[("Cache-Control", "max-age=1000")], body)
 }
 
-/// Answers that hold no keys, and what is said about each.
+/// Answers without keys, and the error of each.
 fn answers_without_keys() -> Vec<(Answer, &'static str)> {
     let certificate = json!({TestKey::nth(0).kid(): TestKey::nth(0).certificate()}).to_string();
     let no_json = "answered with something that is no JSON object";
@@ -448,7 +452,7 @@ async fn an_answer_without_keys_makes_the_keys_unavailable_and_no_token_invalid(
 }
 
 #[tokio::test]
-async fn an_answer_without_keys_takes_no_known_ones_away() {
+async fn an_answer_without_keys_keeps_the_known_ones() {
     let clock = StoppedClock::stop();
     for (answer, _) in answers_without_keys() {
         let (double, judge) = start_by(&clock).await;

@@ -34,7 +34,7 @@ impl Table {
                 wrong.push(format!("{fact}: expected {expected:?}, seen {seen:?}"));
             }
             if !facts.insert(fact) {
-                wrong.push(format!("{fact}: stands twice"));
+                wrong.push(format!("{fact}: occurs twice"));
             }
         }
         assert!(
@@ -68,7 +68,7 @@ pub(crate) fn without(mut claims: Value, name: &str) -> Value {
     claims
 }
 
-/// Whole Unix seconds, `offset` from now.
+/// Unix seconds, `offset` from now.
 pub(crate) fn seconds_from_now(offset: i64) -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap() + offset
 }

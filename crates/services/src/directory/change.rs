@@ -1,9 +1,9 @@
 use mymonit_model::{
-    Experiment, ExperimentId, ExperimentName, MeasureTypeName, Quantity, UnitSymbol, User, UserId,
+    Description, Experiment, ExperimentDetails, ExperimentId, ExperimentName, MeasureTypeName, Quantity,
+    SensorName, UnitSymbol, User, UserId, UserProfile,
 };
 
-use super::ErasedUser;
-use crate::ports::UserProfile;
+use super::contents::ErasedUser;
 
 /// One thing that an import does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,21 +12,25 @@ pub enum Change {
     AddUser(User),
     /// Replaces what can change of a user.
     UpdateUser(UserId, UserProfile),
-    /// Makes sure that an id is never used again.
+    /// Reserves the id of an erased user.
     AddErasedUser(ErasedUser),
-    /// Adds an experiment or renames one.
+    /// Adds an experiment or changes one.
     Experiment(ExperimentChange),
     /// Adds a measure type.
     AddMeasureType(MeasureTypeName, UnitSymbol, Quantity),
+    /// Adds a sensor to the experiment of that name, which may be one that is added.
+    AddSensor(ExperimentName, SensorName, Description),
+    /// Replaces the description of a sensor.
+    DescribeSensor(ExperimentId, SensorName, Description),
     /// Associates a scientist with the experiment of that name, which may be one that is added.
     Associate(ExperimentName, UserId),
 }
 
-/// What is done to an experiment.
+/// The change of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExperimentChange {
-    /// Adds it under that number, or under one that the system gives.
-    Add(Option<ExperimentId>, ExperimentName),
-    /// Gives it another name.
-    Rename(Experiment),
+    /// Adds it with that number or a generated one.
+    Add(Option<ExperimentId>, ExperimentDetails),
+    /// Replaces all that can change of it.
+    Update(Experiment),
 }

@@ -1,10 +1,10 @@
-//! What an import does, in lines for a person. They show names and addresses: they are for the operator, who has the
-//! document, and never for a log.
+//! The changes of an import, as lines for the operator. They show names and addresses, so they
+//! never go to a log.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
-use mymonit_model::{ExperimentName, UserId};
+use mymonit_model::{Description, ExperimentDetails, ExperimentId, ExperimentName, UserId};
 
 use super::Directory;
 use super::change::{Change, ExperimentChange};
@@ -45,18 +45,28 @@ fn line(change: &Change, directory: &Directory) -> String {
         Change::AddErasedUser(erased) => {
             format!("+ erased user {}: {}, erased at {}", erased.user_id, erased.role, erased.erased_at)
         }
-        Change::Experiment(ExperimentChange::Add(Some(id), name)) => {
-            format!("+ experiment {id}: name {:?}", name.as_str())
+        Change::Experiment(ExperimentChange::Add(id, ExperimentDetails { name, description, archived })) => {
+            let id = id.map_or("with the next number".to_owned(), |id| id.to_string());
+            let mut line = format!("+ experiment {id}: name {:?}", name.as_str());
+            if *description != Description::default() {
+                line.push_str(&format!(", description {:?}", description.as_str()));
+            }
+            if *archived {
+                line.push_str(", archived");
+            }
+            line
         }
-        Change::Experiment(ExperimentChange::Add(None, name)) => {
-            format!("+ experiment with the next number: name {:?}", name.as_str())
-        }
-        Change::Experiment(ExperimentChange::Rename(experiment)) => {
+        Change::Experiment(ExperimentChange::Update(experiment)) => {
             let id = experiment.experiment_id;
             let stored = directory.experiments.iter().find(|stored| stored.experiment_id == id);
             let mut fields = Vec::new();
             if let Some(stored) = stored {
                 compare("name", stored.name.as_str(), experiment.name.as_str(), &mut fields);
+                let (old, new) = (stored.description.as_str(), experiment.description.as_str());
+                compare("description", old, new, &mut fields);
+                if stored.archived != experiment.archived {
+                    fields.push(if experiment.archived { "archived" } else { "brought back" }.to_owned());
+                }
             }
             format!("~ experiment {id}: {}", fields.join(", "))
         }
@@ -67,6 +77,20 @@ fn line(change: &Change, directory: &Directory) -> String {
                 symbol.as_str(),
                 quantity.as_str()
             )
+        }
+        Change::AddSensor(experiment, name, description) => {
+            let mut line = format!("+ sensor {:?} of {:?}", name.as_str(), experiment.as_str());
+            if *description != Description::default() {
+                line.push_str(&format!(": description {:?}", description.as_str()));
+            }
+            line
+        }
+        Change::DescribeSensor(experiment_id, name, description) => {
+            let mut fields = Vec::new();
+            if let Some(stored) = directory.sensor(*experiment_id, name) {
+                compare("description", stored.description.as_str(), description.as_str(), &mut fields);
+            }
+            format!("~ sensor {:?} of experiment {experiment_id}: {}", name.as_str(), fields.join(", "))
         }
         Change::Associate(experiment, user_id) => {
             format!("+ association: {user_id} may read {:?}", experiment.as_str())
@@ -80,7 +104,7 @@ fn compare(field: &str, old: &str, new: &str, fields: &mut Vec<String>) {
     }
 }
 
-/// What there is and the document does not mention: one by one where it has the section, by their number where not.
+/// Stored items missing from the document: listed for its sections, counted for absent sections.
 fn left_alone(document: &Document, directory: &Directory) -> Vec<String> {
     let mut lines = Vec::new();
     let users: Option<HashSet<&UserId>> =
@@ -110,7 +134,8 @@ fn left_alone(document: &Document, directory: &Directory) -> Vec<String> {
                 .then(|| format!("experiment {}: name {:?}", stored.experiment_id, stored.name.as_str()))
         }),
     );
-    associations(&mut lines, document, directory);
+    let names = names_in_document(document, directory);
+    associations(&mut lines, document, directory, &names);
     let types: Option<HashSet<_>> = document
         .measure_types
         .as_ref()
@@ -124,10 +149,14 @@ fn left_alone(document: &Document, directory: &Directory) -> Vec<String> {
             (!is_mentioned).then(|| format!("measure type {:?}", stored.name.as_str()))
         }),
     );
+    sensors(&mut lines, document, directory, &names);
     lines
 }
 
-fn associations(lines: &mut Vec<String>, document: &Document, directory: &Directory) {
+/// The names of stored experiments, as the document refers to them.
+type Names<'a> = HashMap<ExperimentId, &'a ExperimentName>;
+
+fn associations(lines: &mut Vec<String>, document: &Document, directory: &Directory, names: &Names<'_>) {
     let mentioned: Option<HashSet<(&ExperimentName, &UserId)>> =
         document.associations.as_ref().map(|items| {
             items
@@ -136,14 +165,36 @@ fn associations(lines: &mut Vec<String>, document: &Document, directory: &Direct
                 .collect()
         });
     let left = directory.associations.iter().filter_map(|(id, user_id)| {
-        let stored = directory.experiments.iter().find(|experiment| experiment.experiment_id == *id)?;
-        // The document calls an experiment by the name that it gives it.
-        let renamed = document.experiments.iter().flatten().find(|item| item.experiment_id == Some(*id));
-        let name = renamed.and_then(|item| item.name.as_ref()).unwrap_or(&stored.name);
+        let name = *names.get(id)?;
         let is_mentioned = mentioned.as_ref().is_some_and(|mentioned| mentioned.contains(&(name, user_id)));
         (!is_mentioned).then(|| format!("association: {user_id} may read {:?}", name.as_str()))
     });
     section(lines, "associations", mentioned.is_some(), left);
+}
+
+fn sensors(lines: &mut Vec<String>, document: &Document, directory: &Directory, names: &Names<'_>) {
+    let mentioned: Option<HashSet<_>> = document.sensors.as_ref().map(|items| {
+        items.iter().filter_map(|item| Some((item.experiment.as_ref()?, item.name.as_ref()?))).collect()
+    });
+    let left = directory.sensors.iter().filter_map(|stored| {
+        let experiment = *names.get(&stored.experiment_id)?;
+        let is_mentioned =
+            mentioned.as_ref().is_some_and(|mentioned| mentioned.contains(&(experiment, &stored.name)));
+        (!is_mentioned).then(|| format!("sensor {:?} of {:?}", stored.name.as_str(), experiment.as_str()))
+    });
+    section(lines, "sensors", mentioned.is_some(), left);
+}
+
+/// The names that the document gives to stored experiments, or that they keep.
+fn names_in_document<'a>(document: &'a Document, directory: &'a Directory) -> Names<'a> {
+    let mut names: HashMap<_, _> =
+        directory.experiments.iter().map(|each| (each.experiment_id, &each.name)).collect();
+    for item in document.experiments.iter().flatten() {
+        if let (Some(id), Some(name)) = (item.experiment_id, &item.name) {
+            names.entry(id).and_modify(|known| *known = name);
+        }
+    }
+    names
 }
 
 fn section(

@@ -1,16 +1,16 @@
-//! A document as far as it can be judged without the database. Whatever is wrong is noted, and the reading goes on: of an
-//! item with a mistake the other fields still count, so that one mistake does not look like several.
+//! Checks a document without the database. Every mistake is collected; the other fields of a
+//! faulty item still count, so that one mistake is reported once.
 
 use mymonit_model::{
-    Email, ExperimentId, ExperimentName, InvalidField, MeasureTypeName, PersonName, Quantity, Role,
-    Timestamp, UnitSymbol, UserId, Username,
+    Description, Email, ExperimentId, ExperimentName, InvalidField, MeasureTypeName, PersonName, Quantity,
+    Role, SensorName, Timestamp, UnitSymbol, UserId, Username,
 };
 
+use super::contents::{FORMAT, VERSION};
 use super::fault::DocumentFault;
 use super::tree::Tree;
-use super::{FORMAT, VERSION};
 
-/// What a document says; of a section that it does not have, nothing.
+/// The content of a document; `None` for absent sections.
 #[derive(Default)]
 pub(super) struct Document {
     pub(super) users: Option<Vec<UserItem>>,
@@ -18,9 +18,10 @@ pub(super) struct Document {
     pub(super) experiments: Option<Vec<ExperimentItem>>,
     pub(super) associations: Option<Vec<AssociationItem>>,
     pub(super) measure_types: Option<Vec<MeasureTypeItem>>,
+    pub(super) sensors: Option<Vec<SensorItem>>,
 }
 
-/// A user; what is missing or wrong is `None`, and noted.
+/// A user; missing and wrong fields are `None` and reported.
 #[derive(Default)]
 pub(super) struct UserItem {
     pub(super) user_id: Option<UserId>,
@@ -39,11 +40,16 @@ pub(super) struct ErasedUserItem {
 
 #[derive(Default)]
 pub(super) struct ExperimentItem {
-    /// May be left out: then the name says which one it is, and a new one gets a number from the system.
+    /// Optional: without it the name identifies the experiment, and a new one gets a number.
     pub(super) experiment_id: Option<ExperimentId>,
     /// Whether it was given, right or wrong.
     pub(super) has_id: bool,
     pub(super) name: Option<ExperimentName>,
+    /// Optional: without it, as it is, or blank for a new experiment. Documents of earlier releases
+    /// have none.
+    pub(super) description: Option<Description>,
+    /// Optional as well.
+    pub(super) archived: Option<bool>,
 }
 
 #[derive(Default)]
@@ -59,6 +65,14 @@ pub(super) struct MeasureTypeItem {
     pub(super) quantity: Option<Quantity>,
 }
 
+#[derive(Default)]
+pub(super) struct SensorItem {
+    pub(super) experiment: Option<ExperimentName>,
+    pub(super) name: Option<SensorName>,
+    /// Optional: without it, as it is, or blank for a new sensor.
+    pub(super) description: Option<Description>,
+}
+
 /// Reads a document, noting every mistake.
 pub(super) fn read(document: &[u8], faults: &mut Vec<DocumentFault>) -> Document {
     let tree = match Tree::parse(document) {
@@ -68,8 +82,16 @@ pub(super) fn read(document: &[u8], faults: &mut Vec<DocumentFault>) -> Document
             return Document::default();
         }
     };
-    const SECTIONS: [&str; 7] =
-        ["format", "version", "users", "erased_users", "experiments", "associations", "measure_types"];
+    const SECTIONS: [&str; 8] = [
+        "format",
+        "version",
+        "users",
+        "erased_users",
+        "experiments",
+        "associations",
+        "measure_types",
+        "sensors",
+    ];
     let Some(top) = Item::of("", &tree, &SECTIONS, faults) else { return Document::default() };
     match top.field("format") {
         Some(Tree::Text(format)) if format == FORMAT => {}
@@ -86,6 +108,7 @@ pub(super) fn read(document: &[u8], faults: &mut Vec<DocumentFault>) -> Document
         experiments: top.section("experiments", faults, experiment),
         associations: top.section("associations", faults, association),
         measure_types: top.section("measure_types", faults, measure_type),
+        sensors: top.section("sensors", faults, sensor),
     }
 }
 
@@ -112,10 +135,11 @@ fn erased_user(path: &str, tree: &Tree, faults: Faults<'_>) -> Option<ErasedUser
 }
 
 fn experiment(path: &str, tree: &Tree, faults: Faults<'_>) -> Option<ExperimentItem> {
-    let item = Item::of(path, tree, &["experiment_id", "name"], faults)?;
+    let item = Item::of(path, tree, &["experiment_id", "name", "description", "archived"], faults)?;
     let id = item.field("experiment_id");
     let parsed = id.and_then(|id| {
-        // What is no number becomes text that is no id, and so gets the words of the one rule there is.
+        // A value that is not a number becomes text that is not an id, so that both get the same
+        // error.
         let text = if let Tree::Number(Some(number)) = id { number.to_string() } else { String::new() };
         item.rule("experiment_id", text.parse(), faults)
     });
@@ -123,6 +147,8 @@ fn experiment(path: &str, tree: &Tree, faults: Faults<'_>) -> Option<ExperimentI
         experiment_id: parsed,
         has_id: id.is_some(),
         name: item.checked("name", faults, ExperimentName::new),
+        description: item.description(faults),
+        archived: item.truth("archived", faults),
     })
 }
 
@@ -143,14 +169,23 @@ fn measure_type(path: &str, tree: &Tree, faults: Faults<'_>) -> Option<MeasureTy
     })
 }
 
-/// An object of the document, and where it stands.
+fn sensor(path: &str, tree: &Tree, faults: Faults<'_>) -> Option<SensorItem> {
+    let item = Item::of(path, tree, &["experiment", "name", "description"], faults)?;
+    Some(SensorItem {
+        experiment: item.checked("experiment", faults, ExperimentName::new),
+        name: item.checked("name", faults, SensorName::new),
+        description: item.description(faults),
+    })
+}
+
+/// An object of the document and its path.
 struct Item<'t> {
     path: String,
     fields: &'t [(String, Tree)],
 }
 
 impl<'t> Item<'t> {
-    /// The object, if it is one; fields that it must not have, and those that stand twice, are noted.
+    /// The object, if it is one. Unknown and duplicate fields are reported.
     fn of(path: &str, tree: &'t Tree, known: &[&str], faults: Faults<'_>) -> Option<Self> {
         let Tree::Object(fields) = tree else {
             let message =
@@ -163,7 +198,7 @@ impl<'t> Item<'t> {
             if !known.contains(&name.as_str()) {
                 faults.push(DocumentFault::new(item.path_of(name), "is not known here"));
             } else if fields.iter().take(index).any(|(other, _)| other == name) {
-                faults.push(DocumentFault::new(item.path_of(name), "stands twice"));
+                faults.push(DocumentFault::new(item.path_of(name), "occurs twice"));
             }
         }
         Some(item)
@@ -194,6 +229,21 @@ impl<'t> Item<'t> {
         None
     }
 
+    /// A description, which may be left out.
+    fn description(&self, faults: Faults<'_>) -> Option<Description> {
+        self.field("description").and_then(|_| self.checked("description", faults, Description::new))
+    }
+
+    /// A field that is true or false, and may be left out.
+    fn truth(&self, name: &str, faults: Faults<'_>) -> Option<bool> {
+        match self.field(name) {
+            None => return None,
+            Some(Tree::Bool(truth)) => return Some(*truth),
+            Some(_) => faults.push(DocumentFault::new(self.path_of(name), "must be true or false")),
+        }
+        None
+    }
+
     fn rule<T>(&self, name: &str, value: Result<T, InvalidField>, faults: Faults<'_>) -> Option<T> {
         value.map_err(|refusal| faults.push(DocumentFault::new(self.path_of(name), refusal.message))).ok()
     }
@@ -210,7 +260,7 @@ impl<'t> Item<'t> {
     {
         match self.field(name)? {
             Tree::Array(items) => {
-                // One of which nothing can be read stays in its place, so that the others keep theirs.
+                // An unreadable item keeps its place, so that the indexes of the others stay right.
                 let item =
                     |(index, item)| read(&format!("{name}[{index}]"), item, faults).unwrap_or_default();
                 Some(items.iter().enumerate().map(item).collect())

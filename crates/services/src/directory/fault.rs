@@ -7,7 +7,7 @@ use thiserror::Error;
 pub struct DocumentFault {
     /// Where, such as `users[3].email`; empty where it is about the whole document.
     pub path: String,
-    /// What is wrong; reads on after the path. It never repeats a value, which may be personal data.
+    /// What is wrong; continues the path. It never repeats a value, which may be personal data.
     pub message: String,
 }
 

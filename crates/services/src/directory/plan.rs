@@ -1,22 +1,24 @@
-//! What an import would do: a document beside what there is.
+//! Plans an import: compares the document with the stored directory.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use mymonit_model::{Experiment, ExperimentId, ExperimentName, Role, User};
+use mymonit_model::{Experiment, ExperimentDetails, ExperimentId, ExperimentName, MAX_SENSORS, Role, User};
 
 use super::change::{Change, ExperimentChange};
-use super::document::{AssociationItem, Document, ErasedUserItem, ExperimentItem, MeasureTypeItem, UserItem};
+use super::document::{
+    AssociationItem, Document, ErasedUserItem, ExperimentItem, MeasureTypeItem, SensorItem, UserItem,
+};
 use super::fault::DocumentFault;
 use super::{Directory, ErasedUser};
-use crate::ports::UserProfile;
+use crate::ports::{ExperimentChanges, UserProfile};
 use crate::user_service::CANNOT_BE_CHANGED;
 
-/// The greatest number that a document may give to an experiment. The system numbers the next one after the greatest,
-/// so a greater one could leave it no numbers.
+/// The greatest experiment number in a document. The next number follows the greatest, so a
+/// greater one could leave none.
 const MAX_GIVEN_ID: ExperimentId = ExperimentId::new(2_000_000_000);
 
-/// The changes that make the directory what the document says, noting every mistake.
+/// The changes that the document requires, or every mistake.
 pub(super) fn changes(
     document: &Document,
     directory: &Directory,
@@ -27,9 +29,14 @@ pub(super) fn changes(
     plan.users();
     plan.experiments();
     plan.measure_types();
-    plan.associations();
+    let names = plan.names_to_be();
+    plan.associations(&names);
+    plan.sensors(&names);
     plan.changes
 }
+
+/// The names of experiments after the import, with the numbers of existing ones.
+type NamesToBe = HashMap<ExperimentName, Option<ExperimentId>>;
 
 struct Plan<'a> {
     document: &'a Document,
@@ -38,7 +45,7 @@ struct Plan<'a> {
     changes: Vec<Change>,
 }
 
-/// The items of a section with the paths of their places.
+/// The items of a section with their paths.
 fn items<'d, T>(name: &'static str, section: &'d Option<Vec<T>>) -> impl Iterator<Item = (String, &'d T)> {
     section.iter().flatten().enumerate().map(move |(index, item)| (format!("{name}[{index}]"), item))
 }
@@ -48,11 +55,11 @@ impl Plan<'_> {
         self.faults.push(DocumentFault::new(format!("{path}.{field}"), message));
     }
 
-    /// Notes a key that stands twice in the document.
+    /// Reports a key that occurs twice in the document.
     fn once<K: Hash + Eq>(&mut self, seen: &mut HashMap<K, String>, key: K, path: &str, field: &str) {
         match seen.get(&key) {
             Some(other) => {
-                let message = format!("stands twice; see `{other}`");
+                let message = format!("occurs twice; see `{other}`");
                 self.fault(path, field, message);
             }
             None => drop(seen.insert(key, path.to_owned())),
@@ -65,7 +72,7 @@ impl Plan<'_> {
             let ErasedUserItem { user_id: Some(user_id), role, erased_at } = item else { continue };
             self.once(&mut seen, user_id, &path, "user_id");
             if self.directory.users.iter().any(|user| user.user_id == *user_id) {
-                self.fault(&path, "user_id", "is a user's who was not erased; an import erases nobody");
+                self.fault(&path, "user_id", "is a user's who was not erased; an import erases no user");
             }
             let is_known = self.directory.erased_users.iter().any(|erased| erased.user_id == *user_id);
             if let (false, Some(role), Some(erased_at)) = (is_known, *role, *erased_at) {
@@ -80,7 +87,7 @@ impl Plan<'_> {
         let stored: HashMap<_, _> = directory.users.iter().map(|user| (&user.user_id, user)).collect();
         let mentioned: HashSet<_> =
             self.document.users.iter().flatten().filter_map(|item| item.user_id.as_ref()).collect();
-        // What the document says of a user takes the place of what is stored, so that users can exchange what is theirs.
+        // The document replaces what is stored, so that users can exchange their values.
         let kept: Vec<_> = directory.users.iter().filter(|user| !mentioned.contains(&user.user_id)).collect();
         let usernames: HashSet<_> = kept.iter().map(|user| user.username.reveal()).collect();
         let emails: HashSet<_> = kept.iter().map(|user| user.email.reveal().uniqueness_key()).collect();
@@ -132,8 +139,8 @@ impl Plan<'_> {
     fn experiments(&mut self) {
         let directory = self.directory;
         let by_id: HashMap<_, _> =
-            directory.experiments.iter().map(|each| (each.experiment_id, &each.name)).collect();
-        // What the document says takes the place of what is stored, so that experiments can exchange their names.
+            directory.experiments.iter().map(|each| (each.experiment_id, each)).collect();
+        // The document replaces what is stored, so that experiments can exchange their names.
         let given = self.document.experiments.iter().flatten();
         let given: HashMap<_, _> =
             given.filter_map(|item| Some((item.experiment_id?, item.name.as_ref()?))).collect();
@@ -143,7 +150,7 @@ impl Plan<'_> {
         let by_name: HashMap<_, _> = kept.map(|each| (&each.name, each.experiment_id)).collect();
         let (mut seen_ids, mut seen_names) = (HashMap::new(), HashMap::new());
         for (path, item) in items("experiments", &self.document.experiments) {
-            let ExperimentItem { experiment_id, has_id, name } = item;
+            let ExperimentItem { experiment_id, has_id, name, description, archived } = item;
             if let Some(id) = experiment_id {
                 self.once(&mut seen_ids, *id, &path, "experiment_id");
                 if *id > MAX_GIVEN_ID && !by_id.contains_key(id) {
@@ -156,20 +163,31 @@ impl Plan<'_> {
             }
             let Some(name) = name else { continue };
             self.once(&mut seen_names, name, &path, "name");
-            match (experiment_id, by_name.get(name)) {
-                (Some(id), Some(owner)) if id != owner => {
+            let owner = by_name.get(name);
+            let stored = match experiment_id {
+                Some(id) if owner.is_some_and(|owner| owner != id) => {
+                    let owner = owner.map(ToString::to_string).unwrap_or_default();
                     self.fault(&path, "name", format!("is in use by experiment {owner}"));
+                    continue;
                 }
-                (Some(_), Some(_)) | (None, Some(_)) => {}
-                (Some(id), None) => self.changes.push(Change::Experiment(match by_id.contains_key(id) {
-                    true => ExperimentChange::Rename(Experiment { experiment_id: *id, name: name.clone() }),
-                    false => ExperimentChange::Add(Some(*id), name.clone()),
-                })),
-                (None, None) if *has_id => {}
-                (None, None) => {
-                    self.changes.push(Change::Experiment(ExperimentChange::Add(None, name.clone())))
+                Some(id) => by_id.get(id),
+                None => owner.and_then(|owner| by_id.get(owner)),
+            };
+            let changes = ExperimentChanges {
+                name: name.clone(),
+                description: description.clone(),
+                archived: *archived,
+            };
+            self.changes.extend(match stored {
+                Some(stored) => experiment_change(stored, &changes),
+                None if *has_id && experiment_id.is_none() => None,
+                None => {
+                    let description = description.clone().unwrap_or_default();
+                    let archived = archived.unwrap_or_default();
+                    let details = ExperimentDetails { name: name.clone(), description, archived };
+                    Some(Change::Experiment(ExperimentChange::Add(*experiment_id, details)))
                 }
-            }
+            });
         }
     }
 
@@ -202,8 +220,7 @@ impl Plan<'_> {
         }
     }
 
-    fn associations(&mut self) {
-        let names = self.names_to_be();
+    fn associations(&mut self, names: &NamesToBe) {
         let (mut known, mut roles) = (HashSet::new(), HashMap::new());
         for user in &self.directory.users {
             known.insert(&user.user_id);
@@ -212,7 +229,7 @@ impl Plan<'_> {
         for item in self.document.users.iter().flatten() {
             if let Some(user_id) = &item.user_id {
                 known.insert(user_id);
-                // The role of a user that is there cannot change, and that it should has been noted.
+                // The role of an existing user cannot change; this was reported before.
                 if let Some(role) = item.role {
                     roles.entry(user_id).or_insert(role);
                 }
@@ -244,8 +261,50 @@ impl Plan<'_> {
         }
     }
 
-    /// The names that experiments have after the import, with the numbers of those that are there already.
-    fn names_to_be(&self) -> HashMap<ExperimentName, Option<ExperimentId>> {
+    fn sensors(&mut self, names: &NamesToBe) {
+        let stored: HashMap<_, _> = self
+            .directory
+            .sensors
+            .iter()
+            .map(|sensor| ((sensor.experiment_id, &sensor.name), &sensor.description))
+            .collect();
+        let mut counts = HashMap::<_, usize>::new();
+        for sensor in &self.directory.sensors {
+            *counts.entry(Some(sensor.experiment_id)).or_default() += 1;
+        }
+        let (mut seen, mut added) = (HashMap::new(), HashMap::<&ExperimentName, usize>::new());
+        for (path, item) in items("sensors", &self.document.sensors) {
+            let SensorItem { experiment: Some(experiment), name: Some(name), description } = item else {
+                continue;
+            };
+            self.once(&mut seen, (experiment, name), &path, "name");
+            let Some(id) = names.get(experiment) else {
+                self.fault(&path, "experiment", "there is no such experiment");
+                continue;
+            };
+            let description = description.as_ref();
+            match id.and_then(|id| Some((id, *stored.get(&(id, name))?))) {
+                Some((id, stored)) => {
+                    if let Some(description) = description.filter(|given| *given != stored) {
+                        self.changes.push(Change::DescribeSensor(id, name.clone(), description.clone()));
+                    }
+                }
+                None => {
+                    let added = added.entry(experiment).or_default();
+                    *added += 1;
+                    if counts.get(id).copied().unwrap_or_default() + *added > MAX_SENSORS {
+                        let message = format!("would be one of more than {MAX_SENSORS} of the experiment");
+                        self.fault(&path, "name", message);
+                    }
+                    let description = description.cloned().unwrap_or_default();
+                    self.changes.push(Change::AddSensor(experiment.clone(), name.clone(), description));
+                }
+            }
+        }
+    }
+
+    /// The names of experiments after the import, with the numbers of existing experiments.
+    fn names_to_be(&self) -> NamesToBe {
         let mut by_id: HashMap<_, _> =
             self.directory.experiments.iter().map(|each| (each.experiment_id, each.name.clone())).collect();
         let mut added = Vec::new();
@@ -262,7 +321,13 @@ impl Plan<'_> {
     }
 }
 
-/// What makes the user that is stored, if there is one, the one that is given.
+/// The change from the stored to the given experiment.
+fn experiment_change(stored: &Experiment, changes: &ExperimentChanges) -> Option<Change> {
+    let updated = changes.applied_to(stored);
+    (updated != *stored).then_some(Change::Experiment(ExperimentChange::Update(updated)))
+}
+
+/// The change from the stored user, if any, to the given one.
 fn user_change(user: User, stored: Option<&User>) -> Option<Change> {
     match stored {
         None => Some(Change::AddUser(user)),
@@ -285,7 +350,7 @@ mod tests {
 
     /// The changes to a directory with one experiment, 7, which is called `a`.
     fn changes_of(experiments: &str) -> Vec<Change> {
-        let stored = Experiment { experiment_id: ExperimentId::new(7), name: name("a") };
+        let stored = ExperimentDetails::named(name("a")).numbered(ExperimentId::new(7));
         let directory = Directory { experiments: vec![stored], ..Directory::default() };
         let text = format!(r#"{{"format":"mymonit-directory","version":1,"experiments":{experiments}}}"#);
         let mut faults = Vec::new();
@@ -297,15 +362,30 @@ mod tests {
 
     #[test]
     fn a_name_that_the_document_takes_from_an_experiment_is_that_of_another_at_once() {
-        let renamed = Experiment { experiment_id: ExperimentId::new(7), name: name("b") };
+        let renamed = ExperimentDetails::named(name("b")).numbered(ExperimentId::new(7));
         for (other, id) in [(r#"{"name":"a"}"#, None), (r#"{"experiment_id":8,"name":"a"}"#, Some(8))] {
             assert_eq!(
                 changes_of(&format!(r#"[{{"experiment_id":7,"name":"b"}},{other}]"#)),
                 [
-                    Change::Experiment(ExperimentChange::Rename(renamed.clone())),
-                    Change::Experiment(ExperimentChange::Add(id.map(ExperimentId::new), name("a"))),
+                    Change::Experiment(ExperimentChange::Update(renamed.clone())),
+                    Change::Experiment(ExperimentChange::Add(
+                        id.map(ExperimentId::new),
+                        ExperimentDetails::named(name("a"))
+                    )),
                 ]
             );
+        }
+    }
+
+    #[test]
+    fn a_description_and_the_archive_are_kept_unless_the_document_has_them() {
+        assert_eq!(changes_of(r#"[{"experiment_id":7,"name":"a"}]"#), []);
+        assert_eq!(changes_of(r#"[{"experiment_id":7,"name":"a","description":"","archived":false}]"#), []);
+        let stored = ExperimentDetails::named(name("a")).numbered(ExperimentId::new(7));
+        let archived = Experiment { archived: true, ..stored };
+        for item in [r#"{"name":"a","archived":true}"#, r#"{"experiment_id":7,"name":"a","archived":true}"#] {
+            let expected = Change::Experiment(ExperimentChange::Update(archived.clone()));
+            assert_eq!(changes_of(&format!("[{item}]")), [expected]);
         }
     }
 

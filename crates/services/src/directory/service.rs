@@ -9,20 +9,21 @@ use tracing::info;
 use super::change::{Change, ExperimentChange};
 use super::fault::Refusal;
 use super::{Directory, difference, document, plan, write};
-use crate::ServiceError;
 use crate::audit::{Action, AuditEvent, AuditLog, Command, Outcome, Resource};
 use crate::ports::{DirectoryStore, StorageError};
+use crate::{ServiceError, experiment_service, user_service};
 
-/// How often an import is tried that meets changes by others: each time one of them has succeeded.
+/// Attempts of an import under concurrent changes: at each failed attempt another change has
+/// succeeded.
 const ATTEMPTS: u32 = 5;
 
-/// Users, experiments, associations and measure types as one document, for an operator on the machine, who has the
-/// database's credentials and so needs no others.
+/// Users, experiments, associations and measure types as one document, for an operator who has
+/// the database's credentials and needs no token.
 #[async_trait]
 pub trait DirectoryService: Interface {
-    /// The document of everything that there is.
+    /// The document of the complete directory.
     async fn export(&self) -> Result<String, ServiceError>;
-    /// Makes everything what the document says, in one transaction, or tells only what that would be (`dry_run`).
+    /// Applies the document in one transaction, or only returns the changes (`dry_run`).
     async fn import(&self, document: &[u8], dry_run: bool) -> Result<Import, ImportError>;
 }
 
@@ -30,7 +31,7 @@ pub trait DirectoryService: Interface {
 pub struct Import {
     /// In lines for the operator; they show names and addresses.
     pub lines: Vec<String>,
-    /// How many changes there are.
+    /// The number of changes.
     pub changes: usize,
 }
 
@@ -40,7 +41,7 @@ pub enum ImportError {
     /// The document has mistakes.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// It could not be done, or, if the database went away at the very end, it is not known whether it was.
+    /// The import failed, or the connection was lost during the commit and the outcome is unknown.
     #[error(transparent)]
     Failed(#[from] ServiceError),
 }
@@ -62,18 +63,18 @@ impl DirectoryServiceImpl {
         Ok(directory)
     }
 
-    /// Makes the changes, unless what they were planned on has changed: then `false`.
+    /// Applies the changes; `false` if the directory has changed since they were planned.
     async fn apply(&self, seen: &Directory, changes: &[Change]) -> Result<bool, ServiceError> {
         match self.store.apply(seen, changes).await {
             Ok(Some(experiments)) => {
-                self.tell(changes, &experiments, Outcome::Success, None);
+                self.tell(seen, changes, &experiments, Outcome::Success, None);
                 Ok(true)
             }
-            // Somebody was faster; what the document says is looked at anew.
+            // A concurrent change came first; plan again.
             Ok(None) | Err(StorageError::Conflict(_)) => Ok(false),
             Err(error) => {
                 let error = ServiceError::from(error);
-                self.tell(changes, &seen.experiments, Outcome::Unknown, Some(error.code()));
+                self.tell(seen, changes, &seen.experiments, Outcome::Unknown, Some(error.code()));
                 Err(error)
             }
         }
@@ -81,6 +82,7 @@ impl DirectoryServiceImpl {
 
     fn tell(
         &self,
+        seen: &Directory,
         changes: &[Change],
         experiments: &[Experiment],
         outcome: Outcome,
@@ -96,14 +98,20 @@ impl DirectoryServiceImpl {
                 Change::AddErasedUser(erased) => {
                     (Action::EraseUser, Some(Resource::User(erased.user_id.clone())))
                 }
-                Change::Experiment(ExperimentChange::Add(_, name)) => {
-                    (Action::CreateExperiment, id_of(name).map(Resource::Experiment))
+                Change::Experiment(ExperimentChange::Add(_, details)) => {
+                    (Action::CreateExperiment, id_of(&details.name).map(Resource::Experiment))
                 }
-                Change::Experiment(ExperimentChange::Rename(experiment)) => {
-                    (Action::RenameExperiment, Some(Resource::Experiment(experiment.experiment_id)))
+                Change::Experiment(ExperimentChange::Update(experiment)) => {
+                    (Action::UpdateExperiment, Some(Resource::Experiment(experiment.experiment_id)))
                 }
                 Change::Associate(name, user_id) => {
                     (Action::Associate, id_of(name).map(|id| Resource::Association(id, user_id.clone())))
+                }
+                Change::AddSensor(experiment, name, _) => {
+                    (Action::UpdateSensor, id_of(experiment).map(|id| Resource::Sensor(id, name.clone())))
+                }
+                Change::DescribeSensor(experiment_id, name, _) => {
+                    (Action::UpdateSensor, Some(Resource::Sensor(*experiment_id, name.clone())))
                 }
                 Change::AddMeasureType(name, ..) => {
                     info!(
@@ -118,9 +126,27 @@ impl DirectoryServiceImpl {
                 command: Some(Command::Import),
                 resource,
                 reason: reason.map(Into::into),
+                changed: changed_by(change, seen),
                 ..AuditEvent::new(action, outcome)
             });
         }
+    }
+}
+
+/// The names of the fields that an update changes.
+fn changed_by(change: &Change, seen: &Directory) -> Vec<&'static str> {
+    match change {
+        Change::UpdateUser(user_id, profile) => {
+            let stored = seen.users.iter().find(|user| user.user_id == *user_id);
+            stored.map(|stored| user_service::changed_fields(stored, profile)).unwrap_or_default()
+        }
+        Change::Experiment(ExperimentChange::Update(experiment)) => {
+            let is_it = |stored: &&Experiment| stored.experiment_id == experiment.experiment_id;
+            let stored = seen.experiments.iter().find(is_it);
+            stored.map(|stored| experiment_service::changed_fields(stored, experiment)).unwrap_or_default()
+        }
+        Change::DescribeSensor(..) => vec!["description"],
+        _ => Vec::new(),
     }
 }
 

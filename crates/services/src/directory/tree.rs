@@ -2,14 +2,16 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::MAX_DOCUMENT_BYTES;
 use super::fault::DocumentFault;
 
-/// JSON as it stands in the text, with every field of an object, also one that stands twice.
+/// The largest document in bytes: many times the need of a thousand users, yet fits in memory.
+pub const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// JSON as written, with every field of an object, duplicates included.
 #[derive(Debug)]
 pub(super) enum Tree {
     Null,
-    Bool,
+    Bool(bool),
     /// A whole number that is not negative, if it is one.
     Number(Option<u64>),
     Text(String),
@@ -49,8 +51,8 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Tree::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool)
+    fn visit_bool<E>(self, truth: bool) -> Result<Tree, E> {
+        Ok(Tree::Bool(truth))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {

@@ -1,10 +1,12 @@
-//! A directory as a document: sections in one order, items sorted, one on a line, so that a change of one thing is a change
-//! of one line.
+//! A directory as a document: fixed order of sections, sorted items, one item a line, so that
+//! a diff shows each change as one line.
+
+use std::collections::HashMap;
 
 use mymonit_model::ExperimentId;
 use serde::Serialize;
 
-use super::{Directory, FORMAT, VERSION};
+use super::contents::{Directory, FORMAT, VERSION};
 
 #[derive(Serialize)]
 struct UserLine<'a> {
@@ -26,6 +28,8 @@ struct ErasedUserLine<'a> {
 struct ExperimentLine<'a> {
     experiment_id: u32,
     name: &'a str,
+    description: &'a str,
+    archived: bool,
 }
 
 #[derive(Serialize)]
@@ -41,12 +45,18 @@ struct MeasureTypeLine<'a> {
     quantity: &'a str,
 }
 
+#[derive(Serialize)]
+struct SensorLine<'a> {
+    experiment: &'a str,
+    name: &'a str,
+    description: &'a str,
+}
+
 /// The document. Ends with a line break.
 pub(super) fn document(directory: &Directory) -> Result<String, serde_json::Error> {
-    let name_of = |id: ExperimentId| {
-        let experiment = directory.experiments.iter().find(|experiment| experiment.experiment_id == id);
-        experiment.map_or("", |experiment| experiment.name.as_str())
-    };
+    let names: HashMap<_, _> =
+        directory.experiments.iter().map(|each| (each.experiment_id, each.name.as_str())).collect();
+    let name_of = |id: ExperimentId| names.get(&id).copied().unwrap_or_default();
     let users = directory.users.iter().map(|user| UserLine {
         user_id: user.user_id.as_str(),
         name: user.name.reveal().as_str(),
@@ -62,6 +72,8 @@ pub(super) fn document(directory: &Directory) -> Result<String, serde_json::Erro
     let experiments = directory.experiments.iter().map(|experiment| ExperimentLine {
         experiment_id: experiment.experiment_id.get(),
         name: experiment.name.as_str(),
+        description: experiment.description.as_str(),
+        archived: experiment.archived,
     });
     let associations = directory
         .associations
@@ -72,12 +84,18 @@ pub(super) fn document(directory: &Directory) -> Result<String, serde_json::Erro
         symbol: &measure_type.symbol,
         quantity: &measure_type.quantity,
     });
+    let sensors = directory.sensors.iter().map(|sensor| SensorLine {
+        experiment: name_of(sensor.experiment_id),
+        name: sensor.name.as_str(),
+        description: sensor.description.as_str(),
+    });
     let mut text = format!("{{\n  \"format\": \"{FORMAT}\",\n  \"version\": {VERSION}");
     section("users", users, &mut text)?;
     section("erased_users", erased_users, &mut text)?;
     section("experiments", experiments, &mut text)?;
     section("associations", associations, &mut text)?;
     section("measure_types", measure_types, &mut text)?;
+    section("sensors", sensors, &mut text)?;
     text.push_str("\n}\n");
     Ok(text)
 }

@@ -1,143 +1,140 @@
-use futures::stream::{self, BoxStream, Stream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use mymonit_model::{Timestamp, Window};
 
-use super::{Portion, Reader, name, names};
+use super::chunk::{Chunks, Records, chunk};
+use super::scan::Scan;
+use crate::ServiceError;
 use crate::cursor::{self, BinPosition};
-use crate::ports::{MeasureQuery, Order};
+use crate::ports::{MeasureQuery, Order, ReducedMeasures};
 use crate::reduction::{Bin, Reducer, Reduction, width_for};
-use crate::{Content, MeasureTypeService, NamedBin, ServiceError};
 
-/// What to read for a reduced reading.
-struct Plan {
-    window: Window,
-    /// The last moment in the order of the reading that the width was made for; nothing beyond it is read.
-    bound: Option<Timestamp>,
-    /// Where the page before ended.
-    after: Option<BinPosition>,
-    /// Whether there is nothing to read.
-    is_empty: bool,
-}
+type Bins = BoxStream<'static, Result<Vec<Bin>, ServiceError>>;
 
-impl Reader {
-    /// The bins after the cursor, with the cursor of what follows them.
-    pub(crate) async fn bins(
+impl Scan {
+    /// The width of the bins, the cursor of the next page, and the bins after the position.
+    pub(super) async fn bins(
         mut self,
         reduction: Reduction,
-        cursor: Option<&str>,
-        limit: Option<u32>,
-    ) -> Result<(Option<String>, Content), ServiceError> {
-        let plan = match cursor {
-            Some(cursor) => self.go_on(cursor::decode_bin(&self.scope, cursor)?),
-            None => self.begin(reduction).await?,
-        };
-        let window = plan.window;
-        if plan.is_empty {
-            return Ok((None, Content::Bins { window, bins: stream::empty().boxed() }));
-        }
-        match limit {
-            Some(limit) => self.page_of_bins(plan, limit).await,
-            None => {
-                let measure_types = self.measure_types.clone();
-                let bins = self.reduced(plan).then(move |bins| {
-                    let measure_types = measure_types.clone();
-                    async move { named(&*measure_types, bins?).await }
-                });
-                Ok((None, Content::Bins { window, bins: bins.boxed() }))
+        after: Option<BinPosition>,
+    ) -> Result<(Window, Option<String>, Chunks), ServiceError> {
+        let (window, bound) = match (after, reduction) {
+            (Some(after), _) => {
+                self.resume_after(after)?;
+                (after.window, after.bound)
             }
-        }
+            (None, Reduction::Window(window)) => (window, None),
+            (None, Reduction::MaxPoints(points)) => {
+                let (window, bound) = self.fit(points).await?;
+                (window, Some(bound))
+            }
+        };
+        let dictionary = self.dictionary.clone();
+        let Some(limit) = self.limit else {
+            let bins = self.reduced(window, after);
+            let chunks = bins.and_then(move |bins| chunk(dictionary.clone(), Records::Bins(bins)));
+            return Ok((window, None, chunks.boxed()));
+        };
+        let (bins, next) = self.page_of_bins(window, bound, after, limit as usize).await?;
+        Ok((window, next, stream::once(chunk(dictionary, Records::Bins(bins))).boxed()))
     }
 
-    /// The width that was asked for, or one that is made for the measures that are there now. Of those that arrive
-    /// meanwhile, the ones beyond are left out: there would be more points than asked for.
-    async fn begin(&mut self, reduction: Reduction) -> Result<Plan, ServiceError> {
-        let points = match reduction {
-            Reduction::Window(window) => {
-                return Ok(Plan { window, bound: None, after: None, is_empty: false });
-            }
-            Reduction::MaxPoints(points) => points,
-        };
-        let range = self.range().await?;
-        let (first, last) = range.unwrap_or((Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH));
-        let window = width_for(points, first, last);
+    /// Chooses the width for the measures that are stored now, and bounds the query to their time:
+    /// more measures could make more points. Gives the width and the last timestamp in the order of
+    /// the reading.
+    async fn fit(&mut self, points: u32) -> Result<(Window, Timestamp), ServiceError> {
+        let (first, last) = self.range().await?.unwrap_or_else(|| {
+            let nothing = self.query.from.unwrap_or(Timestamp::UNIX_EPOCH);
+            (nothing, nothing)
+        });
         self.query.from = Some(first);
         self.read_up_to(last);
         let bound = match self.query.order {
             Order::Ascending => last,
             Order::Descending => first,
         };
-        Ok(Plan { window, bound: Some(bound), after: None, is_empty: range.is_none() })
+        Ok((width_for(points, first, last), bound))
     }
 
-    /// The first and the last moment that has a measure.
+    /// The first and the last timestamp of the query.
     async fn range(&self) -> Result<Option<(Timestamp, Timestamp)>, ServiceError> {
         let end = async |order| {
             let query = MeasureQuery { order, ..self.query.clone() };
             let rows = self.measures.page(&query, None, 1).await?;
             Ok::<_, ServiceError>(rows.first().map(|row| row.timestamp))
         };
-        let first = end(Order::Ascending).await?;
-        let last = if first.is_some() { end(Order::Descending).await? } else { None };
-        Ok(first.zip(last))
+        let Some(first) = end(Order::Ascending).await? else { return Ok(None) };
+        Ok(end(Order::Descending).await?.map(|last| (first, last)))
     }
 
-    /// Goes on at the position, or before the bins of its start if more of them follow: each is made of all its
-    /// measures, so they are read again.
-    fn go_on(&mut self, position: BinPosition) -> Plan {
+    /// Continues after the position. Where it is amid the bins of one start, these are made again
+    /// of all their measures.
+    fn resume_after(&mut self, position: BinPosition) -> Result<(), ServiceError> {
         let BinPosition { window, start, amid, bound } = position;
-        let plan = |is_empty| Plan { window, bound, after: Some(position), is_empty };
+        let end = window.end_of(start);
         match self.query.order {
             Order::Ascending => {
                 if let Some(bound) = bound {
                     self.read_up_to(bound);
                 }
-                let Some(from) = amid.map_or(window.end_of(start), |_| Some(start)) else {
-                    return plan(true);
-                };
-                self.query.from = self.query.from.max(Some(from));
+                let from = if amid.is_some() { Some(start) } else { end };
+                self.query.from = self.query.from.max(Some(from.ok_or_else(cursor::forged)?));
             }
             Order::Descending => {
                 self.query.from = self.query.from.max(bound);
-                let to = amid.map_or(Some(start), |_| window.end_of(start));
-                self.query.to = earlier(self.query.to, to);
+                self.query.to = earlier(self.query.to, if amid.is_some() { end } else { Some(start) });
             }
         }
-        plan(false)
+        Ok(())
     }
 
-    /// Leaves out what comes after that moment.
+    /// Excludes what is later.
     fn read_up_to(&mut self, last: Timestamp) {
         let next = last.unix_nanos().checked_add(1).and_then(Timestamp::from_unix_nanos);
         self.query.to = earlier(self.query.to, next);
     }
 
-    async fn page_of_bins(self, plan: Plan, limit: u32) -> Result<(Option<String>, Content), ServiceError> {
-        let Plan { window, bound, .. } = plan;
-        let (scope, measure_types, limit) = (self.scope.clone(), self.measure_types.clone(), limit as usize);
+    async fn page_of_bins(
+        self,
+        window: Window,
+        bound: Option<Timestamp>,
+        after: Option<BinPosition>,
+        limit: usize,
+    ) -> Result<(Vec<Bin>, Option<String>), ServiceError> {
+        let scope = self.scope.clone();
         let mut bins = Vec::new();
-        let mut portions = self.reduced(plan);
-        // One more than asked for tells whether anything follows.
+        let mut chunks = self.reduced(window, after);
+        // One more bin than requested shows whether more follow.
         while bins.len() <= limit
-            && let Some(more) = portions.next().await
+            && let Some(mut more) = chunks.try_next().await?
         {
-            bins.append(&mut more?);
+            bins.append(&mut more);
         }
         let following = bins.get(limit).map(|bin| bin.start);
         bins.truncate(limit);
         let next = following.zip(bins.last()).map(|(following, last)| {
-            let amid = (following == last.start).then_some(last.measure_type);
+            let amid = (following == last.start).then_some(last.series());
             cursor::encode_bin(&scope, BinPosition { window, start: last.start, amid, bound })
         });
-        let bins = stream::once(async move { named(&*measure_types, bins).await }).boxed();
-        Ok((next, Content::Bins { window, bins }))
+        Ok((bins, next))
     }
 
-    /// The bins, a portion of them for each portion of measures.
-    fn reduced(self, plan: Plan) -> BoxStream<'static, Result<Vec<Bin>, ServiceError>> {
+    /// The bins after the position; those of one call to the store at a time.
+    fn reduced(self, window: Window, after: Option<BinPosition>) -> Bins {
         let order = self.query.order;
-        let reducer = Reducer::new(plan.window, order);
-        let portions = self.portions(None).boxed();
-        reduce(portions, reducer, move |bin| plan.after.is_none_or(|after| is_beyond(after, order, bin)))
-            .boxed()
+        let state = Some((self, Reducer::new(order), None));
+        stream::try_unfold(state, move |state| async move {
+            let Some((scan, mut reducer, position)) = state else { return Ok(None) };
+            let ReducedMeasures { bins: parts, next } =
+                scan.measures.reduce(&scan.query, position, window).await?;
+            let mut bins = Vec::new();
+            parts.into_iter().for_each(|part| reducer.take(part, &mut bins));
+            if next.is_none() {
+                reducer.finish(&mut bins);
+            }
+            bins.retain(|bin| after.is_none_or(|after| is_beyond(after, order, bin)));
+            Ok(Some((bins, next.map(|next| (scan, reducer, Some(next))))))
+        })
+        .boxed()
     }
 }
 
@@ -145,29 +142,11 @@ impl Reader {
 fn is_beyond(position: BinPosition, order: Order, bin: &Bin) -> bool {
     match position.amid {
         Some(amid) if bin.start == position.start => match order {
-            Order::Ascending => bin.measure_type > amid,
-            Order::Descending => bin.measure_type < amid,
+            Order::Ascending => bin.series() > amid,
+            Order::Descending => bin.series() < amid,
         },
         _ => true,
     }
-}
-
-fn reduce(
-    portions: BoxStream<'static, Result<Portion, ServiceError>>,
-    reducer: Reducer,
-    is_wanted: impl Fn(&Bin) -> bool + Send + 'static,
-) -> impl Stream<Item = Result<Vec<Bin>, ServiceError>> + Send {
-    stream::try_unfold((portions, reducer, is_wanted), |(mut portions, mut reducer, is_wanted)| async move {
-        let Some(portion) = portions.next().await else { return Ok(None) };
-        let Portion { rows, is_last } = portion?;
-        let mut bins = Vec::new();
-        reducer.take(&rows, &mut bins);
-        if is_last {
-            reducer.finish(&mut bins);
-        }
-        bins.retain(&is_wanted);
-        Ok(Some((bins, (portions, reducer, is_wanted))))
-    })
 }
 
 /// The earlier of two ends, where none means never.
@@ -176,23 +155,4 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
-}
-
-async fn named(
-    measure_types: &dyn MeasureTypeService,
-    bins: Vec<Bin>,
-) -> Result<Vec<NamedBin>, ServiceError> {
-    let names = names(measure_types, bins.iter().map(|bin| bin.measure_type)).await?;
-    let named = |Bin { start, measure_type, count, min, max, mean, std }: Bin| {
-        Ok(NamedBin {
-            measure_type: name(&names, measure_type)?,
-            timestamp: start,
-            count,
-            min,
-            max,
-            mean,
-            std,
-        })
-    };
-    bins.into_iter().map(named).collect()
 }

@@ -129,7 +129,7 @@ pub(super) fn headers(table: &mut Table) {
         refuses(&format!("the algorithm {alg} is refused"), headed(&good_header("alg", alg)), ALG);
     }
     for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
-        let secret = EncodingKey::from_secret(TestKey::nth(0).certificate().as_bytes());
+        let secret = EncodingKey::from_secret(TestKey::nth(0).certificate().as_bytes()).unwrap();
         refuses(
             &format!("{algorithm:?} with the certificate as its secret is refused"),
             by(algorithm, &secret),

@@ -18,8 +18,12 @@ pub(super) fn tokens_of_other_kinds(table: &mut Table) {
         "a legacy custom token is no ID token",
         {
             let legacy = json!({"v": 0, "d": {"uid": UID}, "iat": now});
-            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &legacy, &EncodingKey::from_secret(b"s"))
-                .unwrap()
+            jsonwebtoken::encode(
+                &Header::new(Algorithm::HS256),
+                &legacy,
+                &EncodingKey::from_secret(b"s").unwrap(),
+            )
+            .unwrap()
         },
         ALG,
     );

@@ -74,7 +74,7 @@ pub(super) fn signatures(table: &mut Table) {
     refuses(
         "an HMAC is no signature",
         {
-            let secret = EncodingKey::from_secret(ours.certificate().as_bytes());
+            let secret = EncodingKey::from_secret(ours.certificate().as_bytes()).unwrap();
             let signed = format!("{header}.{payload}");
             let hmac = jsonwebtoken::crypto::sign(signed.as_bytes(), &secret, Algorithm::HS256).unwrap();
             format!("{signed}.{hmac}")
