@@ -1,5 +1,5 @@
-//! Takes the files of Swagger UI that `/docs` needs out of the archive that the crate utoipa-swagger-ui-vendored
-//! carries, so that a build needs neither network nor Node.
+//! Takes the files of Swagger UI that `/docs` needs out of the archive that the crate
+//! utoipa-swagger-ui-vendored carries, so that a build needs neither network nor Node.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-/// The files, by their path within the archive's only folder. The licence goes with them into the binary.
+/// The files, by their path within the archive's only folder. The licence goes with them into the
+/// binary.
 const FILES: [&str; 4] = ["dist/swagger-ui.css", "dist/swagger-ui-bundle.js", "LICENSE", "NOTICE"];
 
 fn main() -> Result<(), Box<dyn Error>> {

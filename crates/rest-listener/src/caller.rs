@@ -1,19 +1,24 @@
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts, MatchedPath, RawPathParams};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
-use mymonit_model::{ExperimentId, User, UserId, Username};
-use mymonit_services::{Credentials, MeasureReader, UserService};
+use http::{HeaderMap, HeaderValue, Method};
+use mymonit_model::{ExperimentId, User};
+use mymonit_services::{Credentials, Principal, Reach, UserService};
 use tracing::Span;
 
 use crate::error::Problem;
-use crate::path::ExperimentPath;
 
-/// The user who asks. A handler that takes this argument is out of reach without a valid token; it stands
-/// before all arguments that are made of the client's input, so that only users learn what is wrong with it.
+/// The authenticated user. A handler with this argument needs a valid token. It comes before all
+/// arguments made of the client's input, so parameters are validated after authentication.
+///
+/// API tokens that are restricted to experiments read below `/experiments/{experiment_id}` and
+/// `/measures/{experiment_id}` only.
 pub(crate) struct Caller(pub(crate) User);
+
+/// [`Caller`] where every API token may read, or where the service decides by more than the user.
+pub(crate) struct AnyCaller(pub(crate) Principal);
 
 impl<S> FromRequestParts<S> for Caller
 where
@@ -23,41 +28,15 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let users = <Arc<dyn UserService>>::from_ref(state);
-        let user = users.authenticate(credentials(&parts.headers)).await?;
-        note(&user.user_id);
-        Ok(Self(user))
+        let reach = match experiment_of(parts, state).await {
+            Some(id) => Reach::Experiment(id),
+            None => Reach::Other,
+        };
+        authenticate(parts, state, reach).await.map(|principal| Self(principal.user))
     }
 }
 
-/// Notes for the request's line who asks.
-pub(crate) fn note(user_id: &UserId) {
-    Span::current().record("user_id", user_id.as_str());
-}
-
-/// Somebody with a valid token who asks for the measures of the experiment in the path. A path that names none is
-/// refused, too, but only once the user is known, as with [`Caller`].
-///
-/// Who it is has not been asked yet: mostly one question tells that together with the measures
-/// ([`MeasureService::read_at_once`]). Whatever else is to be said to them, [`Self::known`] comes first.
-///
-/// [`MeasureService::read_at_once`]: mymonit_services::MeasureService::read_at_once
-pub(crate) struct ReadingCaller {
-    users: Arc<dyn UserService>,
-    pub(crate) username: Username,
-    pub(crate) experiment_id: ExperimentId,
-}
-
-impl ReadingCaller {
-    /// The user who asks.
-    pub(crate) async fn known(self) -> Result<MeasureReader, Problem> {
-        let reader = self.users.reader(&self.username, self.experiment_id).await?;
-        note(&reader.user.user_id);
-        Ok(reader)
-    }
-}
-
-impl<S> FromRequestParts<S> for ReadingCaller
+impl<S> FromRequestParts<S> for AnyCaller
 where
     S: Send + Sync,
     Arc<dyn UserService>: FromRef<S>,
@@ -65,20 +44,39 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let experiment_id = match ExperimentPath::from_request_parts(parts, state).await {
-            Ok(ExperimentPath(experiment_id)) => experiment_id,
-            Err(wrong_path) => {
-                Caller::from_request_parts(parts, state).await?;
-                return Err(wrong_path);
-            }
-        };
-        let users = <Arc<dyn UserService>>::from_ref(state);
-        let username = users.verify(credentials(&parts.headers)).await?;
-        Ok(Self { users, username, experiment_id })
+        authenticate(parts, state, Reach::Everyone).await.map(Self)
     }
 }
 
-fn credentials(headers: &HeaderMap) -> Credentials<'_> {
+async fn authenticate<S>(parts: &Parts, state: &S, reading: Reach) -> Result<Principal, Problem>
+where
+    Arc<dyn UserService>: FromRef<S>,
+{
+    let users = <Arc<dyn UserService>>::from_ref(state);
+    let is_reading = [Method::GET, Method::HEAD].contains(&parts.method);
+    let reach = if is_reading { reading } else { Reach::Change };
+    let principal = users.authenticate(credentials(&parts.headers), reach).await?;
+    // For the log line of the request.
+    Span::current().record("user_id", principal.user.user_id.as_str());
+    Ok(principal)
+}
+
+/// The experiment to which the path belongs.
+async fn experiment_of<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<ExperimentId> {
+    const PATHS: [&str; 2] = ["/experiments/{experiment_id}", "/measures/{experiment_id}"];
+    let route = parts.extensions.get::<MatchedPath>()?.as_str();
+    let is_below =
+        |path| route.strip_prefix(path).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
+    if !PATHS.into_iter().any(is_below) {
+        return None;
+    }
+    let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    let (_, id) = parameters.iter().find(|(name, _)| *name == "experiment_id")?;
+    id.parse().ok()
+}
+
+/// The credentials of the request.
+pub(crate) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
     match bearer_token(headers) {
         Ok(token) => Credentials::Token(token),
         Err(reason) => Credentials::Unusable(reason),

@@ -4,11 +4,11 @@ use http::StatusCode;
 use http::header::LOCATION;
 use serde::Serialize;
 
-/// The answer to a POST that made something: the thing, and where it is from now on.
+/// The answer to a POST that created a resource.
 pub(crate) struct Created<T> {
     /// The path, percent-encoded.
     pub(crate) location: String,
-    /// The thing.
+    /// The resource.
     pub(crate) thing: T,
 }
 

@@ -1,30 +1,36 @@
-//! `/api.yaml` and `/docs`: the contract, as a file and to be read and tried in a browser. Everything comes from
-//! this service, and nothing that a page of it does not need is allowed to that page.
+//! `/api.yaml` and `/docs`: the REST contract as a file, and in Swagger UI. All files come from
+//! this service.
 
+use axum::Extension;
 use axum::extract::RawPathParams;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use utoipa_axum::router::UtoipaMethodRouterExt;
 use utoipa_axum::routes;
 
 use crate::error::{Kind, Problem};
-use crate::openapi::{Endpoints, NotFound, openapi_yaml};
+use crate::openapi::{Endpoints, NotFound};
 
-/// What the page may load. Swagger UI sets the style of elements by script, which needs no leave, and shows icons
-/// that it carries as `data:`. It talks to this service only: to read the contract, and to try it.
+/// Swagger UI shows icons that it carries as `data:`, and sends requests to this service only.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-/// The files change with the service only.
+/// The files change with the service.
 const FOR_AN_HOUR: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 
-pub(crate) fn endpoints() -> Endpoints {
-    Endpoints::default().open(routes!(contract)).open(routes!(page)).open(routes!(file))
+/// Takes the document as a function, since the document lists these endpoints too.
+pub(crate) fn endpoints(document: fn() -> &'static str) -> Endpoints {
+    let contract = routes!(contract).layer(Extension(Document(document)));
+    Endpoints::default().open(contract).open(routes!(page)).open(routes!(file))
 }
 
-/// Gives this document.
+#[derive(Clone)]
+struct Document(fn() -> &'static str);
+
+/// Returns this document.
 #[utoipa::path(
     get, path = "/api.yaml", tag = "contract", operation_id = "getContract",
     responses((
@@ -32,8 +38,8 @@ pub(crate) fn endpoints() -> Endpoints {
         content_type = "application/yaml", body = String
     ))
 )]
-async fn contract() -> Response {
-    ([(CONTENT_TYPE, "application/yaml")], openapi_yaml()).into_response()
+async fn contract(Extension(Document(text)): Extension<Document>) -> Response {
+    ([(CONTENT_TYPE, "application/yaml")], text()).into_response()
 }
 
 /// Shows this document in Swagger UI.
@@ -52,7 +58,7 @@ async fn page() -> Response {
     (headers, include_str!("docs/index.html")).into_response()
 }
 
-/// Gives a file that the page needs.
+/// Returns a file of the page.
 #[utoipa::path(
     get, path = "/docs/{file}", tag = "contract", operation_id = "getContractFile",
     params(("file" = String, Path, description = "The name of the file.", example = "swagger-ui.css")),
@@ -65,15 +71,14 @@ async fn page() -> Response {
     )
 )]
 async fn file(path: Result<RawPathParams, RawPathParamsRejection>) -> Result<Response, Problem> {
-    // A name that cannot even be read is that of no file.
+    // No file has a name that is not UTF-8.
     let name = path.as_ref().ok().and_then(|path| path.iter().next()).map_or("", |(_, name)| name);
-    let (media_type, content) =
-        content(name).ok_or_else(|| Problem::new(Kind::NotFound, "there is no such file"))?;
+    let (media_type, content) = content(name).ok_or_else(|| Problem::new(Kind::NotFound, "unknown file"))?;
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(media_type)), (CACHE_CONTROL, FOR_AN_HOUR)];
     Ok((headers, content).into_response())
 }
 
-/// The media type of a file, and what it holds.
+/// The media type and the content of a file.
 fn content(name: &str) -> Option<(&'static str, &'static str)> {
     const CSS: &str = "text/css; charset=utf-8";
     const SCRIPT: &str = "text/javascript; charset=utf-8";

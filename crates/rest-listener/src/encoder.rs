@@ -1,27 +1,79 @@
-//! How things are written for a client, one after the other: a format of a thing is an [`Encoder`].
+//! Measures and bins in the formats of readings, which all have the same fields.
 
-mod csv;
-mod json;
-mod names;
-mod record;
+mod arrow;
+mod text;
 
-pub(crate) use csv::CsvEncoder;
-pub(crate) use json::{JsonEncoder, NdjsonEncoder};
-pub(crate) use record::Record;
+use mymonit_model::ExperimentName;
+use mymonit_services::{AccessRecord, Chunk, ServiceError};
 
-/// Writes the things of one reading, one after the other, in one format.
-pub(crate) trait Encoder: Send + Unpin + 'static {
-    /// What is written.
-    type Item: Send + Unpin + 'static;
-    /// The media type of the format.
-    const MEDIA_TYPE: &'static str;
+use self::arrow::ArrowEncoder;
+use self::text::{Layout, TextEncoder};
+use crate::format::Format;
+use crate::streaming::Encoder;
 
-    /// Writes what stands before the first item.
-    fn begin(&mut self, out: &mut Vec<u8>);
-    /// Writes an item, with what stands between it and the one before.
-    fn item(&mut self, item: &Self::Item, out: &mut Vec<u8>);
-    /// Writes what stands after the last item; without it the document is not whole.
-    fn end(&mut self, out: &mut Vec<u8>);
+const MEASURE: &[&str] = &["value"];
+const BIN: &[&str] = &["count", "min", "max", "mean", "std"];
+
+/// Writes the chunks of one reading, and counts its measures.
+pub(crate) enum MeasureEncoder {
+    Text(Box<TextEncoder>),
+    Arrow(Box<ArrowEncoder>),
+}
+
+impl MeasureEncoder {
+    /// Writes measures of the experiment, or bins.
+    ///
+    /// # Errors
+    /// [`ServiceError::Internal`] if the format cannot be begun.
+    pub(crate) fn new(
+        format: Format,
+        experiment: &ExperimentName,
+        is_reduced: bool,
+        access: AccessRecord,
+    ) -> Result<Self, ServiceError> {
+        let layout = match format {
+            Format::Json => Layout::json,
+            Format::Ndjson => Layout::ndjson,
+            Format::Csv => Layout::csv,
+            Format::Arrow => {
+                return Ok(Self::Arrow(Box::new(ArrowEncoder::new(experiment, is_reduced, access)?)));
+            }
+        };
+        let numbers = if is_reduced { BIN } else { MEASURE };
+        Ok(Self::Text(Box::new(TextEncoder::new(layout(experiment, numbers), access))))
+    }
+}
+
+impl Encoder for MeasureEncoder {
+    type Chunk = Chunk;
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => text.begin(out),
+            Self::Arrow(arrow) => arrow.begin(out),
+        }
+    }
+
+    fn record(&mut self, chunk: &Chunk, index: usize, out: &mut Vec<u8>) -> Result<bool, ServiceError> {
+        match self {
+            Self::Text(text) => text.record(chunk, index, out),
+            Self::Arrow(arrow) => arrow.record(chunk, index, out),
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ServiceError> {
+        match self {
+            Self::Text(text) => text.end(out),
+            Self::Arrow(arrow) => arrow.end(out),
+        }
+    }
+
+    fn fail(&mut self) {
+        match self {
+            Self::Text(text) => text.fail(),
+            Self::Arrow(arrow) => arrow.fail(),
+        }
+    }
 }
 
 #[cfg(test)]

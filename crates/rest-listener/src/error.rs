@@ -1,22 +1,4 @@
-//! From errors to answers (specification §5), one to one:
-//!
-//! | kind | status | code |
-//! |---|---|---|
-//! | a field or parameter is missing or wrong | 400 | `invalid_argument` |
-//! | no valid token | 401 | `unauthenticated` |
-//! | the caller may not | 403 | `forbidden` |
-//! | no such thing | 404 | `not_found` |
-//! | no such method here | 405 | `method_not_allowed` |
-//! | the body did not come in time | 408 | `request_timeout` |
-//! | it contradicts what is there | 409 | `conflict` |
-//! | the body is too large | 413 | `payload_too_large` |
-//! | the body is no JSON by its own account | 415 | `unsupported_media_type` |
-//! | too many requests | 429 | `too_many_requests` |
-//! | the database or the signing keys are away | 503 | `unavailable` |
-//! | anything else | 500 | `internal` |
-//!
-//! What the client is told is written for it. Why something failed inside goes to the log with the
-//! request's line (see [`Refusal`]), never to the client.
+//! The one mapping from errors to answers. Causes are logged with the request's line, never sent.
 
 use std::borrow::Cow;
 
@@ -27,17 +9,18 @@ use mymonit_services::ports::Cause;
 use mymonit_services::{ServiceError, with_sources};
 use serde::Serialize;
 
-/// Seconds after which a client may well try again.
+/// Seconds after which to try again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 /// The media type of a refusal (RFC 9457).
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// The kinds of refusals, in the order of their status.
+/// The kinds of errors, in the order of their status. The document names them as here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     InvalidArgument,
     Unauthenticated,
     Forbidden,
+    ReauthenticationRequired,
     NotFound,
     MethodNotAllowed,
     RequestTimeout,
@@ -51,10 +34,11 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::InvalidArgument,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::ReauthenticationRequired,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -71,6 +55,7 @@ impl Kind {
             Self::InvalidArgument => (StatusCode::BAD_REQUEST, "invalid_argument"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::ReauthenticationRequired => (StatusCode::FORBIDDEN, "reauthentication_required"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
@@ -92,28 +77,28 @@ impl Kind {
         self.policy().1
     }
 
-    /// The kind of an answer of which nothing but the status is known.
+    /// The kind of an answer with this status.
     pub(crate) fn of(status: StatusCode) -> Self {
         let other = if status.is_client_error() { Self::InvalidArgument } else { Self::Internal };
         Self::ALL.into_iter().find(|kind| kind.status() == status).unwrap_or(other)
     }
 }
 
-/// A refusal on its way to the client, as `application/problem+json` (RFC 9457).
+/// A refusal, as `application/problem+json` (RFC 9457).
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
-    why: Option<String>,
+    cause: Option<String>,
 }
 
-/// What the log is told about a refusal. Every answer that a [`Problem`] became carries one.
+/// The log fields of a refusal; an extension of each [`Problem`] response.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     /// The stable code.
     pub(crate) code: &'static str,
-    /// The cause, which the client is not told.
-    pub(crate) why: Option<String>,
+    /// For the log only.
+    pub(crate) cause: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -127,17 +112,17 @@ struct Shape<'a> {
 impl Problem {
     /// A refusal of that kind; `detail` is for the client.
     pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), why: None }
+        Self { kind, detail: detail.into(), cause: None }
     }
 
-    /// The refusal of a field or parameter. The message reads on after its name.
+    /// The refusal of a field or parameter. The message continues its name.
     pub(crate) fn invalid(field: &str, message: &str) -> Self {
         ServiceError::invalid(field, message).into()
     }
 
-    /// Adds what only the log may know.
-    pub(crate) fn because(self, why: impl Into<String>) -> Self {
-        Self { why: Some(why.into()), ..self }
+    /// Adds the cause, for the log only.
+    pub(crate) fn because(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
     }
 
     fn failed(kind: Kind, detail: String, cause: &Cause) -> Self {
@@ -154,8 +139,10 @@ impl From<ServiceError> for Problem {
                 Self::new(Kind::Unauthenticated, detail).because(reason)
             }
             ServiceError::Forbidden(_) => Self::new(Kind::Forbidden, detail),
+            ServiceError::ReauthenticationRequired => Self::new(Kind::ReauthenticationRequired, detail),
             ServiceError::NotFound(_) => Self::new(Kind::NotFound, detail),
             ServiceError::Conflict(_) => Self::new(Kind::Conflict, detail),
+            ServiceError::TooManyRequests(_) => Self::new(Kind::TooManyRequests, detail),
             ServiceError::Unavailable(cause) => Self::failed(Kind::Unavailable, detail, &cause),
             ServiceError::Internal(cause) => Self::failed(Kind::Internal, detail, &cause),
         }
@@ -180,7 +167,7 @@ impl IntoResponse for Problem {
             _ => {}
         }
         let mut response = (status, headers, body).into_response();
-        response.extensions_mut().insert(Refusal { code, why: self.why });
+        response.extensions_mut().insert(Refusal { code, cause: self.cause });
         response
     }
 }

@@ -1,51 +1,63 @@
-//! In which format a client wants to read measures: by the parameter `format`, or by `Accept`.
+//! The format of measures that a client requests: by the parameter `format`, or by `Accept`.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::error::Problem;
 use crate::weighted::{Preference, Weight, preferences};
 
-/// A format of measures, in the order in which they are taken where the client does not care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A format of measures; the first ones are preferred where the client has no preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     Json,
     Ndjson,
     Csv,
+    Arrow,
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::Ndjson, Self::Csv];
+    const ALL: [Self; 4] = [Self::Json, Self::Ndjson, Self::Csv, Self::Arrow];
 
-    /// The name, which is also the extension of a file.
-    pub(crate) const fn name(self) -> &'static str {
+    /// The file name extension.
+    pub(crate) const fn extension(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
+            // That of the streaming format; `.arrow` is that of the file format.
+            Self::Arrow => "arrows",
         }
     }
 
-    /// The format that the parameter names, or else the one that `Accept` likes best.
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+
+    /// The format that `Accept` prefers.
     ///
     /// # Errors
-    /// Names the parameter or the header where neither allows a format that there is. HTTP would let the service
-    /// ignore such an `Accept`; but whoever asks for another format is not helped by JSON in its place.
-    pub(crate) fn wanted(parameter: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
-        if let Some(name) = parameter {
-            let format = Self::ALL.into_iter().find(|format| format.name() == name);
-            return format.ok_or_else(|| Problem::invalid("format", "must be `json`, `ndjson` or `csv`"));
-        }
+    /// Names the header if it allows no format of the service. HTTP would permit JSON all the same,
+    /// but the client could not read it.
+    pub(crate) fn accepted(headers: &HeaderMap) -> Result<Self, Problem> {
         let Some(preferences) = preferences(headers, ACCEPT) else { return Ok(Self::Json) };
         let weighted = Self::ALL.into_iter().map(|format| (format, format.weight(&preferences)));
         // Of equal ones the first.
         let best = weighted.rev().max_by_key(|(_, weight)| *weight).filter(|(_, weight)| *weight > 0);
         best.map(|(format, _)| format).ok_or_else(|| {
-            Problem::invalid("Accept", "must allow `application/json`, `application/x-ndjson` or `text/csv`")
+            let allowed = "must allow `application/json`, `application/x-ndjson`, `text/csv` or `application/vnd.apache.arrow.stream`";
+            Problem::invalid("Accept", allowed)
         })
     }
 
-    /// How much the client wants this format: what the most specific of its media ranges says (RFC 9110 §12.5.1).
+    /// The weight of this format: that of the most specific media range (RFC 9110 §12.5.1).
     fn weight(self, preferences: &[Preference]) -> Weight {
         let specific = preferences.iter().filter_map(|range| Some((self.specificity(range)?, range.weight)));
         specific.max().map_or(0, |(_, weight)| weight)
@@ -53,10 +65,11 @@ impl Format {
 
     /// How closely a media range describes this format, if it does so at all.
     fn specificity(self, range: &Preference) -> Option<usize> {
-        let (media_type, parameters): (_, &[(&str, &str)]) = match self {
-            Self::Json => ("application/json", &[("charset", "utf-8")]),
-            Self::Ndjson => ("application/x-ndjson", &[("charset", "utf-8")]),
-            Self::Csv => ("text/csv", &[("charset", "utf-8"), ("header", "present")]),
+        let media_type = self.media_type().split(';').next()?;
+        let parameters: &[(&str, &str)] = match self {
+            Self::Json | Self::Ndjson => &[("charset", "utf-8")],
+            Self::Csv => &[("charset", "utf-8"), ("header", "present")],
+            Self::Arrow => &[],
         };
         let (top, _) = media_type.split_once('/')?;
         let kind = match range.what.as_str() {
@@ -78,12 +91,12 @@ mod tests {
 
     fn by_accept(accept: &'static str) -> Option<Format> {
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-        Format::wanted(None, &headers).ok()
+        Format::accepted(&headers).ok()
     }
 
     #[test]
     fn json_is_for_those_who_do_not_care() {
-        assert_eq!(Format::wanted(None, &HeaderMap::new()).unwrap(), Format::Json);
+        assert_eq!(Format::accepted(&HeaderMap::new()).unwrap(), Format::Json);
         for accept in [
             "*/*",
             "",
@@ -109,6 +122,8 @@ mod tests {
             ("application/json;q=0.5, */*;q=0.1, application/x-ndjson;q=0.501", Format::Ndjson),
             ("application/json;q=0, */*", Format::Ndjson),
             ("application/json;q=0, application/*;q=0, */*;q=0.1", Format::Csv),
+            ("application/vnd.apache.arrow.stream", Format::Arrow),
+            ("application/vnd.apache.arrow.stream, */*;q=0.9", Format::Arrow),
             ("image/png, text/csv;q=0.001", Format::Csv),
             ("text/csv;q=0.1, text/csv;charset=utf-8;q=0.9, application/json;q=0.5", Format::Csv),
         ] {
@@ -124,6 +139,8 @@ mod tests {
             "text/csv;q=0",
             "*/*;q=0",
             "text/csv;header=absent",
+            "application/vnd.apache.arrow.file",
+            "application/vnd.apache.arrow.stream;charset=utf-8",
             "text/csv;charset=latin1",
             "application/json;profile=x",
             "json",
@@ -131,13 +148,5 @@ mod tests {
         ] {
             assert_eq!(by_accept(accept), None, "{accept}");
         }
-    }
-
-    #[test]
-    fn the_parameter_wins_over_the_header() {
-        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("image/png"))]);
-        assert_eq!(Format::wanted(Some("csv"), &headers).unwrap(), Format::Csv);
-        assert!(Format::wanted(Some("CSV"), &headers).is_err());
-        assert!(Format::wanted(Some(""), &headers).is_err());
     }
 }

@@ -1,39 +1,24 @@
-//! `/health/`: whether the process runs, and whether it can do its work (specification §10).
+//! `/health/`: liveness and readiness.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::extract::State;
-use axum::{Json, Router};
+use axum::Json;
+use axum::extract::{FromRef, State};
 use futures::future::join_all;
 use http::StatusCode;
-use mymonit_services::ReadinessProbe;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::openapi::Endpoints;
-use crate::{RequestMetrics, TrustedProxies};
+use crate::state::HealthState;
 
-/// How the process is, and what every request meets on its way to the answer.
-#[derive(Clone)]
-pub struct HealthState {
-    /// The parts that must be ready for `/health/ready` to answer 200.
-    pub probes: Arc<[Arc<dyn ReadinessProbe>]>,
-    /// Counts the requests.
-    pub metrics: RequestMetrics,
-    /// Who may say on whose behalf a request comes.
-    pub trusted_proxies: TrustedProxies,
-}
-
-pub(crate) fn endpoints() -> Endpoints {
+pub(crate) fn endpoints<S>() -> Endpoints<S>
+where
+    S: Clone + Send + Sync + 'static,
+    HealthState: FromRef<S>,
+{
     Endpoints::default().open(routes!(live)).open(routes!(ready))
-}
-
-/// The same endpoints alone, for a process that has no others.
-pub(crate) fn routes(state: HealthState) -> Router {
-    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready)).with_state(state).into()
 }
 
 /// The process runs.
@@ -59,7 +44,7 @@ struct ReadyShape {
 #[schema(as = Part)]
 struct PartShape {
     ready: bool,
-    /// The state in a word, such as `consuming` or `unavailable`.
+    /// The state, such as `consuming` or `unavailable`.
     #[schema(example = "consuming")]
     state: &'static str,
 }
@@ -73,7 +58,7 @@ async fn live() -> Json<LiveShape> {
     Json(LiveShape { status: "live" })
 }
 
-/// Tells whether the service can do its work.
+/// Reports whether the service can do its work.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "ready",
     responses(

@@ -1,21 +1,21 @@
-//! The body of a request as JSON, and what to tell a client whose body is none.
+//! The JSON body of a request, and the errors of a wrong one.
 
+use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
-use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, StatusCode};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny, Unexpected, Visitor};
 use serde_json::error::Category;
+use tower_http::timeout::TimeoutError;
 
-use crate::Limits;
 use crate::error::{Kind, Problem};
 
-/// The greatest number of bytes of a body (specification §5).
-const MAX_BYTES: usize = 1 << 20;
+/// The most bytes of a body.
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// A JSON object from the client. Fields that the shape does not have are ignored.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -23,13 +23,9 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require_json(request.headers())?;
-        let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
-        let bytes = tokio::time::timeout(limits.body_read, whole(request.into_body()))
-            .await
-            .map_err(|_| Problem::new(Kind::RequestTimeout, "the body did not arrive in time"))??;
-        parse(&bytes).map(Self)
+        parse(&whole(request, state).await?).map(Self)
     }
 }
 
@@ -61,14 +57,19 @@ fn is_json(media_type: &str) -> bool {
             .all(|(_, charset)| is_utf8(charset.trim()))
 }
 
-async fn whole(body: Body) -> Result<Bytes, Problem> {
-    match Limited::new(body, MAX_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(Kind::PayloadTooLarge, format!("a body may have at most {MAX_BYTES} bytes")))
+/// The body within the limits of the middleware.
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return Problem::new(Kind::PayloadTooLarge, format!("a body may have at most {MAX_BYTES} bytes"));
         }
-        Err(_) => Err(Problem::invalid("body", "ended before it was whole")),
-    }
+        let mut causes = successors(rejection.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+        if causes.any(|cause| cause.is::<TimeoutError>()) {
+            Problem::new(Kind::RequestTimeout, "the body did not arrive in time")
+        } else {
+            Problem::invalid("body", "ended before it was whole")
+        }
+    })
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
@@ -76,7 +77,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     match text.trim_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
         None => return Err(Problem::invalid("body", "is missing")),
         Some(b'{') => {}
-        // An array would be taken for the fields in the order of the shape.
+        // serde would take an array for the fields in their order.
         Some(_) => {
             serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed("body", &error))?;
             return Err(must_be_an_object());
@@ -93,14 +94,15 @@ fn must_be_an_object() -> Problem {
 }
 
 fn malformed(field: &str, error: &serde_json::Error) -> Problem {
-    Problem::invalid(field, &format!("is not valid JSON: {error}"))
+    let (line, column) = (error.line(), error.column());
+    Problem::invalid(field, &format!("is not valid JSON at line {line}, column {column}"))
 }
 
-/// Serde's message in the words of this API. Those of serde would repeat what the client sent.
+/// Rewords serde's message, which repeats the client's input.
 fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = error.path().to_string();
     let error = error.into_inner();
-    // `.` is the object itself, `?` what was not understood far enough to have a name.
+    // `.` is the object itself, `?` a part without a name.
     let field = if path.contains(['.', '?']) { "body" } else { &path };
     if error.classify() != Category::Data {
         return malformed(field, &error);
@@ -110,7 +112,7 @@ fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     if let Some(name) = quoted(message, "missing field `") {
         Problem::invalid(name, "is missing")
     } else if let Some(name) = quoted(message, "duplicate field `") {
-        Problem::invalid(name, "stands twice in the body")
+        Problem::invalid(name, "occurs twice in the body")
     } else {
         let expected = message.rsplit_once(", expected ").map_or("of another type", |(_, expected)| expected);
         Problem::invalid(field, &format!("must be {}", expected))
@@ -123,13 +125,26 @@ fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
 
 const WHOLE_NUMBER: &str = "an integer from 0 to 4294967295";
 
-/// For whole numbers that may be left out but not be `null`. To JSON `1.0` is one as much as `1` is.
+/// An integer. JSON does not distinguish `1.0` from `1`.
+pub(crate) struct WholeNumber(pub(crate) u32);
+
+impl<'de> Deserialize<'de> for WholeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole_number(deserializer).map(Self)
+    }
+}
+
+/// For [`WholeNumber`]s that may be left out but not be `null`.
 pub(crate) fn present_whole_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<u32>, D::Error> {
-    struct WholeNumber;
+    whole_number(deserializer).map(Some)
+}
 
-    impl Visitor<'_> for WholeNumber {
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    struct WholeNumberVisitor;
+
+    impl Visitor<'_> for WholeNumberVisitor {
         type Value = u32;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,12 +156,12 @@ pub(crate) fn present_whole_number<'de, D: Deserializer<'de>>(
         }
 
         fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<u32, E> {
-            // Written out, a whole number has no point.
+            // Rust formats an integral float without a point.
             number.to_string().parse().map_err(|_| E::invalid_value(Unexpected::Float(number), &self))
         }
     }
 
-    deserializer.deserialize_any(WholeNumber).map(Some)
+    deserializer.deserialize_any(WholeNumberVisitor)
 }
 
 /// For `Option` fields that may be left out but not be `null`.

@@ -1,29 +1,34 @@
-//! The HTTP door (specification §5, §10): what clients send is turned into calls of the services, and what
-//! the services answer into HTTP.
+//! REST API: maps requests to calls of the services, and results to responses.
 //!
-//! One file per resource holds its router, its shapes and its handlers. No rule of who may do what stands
-//! here; the services hold them all.
+//! One file per resource holds its endpoints, schemas and handlers. The services hold all rules
+//! of authorisation.
 
+mod api_tokens;
 mod caller;
 mod created;
 mod docs;
-mod edge;
 mod encoder;
 mod error;
 mod experiments;
+mod flags;
 mod format;
 mod health;
 mod json;
+mod limits;
 mod measure_types;
 mod measures;
+mod methods;
 mod metrics;
+mod middleware;
 mod openapi;
 mod page;
 mod path;
+mod publishers;
 mod query;
 mod rejected_messages;
 mod router;
 mod scientists_experiments;
+mod sensors;
 mod server;
 mod source;
 mod state;
@@ -31,12 +36,11 @@ mod streaming;
 mod users;
 mod weighted;
 
-pub use edge::{AllowedOrigins, InvalidOrigin};
-pub use health::HealthState;
+pub use limits::Limits;
 pub use metrics::RequestMetrics;
-pub use openapi::openapi_yaml;
-pub use page::{EvaluationDoor, EvaluationUser, FirebaseProject, InvalidFirebase, Page, SignIn};
-pub use router::{health_router, router};
-pub use server::{Limits, serve};
+pub use middleware::{AllowedOrigins, InvalidOrigin};
+pub use page::{EvaluationTokens, EvaluationUser, FirebaseProject, InvalidFirebase, Page, SignIn};
+pub use router::{health_router, openapi_yaml, router};
+pub use server::serve;
 pub use source::{InvalidProxies, TrustedProxies};
-pub use state::RestState;
+pub use state::{HealthState, RestState};

@@ -1,43 +1,46 @@
-//! `/measures/`: what was measured.
+//! `/measures/`.
 
 mod contract;
 mod query;
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRef, FromRequestParts, State};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK, VARY};
-use http::{HeaderMap, HeaderName};
-use mymonit_model::{ExperimentId, ExperimentName, Window};
-use mymonit_services::{
-    Content, MeasureReading, MeasureService, Portions, ReadRequest, Receipt, SentMeasures, ServiceError,
-    StandsForMeasures,
-};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Uri};
+use mymonit_model::Timestamp;
+use mymonit_services::{MeasureService, ReadRequest, Reading, UserService};
 use utoipa_axum::routes;
 
 use self::contract::{BinShape, MeasureShape, Readings};
 use self::query::ReadQuery;
-use crate::caller::{self, ReadingCaller};
-use crate::encoder::{CsvEncoder, Encoder, JsonEncoder, NdjsonEncoder, Record};
+use crate::caller::{Caller, credentials};
+use crate::encoder::MeasureEncoder;
 use crate::error::Problem;
 use crate::format::Format;
-use crate::openapi::Endpoints;
-use crate::path::ExperimentPath;
-use crate::query::Parameters;
+use crate::openapi::{Endpoints, SensorFilterText};
+use crate::path::{ExperimentPath, Path};
+use crate::query::{Query, next_page, resolve_times};
 use crate::streaming::{self, Coding};
 
-/// The width of the bins of a reduced answer; unreduced ones carry no such header.
+/// The width of the bins; unreduced answers have no such header.
 const MYMONIT_WINDOW: HeaderName = HeaderName::from_static("mymonit-window");
 
 pub(crate) fn endpoints() -> Endpoints {
-    Endpoints::default().guarded(routes!(read)).with_schema::<MeasureShape>().with_schema::<BinShape>()
+    Endpoints::default()
+        .guarded(routes!(read))
+        .with_schema::<MeasureShape>()
+        .with_schema::<BinShape>()
+        .with_schema::<SensorFilterText>()
 }
 
 /// Reads measures of an experiment.
 ///
-/// For the scientists who are associated with it. Newest first unless asked otherwise; ties in the order of arrival,
-/// and bins of one moment in the order of `measure_type_id`. As JSON, NDJSON or CSV, compressed with `zstd` or `gzip` for
+/// For the scientists who are associated with it. Newest first unless asked otherwise; ties in the
+/// order of arrival, and bins of one moment in the order of `measure_type_id`, those without a
+/// sensor first. As JSON, NDJSON, CSV or Arrow IPC stream, compressed with `zstd` or `gzip` for
 /// those who accept it.
 #[utoipa::path(
     get,
@@ -49,123 +52,60 @@ pub(crate) fn endpoints() -> Endpoints {
 )]
 async fn read(
     State(measures): State<Arc<dyn MeasureService>>,
-    caller: ReadingCaller,
-    query: Result<ReadQuery, Problem>,
     headers: HeaderMap,
+    method: Method,
+    wanted: Wanted,
 ) -> Result<Response, Problem> {
-    let experiment_id = caller.experiment_id;
-    let (Wanted { query, shape, .. }, reading) = reading(&*measures, caller, wanted(query, &headers)).await?;
-    let path = format!("/measures/{experiment_id}");
-    let link = reading.next.map(|cursor| (LINK, query.link_to_next(&path, &cursor)));
-    let (name, receipt) = (&reading.experiment.name, reading.receipt);
-    let (window, document) = match reading.content {
-        Content::Measures(measures) => (None, shape.document(name, measures, receipt).await?),
-        Content::Bins { window, bins } => (Some(window), shape.document(name, bins, receipt).await?),
-    };
-    let window = window.map(|window: Window| (MYMONIT_WINDOW, window.to_string()));
-    let file = shape.file_name(experiment_id).map(|name| (CONTENT_DISPOSITION, name));
-    Ok((AppendHeaders(link), AppendHeaders(window), AppendHeaders(file), document).into_response())
+    let Wanted { request, uri, format, coding } = wanted;
+    let experiment_id = request.experiment_id;
+    let Reading { experiment, window, next, chunks, mut access } =
+        measures.read(credentials(&headers), request).await?;
+    if method == Method::HEAD {
+        access.cancel();
+    }
+    let encoder = MeasureEncoder::new(format, &experiment, window.is_some(), access)?;
+    let document = streaming::document(chunks, encoder, coding).await?;
+    let link = next_page(&format!("/measures/{experiment_id}"), &uri, next)?;
+    let window = window.map(|window| (MYMONIT_WINDOW, window.to_string()));
+    // The name of an experiment may hold what the name of a file may not.
+    let file = format!("attachment; filename=\"measures-{experiment_id}.{}\"", format.extension());
+    let file = (format != Format::Json).then_some((CONTENT_DISPOSITION, file));
+    let kind = [(CONTENT_TYPE, format.media_type()), (VARY, "accept, accept-encoding")];
+    Ok((link, AppendHeaders(window), AppendHeaders(file), kind, document).into_response())
 }
 
-/// What the client wants, and how.
+/// What the client requests, and in which form. A wrong request is refused only after its caller
+/// is authenticated.
 struct Wanted {
-    query: Parameters,
     request: ReadRequest,
-    shape: Shape,
-}
-
-fn wanted(query: Result<ReadQuery, Problem>, headers: &HeaderMap) -> Result<Wanted, Problem> {
-    let query = query?;
-    let shape = Shape::wanted(&query.0, headers)?;
-    Ok(Wanted { request: query.request()?, query: query.0, shape })
-}
-
-/// What the caller reads. Only users learn what is wrong with what they want.
-async fn reading(
-    measures: &dyn MeasureService,
-    caller: ReadingCaller,
-    wanted: Result<Wanted, Problem>,
-) -> Result<(Wanted, MeasureReading), Problem> {
-    let at_once = match &wanted {
-        Ok(Wanted { request, .. }) => {
-            measures.read_at_once(&caller.username, caller.experiment_id, request).await?
-        }
-        Err(_) => None,
-    };
-    if let Some(reading) = at_once {
-        caller::note(&reading.user_id);
-        return Ok((wanted?, reading));
-    }
-    let reader = caller.known().await?;
-    let wanted = wanted?;
-    let reading = measures.read(reader, wanted.request.clone()).await?;
-    Ok((wanted, reading))
-}
-
-/// Tells the auditor how many measures have been written for the client.
-struct Counted<E> {
-    encoder: E,
-    sent: SentMeasures,
-}
-
-impl<E: Encoder<Item: StandsForMeasures>> Encoder for Counted<E> {
-    type Item = E::Item;
-    const MEDIA_TYPE: &'static str = E::MEDIA_TYPE;
-
-    fn begin(&mut self, out: &mut Vec<u8>) {
-        self.encoder.begin(out);
-    }
-
-    fn item(&mut self, item: &E::Item, out: &mut Vec<u8>) {
-        self.encoder.item(item, out);
-        self.sent.add(item.measures());
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        self.encoder.end(out);
-    }
-}
-
-/// How the client wants to have it.
-struct Shape {
+    /// The address, with absolute times.
+    uri: Uri,
     format: Format,
     coding: Option<Coding>,
 }
 
-impl Shape {
-    fn wanted(parameters: &Parameters, headers: &HeaderMap) -> Result<Self, Problem> {
-        let format = Format::wanted(parameters.once("format")?, headers)?;
-        Ok(Self { format, coding: Coding::wanted(headers) })
-    }
+impl<S> FromRequestParts<S> for Wanted
+where
+    S: Send + Sync,
+    Arc<dyn UserService>: FromRef<S>,
+{
+    type Rejection = Problem;
 
-    async fn document<R: Record + StandsForMeasures>(
-        &self,
-        experiment: &ExperimentName,
-        records: Portions<R>,
-        receipt: Receipt,
-    ) -> Result<Response, ServiceError> {
-        match self.format {
-            Format::Json => self.encoded(records, JsonEncoder::new(experiment), receipt).await,
-            Format::Ndjson => self.encoded(records, NdjsonEncoder::new(experiment), receipt).await,
-            Format::Csv => self.encoded(records, CsvEncoder::new(experiment), receipt).await,
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let wanted = async {
+            let Path(ExperimentPath { experiment_id }) = Path::from_request_parts(parts, state).await?;
+            resolve_times(&mut parts.uri, Timestamp::now())?;
+            let Query(query) = Query::<ReadQuery>::from_request_parts(parts, state).await?;
+            let format = query.format.map_or_else(|| Format::accepted(&parts.headers), Ok)?;
+            let coding = Coding::wanted(&parts.headers);
+            Ok(Self { request: query.request(experiment_id), uri: parts.uri.clone(), format, coding })
+        };
+        match wanted.await {
+            Ok(wanted) => Ok(wanted),
+            Err(problem) => {
+                Caller::from_request_parts(parts, state).await?;
+                Err(problem)
+            }
         }
-    }
-
-    async fn encoded<E: Encoder<Item: StandsForMeasures>>(
-        &self,
-        records: Portions<E::Item>,
-        encoder: E,
-        receipt: Receipt,
-    ) -> Result<Response, ServiceError> {
-        let encoder = Counted { encoder, sent: receipt.follow() };
-        let document = streaming::document(records, encoder, self.coding).await?;
-        Ok(([(CONTENT_TYPE, E::MEDIA_TYPE), (VARY, "accept, accept-encoding")], document).into_response())
-    }
-
-    /// Under which name to keep a table: that of the experiment could be anything, and a file's name may not.
-    fn file_name(&self, experiment_id: ExperimentId) -> Option<String> {
-        let name = self.format.name();
-        (self.format != Format::Json)
-            .then(|| format!("attachment; filename=\"measures-{experiment_id}.{name}\""))
     }
 }

@@ -1,4 +1,4 @@
-//! What operators count of requests (specification §10).
+//! Metrics of requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,20 +11,19 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// From less than any answer takes to more than any may take.
+/// Seconds, up to the time limit of a request.
 const LATENCIES: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// The route of a path that there is not. Paths themselves are no labels: there is no end of them, and anybody can
-/// make them up.
+/// The route of an unknown path. Paths themselves are no labels: a client can invent any number of
+/// them.
 pub(crate) const NO_ROUTE: &str = "none";
 
-/// Requests, counted. Clones count together.
+/// Counters of requests; clones share them.
 #[derive(Debug, Clone)]
 pub struct RequestMetrics {
     answered: Family<Answered, Counter>,
     latency: Family<Taken, Histogram, fn() -> Histogram>,
-    // Without labels, so that they are there from the start and the first one is seen as an increase. Which request
-    // it was is in its log line.
+    // Without labels, so that they exist from the start and the first event is an increase.
     broken: Counter,
     left: Counter,
     open: Gauge,
@@ -56,7 +55,7 @@ impl Default for RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Shows them in a registry.
+    /// Registers them.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered, by route and status", self.answered.clone());
         registry.register_with_unit(
@@ -72,7 +71,7 @@ impl RequestMetrics {
         );
         registry.register(
             "http_clients_left",
-            "Requests whose client went away before the end of the answer",
+            "Requests whose client disconnected before the end of the answer",
             self.left.clone(),
         );
         registry.register("http_requests_open", "Requests that are being answered", self.open.clone());

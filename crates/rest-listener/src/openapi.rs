@@ -1,13 +1,12 @@
-//! The contract (specification §5) as an OpenAPI 3.1 document, made from the code: the same lists of handlers
-//! become the router and the document, and what both say of a field comes from the type that checks it.
+//! The REST contract as an OpenAPI 3.1 document, derived from the code: the same lists of handlers
+//! become the router and the document, and the schema of a field comes from the type that checks
+//! it.
 
 mod answers;
 mod endpoints;
-mod parameters;
 mod refusals;
+mod request_id;
 mod schemas;
-
-use std::sync::LazyLock;
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
@@ -15,31 +14,29 @@ use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, SecurityRequirement,
 };
 
-pub(crate) use answers::{Conflict, NotFound, Paged, next_page, text_header};
+pub(crate) use answers::{Conflict, NotFound, Paged, Reauthentication, next_page, text_header};
 pub(crate) use endpoints::Endpoints;
-pub(crate) use parameters::{
-    EXPERIMENT_ID, PathParameter, REJECTED_MESSAGE_ID, USER_ID, cursor, in_path, in_query, limit, moment,
-    text_in_query,
-};
 pub(crate) use schemas::{
-    EmailText, ExperimentIdNumber, ExperimentNameText, MeasureTypeNameText, PersonNameText, ReasonCode,
-    RoleName, StoredTimestamp, UserIdText, UsernameText, one_of,
+    ApiTokenIdNumber, ApiTokenNameText, DescriptionText, EmailText, ExperimentIdNumber, ExperimentIds,
+    ExperimentNameText, FlagIdNumber, FlagReasonText, MeasureTypeIdNumber, MeasureTypeNameText,
+    PersonNameText, PublisherNameText, QuantityText, ReasonCode, RejectedMessageIdNumber, RoleName,
+    SensorFilterText, SensorNameText, StoredTimestamp, UnitSymbolText, UserIdText, UsernameText,
 };
 
 /// The name of the security scheme.
 const SECURITY_SCHEME: &str = "firebase";
 
-/// What is said before all endpoints.
+/// What holds for all endpoints.
 const DESCRIPTION: &str = "\
-MyMONIT collects the measurements of scientific experiments and gives them to the scientists who may see them.
+MyMONIT collects the measurements of scientific experiments and serves them to the scientists who may read them.
 
 Every path also answers with its trailing slash added or left out. Every path that takes GET takes HEAD, and every \
-path takes OPTIONS, which answers 204 with `Allow`; any other method is answered with 405 \
-(`method_not_allowed`, with `Allow`), and a path that there is not with 404 (`not_found`).
+path takes OPTIONS, which answers 204 with `Allow`. Any other method is answered with 405 \
+(`method_not_allowed`, with `Allow`), and an unknown path with 404 (`not_found`).
 
-Refusals are `application/problem+json` (RFC 9457) with a stable `code`. Every answer carries an `X-Request-Id`, which \
-stands in each log line of the request. A parameter or a field that is none of those listed is refused in a query and \
-ignored in a body.
+Errors are `application/problem+json` (RFC 9457) with a stable `code`. Every answer carries an `X-Request-Id`, which \
+each log line of the request carries too. An unknown parameter of a query is refused; an unknown field of a body is \
+ignored.
 
 Times are read as RFC 3339 with any offset, or as Unix seconds, from 1970 to 2262, to the nanosecond.";
 
@@ -49,7 +46,7 @@ pub(crate) fn document(endpoints: &Endpoints) -> OpenApi {
         .schemas_from_iter(endpoints.schemas().iter().cloned())
         .schema_from::<refusals::ProblemShape>()
         .responses_from_iter(refusals::all())
-        .parameter(parameters::X_REQUEST_ID, parameters::request_id())
+        .parameter(request_id::X_REQUEST_ID, request_id::parameter())
         .security_scheme(SECURITY_SCHEME, security_scheme())
         .build();
     OpenApiBuilder::new()
@@ -70,32 +67,28 @@ pub(crate) fn document(endpoints: &Endpoints) -> OpenApi {
         .build()
 }
 
-/// The document as text: what `/api.yaml`, `api.yaml` and `mymonit openapi` hold.
-pub fn openapi_yaml() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| {
-        // A document made of text and numbers always becomes YAML.
-        document(&crate::router::endpoints()).to_yaml().unwrap_or_default()
-    });
-    &TEXT
-}
-
 fn security_scheme() -> SecurityScheme {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(
         "A Firebase ID token of a user that is known here by its `username`, the Firebase UID. In evaluation mode, a \
-         token that `mymonit token USER_ID` prints.",
+         token that `mymonit token USER_ID` prints. Or, for GET and HEAD alone, an API token: `mymonit_` and 43 \
+         characters, created by `createApiToken`. It reads what its user may read. One that is restricted to \
+         experiments reads those, `/users/me` and `/measure-types/`. None reads or changes API tokens.",
     ));
     SecurityScheme::Http(scheme.build())
 }
 
-fn tags() -> [Tag; 7] {
+fn tags() -> [Tag; 10] {
     let tag = |(name, description): (&str, &str)| {
         TagBuilder::new().name(name).description(Some(description)).build()
     };
     [
         ("users", "Who may sign in."),
+        ("API tokens", "With which programs read what one user may read."),
         ("experiments", "What is being measured."),
         ("associations", "Which scientists may read the measures of which experiments."),
         ("measures", "What was measured, and in which units."),
+        ("flags", "Which measures are not to be used, and why."),
+        ("publishers", "Which broker accounts may publish to which experiments."),
         ("rejected messages", "What could never be stored, kept whole, and may be stored after all."),
         ("health", "Whether the service runs and can do its work."),
         ("contract", "This document."),

@@ -1,5 +1,5 @@
-//! `/static/`: the page in which people sign in, look at experiments and administer (specification §6). Its files are
-//! part of the program; what it needs to know of this service, it asks for.
+//! `/static/`: the web page. Its files are part of the binary; it fetches the rest of its
+//! configuration.
 
 mod files;
 mod policy;
@@ -8,7 +8,7 @@ mod sign_in;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,54 +16,58 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde_json::{Value, json};
 
-use crate::RestState;
 use crate::error::{Kind, Problem};
+use crate::methods;
 use same_origin::SameOrigin;
-pub use sign_in::{EvaluationDoor, EvaluationUser, FirebaseProject, InvalidFirebase, SignIn};
+pub use sign_in::{EvaluationTokens, EvaluationUser, FirebaseProject, InvalidFirebase, SignIn};
 
-/// Where people find it.
 const ADDRESS: &str = "/static/index.html";
-/// What the page never uses, and so cannot be made to use.
+/// Features that the page does not use, so no injected script can.
 const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=(), publickey-credentials-get=()",
 );
-/// A file whose name changes with what it holds, or one that is small enough to be asked for again.
+/// For files whose name changes with their content, and for all others.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The page of this service.
+/// The web page.
 #[derive(Clone)]
 pub struct Page(Arc<Inner>);
 
 struct Inner {
     sign_in: SignIn,
-    /// Under which name the service listens, to tell its own page from one that only pretends to be.
+    /// The host that the service listens on, which the page's requests name.
     host: String,
     policy: HeaderValue,
 }
 
 impl Page {
-    /// A page whose users sign in that way, of a service that listens on that host.
+    /// `host` is the host that the service listens on.
     pub fn new(sign_in: SignIn, host: &str) -> Self {
         let policy = policy::content_security_policy(&sign_in);
         Self(Arc::new(Inner { sign_in, host: host.to_owned(), policy }))
     }
 }
 
-pub(crate) fn router() -> Router<RestState> {
+pub(crate) fn router<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Page: FromRef<S>,
+{
     let to_the_page = || async { Redirect::temporary(ADDRESS) };
+    let reading = |methods| methods::complete(methods, "GET, HEAD");
     Router::new()
-        .route("/", get(to_the_page))
-        .route("/static", get(to_the_page))
-        .route("/static/configuration.json", get(configuration))
-        .route("/static/evaluation-tokens/{user_id}", post(evaluation_token))
-        .route("/static/{*file}", get(file))
+        .route("/", reading(get(to_the_page)))
+        .route("/static", reading(get(to_the_page)))
+        .route("/static/configuration.json", reading(get(configuration)))
+        .route("/static/evaluation-tokens/{user_id}", methods::complete(post(evaluation_token), "POST"))
+        .route("/static/{*file}", reading(get(file)))
 }
 
-/// Gives a file of the page.
+/// Returns a file of the page.
 async fn file(State(Page(page)): State<Page>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let name = uri.path().strip_prefix("/static/").unwrap_or_default();
-    let file = files::find(name).ok_or_else(|| Problem::new(Kind::NotFound, "there is no such file"))?;
+    let file = files::find(name).ok_or_else(|| Problem::new(Kind::NotFound, "unknown file"))?;
     let caching = if file.is_named_by_content() { FOR_GOOD } else { ASK_AGAIN };
     let page_headers = [
         (CACHE_CONTROL, caching),
@@ -74,8 +78,8 @@ async fn file(State(Page(page)): State<Page>, uri: Uri, headers: HeaderMap) -> R
     Ok((page_headers, file.answer(&headers)).into_response())
 }
 
-/// Tells the page how people sign in here. Nothing of it is secret: it is what Firebase calls the configuration of a web
-/// app, or the users of the evaluation mode, which protects nothing.
+/// Returns how users sign in. Nothing of it is secret: Firebase's web configuration, or the users
+/// of the evaluation mode.
 async fn configuration(
     State(Page(page)): State<Page>,
     same_origin: SameOrigin,
@@ -88,25 +92,24 @@ async fn configuration(
             "auth_domain": project.auth_domain(),
             "emulator": project.emulator,
         }),
-        SignIn::Evaluation(door) => {
+        SignIn::Evaluation(tokens) => {
             same_origin.require(&page.host)?;
-            json!({ "sign_in": "evaluation", "users": door.users().await? })
+            json!({ "sign_in": "evaluation", "users": tokens.users().await? })
         }
     }))
 }
 
-/// Gives a token of one of the evaluation mode's users, to the page of this very service and to programs; not to what
-/// other pages send.
+/// Returns a token of a user of the evaluation mode, to this service's page and to programs of this
+/// machine.
 async fn evaluation_token(
     State(Page(page)): State<Page>,
     same_origin: SameOrigin,
     Path(user_id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let SignIn::Evaluation(door) = &page.sign_in else {
-        return Err(Problem::new(Kind::NotFound, "there is nothing at this path"));
+    let SignIn::Evaluation(tokens) = &page.sign_in else {
+        return Err(Problem::new(Kind::NotFound, "unknown path"));
     };
     same_origin.require(&page.host)?;
-    let token = door.token(&user_id).await?;
-    let token = token.ok_or_else(|| Problem::new(Kind::NotFound, "there is no such user"))?;
+    let token = tokens.token(&user_id).await?.ok_or_else(|| Problem::new(Kind::NotFound, "unknown user"))?;
     Ok(Json(json!({ "token": token })))
 }

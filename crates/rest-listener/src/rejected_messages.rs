@@ -1,38 +1,38 @@
-//! `/rejected-messages/`: what could never be stored, and may be after all.
+//! `/rejected-messages/`.
 
 mod body;
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, State};
-use axum::response::{AppendHeaders, IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, LINK};
-use http::request::Parts;
+use http::header::CONTENT_TYPE;
+use http::{StatusCode, Uri};
 use mymonit_services::message::{MessageId, RejectionReason};
 use mymonit_services::ports::{RejectedMessage, RejectedMessageFilter};
 use mymonit_services::{
-    MAX_REJECTED_MESSAGES, RejectedMessageRequest, RejectedMessageService, Replay, ReplaySummary,
+    DiscardSummary, MAX_REJECTED_MESSAGES, RejectedMessageRequest, RejectedMessageService, Replay,
+    ReplaySummary, ServiceError,
 };
-use serde::Serialize;
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use crate::caller::Caller;
-use crate::encoder::Encoder;
+use crate::caller::{AnyCaller, Caller};
 use crate::error::Problem;
-use crate::openapi::{Endpoints, Paged, ReasonCode, StoredTimestamp, cursor, limit, moment, text_in_query};
-use crate::path::RejectedMessagePath;
-use crate::query::{NoParameters, Parameters};
-use crate::{Limits, streaming};
+use crate::openapi::{Endpoints, Paged, ReasonCode, Reauthentication, StoredTimestamp};
+use crate::path::{Path, RejectedMessagePath};
+use crate::query::{Count, Cursor, Moment, NoParameters, Query, next_page};
+use crate::state::HealthState;
+use crate::streaming::{self, Encoder};
 
-/// Which part of the time that a request may take a replay of many uses before it answers with what it has done:
-/// the message in hand may take long, and the answer has to be on its way before the time is over.
+/// The part of a request's time limit after which a replay of many messages answers with what it
+/// has done. One message may take long.
 const PART_OF_LIMIT: u32 = 6;
 
 type Rejected = State<Arc<dyn RejectedMessageService>>;
@@ -41,6 +41,7 @@ pub(crate) fn endpoints() -> Endpoints {
     Endpoints::default()
         .guarded(routes!(list))
         .guarded(routes!(replay_all))
+        .guarded(routes!(discard_all))
         .guarded(routes!(one, discard))
         .guarded(routes!(replay))
         .with_schema::<RejectedMessageShape<'static>>()
@@ -59,31 +60,32 @@ struct RejectedMessageShape<'a> {
     detail: &'a str,
     #[schema(value_type = StoredTimestamp)]
     received_at: String,
-    /// Text, or `{"$base64": "…"}` where it is no UTF-8, as for binary values within the properties.
+    /// Text, or `{"$base64": "…"}` if it is not UTF-8; likewise for binary values within the
+    /// properties.
     #[schema(required = true, value_type = Option<BinaryText>)]
     message_id: Option<Value>,
-    /// The AMQP properties that the message came with.
+    /// The AMQP properties of the message.
     #[schema(value_type = Object)]
     properties: &'a Value,
-    /// How many bytes the body has.
+    /// Bytes of the body.
     size: u64,
 }
 
 /// A rejected message with its body.
 #[derive(ToSchema)]
 #[schema(as = RejectedMessageWithBody)]
-#[expect(dead_code, reason = "the document's face of what the module body writes piece by piece")]
+#[expect(dead_code, reason = "documents what the module body writes")]
 struct RejectedMessageWithBodyShape<'a> {
     #[serde(flatten)]
     message: RejectedMessageShape<'a>,
     body_encoding: BodyEncoding,
-    /// The body as text, or in base64 if it is no UTF-8.
+    /// The body as text, or in base64 if it is not UTF-8.
     body: String,
 }
 
 /// How the body of a rejected message is shown.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "the document's face of what the module body writes piece by piece")]
+#[expect(dead_code, reason = "documents what the module body writes")]
 enum BodyEncoding {
     #[serde(rename = "utf-8")]
     Utf8,
@@ -91,10 +93,10 @@ enum BodyEncoding {
     Base64,
 }
 
-/// Text, or bytes that are none.
+/// Text, or bytes that are not UTF-8.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "the document's face of what is made as JSON")]
+#[expect(dead_code, reason = "documents what is written as JSON")]
 enum BinaryText {
     Text(String),
     Bytes {
@@ -105,7 +107,8 @@ enum BinaryText {
 
 impl<'a> From<&'a RejectedMessage> for RejectedMessageShape<'a> {
     fn from(message: &'a RejectedMessage) -> Self {
-        let RejectedMessage { id, rejection, received_at, message_id, properties, size } = message;
+        let RejectedMessage { id, rejection, received_at, publisher: _, message_id, properties, size } =
+            message;
         Self {
             id: id.get(),
             reason: rejection.reason.code(),
@@ -125,17 +128,17 @@ fn readable(message_id: &MessageId) -> Value {
     }
 }
 
-/// What became of one message that was replayed.
+/// The outcome of the replay of one message.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Replay)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum ReplayShape {
-    /// It is stored now, and no longer a rejected message.
+    /// Stored, and no longer a rejected message.
     Stored {
-        /// How many measures it held.
+        /// How many measures were stored.
         measures: usize,
     },
-    /// It still cannot be stored, and stays.
+    /// Rejected again; it stays.
     Rejected {
         #[schema(value_type = ReasonCode)]
         reason: &'static str,
@@ -155,13 +158,24 @@ impl From<Replay> for ReplayShape {
     }
 }
 
-/// What became of many messages that were replayed.
+/// The outcome of the replay of many messages.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReplaySummary)]
 struct ReplaySummaryShape {
     stored: u64,
     still_rejected: u64,
-    /// Whether all messages of the filter were tried. If not, the `Link` header names what goes on with the rest.
+    /// Whether all messages of the filter were tried. If not, the `Link` header continues with the
+    /// rest.
+    complete: bool,
+}
+
+/// The outcome of the removal of many messages.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DiscardSummary)]
+struct DiscardSummaryShape {
+    discarded: u64,
+    /// Whether all messages of the filter are gone. If not, the `Link` header continues with the
+    /// rest.
     complete: bool,
 }
 
@@ -171,23 +185,30 @@ struct RejectedMessageEncoder {
 }
 
 impl Encoder for RejectedMessageEncoder {
-    type Item = RejectedMessage;
-    const MEDIA_TYPE: &'static str = "application/json";
+    type Chunk = Vec<RejectedMessage>;
 
     fn begin(&mut self, out: &mut Vec<u8>) {
         out.push(b'[');
     }
 
-    fn item(&mut self, message: &RejectedMessage, out: &mut Vec<u8>) {
+    fn record(
+        &mut self,
+        messages: &Vec<RejectedMessage>,
+        index: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, ServiceError> {
+        let Some(message) = messages.get(index) else { return Ok(false) };
         if !std::mem::take(&mut self.is_first) {
             out.push(b',');
         }
-        // Memory takes whatever is written to it, and every such shape is JSON.
+        // Writing to memory cannot fail, and neither can the serialisation of this shape.
         let _ = serde_json::to_writer(out, &RejectedMessageShape::from(message));
+        Ok(true)
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) {
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ServiceError> {
         out.push(b']');
+        Ok(())
     }
 }
 
@@ -201,15 +222,22 @@ impl Encoder for RejectedMessageEncoder {
 async fn list(
     State(rejected): Rejected,
     Caller(caller): Caller,
-    query: ListQuery,
+    Query(query): Query<ListQuery>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
-    let list = rejected.list(&caller, query.request()?).await?;
-    let link = list.next.map(|cursor| (LINK, query.0.link_to_next("/rejected-messages/", &cursor)));
+    let ListQuery { reason, from, to, limit, cursor } = query;
+    let request = RejectedMessageRequest {
+        filter: filter(reason, from, to)?,
+        limit: limit.map(|Count(limit)| limit),
+        cursor: cursor.map(|Cursor(cursor)| cursor),
+    };
+    let list = rejected.list(&caller, request).await?;
+    let link = next_page("/rejected-messages/", &uri, list.next)?;
     let body = streaming::document(list.pages, RejectedMessageEncoder { is_first: true }, None).await?;
-    Ok(([(CONTENT_TYPE, RejectedMessageEncoder::MEDIA_TYPE)], AppendHeaders(link), body).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], link, body).into_response())
 }
 
-/// Shows a rejected message with its body.
+/// Returns a rejected message with its body.
 ///
 /// For administrators.
 #[utoipa::path(
@@ -220,12 +248,12 @@ async fn list(
 async fn one(
     State(rejected): Rejected,
     Caller(caller): Caller,
-    RejectedMessagePath(id): RejectedMessagePath,
+    Path(RejectedMessagePath { id }): Path<RejectedMessagePath>,
     _: NoParameters,
 ) -> Result<Response, Problem> {
     let (message, bytes) = rejected.get(&caller, id).await?;
     let body = body::with_body(&RejectedMessageShape::from(&message), bytes);
-    Ok(([(CONTENT_TYPE, RejectedMessageEncoder::MEDIA_TYPE)], body).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// Tries to store a rejected message again.
@@ -234,12 +262,12 @@ async fn one(
 #[utoipa::path(
     post, path = "/rejected-messages/{id}/replay", tag = "rejected messages", operation_id = "replayRejectedMessage",
     params(RejectedMessagePath),
-    responses((status = OK, description = "What became of it.", body = ReplayShape))
+    responses((status = OK, description = "The outcome.", body = ReplayShape))
 )]
 async fn replay(
     State(rejected): Rejected,
     Caller(caller): Caller,
-    RejectedMessagePath(id): RejectedMessagePath,
+    Path(RejectedMessagePath { id }): Path<RejectedMessagePath>,
     _: NoParameters,
 ) -> Result<Json<ReplayShape>, Problem> {
     Ok(Json(rejected.replay(&caller, id).await?.into()))
@@ -247,117 +275,147 @@ async fn replay(
 
 /// Tries to store all rejected messages of a filter again.
 ///
-/// For administrators. Safe to repeat. What does not fit into the time of one request is left to the next one, which the
-/// `Link` header names.
+/// For administrators. Safe to repeat. What does not fit into the time limit is left to the request
+/// that the `Link` header names.
 #[utoipa::path(
     post, path = "/rejected-messages/replay", tag = "rejected messages", operation_id = "replayRejectedMessages",
-    params(ReplayQuery),
+    params(FilterQuery),
     responses((
-        status = OK, description = "What became of them.", body = ReplaySummaryShape,
-        headers(("Link" = String, description = "What goes on with the rest, if any is left: `<…>; rel=\"next\"`."))
+        status = OK, description = "The outcome.", body = ReplaySummaryShape,
+        headers(("Link" = String, description = "Continues with the rest, if any is left: `<…>; rel=\"next\"`."))
     ))
 )]
 async fn replay_all(
     State(rejected): Rejected,
     Caller(caller): Caller,
-    limits: Option<Extension<Limits>>,
-    query: ReplayQuery,
+    State(HealthState { limits, .. }): State<HealthState>,
+    Query(query): Query<FilterQuery>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
-    let within = limits.map_or_else(Limits::default, |Extension(limits)| limits).request / PART_OF_LIMIT;
-    let cursor = query.0.once("cursor")?.map(str::to_owned);
-    let summary = rejected.replay_all(&caller, filter(&query.0)?, cursor, within).await?;
+    let within = limits.request / PART_OF_LIMIT;
+    let (filter, cursor) = query.filter()?;
+    let summary = rejected.replay_all(&caller, filter, cursor, within).await?;
     let ReplaySummary { stored, still_rejected, next } = summary;
     let shape = ReplaySummaryShape { stored, still_rejected, complete: next.is_none() };
-    let link = next.map(|cursor| (LINK, query.0.link_to_next("/rejected-messages/replay", &cursor)));
-    Ok((AppendHeaders(link), Json(shape)).into_response())
+    let link = next_page("/rejected-messages/replay", &uri, next)?;
+    Ok((link, Json(shape)).into_response())
 }
 
-/// Discards a rejected message for good.
+/// Discards all rejected messages of a filter permanently.
+///
+/// For administrators. At least one of `reason`, `from` and `to` must be given. What does not fit
+/// into the time limit is left to the request that the `Link` header names.
+#[utoipa::path(
+    post, path = "/rejected-messages/discard", tag = "rejected messages", operation_id = "discardRejectedMessages",
+    params(FilterQuery),
+    responses((
+        status = OK, description = "How many are gone.", body = DiscardSummaryShape,
+        headers(("Link" = String, description = "Continues with the rest, if any is left: `<…>; rel=\"next\"`."))
+    ), Reauthentication)
+)]
+async fn discard_all(
+    State(rejected): Rejected,
+    AnyCaller(caller): AnyCaller,
+    State(HealthState { limits, .. }): State<HealthState>,
+    Query(query): Query<FilterQuery>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let within = limits.request / PART_OF_LIMIT;
+    let (filter, cursor) = query.filter()?;
+    let DiscardSummary { discarded, next } =
+        rejected.discard_all(&caller.user, filter, cursor, within, caller.sign_in).await?;
+    let shape = DiscardSummaryShape { discarded, complete: next.is_none() };
+    let link = next_page("/rejected-messages/discard", &uri, next)?;
+    Ok((link, Json(shape)).into_response())
+}
+
+/// Discards a rejected message permanently.
 ///
 /// For administrators.
 #[utoipa::path(
     delete, path = "/rejected-messages/{id}", tag = "rejected messages", operation_id = "discardRejectedMessage",
-    params(RejectedMessagePath), responses((status = NO_CONTENT, description = "The message is gone."))
+    params(RejectedMessagePath), responses((status = NO_CONTENT, description = "The message is gone."), Reauthentication)
 )]
 async fn discard(
     State(rejected): Rejected,
-    Caller(caller): Caller,
-    RejectedMessagePath(id): RejectedMessagePath,
+    AnyCaller(caller): AnyCaller,
+    Path(RejectedMessagePath { id }): Path<RejectedMessagePath>,
     _: NoParameters,
 ) -> Result<StatusCode, Problem> {
-    rejected.discard(&caller, id).await?;
+    rejected.discard(&caller.user, id, caller.sign_in).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Which rejected messages the client wants to see.
-struct ListQuery(Parameters);
+type Limit = Count<MAX_REJECTED_MESSAGES>;
 
-impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
-    type Rejection = Problem;
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only messages that were rejected for this reason.
+    #[serde(deserialize_with = "reason")]
+    #[param(value_type = ReasonCode, required = false)]
+    reason: Option<RejectionReason>,
+    /// Only messages received at this time or later.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only messages received before this time.
+    #[param(inline)]
+    to: Option<Moment>,
+    /// At most this many messages, with a `Link` to the next page while there are more. Without
+    /// `limit`: all, streamed.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// Where the page begins: opaque, from the `Link` of an earlier answer to the same request. Any
+    /// other is refused.
+    #[param(inline)]
+    cursor: Option<Cursor>,
+}
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        const KNOWN: [&str; 5] = ["reason", "from", "to", "limit", "cursor"];
-        Parameters::parse(parts.uri.query(), &KNOWN).map(Self)
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct FilterQuery {
+    /// Only messages that were rejected for this reason.
+    #[serde(deserialize_with = "reason")]
+    #[param(value_type = ReasonCode, required = false)]
+    reason: Option<RejectionReason>,
+    /// Only messages received at this time or later.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only messages received before this time.
+    #[param(inline)]
+    to: Option<Moment>,
+    /// Where to go on: opaque, from the `Link` of an earlier answer to the same request. Any other
+    /// is refused.
+    #[param(inline)]
+    cursor: Option<Cursor>,
+}
+
+impl FilterQuery {
+    fn filter(self) -> Result<(RejectedMessageFilter, Option<String>), Problem> {
+        let Self { reason, from, to, cursor } = self;
+        Ok((filter(reason, from, to)?, cursor.map(|Cursor(cursor)| cursor)))
     }
 }
 
-impl IntoParams for ListQuery {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let mut parameters = filter_parameters().to_vec();
-        parameters.extend([limit(MAX_REJECTED_MESSAGES, "messages"), cursor()]);
-        parameters
+/// Refuses a range that holds nothing.
+fn filter(
+    reason: Option<RejectionReason>,
+    from: Option<Moment>,
+    to: Option<Moment>,
+) -> Result<RejectedMessageFilter, Problem> {
+    let (from, to) = (from.map(|Moment(from)| from), to.map(|Moment(to)| to));
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        return Err(Problem::invalid("from", "must be before `to`"));
     }
+    Ok(RejectedMessageFilter { reason, from, to })
 }
 
-impl ListQuery {
-    fn request(&self) -> Result<RejectedMessageRequest, Problem> {
-        Ok(RejectedMessageRequest {
-            filter: filter(&self.0)?,
-            limit: self.0.count("limit", MAX_REJECTED_MESSAGES)?,
-            cursor: self.0.once("cursor")?.map(str::to_owned),
-        })
-    }
-}
-
-/// Which rejected messages the client wants to replay.
-struct ReplayQuery(Parameters);
-
-impl<S: Send + Sync> FromRequestParts<S> for ReplayQuery {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        const KNOWN: [&str; 4] = ["reason", "from", "to", "cursor"];
-        Parameters::parse(parts.uri.query(), &KNOWN).map(Self)
-    }
-}
-
-impl IntoParams for ReplayQuery {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let mut parameters = filter_parameters().to_vec();
-        parameters.push(cursor());
-        parameters
-    }
-}
-
-fn filter_parameters() -> [Parameter; 3] {
-    [
-        text_in_query::<ReasonCode>("reason", "Only those that were rejected for this reason."),
-        moment("from", "Only those received at this moment or later."),
-        moment("to", "Only those received before this moment."),
-    ]
-}
-
-fn filter(parameters: &Parameters) -> Result<RejectedMessageFilter, Problem> {
-    Ok(RejectedMessageFilter {
-        reason: parameters.once("reason")?.map(reason).transpose()?,
-        from: parameters.time("from")?,
-        to: parameters.time("to")?,
-    })
-}
-
-fn reason(code: &str) -> Result<RejectionReason, Problem> {
-    RejectionReason::from_code(code).ok_or_else(|| {
+fn reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RejectionReason>, D::Error> {
+    let reason = RejectionReason::from_code(&String::deserialize(deserializer)?);
+    reason.map(Some).ok_or_else(|| {
         let codes = RejectionReason::ALL.map(|reason| format!("`{}`", reason.code()));
-        Problem::invalid("reason", &format!("must be one of {}", codes.join(", ")))
+        D::Error::custom(format!("must be one of {}", codes.join(", ")))
     })
 }

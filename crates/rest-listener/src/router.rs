@@ -1,42 +1,52 @@
-use axum::Router;
-use axum::middleware::{from_fn_with_state, map_request};
+//! Puts all endpoints together: the router, and the document of the REST contract.
 
-use crate::openapi::Endpoints;
+use std::sync::LazyLock;
+
+use axum::Router;
+
+use crate::middleware::{AllowedOrigins, layered};
+use crate::openapi::{Endpoints, document};
+use crate::state::{HealthState, RestState};
 use crate::{
-    AllowedOrigins, HealthState, RestState, docs, edge, experiments, health, measure_types, measures, page,
-    rejected_messages, scientists_experiments, users,
+    api_tokens, docs, experiments, flags, health, measure_types, measures, page, publishers,
+    rejected_messages, scientists_experiments, sensors, users,
 };
 
-/// All endpoints, as a service that has an answer to every request. Routes are written without a trailing
-/// slash; with one, a path reaches the same route.
-/// Pages of the given origins may read the answers.
+/// All endpoints within the middleware. Pages of the given origins may read the answers.
 pub fn router(state: RestState, origins: AllowedOrigins) -> Router {
     let health = state.health.clone();
-    within_edge(endpoints().into_router().merge(page::router()).with_state(state), health, origins)
+    let routes = endpoints().into_router().merge(page::router()).with_state(state);
+    layered(routes, health, origins)
 }
 
-/// Only `/health/`, for a process that does not run the REST listener and has to be looked after all the same.
+/// Only `/health/`, for a process without REST listener.
 pub fn health_router(state: HealthState) -> Router {
-    within_edge(health::routes(state.clone()), state, AllowedOrigins::default())
+    let routes = health::endpoints::<HealthState>().into_router().with_state(state.clone());
+    layered(routes, state, AllowedOrigins::default())
 }
 
-fn within_edge(routes: Router, health: HealthState, origins: AllowedOrigins) -> Router {
-    let HealthState { metrics, trusted_proxies, .. } = health;
-    let edge_state = edge::EdgeState { origins, metrics, trusted_proxies };
-    let routes = routes.fallback(edge::no_such_path).layer(map_request(edge::note_route));
-    // Around the routes instead of in them, because it changes the path before they are looked for.
-    Router::new().fallback_service(routes).layer(from_fn_with_state(edge_state, edge::edge))
+/// The document as text: `/api.yaml`, `api.yaml` and the output of `mymonit openapi`.
+pub fn openapi_yaml() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        // A document made of text and numbers always becomes YAML.
+        document(&endpoints()).to_yaml().unwrap_or_default()
+    });
+    &TEXT
 }
 
-/// All endpoints, in the order in which the document lists them.
-pub(crate) fn endpoints() -> Endpoints {
+/// All endpoints, in the order of the document.
+fn endpoints() -> Endpoints {
     Endpoints::default()
         .merge(users::endpoints())
+        .merge(api_tokens::endpoints())
         .merge(experiments::endpoints())
         .merge(scientists_experiments::endpoints())
         .merge(measures::endpoints())
         .merge(measure_types::endpoints())
+        .merge(publishers::endpoints())
+        .merge(sensors::endpoints())
+        .merge(flags::endpoints())
         .merge(rejected_messages::endpoints())
         .merge(health::endpoints())
-        .merge(docs::endpoints())
+        .merge(docs::endpoints(openapi_yaml))
 }

@@ -1,4 +1,4 @@
-//! `/scientists-experiments/`: who may read which experiment.
+//! `/scientists-experiments/`: which scientists may read which experiments.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
+use mymonit_model::User;
 use mymonit_services::ExperimentService;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::routes;
@@ -16,9 +17,10 @@ use utoipa_axum::routes;
 use crate::caller::Caller;
 use crate::created::Created;
 use crate::error::Problem;
+use crate::json;
 use crate::openapi::{Conflict, Endpoints, ExperimentIdNumber, UserIdText};
-use crate::path::{AssociationPath, encoded};
-use crate::query::NoParameters;
+use crate::path::{AssociationPath, ExperimentPath, Path};
+use crate::query::{NoParameters, encoded};
 use crate::users::UserShape;
 
 type Experiments = State<Arc<dyn ExperimentService>>;
@@ -26,9 +28,9 @@ type Experiments = State<Arc<dyn ExperimentService>>;
 pub(crate) fn endpoints() -> Endpoints {
     Endpoints::default()
         .guarded(routes!(list))
+        .guarded(routes!(scientists, replace))
         .guarded(routes!(associate, dissociate))
         .with_schema::<AssociationShape>()
-        .with_schema::<ScientistsShape>()
 }
 
 /// The scientists by the number of their experiment.
@@ -60,7 +62,21 @@ struct ScientistsShape {
     users: Vec<UserShape>,
 }
 
-/// An association that was made.
+impl From<Vec<User>> for ScientistsShape {
+    fn from(users: Vec<User>) -> Self {
+        Self { users: users.into_iter().map(UserShape::from).collect() }
+    }
+}
+
+/// The whole set of an experiment's scientists.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ScientistIds, example = json!({"user_ids": ["S001", "S002"]}))]
+struct ScientistIdsShape {
+    #[schema(value_type = Vec<UserIdText>)]
+    user_ids: Vec<String>,
+}
+
+/// A new association.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Association)]
 struct AssociationShape {
@@ -89,6 +105,41 @@ async fn list(
     Ok(Json(by_experiment))
 }
 
+/// Lists the scientists of an experiment.
+///
+/// For administrators.
+#[utoipa::path(
+    get, path = "/scientists-experiments/{experiment_id}", tag = "associations", operation_id = "listScientists",
+    params(ExperimentPath), responses((status = OK, description = "The scientists.", body = ScientistsShape))
+)]
+async fn scientists(
+    State(experiments): Experiments,
+    Caller(caller): Caller,
+    Path(ExperimentPath { experiment_id }): Path<ExperimentPath>,
+    _: NoParameters,
+) -> Result<Json<ScientistsShape>, Problem> {
+    Ok(Json(experiments.scientists(&caller, experiment_id).await?.into()))
+}
+
+/// Replaces the scientists of an experiment, all at once.
+///
+/// For administrators. Who is not among them is no longer associated. Only scientists can be
+/// associated.
+#[utoipa::path(
+    put, path = "/scientists-experiments/{experiment_id}", tag = "associations", operation_id = "replaceScientists",
+    params(ExperimentPath), request_body = ScientistIdsShape,
+    responses((status = OK, description = "The scientists as they are now.", body = ScientistsShape))
+)]
+async fn replace(
+    State(experiments): Experiments,
+    Caller(caller): Caller,
+    Path(ExperimentPath { experiment_id }): Path<ExperimentPath>,
+    _: NoParameters,
+    json::Json(ScientistIdsShape { user_ids }): json::Json<ScientistIdsShape>,
+) -> Result<Json<ScientistsShape>, Problem> {
+    Ok(Json(experiments.replace_scientists(&caller, experiment_id, &user_ids).await?.into()))
+}
+
 /// Associates a scientist with an experiment.
 ///
 /// For administrators. Only scientists can be associated.
@@ -99,7 +150,7 @@ async fn list(
 async fn associate(
     State(experiments): Experiments,
     Caller(caller): Caller,
-    AssociationPath { experiment_id, user_id }: AssociationPath,
+    Path(AssociationPath { experiment_id, user_id }): Path<AssociationPath>,
     _: NoParameters,
 ) -> Result<Created<AssociationShape>, Problem> {
     let (experiment, user) = experiments.associate(&caller, experiment_id, &user_id).await?;
@@ -119,7 +170,7 @@ async fn associate(
 async fn dissociate(
     State(experiments): Experiments,
     Caller(caller): Caller,
-    AssociationPath { experiment_id, user_id }: AssociationPath,
+    Path(AssociationPath { experiment_id, user_id }): Path<AssociationPath>,
     _: NoParameters,
 ) -> Result<StatusCode, Problem> {
     experiments.dissociate(&caller, experiment_id, &user_id).await?;

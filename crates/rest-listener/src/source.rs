@@ -1,23 +1,20 @@
-//! Where a request comes from, for the auditor.
+//! The source address of a request, for the audit log.
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use ipnet::IpNet;
 use thiserror::Error;
 
-/// The address at the other end of a request's connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
-/// The proxies whose `X-Forwarded-For` is believed; none unless said so, since a client can write there what it likes.
+/// The proxies whose `X-Forwarded-For` is trusted; none by default, since a client can send any.
 ///
-/// From text: addresses and networks (`10.0.0.7`, `172.16.0.0/12`, `::1`), with commas between them.
+/// From text: addresses and networks (`10.0.0.7`, `172.16.0.0/12`, `::1`), separated by commas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies(Arc<[IpNet]>);
 
-/// A text that names no addresses.
+/// A text that is no list of addresses and networks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("addresses and networks such as `10.0.0.7,172.16.0.0/12`")]
 pub struct InvalidProxies;
@@ -36,8 +33,8 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// The address that a request comes from: that of the peer, or, if the peer is a trusted proxy, the one from which
-    /// that took it, and so on through a chain of them. What stands further left was written by somebody else.
+    /// The address of the peer or, if that is a trusted proxy, the address that the proxy appended,
+    /// and so on. Addresses further left are not trusted.
     pub(crate) fn source(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut source = peer.to_canonical();
         let values = headers.get_all("x-forwarded-for").iter().rev();

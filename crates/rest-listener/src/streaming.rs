@@ -1,225 +1,215 @@
-//! A reading on its way to the client.
+//! A stream of chunks as a document.
 //!
-//! The next portion is read from the database while the present one is encoded and sent, and no more than
-//! that one: a client that reads slowly slows the reading down, and memory stays flat. A client that goes
-//! away drops the body, which ends the reading, also while the database works on it. A failure on the way
-//! becomes an error of the body, so that the connection breaks instead of ending a document that is not whole.
+//! The next chunk is read while the present one is encoded and sent, and no further one, so a slow
+//! client slows the reading down. A client that disconnects drops the body, which ends the
+//! reading. A failure becomes an error of the body, so that the connection breaks instead of ending
+//! an incomplete document.
 
 mod compression;
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, StreamExt};
 use http::header::CONTENT_ENCODING;
 use mymonit_services::ServiceError;
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 use tracing::{Instrument, Span};
 
-use crate::encoder::Encoder;
 pub(crate) use compression::Coding;
-use compression::{Compressed, Compressor};
+use compression::{Output, PIECE, WORTHWHILE};
 
-/// Bytes after which a piece of the document is handed on.
-const CHUNK: usize = 64 * 1024;
-/// Room for the item that reaches [`CHUNK`], so that the buffer need not grow for it.
-const CHUNK_CAPACITY: usize = CHUNK + 1024;
+/// Chunks that are read from the database as they are asked for.
+pub(crate) type Chunks<T> = BoxStream<'static, Result<T, ServiceError>>;
 
-/// Portions of a reading, read from the database as they are asked for.
-pub(crate) type Pages<T> = BoxStream<'static, Result<Vec<T>, ServiceError>>;
+/// Writes the records of chunks.
+pub(crate) trait Encoder: Send + 'static {
+    /// Some records.
+    type Chunk: Send + 'static;
 
-/// The items of `pages` as a document, compressed if that is worth while.
+    /// Writes what precedes the first record.
+    fn begin(&mut self, out: &mut Vec<u8>);
+    /// Writes the record of that index in the chunk; `false` if the chunk has no such record.
+    fn record(&mut self, chunk: &Self::Chunk, index: usize, out: &mut Vec<u8>) -> Result<bool, ServiceError>;
+    /// Writes what follows the last record; without it the document is incomplete.
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ServiceError>;
+    /// Takes note that the document cannot be completed.
+    fn fail(&mut self) {}
+}
+
+/// The body of an answer, compressed if it is worthwhile, with its `Content-Encoding`.
 ///
 /// # Errors
-/// What the first portion says, while there still is a status to say it with.
+/// Those of the first chunk, while the status is not sent yet.
 pub(crate) async fn document<E: Encoder>(
-    mut pages: Pages<E::Item>,
+    mut chunks: Chunks<E::Chunk>,
     encoder: E,
     coding: Option<Coding>,
-) -> Result<Encoded, ServiceError> {
-    let first = pages.next().await.transpose()?.unwrap_or_default();
-    // Most readings have one portion. Nothing is waited for to learn that.
-    let rest = match pages.next().now_or_never() {
-        Some(None) => Rest::Nothing,
-        second => Rest::Ahead(read_ahead(stream::iter(second.flatten()).chain(pages).boxed())),
-    };
-    Ok(Document::new(encoder, first, rest).into_body(coding))
-}
-
-/// A document as the body of an answer.
-pub(crate) struct Encoded {
-    body: Body,
-    /// How it is compressed.
-    coding: Option<Coding>,
-}
-
-impl IntoResponse for Encoded {
-    fn into_response(self) -> Response {
-        let mut response = self.body.into_response();
-        if let Some(coding) = self.coding {
-            response.headers_mut().insert(CONTENT_ENCODING, coding.header());
-        }
-        response
+) -> Result<Response, ServiceError> {
+    let mut document = Document { encoder, chunk: None, index: 0, rest: None, out: Output::new(coding) };
+    document.encoder.begin(&mut document.out.text);
+    match chunks.next().await.transpose() {
+        Ok(first) => document.chunk = first,
+        Err(error) => return Err(document.failed(error)),
     }
+    // Most readings have one chunk, which is known without waiting.
+    match chunks.next().now_or_never() {
+        Some(None) => {}
+        second => document.rest = Some(read_ahead(stream::iter(second.flatten()).chain(chunks).boxed())),
+    }
+    document.fill()?;
+    let is_whole = document.chunk.is_none() && document.rest.is_none();
+    if is_whole {
+        document.end()?;
+    }
+    if is_whole && document.out.text.len() < WORTHWHILE {
+        return Ok(Body::from(document.out.text).into_response());
+    }
+    let encoding = document.out.encoding().map(|encoding| (CONTENT_ENCODING, encoding));
+    let body = match is_whole {
+        // With a `Content-Length`.
+        true => Body::from(document.out.end().map_err(|error| ServiceError::Internal(Arc::new(error)))?),
+        false => Body::from_stream(stream::try_unfold(Some(document), |document| async move {
+            match document {
+                Some(document) => document.piece().await.map(Some),
+                None => Ok(None),
+            }
+        })),
+    };
+    Ok((AppendHeaders(encoding), body).into_response())
 }
 
-/// What the reading task hands on.
-enum Portion<T> {
-    Items(Vec<T>),
-    /// There is no more. Said in words, because a channel that just closes may also mean that the task died.
-    End,
-    Failed(ServiceError),
-}
+/// A chunk, an error, or `None` at the end: a channel that is merely closed means that the task
+/// panicked.
+type Next<T> = Option<Result<T, ServiceError>>;
 
-fn read_ahead<T: Send + 'static>(pages: Pages<T>) -> mpsc::Receiver<Portion<T>> {
+fn read_ahead<T: Send + 'static>(chunks: Chunks<T>) -> mpsc::Receiver<Next<T>> {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(read(pages, sender).instrument(Span::current()));
+    tokio::spawn(read(chunks, sender).instrument(Span::current()));
     receiver
 }
 
-async fn read<T>(mut pages: Pages<T>, sender: mpsc::Sender<Portion<T>>) {
-    // A place is taken before the portion is read, so that only one is ever read ahead.
+async fn read<T>(mut chunks: Chunks<T>, sender: mpsc::Sender<Next<T>>) {
+    // A place is reserved before the chunk is read, so that only one is read ahead.
     while let Ok(place) = sender.reserve().await {
-        let page = tokio::select! {
+        let chunk = tokio::select! {
             biased;
             () = sender.closed() => return,
-            page = pages.next() => page,
+            chunk = chunks.next() => chunk,
         };
-        match page {
-            Some(Ok(items)) => place.send(Portion::Items(items)),
-            Some(Err(error)) => return place.send(Portion::Failed(error)),
-            None => return place.send(Portion::End),
+        let is_last = !matches!(chunk, Some(Ok(_)));
+        place.send(chunk);
+        if is_last {
+            return;
         }
     }
 }
 
-/// Why a document was not sent to its end.
+/// Why a document is incomplete.
 #[derive(Debug, Error)]
 pub(crate) enum BrokenDocument {
     #[error("the reading failed on the way")]
-    Failed(#[source] ServiceError),
-    #[error("the task that read died")]
-    Died,
-    #[error("it could not be compressed")]
-    NotCompressed(#[source] std::io::Error),
-}
-
-/// What comes after the portion in hand.
-enum Rest<T> {
-    Nothing,
-    Ahead(mpsc::Receiver<Portion<T>>),
-    /// The document has been ended, or broken off.
-    Over,
+    Failed(#[from] ServiceError),
+    #[error("the task that reads panicked")]
+    Panicked,
+    #[error("compression failed")]
+    Compression(#[from] std::io::Error),
 }
 
 struct Document<E: Encoder> {
     encoder: E,
-    items: std::vec::IntoIter<E::Item>,
-    rest: Rest<E::Item>,
-    out: Vec<u8>,
+    /// The current chunk.
+    chunk: Option<E::Chunk>,
+    /// Its next record.
+    index: usize,
+    /// The chunks after that one, if there are any.
+    rest: Option<mpsc::Receiver<Next<E::Chunk>>>,
+    out: Output,
 }
 
 impl<E: Encoder> Document<E> {
-    fn new(mut encoder: E, first: Vec<E::Item>, rest: Rest<E::Item>) -> Self {
-        let mut out = Vec::with_capacity(CHUNK_CAPACITY.min(128 + first.len() * 128));
-        encoder.begin(&mut out);
-        Self { encoder, items: first.into_iter(), rest, out }
-    }
-
-    /// A document that is whole in its first piece gets a `Content-Length` with it.
-    fn into_body(mut self, coding: Option<Coding>) -> Encoded {
-        self.fill();
-        if self.items.as_slice().is_empty() && matches!(self.rest, Rest::Nothing) {
-            self.encoder.end(&mut self.out);
-            let worthwhile = coding.filter(|_| self.out.len() >= compression::WORTHWHILE);
-            return match worthwhile.and_then(|coding| Some((coding, coding.compress(&self.out).ok()?))) {
-                Some((coding, compressed)) => Encoded { body: compressed.into(), coding: Some(coding) },
-                None => Encoded { body: self.out.into(), coding: None },
-            };
-        }
-        match coding.and_then(|coding| Some((coding, Compressor::new(coding).ok()?))) {
-            Some((coding, compressor)) => {
-                Encoded { body: Body::from_stream(Compressed::new(self, compressor)), coding: Some(coding) }
-            }
-            None => Encoded { body: Body::from_stream(self), coding: None },
-        }
-    }
-
-    /// Encodes what is in hand, up to one piece.
-    fn fill(&mut self) {
-        while self.out.len() < CHUNK
-            && let Some(item) = self.items.next()
+    /// Encodes the current chunk, up to one piece.
+    fn fill(&mut self) -> Result<(), ServiceError> {
+        while self.out.text.len() < PIECE
+            && let Some(chunk) = &self.chunk
         {
-            self.encoder.item(&item, &mut self.out);
+            match self.encoder.record(chunk, self.index, &mut self.out.text) {
+                Ok(true) => self.index += 1,
+                Ok(false) => (self.chunk, self.index) = (None, 0),
+                Err(error) => return Err(self.failed(error)),
+            }
         }
+        Ok(())
     }
 
-    fn piece(&mut self) -> Poll<Option<Result<Bytes, BrokenDocument>>> {
-        let piece = std::mem::replace(&mut self.out, Vec::with_capacity(CHUNK_CAPACITY));
-        Poll::Ready(Some(Ok(piece.into())))
-    }
-
-    fn broken(&mut self, why: BrokenDocument) -> Poll<Option<Result<Bytes, BrokenDocument>>> {
-        self.rest = Rest::Over;
-        Poll::Ready(Some(Err(why)))
-    }
-}
-
-impl<E: Encoder> Stream for Document<E> {
-    type Item = Result<Bytes, BrokenDocument>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
+    /// The next piece, and the document unless that was the last one.
+    async fn piece(mut self) -> Result<(Bytes, Option<Self>), BrokenDocument> {
         loop {
-            this.fill();
-            if this.out.len() >= CHUNK {
-                return this.piece();
-            }
-            let portion = match &mut this.rest {
-                Rest::Over => return Poll::Ready(None),
-                Rest::Nothing => {
-                    this.encoder.end(&mut this.out);
-                    this.rest = Rest::Over;
-                    return this.piece();
+            self.fill()?;
+            if self.out.text.len() >= PIECE {
+                match self.out.piece()? {
+                    Some(piece) => return Ok((piece, Some(self))),
+                    None => continue,
                 }
-                Rest::Ahead(portions) => match portions.poll_recv(context) {
-                    Poll::Ready(portion) => portion,
-                    // The client need not wait for what is there.
-                    Poll::Pending if !this.out.is_empty() => return this.piece(),
-                    Poll::Pending => return Poll::Pending,
-                },
+            }
+            let Some(rest) = &mut self.rest else {
+                self.end()?;
+                return Ok((self.out.end()?, None));
             };
-            match portion {
-                Some(Portion::Items(items)) => this.items = items.into_iter(),
-                Some(Portion::End) => this.rest = Rest::Nothing,
-                Some(Portion::Failed(error)) => return this.broken(BrokenDocument::Failed(error)),
-                None => return this.broken(BrokenDocument::Died),
+            let next = match rest.try_recv() {
+                Ok(next) => Some(next),
+                // The client need not wait for what is encoded.
+                Err(TryRecvError::Empty) if self.out.holds_back() => {
+                    return Ok((self.out.flush()?, Some(self)));
+                }
+                Err(_) => rest.recv().await,
+            };
+            match next {
+                Some(Some(Ok(chunk))) => self.chunk = Some(chunk),
+                Some(Some(Err(error))) => return Err(self.failed(error).into()),
+                Some(None) => self.rest = None,
+                None => {
+                    self.encoder.fail();
+                    return Err(BrokenDocument::Panicked);
+                }
             }
         }
+    }
+
+    /// Encodes what follows the last record.
+    fn end(&mut self) -> Result<(), ServiceError> {
+        match self.encoder.end(&mut self.out.text) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn failed(&mut self, error: ServiceError) -> ServiceError {
+        self.encoder.fail();
+        error
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
-    /// As many empty portions as anybody wants, counted.
-    fn counted() -> (Pages<()>, Arc<AtomicUsize>) {
+    /// Any number of chunks, counted.
+    fn counted() -> (Chunks<()>, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let counter = count.clone();
-        let pages = stream::repeat_with(move || {
+        let chunks = stream::repeat_with(move || {
             counter.fetch_add(1, Ordering::SeqCst);
-            Ok(Vec::new())
+            Ok(())
         });
-        (pages.boxed(), count)
+        (chunks.boxed(), count)
     }
 
     /// Lets all other tasks run as far as they come.
@@ -230,20 +220,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_portion_is_read_ahead_and_the_next_when_it_is_taken() {
-        let (pages, count) = counted();
-        let mut portions = read_ahead(pages);
+    async fn one_chunk_is_read_ahead_and_the_next_when_it_is_taken() {
+        let (chunks, count) = counted();
+        let mut rest = read_ahead(chunks);
         for taken in 1..5 {
             others_run().await;
             assert_eq!(count.load(Ordering::SeqCst), taken);
-            assert!(matches!(portions.recv().await, Some(Portion::Items(_))));
+            assert!(matches!(rest.recv().await, Some(Some(Ok(())))));
         }
     }
 
     #[tokio::test]
     async fn nothing_is_read_for_a_client_that_has_left() {
-        let (pages, count) = counted();
-        drop(read_ahead(pages));
+        let (chunks, count) = counted();
+        drop(read_ahead(chunks));
         others_run().await;
         assert_eq!(count.load(Ordering::SeqCst), 0);
     }

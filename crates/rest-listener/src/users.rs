@@ -1,23 +1,27 @@
-//! `/users/`: who may sign in.
+//! `/users/`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
+use axum::response::Response;
+use http::{StatusCode, Uri};
 use mymonit_model::User;
-use mymonit_services::{UserDraft, UserProfileDraft, UserService};
+use mymonit_services::{MAX_LISTED, UserDraft, UserProfileDraft, UserService};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use crate::caller::Caller;
+use crate::caller::{AnyCaller, Caller};
 use crate::created::Created;
 use crate::error::Problem;
 use crate::json::{self, present};
-use crate::openapi::{Conflict, EmailText, Endpoints, PersonNameText, RoleName, UserIdText, UsernameText};
-use crate::path::{UserPath, encoded};
-use crate::query::NoParameters;
+use crate::openapi::{
+    Conflict, EmailText, Endpoints, Paged, PersonNameText, Reauthentication, RoleName, UserIdText,
+    UsernameText,
+};
+use crate::path::{Path, UserPath};
+use crate::query::{Count, Cursor, NoParameters, Query, Search, encoded, list_request, listed};
 
 type Users = State<Arc<dyn UserService>>;
 
@@ -28,7 +32,7 @@ pub(crate) fn endpoints() -> Endpoints {
         .guarded(routes!(one, update, erase))
 }
 
-/// Somebody who may sign in.
+/// A person who may sign in.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserShape {
@@ -56,7 +60,7 @@ impl From<User> for UserShape {
     }
 }
 
-/// A user to be made.
+/// A new user.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewUser, example = json!({
     "user_id": "S003", "name": "Lise Meitner", "username": "Vq3hJz0sT9cYw2LmK8nRb5XdPeG1",
@@ -83,7 +87,7 @@ impl From<NewUserShape> for UserDraft {
     }
 }
 
-/// A user as it shall be from now on. `user_id` and `role`, where given, must be the stored ones.
+/// The new state of a user. `user_id` and `role`, if present, must equal the stored ones.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = UserUpdate, example = json!({
     "user_id": "S001", "name": "Peter W. Higg", "username": "uJayGH994iVa2TY5auSNYZoUpwk1",
@@ -104,25 +108,44 @@ struct UserUpdateShape {
     role: Option<String>,
 }
 
-/// Lists all users.
+type Limit = Count<MAX_LISTED>;
+
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only users that have this text in id, name, username or e-mail address, in whatever case.
+    #[param(inline)]
+    search: Option<Search>,
+    /// At most this many users, with a `Link` to the next page while there are more. Without
+    /// `limit`: all.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// Where the page begins: opaque, from the `Link` of an earlier answer to the same request. Any
+    /// other is refused.
+    #[param(inline)]
+    cursor: Option<Cursor>,
+}
+
+/// Lists users, without the erased ones.
 ///
 /// For administrators.
 #[utoipa::path(
-    get, path = "/users/", tag = "users", operation_id = "listUsers",
-    responses((status = OK, description = "All users but the erased ones.", body = [UserShape]))
+    get, path = "/users/", tag = "users", operation_id = "listUsers", params(ListQuery),
+    responses(Paged<UserShape>)
 )]
 async fn list(
     State(users): Users,
     Caller(caller): Caller,
-    _: NoParameters,
-) -> Result<Json<Vec<UserShape>>, Problem> {
-    let users = users.list(&caller).await?;
-    Ok(Json(users.into_iter().map(UserShape::from).collect()))
+    Query(ListQuery { search, limit, cursor }): Query<ListQuery>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    listed::<_, UserShape>("/users/", &uri, users.list(&caller, list_request(search, limit, cursor)).await?)
 }
 
 /// Adds a user.
 ///
-/// For administrators. The id cannot be one that an erased user had.
+/// For administrators. The id of an erased user cannot be used again.
 #[utoipa::path(
     post, path = "/users/", tag = "users", operation_id = "createUser", request_body = NewUserShape,
     responses(Created<UserShape>, Conflict)
@@ -137,18 +160,18 @@ async fn create(
     Ok(Created { location: format!("/users/{}", encoded(user.user_id.as_str())), thing: user.into() })
 }
 
-/// Shows the caller's own record.
+/// Returns the caller's own record.
 #[utoipa::path(
     get, path = "/users/me", tag = "users", operation_id = "getOwnUser",
-    responses((status = OK, description = "The user whom the token stands for.", body = UserShape))
+    responses((status = OK, description = "The user of the token.", body = UserShape))
 )]
-async fn me(Caller(caller): Caller, _: NoParameters) -> Json<UserShape> {
-    Json(caller.into())
+async fn me(AnyCaller(caller): AnyCaller, _: NoParameters) -> Json<UserShape> {
+    Json(caller.user.into())
 }
 
-/// Shows a user.
+/// Returns a user.
 ///
-/// For administrators and the user. To other scientists every id is forbidden, whether there is such a user or not.
+/// For administrators and the user. To other scientists every id is forbidden, known or not.
 #[utoipa::path(
     get, path = "/users/{user_id}", tag = "users", operation_id = "getUser", params(UserPath),
     responses((status = OK, description = "The user.", body = UserShape))
@@ -156,46 +179,47 @@ async fn me(Caller(caller): Caller, _: NoParameters) -> Json<UserShape> {
 async fn one(
     State(users): Users,
     Caller(caller): Caller,
-    UserPath(user_id): UserPath,
+    Path(UserPath { user_id }): Path<UserPath>,
     _: NoParameters,
 ) -> Result<Json<UserShape>, Problem> {
     Ok(Json(users.get(&caller, &user_id).await?.into()))
 }
 
-/// Replaces what can change of a user.
+/// Updates a user.
 ///
-/// For administrators and the user; `username` is changed by administrators only. Takes what GET gave.
+/// For administrators and the user; `username` is changed by administrators only. Takes what GET
+/// returned.
 #[utoipa::path(
     put, path = "/users/{user_id}", tag = "users", operation_id = "updateUser", params(UserPath),
     request_body = UserUpdateShape,
-    responses((status = OK, description = "The user as it is now.", body = UserShape), Conflict)
+    responses((status = OK, description = "The updated user.", body = UserShape), Conflict, Reauthentication)
 )]
 async fn update(
     State(users): Users,
-    Caller(caller): Caller,
-    UserPath(user_id): UserPath,
+    AnyCaller(caller): AnyCaller,
+    Path(UserPath { user_id }): Path<UserPath>,
     _: NoParameters,
     json::Json(shape): json::Json<UserUpdateShape>,
 ) -> Result<Json<UserShape>, Problem> {
     let UserUpdateShape { user_id: given_id, name, username, email, role } = shape;
     let profile = UserProfileDraft { name: name.into(), username: username.into(), email: email.into() };
-    Ok(Json(users.update(&caller, &user_id, given_id, role, profile).await?.into()))
+    Ok(Json(users.update(&caller.user, &user_id, given_id, role, profile, caller.sign_in).await?.into()))
 }
 
-/// Erases a user for good.
+/// Erases a user permanently.
 ///
-/// For administrators and the user. Name, username, e-mail and associations are removed; the id stays, for audit, and
-/// cannot be used again. The last administrator cannot be erased.
+/// For administrators and the user. Name, username, e-mail and associations are removed. The id
+/// stays for audit and cannot be used again. The last administrator cannot be erased.
 #[utoipa::path(
     delete, path = "/users/{user_id}", tag = "users", operation_id = "eraseUser", params(UserPath),
-    responses((status = NO_CONTENT, description = "The personal data are gone."), Conflict)
+    responses((status = NO_CONTENT, description = "The personal data are gone."), Conflict, Reauthentication)
 )]
 async fn erase(
     State(users): Users,
-    Caller(caller): Caller,
-    UserPath(user_id): UserPath,
+    AnyCaller(caller): AnyCaller,
+    Path(UserPath { user_id }): Path<UserPath>,
     _: NoParameters,
 ) -> Result<StatusCode, Problem> {
-    users.erase(&caller, &user_id).await?;
+    users.erase(&caller.user, &user_id, caller.sign_in).await?;
     Ok(StatusCode::NO_CONTENT)
 }

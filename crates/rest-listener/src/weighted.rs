@@ -1,13 +1,13 @@
-//! Lists of a client's preferences with weights, as `Accept` and `Accept-Encoding` hold (RFC 9110 §12.4).
+//! Lists of preferences with weights, as in `Accept` and `Accept-Encoding` (RFC 9110 §12.4).
 
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// How much a client wants something, in thousandths; zero is not at all.
+/// The weight of a preference (RFC 9110), in thousandths; zero is refused.
 pub(crate) type Weight = u16;
 
-/// The elements of all headers of that name, each with its parameters and its weight. What is not written as
-/// RFC 9110 has it is left out. `None` where there is no such header, or nothing but empty ones.
+/// The elements of all headers of that name, each with its parameters and its weight. Malformed
+/// elements are skipped. `None` if the header is absent or empty.
 pub(crate) fn preferences(headers: &HeaderMap, name: HeaderName) -> Option<Vec<Preference>> {
     let values = headers.get_all(name);
     let elements: Vec<_> = values
@@ -42,7 +42,7 @@ fn preference(element: &str) -> Option<Preference> {
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
         if name == "q" {
             weight = thousandths(value)?;
-            // What follows is an extension that nobody has ever defined.
+            // Extensions follow, of which none is defined.
             break;
         }
         parameters.push((name, value.trim_matches('"').to_ascii_lowercase()));

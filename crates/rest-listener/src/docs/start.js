@@ -1,4 +1,4 @@
-// Shows the contract of this very service. The token that somebody enters stays in this page and goes with it.
+// Shows this service's contract. A token that is entered is kept in this page only.
 SwaggerUIBundle({
   url: "/api.yaml",
   dom_id: "#swagger-ui",

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder};
-use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Type};
+use utoipa::openapi::{
+    KnownFormat, Object, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, SchemaFormat, Type,
+};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::openapi::{ExperimentNameText, MeasureTypeNameText, StoredTimestamp, next_page, text_header};
+use crate::openapi::{
+    ExperimentNameText, MeasureTypeNameText, SensorNameText, StoredTimestamp, next_page, text_header,
+};
 
 /// A measure.
 #[derive(ToSchema)]
@@ -23,9 +27,13 @@ pub(super) struct MeasureShape {
     /// The number, in the unit of its measure type.
     #[schema(example = 120.0)]
     value: f64,
+    /// Not there for a measure without a sensor; empty then in CSV, null in Arrow.
+    #[schema(value_type = SensorNameText, required = false)]
+    sensor: String,
 }
 
-/// The measures of one type within one bin of time, as far as they lie between `from` and `to`.
+/// The measures of one type and sensor within one bin of time, as far as they lie between `from`
+/// and `to`.
 #[derive(ToSchema)]
 #[schema(as = Bin)]
 #[expect(dead_code, reason = "the document's face of what the encoders write")]
@@ -52,6 +60,9 @@ pub(super) struct BinShape {
     /// The standard deviation of these measures (of a population: divided by `count`).
     #[schema(minimum = 0, example = 9.887_365_675_446_62)]
     std: f64,
+    /// As in measures.
+    #[schema(value_type = SensorNameText, required = false)]
+    sensor: String,
 }
 
 /// Measures or bins, in every format.
@@ -74,7 +85,11 @@ impl IntoResponses for Readings {
             )
             .content("application/json", json())
             .content("application/x-ndjson", text("Objects as those of JSON, each on a line."))
-            .content("text/csv", text("A table (RFC 4180) whose header line names the same fields."));
+            .content("text/csv", text("A table (RFC 4180) whose header line names the same fields."))
+            .content(
+                "application/vnd.apache.arrow.stream",
+                binary("An Arrow IPC stream with the same fields: names as dictionaries, `timestamp` as `timestamp[ns, UTC]`, `count` as `uint64`, other numbers as `float64`. It ends with an end-of-stream marker."),
+            );
         BTreeMap::from([("200".to_owned(), response.build().into())])
     }
 }
@@ -83,6 +98,14 @@ fn json() -> Content {
     let array = |name| ArrayBuilder::new().items(Ref::from_schema_name(name));
     let either = AnyOfBuilder::new().item(array(MeasureShape::name())).item(array(BinShape::name()));
     ContentBuilder::new().schema(Some(Schema::from(either.build()))).build()
+}
+
+fn binary(description: &str) -> Content {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .description(Some(description));
+    ContentBuilder::new().schema(Some(Schema::from(schema.build()))).build()
 }
 
 fn text(description: &str) -> Content {

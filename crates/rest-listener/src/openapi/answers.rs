@@ -19,7 +19,7 @@ fn answer(status: &str, response: impl Into<RefOr<Response>>) -> Answers {
     BTreeMap::from([(status.to_owned(), response.into())])
 }
 
-/// The answer to what contradicts what is there.
+/// 409, which only some operations have.
 pub(crate) enum Conflict {}
 
 impl IntoResponses for Conflict {
@@ -28,7 +28,16 @@ impl IntoResponses for Conflict {
     }
 }
 
-/// The answer to what there is not.
+/// 403 of an operation that cannot be undone.
+pub(crate) enum Reauthentication {}
+
+impl IntoResponses for Reauthentication {
+    fn responses() -> Answers {
+        answer("403", Ref::from_response_name(refusals::name(Kind::ReauthenticationRequired)))
+    }
+}
+
+/// 404 of an operation without a token.
 pub(crate) enum NotFound {}
 
 impl IntoResponses for NotFound {
@@ -41,14 +50,14 @@ impl<T: ToSchema> IntoResponses for Created<T> {
     fn responses() -> Answers {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(T::name())));
         let response = ResponseBuilder::new()
-            .description("It is made; `Location` says where it is from now on.")
+            .description("Created; `Location` holds its path.")
             .header("Location", text_header("The path, percent-encoded."))
             .content("application/json", content.build());
         answer("201", response)
     }
 }
 
-/// Things in an array, page by page or all at once.
+/// An array, whole or in pages.
 pub(crate) struct Paged<T>(PhantomData<T>);
 
 impl<T: ToSchema> IntoResponses for Paged<T> {

@@ -4,30 +4,36 @@ use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::{parameters, refusals};
-use crate::RestState;
+use super::{refusals, request_id};
 use crate::error::Kind;
+use crate::methods;
+use crate::state::RestState;
 
-/// Endpoints, each in the router and in the document at once.
-#[derive(Default)]
-pub(crate) struct Endpoints {
-    router: Router<RestState>,
+/// Endpoints with their handlers and their documentation.
+pub(crate) struct Endpoints<S = RestState> {
+    router: Router<S>,
     paths: Paths,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
-impl Endpoints {
-    /// Adds the methods of a path that want a token.
-    pub(crate) fn guarded(self, routes: UtoipaMethodRouter<RestState>) -> Self {
+impl<S: Clone + Send + Sync + 'static> Default for Endpoints<S> {
+    fn default() -> Self {
+        Self { router: Router::new(), paths: Paths::default(), schemas: Vec::new() }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Endpoints<S> {
+    /// Adds the methods of a path that need a token.
+    pub(crate) fn guarded(self, routes: UtoipaMethodRouter<S>) -> Self {
         self.add(routes, guard)
     }
 
-    /// Adds the methods of a path that want none.
-    pub(crate) fn open(self, routes: UtoipaMethodRouter<RestState>) -> Self {
+    /// Adds the methods of a path that need no token.
+    pub(crate) fn open(self, routes: UtoipaMethodRouter<S>) -> Self {
         self.add(routes, |_, operation| operation.security = Some(Vec::new()))
     }
 
-    /// Adds those of another resource.
+    /// Adds the endpoints of another resource.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.router = self.router.merge(other.router);
         self.paths.merge(other.paths);
@@ -35,14 +41,14 @@ impl Endpoints {
         self
     }
 
-    /// Adds the schema of a type that only answers or parameters made by hand refer to.
+    /// Adds the schema of a type to which only hand-written answers or parameters refer.
     pub(crate) fn with_schema<T: ToSchema>(mut self) -> Self {
         self.schemas.push((T::name().into_owned(), T::schema()));
         T::schemas(&mut self.schemas);
         self
     }
 
-    pub(crate) fn into_router(self) -> Router<RestState> {
+    pub(crate) fn into_router(self) -> Router<S> {
         self.router
     }
 
@@ -56,12 +62,13 @@ impl Endpoints {
 
     fn add(
         mut self,
-        (schemas, paths, methods): UtoipaMethodRouter<RestState>,
+        (schemas, paths, methods): UtoipaMethodRouter<S>,
         complete: fn(&str, &mut Operation),
     ) -> Self {
         for (path, mut item) in paths.paths {
-            // The router knows a path by its spelling without a trailing slash.
-            self.router = self.router.route(path.trim_end_matches('/'), methods.clone());
+            let methods = methods::complete(methods.clone(), &allowed(&item));
+            // The middleware removes the trailing slash of a request's path.
+            self.router = self.router.route(path.trim_end_matches('/'), methods);
             for operation in operations(&mut item) {
                 complete(&path, operation);
                 name_request_id(operation);
@@ -73,12 +80,25 @@ impl Endpoints {
     }
 }
 
+/// The methods of a path; axum answers HEAD where there is GET.
+fn allowed(item: &PathItem) -> String {
+    let methods = [
+        ("GET, HEAD", item.get.is_some()),
+        ("POST", item.post.is_some()),
+        ("PUT", item.put.is_some()),
+        ("DELETE", item.delete.is_some()),
+    ];
+    let allowed: Vec<_> =
+        methods.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect();
+    allowed.join(", ")
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
 }
 
-/// Adds the refusals that an operation has because it wants a token, a thing of the path, or a body. Those that only
-/// some operations know, such as a conflict, stand at their handlers.
+/// Adds the refusals that follow from a token, a parameter in the path, or a body. Handlers
+/// document the others, such as a conflict.
 fn guard(path: &str, operation: &mut Operation) {
     let everywhere = [
         Kind::InvalidArgument,
@@ -95,17 +115,18 @@ fn guard(path: &str, operation: &mut Operation) {
     };
     for kind in everywhere.iter().chain(of_path).chain(of_body) {
         let refusal = Ref::from_response_name(refusals::name(*kind));
-        operation.responses.responses.insert(kind.status().as_str().to_owned(), refusal.into());
+        let status = kind.status().as_str().to_owned();
+        operation.responses.responses.entry(status).or_insert_with(|| refusal.into());
     }
 }
 
-/// Adds the request id, which may be given with every request and stands in every answer.
+/// Adds the request id to the parameters and to the answers.
 fn name_request_id(operation: &mut Operation) {
-    let given = Ref::new(format!("#/components/parameters/{}", parameters::X_REQUEST_ID));
+    let given = Ref::new(format!("#/components/parameters/{}", request_id::X_REQUEST_ID));
     operation.parameters.get_or_insert_default().push(RefOr::Ref(given));
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
-            response.headers.insert(parameters::X_REQUEST_ID.to_owned(), refusals::request_id().into());
+            response.headers.insert(request_id::X_REQUEST_ID.to_owned(), request_id::header().into());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every refusal as an answer that operations refer to.
+//! The documentation of errors, to which operations refer.
 
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -7,22 +7,22 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::schema::AllOfBuilder;
 use utoipa::openapi::{Object, ObjectBuilder, Ref, Response, ResponseBuilder, Schema, Type};
 
-use super::parameters::X_REQUEST_ID;
+use super::request_id;
 use super::schemas::one_of;
 use crate::error::{Kind, PROBLEM_JSON};
 
-/// A refusal (RFC 9457).
+/// An error (RFC 9457).
 #[derive(ToSchema)]
 #[schema(as = Problem)]
-#[expect(dead_code, reason = "the document's face of the problems that crate::error writes")]
+#[expect(dead_code, reason = "documents what crate::error writes")]
 pub(super) struct ProblemShape {
     /// The status of the answer.
     status: u16,
-    /// The status in words.
+    /// The reason phrase of the status.
     title: String,
-    /// What is wrong with this very request, naming the field or parameter; written for people.
+    /// What is wrong with this request, naming the field or parameter; for people.
     detail: String,
-    /// What kind of refusal this is; stable, written for programs.
+    /// The kind of error; stable, for programs.
     #[schema(schema_with = codes)]
     code: String,
 }
@@ -31,39 +31,29 @@ fn codes() -> Object {
     one_of(Kind::ALL.map(Kind::code))
 }
 
-/// The name of a refusal among the components.
-pub(super) fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::InvalidArgument => "InvalidArgument",
-        Kind::Unauthenticated => "Unauthenticated",
-        Kind::Forbidden => "Forbidden",
-        Kind::NotFound => "NotFound",
-        Kind::MethodNotAllowed => "MethodNotAllowed",
-        Kind::RequestTimeout => "RequestTimeout",
-        Kind::Conflict => "Conflict",
-        Kind::PayloadTooLarge => "PayloadTooLarge",
-        Kind::UnsupportedMediaType => "UnsupportedMediaType",
-        Kind::TooManyRequests => "TooManyRequests",
-        Kind::Unavailable => "Unavailable",
-        Kind::Internal => "Internal",
-    }
+/// The name among the components.
+pub(super) fn name(kind: Kind) -> String {
+    format!("{kind:?}")
 }
 
-/// When a refusal is given, and what one says.
+/// The description and an example of the detail.
 fn words(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::InvalidArgument => {
             ("Malformed JSON, or a field or parameter that is missing or wrong.", "`name` must not be blank")
         }
-        Kind::Unauthenticated => {
-            ("No token, or one that does not verify.", "the request needs a valid ID token")
-        }
+        Kind::Unauthenticated => ("No token, or one that is not valid.", "the request needs a valid token"),
         Kind::Forbidden => (
-            "The role does not allow it, or the token's user is not known here or was erased.",
+            "The role or the API token does not allow it, or the user of the ID token is not known here or was erased.",
             "only an administrator may do this",
         ),
+        Kind::ReauthenticationRequired => (
+            "As Forbidden; or the sign-in is longer ago than this service allows for what cannot be undone.",
+            "this needs a recent sign-in; sign in again, and repeat it with the new ID token",
+        ),
         Kind::NotFound => (
-            "No such thing; or an experiment that this scientist is not associated with, which looks the same.",
+            "No such thing; or an experiment that this scientist is not associated with, or that the API token may not read, \
+             which looks the same.",
             "there is no such experiment",
         ),
         Kind::MethodNotAllowed => (
@@ -71,22 +61,22 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
             "this path takes GET, HEAD, OPTIONS",
         ),
         Kind::RequestTimeout => ("The body did not arrive in time.", "the body did not arrive in time"),
-        Kind::Conflict => ("It contradicts what is there.", "`name` is in use by another experiment"),
+        Kind::Conflict => ("It conflicts with stored data.", "`name` is in use by another experiment"),
         Kind::PayloadTooLarge => ("The body is too large.", "a body may have at most 1048576 bytes"),
         Kind::UnsupportedMediaType => (
-            "The body is no JSON by its own account, or is compressed.",
+            "The media type of the body is not JSON, or the body is compressed.",
             "the body must be JSON in UTF-8, with `Content-Type: application/json`",
         ),
         Kind::TooManyRequests => ("Too many requests.", "too many requests"),
         Kind::Unavailable => {
-            ("The database or the signing keys are away for now.", "the service is unavailable for now")
+            ("The database or the signing keys are unavailable.", "the service is unavailable for now")
         }
         Kind::Internal => ("A defect; the log holds the cause.", "internal error"),
     }
 }
 
-/// All refusals by name.
-pub(super) fn all() -> impl Iterator<Item = (&'static str, Response)> {
+/// All errors by name.
+pub(super) fn all() -> impl Iterator<Item = (String, Response)> {
     Kind::ALL.into_iter().map(|kind| (name(kind), refusal(kind)))
 }
 
@@ -95,12 +85,11 @@ fn refusal(kind: Kind) -> Response {
     let content = ContentBuilder::new().schema(Some(schema(kind))).example(Some(example(kind))).build();
     let response = ResponseBuilder::new()
         .description(description)
-        .header(X_REQUEST_ID, request_id())
+        .header(request_id::X_REQUEST_ID, request_id::header())
         .content(PROBLEM_JSON, content);
     match kind {
-        Kind::Unauthenticated => {
-            response.header("WWW-Authenticate", header("How to ask: `Bearer`.", one_of(["Bearer"])))
-        }
+        Kind::Unauthenticated => response
+            .header("WWW-Authenticate", header("The authentication scheme: `Bearer`.", one_of(["Bearer"]))),
         Kind::TooManyRequests | Kind::Unavailable => response.header(
             "Retry-After",
             header(
@@ -120,7 +109,12 @@ fn refusal(kind: Kind) -> Response {
 /// A problem of that status and code.
 fn schema(kind: Kind) -> Schema {
     let status = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([kind.status().as_u16()]));
-    let fields = ObjectBuilder::new().property("status", status).property("code", one_of([kind.code()]));
+    let code = match kind {
+        // An operation may answer 403 for either reason.
+        Kind::ReauthenticationRequired => one_of([Kind::Forbidden, kind].map(Kind::code)),
+        _ => one_of([kind.code()]),
+    };
+    let fields = ObjectBuilder::new().property("status", status).property("code", code);
     AllOfBuilder::new().item(Ref::from_schema_name(ProblemShape::name())).item(fields).build().into()
 }
 
@@ -137,10 +131,4 @@ fn example(kind: Kind) -> Value {
 
 fn header(description: &str, schema: impl Into<Schema>) -> Header {
     HeaderBuilder::new().description(Some(description)).schema(Some(schema.into())).build()
-}
-
-/// The header with the request id in an answer.
-pub(super) fn request_id() -> Header {
-    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._-]{1,128}$"));
-    header("Names the request in each of its log lines.", schema)
 }

@@ -1,26 +1,28 @@
-//! What may stand in a field, as schemas whose numbers and lists are those of the types that check it.
+//! Schemas of fields, with the limits of the types that check them.
 
 use std::borrow::Cow;
 
 use mymonit_model::{
-    Email, ExperimentId, ExperimentName, MeasureTypeName, PersonName, Role, UserId, Username,
+    ApiTokenName, Description, Email, ExperimentId, ExperimentName, FlagReason, MeasureTypeId,
+    MeasureTypeName, PersonName, PublisherName, Quantity, Role, SensorName, UnitSymbol, UserId, Username,
 };
+use mymonit_services::MAX_API_TOKEN_EXPERIMENTS;
 use mymonit_services::message::RejectionReason;
-use utoipa::openapi::schema::{KnownFormat, SchemaFormat};
-use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, SchemaFormat, SchemaType};
+use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Control characters, which no text may hold.
-const CONTROL: &str = r"\x00-\x1f\x7f-\x9f";
-/// Unicode's white space, spelt out because `\s` is something else in every dialect of patterns.
+/// Control characters, also of the direction of text, which text must not contain.
+const CONTROL: &str = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069";
+/// Unicode's white space; `\s` differs between dialects of patterns.
 const SPACE: &str = r"\x20\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
-/// Text as specification §2 has it: not blank, no control characters; it is stored trimmed.
+/// Text: not blank, without control characters; stored trimmed.
 fn text(max_chars: usize) -> ObjectBuilder {
     text_but(&[], max_chars)
 }
 
-/// The same, but none of these words.
+/// Text, but none of these words.
 fn text_but(words: &[&str], max_chars: usize) -> ObjectBuilder {
     let words: Vec<_> = words.iter().map(|word| word.replace('.', r"\.")).collect();
     let not_these = match words.join("|") {
@@ -40,7 +42,7 @@ pub(crate) fn one_of<'a>(values: impl IntoIterator<Item = &'a str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values)).build()
 }
 
-/// Makes a type that stands for a schema of `components` and has no values.
+/// Defines a type without values that represents a schema of `components`.
 macro_rules! component {
     ($(#[doc = $doc:literal])+ $marker:ident is $name:literal: $schema:expr) => {
         $(#[doc = $doc])+
@@ -62,7 +64,8 @@ macro_rules! component {
 }
 
 component! {
-    /// The staff identification. It stays for audit when a user is erased, and cannot be used again then.
+    /// The staff identification. It stays for audit when a user is erased, and cannot be used
+    /// again.
     UserIdText is "UserId":
     text_but(&UserId::RESERVED, UserId::MAX_CHARS).examples(["S001"])
 }
@@ -94,12 +97,47 @@ component! {
 }
 
 component! {
-    /// The number that the system gave to an experiment.
+    /// The number of an experiment, assigned by the system.
     ExperimentIdNumber is "ExperimentId":
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(ExperimentId::MIN.get()))
         .maximum(Some(ExperimentId::MAX.get()))
+        .examples([1])
+}
+
+component! {
+    /// The number of an API token, assigned by the system.
+    ApiTokenIdNumber is "ApiTokenId":
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1_u64))
+        .maximum(Some(u64::MAX))
+        .examples([1])
+}
+
+component! {
+    /// The name of an API token, given by its user.
+    ApiTokenNameText is "ApiTokenName": text(ApiTokenName::MAX_CHARS).examples(["nightly plots"])
+}
+
+component! {
+    /// Experiments that the user may read; `null` for all of them.
+    ExperimentIds is "ExperimentIds":
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(Ref::from_schema_name(ExperimentIdNumber::name()))
+        .min_items(Some(1))
+        .max_items(Some(MAX_API_TOKEN_EXPERIMENTS))
+}
+
+component! {
+    /// The number of a rejected message.
+    RejectedMessageIdNumber is "RejectedMessageId":
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1_u64))
+        .maximum(Some(u64::MAX))
         .examples([1])
 }
 
@@ -110,8 +148,77 @@ component! {
 }
 
 component! {
-    /// The name of a measure type: one of the named SI derived units, and of those that were added.
+    /// What it is, in words; may be empty.
+    DescriptionText is "Description":
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(Description::MAX_CHARS))
+        .pattern(Some(format!("^[^{CONTROL}]*$")))
+        .examples(["since 2022, in hall 7"])
+}
+
+component! {
+    /// The number that the system gave to a measure type.
+    MeasureTypeIdNumber is "MeasureTypeId":
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(MeasureTypeId::MIN.get()))
+        .maximum(Some(MeasureTypeId::MAX.get()))
+        .examples([1])
+}
+
+component! {
+    /// The name of a measure type, unique, by which messages refer to it.
     MeasureTypeNameText is "MeasureTypeName": text(MeasureTypeName::MAX_CHARS).examples(["hertz"])
+}
+
+component! {
+    /// The name of a sensor, unique within its experiment.
+    SensorNameText is "SensorName":
+    text_but(&[".", ".."], SensorName::MAX_CHARS).examples(["thermometer-1"])
+}
+
+component! {
+    /// The name of a sensor; empty for measures without one.
+    SensorFilterText is "SensorFilter":
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(SensorName::MAX_CHARS))
+        .pattern(Some(format!("^[^{CONTROL}]*$")))
+        .examples(["thermometer-1"])
+}
+
+component! {
+    /// The number of a flag, assigned by the system.
+    FlagIdNumber is "FlagId":
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1_u64))
+        .maximum(Some(u64::MAX))
+        .examples([1])
+}
+
+component! {
+    /// Why measures are not to be used.
+    FlagReasonText is "FlagReason": text(FlagReason::MAX_CHARS).examples(["the lid was open"])
+}
+
+component! {
+    /// The symbol of a measure type. Messages may use it in place of the name while no other type
+    /// has it.
+    UnitSymbolText is "UnitSymbol": text(UnitSymbol::MAX_CHARS).examples(["Hz"])
+}
+
+component! {
+    /// What a measure type measures.
+    QuantityText is "Quantity": text(Quantity::MAX_CHARS).examples(["frequency"])
+}
+
+component! {
+    /// The name of a publisher: the broker account that is the `user-id` of its messages; at most
+    /// 255 bytes.
+    PublisherNameText is "PublisherName":
+    text_but(&PublisherName::RESERVED, PublisherName::MAX_BYTES).examples(["station-1"])
 }
 
 component! {
@@ -121,7 +228,7 @@ component! {
 }
 
 component! {
-    /// A moment in UTC with as many fractional digits as it needs, at most nine.
+    /// A time in UTC with as many fractional digits as it needs, at most nine.
     StoredTimestamp is "Timestamp":
     ObjectBuilder::new()
         .schema_type(Type::String)

@@ -1,5 +1,5 @@
-//! The files of the page, as `npm run build` in the folder `page` left them before this program was compiled. Beside each
-//! large one lie `.br` and `.gz`, compressed once and as well as can be.
+//! The files of the page, as `npm run build` in the folder `page` left them before this program was
+//! compiled. Beside each large one lie `.br` and `.gz`, compressed once and as well as can be.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -13,11 +13,11 @@ use crate::weighted::preferences;
 static BUILT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../page/dist");
 
 const INDEX: &str = "index.html";
-/// Stands where the page would be if it had been built.
+/// Served if the page was not built.
 const NO_PAGE: &[u8] = include_bytes!("no_page.html");
-/// Files whose names change with what they hold lie here.
+/// The folder of files with content hashes in their names.
 const NAMED_BY_CONTENT: &str = "assets/";
-/// The name in `Content-Encoding`, and how its files end; the better ones first.
+/// The name in `Content-Encoding` and the file extension; the better ones first.
 const CODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
 
 /// A file of the page.
@@ -28,7 +28,7 @@ pub(super) struct File<'a> {
     content: &'static [u8],
 }
 
-/// The file of that name, as it stands behind `/static/`.
+/// The file of that name below `/static/`.
 pub(super) fn find(name: &str) -> Option<File<'_>> {
     let media_type = media_type(name)?;
     let content = match BUILT.get_file(name) {
@@ -39,7 +39,7 @@ pub(super) fn find(name: &str) -> Option<File<'_>> {
     Some(File { name, media_type, content })
 }
 
-/// What the name says that the file is. Compressed files have no name of their own.
+/// The media type by extension. Compressed copies have none, so no client can ask for them by name.
 fn media_type(name: &str) -> Option<&'static str> {
     Some(match name.rsplit_once('.')?.1 {
         "css" => "text/css; charset=utf-8",
@@ -57,7 +57,7 @@ impl File<'_> {
         self.name.starts_with(NAMED_BY_CONTENT)
     }
 
-    /// The file in the best coding that the client takes, or that it has it already.
+    /// The file in the best coding that the client accepts, or 304 if the client has it.
     pub(super) fn answer(self, headers: &HeaderMap) -> Response {
         let (coding, content) = self.coded(headers);
         let tag = tag(content);
@@ -92,7 +92,7 @@ impl File<'_> {
     }
 }
 
-/// Differs wherever the content does.
+/// Changes with the content.
 fn tag(content: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);

@@ -2,11 +2,11 @@ use http::HeaderValue;
 
 use super::SignIn;
 
-/// Where Firebase's SDK signs users in, and where it renews their tokens.
+/// Where Firebase's SDK signs users in and renews their tokens.
 const FIREBASE: [&str; 2] = ["https://identitytoolkit.googleapis.com", "https://securetoken.googleapis.com"];
 
-/// What the page may do: run its own script, be styled by its own style sheet, and talk to this service and to where its
-/// users sign in. No text can become script or markup, wherever it comes from.
+/// Allows the page its own script and style, and requests to this service and to where its users
+/// sign in. No text can become script or markup.
 pub(super) fn content_security_policy(sign_in: &SignIn) -> HeaderValue {
     let elsewhere: Vec<&str> = match sign_in {
         SignIn::Evaluation(_) => Vec::new(),
@@ -22,6 +22,6 @@ pub(super) fn content_security_policy(sign_in: &SignIn) -> HeaderValue {
          trusted-types 'none'",
         connect.join(" ")
     );
-    // Origins are made of characters that a header takes.
+    // Origins consist of visible ASCII characters.
     HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
 }

@@ -1,5 +1,5 @@
-//! Who may have what the evaluation mode gives away without a token: programs on this machine, and this service's own
-//! page. A page from elsewhere that somebody happens to have open may not, in whatever way it asks.
+//! What the evaluation mode serves without a token is for programs on this machine and for this
+//! service's own page, not for other pages in the same browser.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -14,17 +14,17 @@ use crate::error::{Kind, Problem};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What a request says of the page that it comes from.
+/// The origin of a request.
 pub(super) struct SameOrigin {
     host: Option<Authority>,
-    /// Whether no page sent it, or one of the very origin that it asks.
+    /// Whether a program sent it, or a page of this origin.
     is_same: bool,
 }
 
 impl SameOrigin {
-    /// Refuses what another page sent, also one that had its name point here (DNS rebinding): it asks for its own
-    /// name, which is neither this machine's nor the one that the service was told to listen on. Addresses are no names, so
-    /// nobody can have them point elsewhere.
+    /// Refuses requests of other pages, also of one whose name was made to resolve to this machine
+    /// (DNS rebinding): its requests carry that name as host, neither an address nor a name of this
+    /// machine.
     pub(super) fn require(&self, own_host: &str) -> Result<(), Problem> {
         let is_ours = self.host.as_ref().is_some_and(|host| is_known(host.host(), own_host));
         if !is_ours {
@@ -34,7 +34,11 @@ impl SameOrigin {
                  REST_HOST holds",
             ));
         }
-        if self.is_same { Ok(()) } else { Err(Problem::new(Kind::Forbidden, "other pages may not ask this")) }
+        if self.is_same {
+            Ok(())
+        } else {
+            Err(Problem::new(Kind::Forbidden, "only this service's own page and programs may ask this"))
+        }
     }
 }
 
@@ -53,9 +57,9 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
         let host = parts.uri.authority().cloned().or(host);
         let is_same = match (parts.headers.contains_key(&SEC_FETCH_SITE), parts.headers.contains_key(ORIGIN))
         {
-            // `none`: typed by somebody, not sent by a page.
+            // `none`: typed into the address bar, not sent by a page.
             (true, _) => matches!(only(&parts.headers, &SEC_FETCH_SITE), Some("same-origin" | "none")),
-            // A browser that does not yet tell.
+            // An older browser.
             (false, true) => only(&parts.headers, &ORIGIN)
                 .and_then(|origin| origin.split_once("://"))
                 .is_some_and(|(_, origin)| host.as_ref().is_some_and(|host| host.as_str() == origin)),
@@ -65,7 +69,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
     }
 }
 
-/// The value of a header that stands there once.
+/// The value of a header that occurs once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
@@ -87,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn programs_and_the_own_page_are_let_in() {
+    async fn programs_and_the_own_page_are_accepted() {
         for host in [
             "127.0.0.1:5000",
             "localhost:5000",

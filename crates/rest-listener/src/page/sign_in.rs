@@ -6,16 +6,16 @@ use serde::Serialize;
 use thiserror::Error;
 use url::Url;
 
-/// How people sign in.
+/// How users sign in to the page.
 #[derive(Clone)]
 pub enum SignIn {
     /// With Firebase.
     Firebase(FirebaseProject),
-    /// By choosing who to be, in evaluation mode.
-    Evaluation(Arc<dyn EvaluationDoor>),
+    /// By choosing a user, in evaluation mode.
+    Evaluation(Arc<dyn EvaluationTokens>),
 }
 
-/// What a browser needs to know of a Firebase project; all of it is public.
+/// The public configuration of a Firebase project.
 #[derive(Debug, Clone)]
 pub struct FirebaseProject {
     pub(super) project_id: String,
@@ -23,7 +23,7 @@ pub struct FirebaseProject {
     pub(super) emulator: Option<String>,
 }
 
-/// Something that cannot be, with what is allowed instead.
+/// A wrong value; the message says what is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidFirebase {
     /// The API key.
@@ -35,11 +35,11 @@ pub enum InvalidFirebase {
 }
 
 impl FirebaseProject {
-    /// The project, the public API key of its web app, if it is known, and `host:port` of the emulator, if that is used
-    /// instead. The emulator takes any key.
+    /// `api_key` is the public key of the project's web app. `emulator` is `host:port` of the
+    /// Firebase Auth emulator, which takes any key.
     ///
     /// # Errors
-    /// If the key or the address can be none.
+    /// If the key or the address is malformed.
     pub fn new(
         project_id: &str,
         api_key: Option<&str>,
@@ -60,37 +60,38 @@ impl FirebaseProject {
     }
 }
 
-/// The origin at which a browser reaches that host and port, and nothing that is more than that.
+/// The origin of that host and port.
 fn origin(host: &str) -> Option<String> {
     let written = format!("http://{host}");
     let url = Url::parse(&written).ok()?;
     let origin = url.origin().ascii_serialization();
-    // A host name may hold characters that end a source in a content security policy, or stand for any host there.
+    // Other characters of a host name could end a source of the content security policy, or match
+    // any host.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     (origin.eq_ignore_ascii_case(&written) && host.bytes().all(is_plain)).then_some(origin)
 }
 
-/// Lets everybody in as whom they like: evaluation mode.
+/// The tokens of the evaluation mode, for any user and without a password.
 #[async_trait]
-pub trait EvaluationDoor: Send + Sync {
-    /// Whom somebody can be.
+pub trait EvaluationTokens: Send + Sync {
+    /// The users to choose from.
     ///
     /// # Errors
-    /// If storage is away.
+    /// If storage is unavailable.
     async fn users(&self) -> Result<Vec<EvaluationUser>, ServiceError>;
-    /// A token for that user; `None` if there is no such one.
+    /// A token of that user; `None` if the user is unknown.
     ///
     /// # Errors
-    /// If storage is away, or the token cannot be signed.
+    /// If storage is unavailable, or the token cannot be signed.
     async fn token(&self, user_id: &str) -> Result<Option<String>, ServiceError>;
 }
 
-/// Somebody one can be in evaluation mode.
+/// A user of the evaluation mode.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvaluationUser {
     /// The staff identification.
     pub user_id: String,
-    /// What the person is called.
+    /// The name of the person.
     pub name: String,
     /// The role's name.
     pub role: &'static str,

@@ -1,5 +1,5 @@
-//! A rejected message with its body as JSON. Bodies have any size and any content, so they are written piece by
-//! piece as the client takes them: what the memory holds is the body itself, and never its much longer JSON.
+//! A rejected message with its body as JSON. The JSON of a large body is written in chunks as the
+//! client reads it, so that memory holds the body alone.
 
 use std::convert::Infallible;
 use std::iter;
@@ -11,24 +11,24 @@ use bytes::Bytes;
 use futures::stream;
 use serde::Serialize;
 
-/// Bytes of the body in a piece; divisible by three, so that pieces of base64 put together are base64.
+/// Bytes of the body in a chunk; divisible by three, so that the concatenated base64 is valid.
 const PIECE: usize = 48 * 1024;
 
-/// The object `message` with the fields `body` and `body_encoding` added. Text that is UTF-8 is shown as it is,
-/// anything else in base64.
+/// The object `message` with the fields `body` and `body_encoding` added: UTF-8 as text, anything
+/// else in base64.
 pub(super) fn with_body<T: Serialize>(message: &T, body: Bytes) -> Body {
     let is_text = std::str::from_utf8(&body).is_ok();
     let is_short = body.len() <= PIECE;
     let (encoding, encode) =
         if is_text { ("utf-8", escaped as Encode) } else { ("base64", in_base64 as Encode) };
-    // Such a shape always becomes a JSON object.
+    // The serialisation of such a shape cannot fail.
     let mut head = serde_json::to_vec(message).unwrap_or_default();
     head.pop();
     head.extend_from_slice(format!(",\"body_encoding\":\"{encoding}\",\"body\":\"").as_bytes());
     let pieces = pieces(body, is_text).map(move |piece| Bytes::from(encode(&piece)));
     let whole = iter::once(Bytes::from(head)).chain(pieces).chain([Bytes::from_static(b"\"}")]);
     if is_short {
-        // In one piece the answer gets a `Content-Length`.
+        // In one chunk the answer gets a `Content-Length`.
         return Body::from(whole.flatten().collect::<Vec<_>>());
     }
     Body::from_stream(stream::iter(whole.map(Ok::<_, Infallible>)))
@@ -40,15 +40,15 @@ fn in_base64(piece: &[u8]) -> String {
     STANDARD.encode(piece)
 }
 
-/// Text as it stands between the quotes of a JSON string.
+/// Text escaped for a JSON string, without quotes.
 fn escaped(piece: &[u8]) -> String {
-    // Nothing is lost: the body is UTF-8, and no piece of it ends within a character.
+    // Lossless: the body is UTF-8, and no chunk ends within a character.
     let mut json = serde_json::to_string(&String::from_utf8_lossy(piece)).unwrap_or_default();
     json.pop();
     json.split_off(1.min(json.len()))
 }
 
-/// The body in pieces, which end between two characters if it is text.
+/// The body in chunks, which end between two characters if it is text.
 fn pieces(mut body: Bytes, is_text: bool) -> impl Iterator<Item = Bytes> {
     iter::from_fn(move || {
         let mut end = body.len().min(PIECE);

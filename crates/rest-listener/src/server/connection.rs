@@ -1,151 +1,119 @@
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request};
-use hyper::body::{Frame, Incoming, SizeHint};
+use http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::phase::{Phase, SharedPhase};
-use super::timed_stream::TimedStream;
-use super::{Limits, Stop};
-use crate::source::Peer;
+use super::clock::{Clock, Phase};
+use super::stream::ClientStream;
+use crate::limits::Limits;
 
-/// Bytes that wait for a client before no more of its answer is encoded, and the most that the head of a request may have:
-/// two pieces of a document, so that one is ready while the other is written. What hyper takes unless told otherwise is three
-/// times as much, for each client that reads slowly.
+/// Bytes that wait for a client before no more of its answer is encoded, and the limit of a
+/// request's head: two chunks of a document. hyper's default is three times as much for each slow
+/// client.
 const BUFFER: usize = 128 * 1024;
 
-/// Serves one connection to its end.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, stop: Stop) {
-    // Small answers must not wait for the acknowledgement of earlier ones. A socket that refuses is gone.
-    let _ = stream.set_nodelay(true);
-    let phase = SharedPhase::new();
-    let stream = TimedStream::new(stream, phase.clone(), limits, stop.drained.clone());
-    let asked = stop.asked.clone();
-    let service = service_fn(move |request| {
-        let answer = answer(request, peer, router.clone(), limits, phase.clone());
-        let asked = asked.clone();
-        async move {
-            let mut response = answer.await?;
-            if asked.is_cancelled() {
-                // The client's next request is for another process.
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok::<_, Infallible>(response)
+pub(super) struct Connection {
+    pub(super) peer: SocketAddr,
+    pub(super) router: Router,
+    pub(super) limits: Limits,
+    /// From now on each answer asks its client to close the connection.
+    pub(super) shutdown: CancellationToken,
+    /// From now on only open requests are waited for.
+    pub(super) drained: CancellationToken,
+}
+
+impl Connection {
+    /// Serves the connection to its end.
+    pub(super) async fn serve(self, stream: TcpStream, watcher: Watcher, _place: OwnedSemaphorePermit) {
+        // Small answers must not wait for the acknowledgement of earlier ones. An error means that
+        // the socket is closed.
+        let _ = stream.set_nodelay(true);
+        let clock = Clock::start();
+        let stream = ClientStream::new(stream, clock.clone(), self.limits.write_stall, self.drained.clone());
+        let service = service_fn(|request| self.answer(request, clock.clone()));
+        let connection = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            biased;
+            ended = watcher.watch(connection) => if let Err(error) = ended {
+                // The client left, or a document broke off, which the request's own log line
+                // reports.
+                tracing::debug!(error = %error, "connection ended early");
+            },
+            () = clock.overdue(self.limits) => {}
+            () = self.drained_with_half_a_request(&clock) => {}
         }
-    });
-    // The stream keeps the time, since hyper's own timer cannot tell half a request from none. That timer is
-    // set none the less: with it hyper asks the stream for the next request as soon as an answer has ended.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .max_buf_size(BUFFER)
-        .header_read_timeout(limits.keep_alive + limits.header_read)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.drained.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    }
+
+    /// hyper's graceful shutdown would wait for the rest of the request.
+    async fn drained_with_half_a_request(&self, clock: &Clock) {
+        self.drained.cancelled().await;
+        if clock.phase() != Phase::Headers {
+            pending().await
         }
-    };
-    if let Err(error) = ended {
-        // The client's doing, or a document that broke off, which the request's own line tells of.
-        tracing::debug!(error = %error, "a connection ended early");
     }
-}
 
-async fn answer(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    router: Router,
-    limits: Limits,
-    phase: SharedPhase,
-) -> Result<http::Response<AnswerBody>, Infallible> {
-    phase.begin(Phase::Answer);
-    let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
-    let mut request = request.map(|body| Body::new(AskedBody { body, is_read: is_read.clone() }));
-    request.extensions_mut().insert(limits);
-    request.extensions_mut().insert(Peer(peer.ip()));
-    let mut response = router.oneshot(request).await?;
-    if !is_read.load(Ordering::Acquire) {
-        // The rest of the body stands before the next request, and hyper closes the connection over it without a
-        // word. A proxy that was not told could send somebody else's request over it at that instant.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response.map(|body| AnswerBody { body, phase }))
-}
-
-/// The body of a request, which notes that it has been read to its end.
-struct AskedBody {
-    body: Incoming,
-    is_read: Arc<AtomicBool>,
-}
-
-impl HttpBody for AskedBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.is_read.store(true, Ordering::Release);
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        clock: Clock,
+    ) -> Result<Response<impl HttpBody<Data = Bytes, Error = axum::Error> + use<>>, Infallible> {
+        clock.begin(Phase::Answer);
+        let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+        let mut request = request.map(|body| watched(body, is_read.clone()));
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let mut response = self.router.clone().oneshot(request).await?;
+        // hyper silently closes a connection with an unread body. A proxy could use it for the next
+        // request.
+        if self.shutdown.is_cancelled() || !is_read.load(Ordering::Acquire) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let idle = IdleAfter(clock);
+        Ok(response.map(|body| {
+            body.map_frame(move |frame| {
+                let _with_the_body = &idle;
+                frame
+            })
+        }))
     }
 }
 
-/// The body of an answer, with whose end the connection becomes idle.
-struct AnswerBody {
-    body: Body,
-    phase: SharedPhase,
+/// The body of a request, which notes when it has been read to its end.
+fn watched(body: Incoming, is_read: Arc<AtomicBool>) -> Body {
+    if body.is_end_stream() {
+        return Body::new(body);
+    }
+    Body::new(body.with_trailers(async move {
+        is_read.store(true, Ordering::Release);
+        None
+    }))
 }
 
-impl Drop for AnswerBody {
+/// Dropped with the body of an answer; then the connection is idle.
+struct IdleAfter(Clock);
+
+impl Drop for IdleAfter {
     fn drop(&mut self) {
-        self.phase.begin(Phase::Idle);
-    }
-}
-
-impl HttpBody for AnswerBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.begin(Phase::Idle);
     }
 }

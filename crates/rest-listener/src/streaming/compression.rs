@@ -1,30 +1,27 @@
-//! Compressing a document on its way (RFC 9110 §8.4).
+//! Compresses a document (RFC 9110 §8.4).
 //!
-//! Compression and encryption together can give a secret away to somebody who sees the length of an answer and can
-//! put guesses into it (CRIME, BREACH). Only readings are compressed. They hold measures and names of one experiment,
-//! all of which the reader may see, and nothing of the request but its `format`; no token, and nothing of other
-//! users or experiments. So there is nothing to guess.
+//! Compression under encryption can reveal a secret to an observer who adds guesses to it and sees
+//! the length of the answer (CRIME, BREACH). Only readings are compressed. They hold measures and
+//! names of one experiment, which the reader may see, and of the request nothing but its `format`:
+//! no token, and nothing of other users or experiments.
 
 use std::io::{self, Write};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::Stream;
 use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 
-use super::BrokenDocument;
 use crate::weighted::{Weight, preferences};
 
-/// Bytes below which nothing is gained: they fit into one packet of the network anyway.
+/// Bytes after which a piece of the document is handed on.
+pub(super) const PIECE: usize = 64 * 1024;
+/// Bytes below which compression gains nothing: they fit into one packet of the network.
 pub(super) const WORTHWHILE: usize = 1_400;
 /// Bytes after which compressed data are handed on.
-const CHUNK: usize = 16 * 1024;
-/// What is lost in size by the fastest level of each is little beside what it gains in time: readings are
-/// repetitive.
+const COMPRESSED_PIECE: usize = 16 * 1024;
+/// Readings are repetitive: higher levels save little space and take much time.
 const ZSTD_LEVEL: i32 = 1;
 
 /// How a document is compressed.
@@ -59,140 +56,101 @@ impl Coding {
             Self::Gzip => weight_of("gzip").max(weight_of("x-gzip")),
         }
     }
-
-    /// The name in `Content-Encoding`.
-    pub(super) const fn header(self) -> HeaderValue {
-        match self {
-            Self::Zstd => HeaderValue::from_static("zstd"),
-            Self::Gzip => HeaderValue::from_static("gzip"),
-        }
-    }
-
-    /// A whole document, compressed.
-    pub(super) fn compress(self, document: &[u8]) -> io::Result<Vec<u8>> {
-        let mut compressor = Compressor::new(self)?;
-        compressor.write(document)?;
-        compressor.end()?;
-        Ok(compressor.take())
-    }
 }
 
-/// Compresses what is written to it.
-pub(super) enum Compressor {
+/// The text of a document in transit, compressed if the client accepts that.
+pub(super) struct Output {
+    /// What has been written since the last piece.
+    pub(super) text: Vec<u8>,
+    compressor: Option<Compressor>,
+    /// Whether the compressor has text that it has not given out.
+    is_pending: bool,
+}
+
+enum Compressor {
     Gzip(GzEncoder<Vec<u8>>),
     Zstd(zstd::Encoder<'static, Vec<u8>>),
 }
 
-impl Compressor {
-    /// Fails only where there is no memory for it.
-    pub(super) fn new(coding: Coding) -> io::Result<Self> {
-        Ok(match coding {
-            Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
-            Coding::Zstd => Self::Zstd(zstd::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
+impl Output {
+    /// Without compression also where there is no memory for it.
+    pub(super) fn new(coding: Option<Coding>) -> Self {
+        let compressor = coding.and_then(|coding| match coding {
+            Coding::Gzip => Some(Compressor::Gzip(GzEncoder::new(Vec::new(), Compression::fast()))),
+            Coding::Zstd => zstd::Encoder::new(Vec::new(), ZSTD_LEVEL).ok().map(Compressor::Zstd),
+        });
+        Self { text: Vec::with_capacity(4 * 1024), compressor, is_pending: false }
+    }
+
+    /// The `Content-Encoding`.
+    pub(super) fn encoding(&self) -> Option<HeaderValue> {
+        self.compressor.as_ref().map(|compressor| match compressor {
+            Compressor::Zstd(_) => HeaderValue::from_static("zstd"),
+            Compressor::Gzip(_) => HeaderValue::from_static("gzip"),
         })
     }
 
-    fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Gzip(gzip) => gzip.write_all(piece),
-            Self::Zstd(zstd) => zstd.write_all(piece),
-        }
+    pub(super) fn holds_back(&self) -> bool {
+        self.is_pending || !self.text.is_empty()
     }
 
-    /// Gives out all that came in.
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Gzip(gzip) => gzip.flush(),
-            Self::Zstd(zstd) => zstd.flush(),
-        }
+    /// Takes what is to be handed on of the text, if it is enough.
+    pub(super) fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        self.compress()?;
+        let is_enough = self.compressor.as_mut().is_none_or(|it| it.compressed().len() >= COMPRESSED_PIECE);
+        Ok(is_enough.then(|| self.take()))
     }
 
-    /// Ends the document, which is not whole otherwise.
-    fn end(&mut self) -> io::Result<()> {
-        match self {
-            Self::Gzip(gzip) => gzip.try_finish(),
-            Self::Zstd(zstd) => zstd.do_finish(),
+    /// Takes all that has been written.
+    pub(super) fn flush(&mut self) -> io::Result<Bytes> {
+        self.compress()?;
+        match &mut self.compressor {
+            Some(Compressor::Gzip(gzip)) => gzip.flush()?,
+            Some(Compressor::Zstd(zstd)) => zstd.flush()?,
+            None => {}
         }
+        self.is_pending = false;
+        Ok(self.take())
     }
 
-    fn out(&mut self) -> &mut Vec<u8> {
+    /// Takes the rest. Without it compressed text is incomplete.
+    pub(super) fn end(&mut self) -> io::Result<Bytes> {
+        self.compress()?;
+        match &mut self.compressor {
+            Some(Compressor::Gzip(gzip)) => gzip.try_finish()?,
+            Some(Compressor::Zstd(zstd)) => zstd.do_finish()?,
+            None => {}
+        }
+        Ok(self.take())
+    }
+
+    fn compress(&mut self) -> io::Result<()> {
+        match &mut self.compressor {
+            Some(Compressor::Gzip(gzip)) => gzip.write_all(&self.text)?,
+            Some(Compressor::Zstd(zstd)) => zstd.write_all(&self.text)?,
+            None => return Ok(()),
+        }
+        self.text.clear();
+        self.is_pending = true;
+        Ok(())
+    }
+
+    fn take(&mut self) -> Bytes {
+        match &mut self.compressor {
+            Some(compressor) => std::mem::take(compressor.compressed()),
+            // With room for the record that completes the piece.
+            None => std::mem::replace(&mut self.text, Vec::with_capacity(PIECE + 1024)),
+        }
+        .into()
+    }
+}
+
+impl Compressor {
+    fn compressed(&mut self) -> &mut Vec<u8> {
         match self {
             Self::Gzip(gzip) => gzip.get_mut(),
             Self::Zstd(zstd) => zstd.get_mut(),
         }
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        std::mem::take(self.out())
-    }
-}
-
-/// The pieces of a document, compressed. Whatever breaks the document off breaks this off as well, without an end
-/// that would make it look whole.
-pub(super) struct Compressed<S> {
-    pieces: S,
-    compressor: Compressor,
-    /// Whether something came in that has not been given out.
-    holds_back: bool,
-    is_over: bool,
-}
-
-impl<S> Compressed<S> {
-    pub(super) const fn new(pieces: S, compressor: Compressor) -> Self {
-        Self { pieces, compressor, holds_back: false, is_over: false }
-    }
-
-    fn broken(&mut self, why: BrokenDocument) -> Poll<Option<Result<Bytes, BrokenDocument>>> {
-        self.is_over = true;
-        Poll::Ready(Some(Err(why)))
-    }
-
-    /// Notes what came in, or that nothing did for now or ever, and tells whether to hand something on.
-    fn advance(&mut self, next: &Poll<Option<Bytes>>) -> io::Result<bool> {
-        match next {
-            Poll::Ready(Some(piece)) => {
-                self.compressor.write(piece)?;
-                self.holds_back = true;
-                return Ok(self.compressor.out().len() >= CHUNK);
-            }
-            Poll::Ready(None) => {
-                self.compressor.end()?;
-                self.is_over = true;
-            }
-            // The client need not wait for what is there.
-            Poll::Pending if self.holds_back => {
-                self.compressor.flush()?;
-                self.holds_back = false;
-            }
-            Poll::Pending => {}
-        }
-        Ok(!self.compressor.out().is_empty())
-    }
-}
-
-impl<S> Stream for Compressed<S>
-where
-    S: Stream<Item = Result<Bytes, BrokenDocument>> + Unpin,
-{
-    type Item = Result<Bytes, BrokenDocument>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        while !this.is_over {
-            let next = match Pin::new(&mut this.pieces).poll_next(context) {
-                Poll::Ready(Some(Err(error))) => return this.broken(error),
-                Poll::Ready(Some(Ok(piece))) => Poll::Ready(Some(piece)),
-                Poll::Ready(None) => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            };
-            match this.advance(&next) {
-                Err(error) => return this.broken(BrokenDocument::NotCompressed(error)),
-                Ok(true) => return Poll::Ready(Some(Ok(this.compressor.take().into()))),
-                Ok(false) if next.is_pending() => return Poll::Pending,
-                Ok(false) => {}
-            }
-        }
-        Poll::Ready(None)
     }
 }
 

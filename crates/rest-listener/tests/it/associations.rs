@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::site::{Site, Who};
 
@@ -55,4 +55,53 @@ async fn associations_are_the_administrators_matter() {
     site.get("/scientists-experiments/", Who::Peter).await.problem(403, "forbidden");
     site.post_nothing("/scientists-experiments/2/S001", Who::Peter).await.problem(403, "forbidden");
     site.delete("/scientists-experiments/1/S001", Who::Peter).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn the_scientists_of_an_experiment_are_replaced_whole() {
+    let site = Site::start().await;
+    let peter = site.get("/users/S001", Who::Admin).await.json();
+    let katie = site.get("/users/S002", Who::Admin).await.json();
+    assert_eq!(site.get("/scientists-experiments/1", Who::Admin).await.json(), json!({"users": [peter]}));
+    let put = async |user_ids: Value| {
+        site.put("/scientists-experiments/1", Who::Admin, &json!({"user_ids": user_ids})).await
+    };
+    let both = put(json!(["S002", "S001", "S002"])).await;
+    assert_eq!((both.status.as_u16(), both.json()), (200, json!({"users": [peter, katie]})));
+    assert_eq!(site.get("/scientists-experiments/1", Who::Admin).await.json(), both.json());
+    for wrong in [json!(["S001", "S999"]), json!(["A001"]), json!(["me"]), json!([""])] {
+        put(wrong).await.names("user_ids");
+    }
+    for wrong in [json!(null), json!("S001"), json!({}), json!([1])] {
+        put(wrong).await.problem(400, "invalid_argument");
+    }
+    site.put("/scientists-experiments/1", Who::Admin, &json!({})).await.names("user_ids");
+    assert_eq!(site.get("/scientists-experiments/1", Who::Admin).await.json(), both.json());
+    assert_eq!(put(json!([])).await.json(), json!({"users": []}));
+    site.get("/measures/1", Who::Peter).await.problem(404, "not_found");
+    let none = json!({"user_ids": []});
+    site.put("/scientists-experiments/9", Who::Admin, &none).await.problem(404, "not_found");
+    site.put("/scientists-experiments/x", Who::Admin, &none).await.names("experiment_id");
+    site.put("/scientists-experiments/1", Who::Peter, &none).await.problem(403, "forbidden");
+    site.get("/scientists-experiments/9", Who::Admin).await.problem(404, "not_found");
+    site.get("/scientists-experiments/1", Who::Peter).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn the_experiments_of_a_user_are_for_administrators_and_the_user() {
+    let site = Site::start().await;
+    let own = site.get("/experiments/", Who::Peter).await.json();
+    for who in [Who::Admin, Who::Peter] {
+        assert_eq!(site.get("/users/S001/experiments", who).await.json(), own);
+    }
+    assert_eq!(site.get("/users/A001/experiments", Who::Admin).await.json(), json!([]));
+    site.get("/users/S999/experiments", Who::Admin).await.problem(404, "not_found");
+    for id in ["S002", "S999"] {
+        site.get(&format!("/users/{id}/experiments"), Who::Peter).await.problem(403, "forbidden");
+    }
+    site.put("/experiments/1", Who::Admin, &json!({"name": "vibrations", "archived": true})).await;
+    assert_eq!(site.get("/users/S001/experiments", Who::Admin).await.json(), json!([]));
+    let archived = site.get("/users/S001/experiments?archived=only&search=VIBRA&limit=1", Who::Admin).await;
+    assert_eq!(archived.json()[0]["experiment_id"], 1);
+    assert!(archived.headers.get("link").is_none());
 }

@@ -3,14 +3,19 @@ use reqwest::header::AUTHORIZATION;
 
 use crate::site::{Site, Who, finish};
 
-/// Every endpoint that wants a token, each with good and with bad input.
-const PROTECTED: [(&str, &str); 17] = [
+/// Every endpoint that requires a token, each with good and with bad input.
+const PROTECTED: [(&str, &str); 22] = [
     ("GET", "/users/"),
     ("POST", "/users/"),
     ("GET", "/users/me"),
     ("GET", "/users/S001"),
     ("PUT", "/users/S001"),
     ("DELETE", "/users/S001"),
+    ("GET", "/users/me/tokens/"),
+    ("POST", "/users/me/tokens/"),
+    ("DELETE", "/users/me/tokens/x"),
+    ("GET", "/users/S001/tokens/"),
+    ("DELETE", "/users/S001/tokens/1"),
     ("GET", "/experiments/"),
     ("POST", "/experiments/"),
     ("GET", "/experiments/1"),
@@ -29,7 +34,7 @@ fn method(name: &str) -> Method {
 }
 
 #[tokio::test]
-async fn who_has_no_valid_token_learns_nothing_but_that() {
+async fn an_invalid_token_reveals_nothing_else() {
     let site = Site::start().await;
     for (name, path) in PROTECTED {
         for who in [Who::Nobody, Who::Forger] {
@@ -43,7 +48,7 @@ async fn who_has_no_valid_token_learns_nothing_but_that() {
 }
 
 #[tokio::test]
-async fn without_signing_keys_or_database_nobody_can_be_judged_for_now() {
+async fn without_signing_keys_or_database_authentication_is_unavailable() {
     let site = Site::start().await;
     site.get("/users/me", Who::Unjudged).await.problem(503, "unavailable");
     site.set_away(true);

@@ -29,6 +29,9 @@ impl Operation {
         self.path
             .replace("{experiment_id}", "1")
             .replace("{user_id}", "S001")
+            .replace("{token_id}", "1")
+            .replace("{flag_id}", "1")
+            .replace("{measure_type_id}", "1")
             .replace("{id}", "1")
             .replace("{file}", "start.js")
     }
@@ -68,6 +71,25 @@ fn the_committed_document_is_the_one_of_the_code() {
 }
 
 #[test]
+fn every_reference_of_the_document_is_to_something_in_it() {
+    fn collect(value: &Value, references: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                references.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|value| collect(value, references));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
+            _ => {}
+        }
+    }
+    let (document, mut references) = (document(), BTreeSet::new());
+    collect(&document, &mut references);
+    assert!(references.len() > 20, "{references:?}");
+    references.retain(|to| to.strip_prefix('#').is_none_or(|to| document.pointer(to).is_none()));
+    assert!(references.is_empty(), "{references:?}");
+}
+
+#[test]
 fn every_operation_has_an_id_of_its_own_a_summary_and_a_tag_that_is_explained() {
     let document = document();
     let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
@@ -89,17 +111,17 @@ async fn every_path_takes_the_methods_of_the_document_and_no_others() {
     for (path, methods) in documented {
         let answer = finish(site.request(Method::OPTIONS, &path, Who::Nobody)).await;
         assert_eq!(answer.status, 204, "{path}");
-        // Those that every path has, or that has GET, stand before all endpoints.
+        // Codes of every path, or of every GET, precede those of all endpoints.
         let allowed =
             answer.header("allow").split(", ").filter(|method| !["HEAD", "OPTIONS"].contains(method));
         assert_eq!(allowed.map(str::to_owned).collect::<BTreeSet<_>>(), methods, "{path}");
     }
 }
 
-/// Axum cannot tell its routes, so this makes sure that none comes in but together with its document. What only the page
-/// asks for, which is of the same build, is no contract.
+/// Axum cannot list its routes, so this checks that each is added with its document.
+/// Paths that only the page uses are not part of the contract.
 #[test]
-fn no_route_comes_into_the_router_but_with_its_document() {
+fn no_route_is_registered_without_its_document() {
     fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -118,7 +140,7 @@ fn no_route_comes_into_the_router_but_with_its_document() {
 }
 
 #[tokio::test]
-async fn every_operation_wants_a_token_unless_the_document_says_otherwise() {
+async fn every_operation_requires_a_token_unless_the_document_says_otherwise() {
     let site = Site::start().await;
     for operation in operations() {
         let Operation { path, method, value } = &operation;
@@ -135,7 +157,7 @@ async fn every_operation_wants_a_token_unless_the_document_says_otherwise() {
 }
 
 #[tokio::test]
-async fn every_operation_knows_the_parameters_of_the_document_and_no_others() {
+async fn every_operation_accepts_exactly_the_parameters_of_the_document() {
     let site = Site::start().await;
     for operation in operations().iter().filter(|operation| !operation.is_open()) {
         let Operation { path, method, value } = operation;
@@ -166,7 +188,7 @@ fn assert_is_example(document: &Value, name: &str, answer: &Answer) {
 }
 
 #[tokio::test]
-async fn refusals_say_what_their_examples_in_the_document_say() {
+async fn refusals_equal_their_examples_in_the_document() {
     let limits = Limits { body_read: Duration::from_millis(50), ..patient() };
     let (site, document) = (Site::start().await, document());
     let name = json!({"name": "x"});

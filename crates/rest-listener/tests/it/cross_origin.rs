@@ -68,7 +68,7 @@ async fn a_page_of_a_configured_origin_may_read_answers_and_refusals_and_no_othe
 }
 
 #[tokio::test]
-async fn a_browser_is_told_beforehand_what_a_path_takes() {
+async fn a_preflight_lists_what_a_path_accepts() {
     let site = Site::start_for(patient(), AllowedOrigins::new([PAGE]).unwrap()).await;
     let answer = preflight(&site, "/users/S001", PAGE).await;
     assert_eq!(answer.status, 204);

@@ -9,7 +9,7 @@ use crate::site::{PATIENCE, Site};
 
 #[test]
 fn a_lack_of_file_descriptors_is_survived() {
-    // In a process of its own, since the limit is one of processes.
+    // In a separate process, since the limit is per process.
     let output = Command::new("sh")
         .args(["-c", "ulimit -n 64 && exec \"$0\" --exact descriptors::within_64_descriptors --ignored"])
         .arg(std::env::current_exe().unwrap())
@@ -31,7 +31,7 @@ async fn within_64_descriptors() {
     let mut raw = RawClient::connect(&site).await;
     raw.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let refused = async {
-        while !log.text().contains("cannot accept connections for now") {
+        while !log.text().contains("accept failed") {
             tokio::task::yield_now().await;
         }
     };

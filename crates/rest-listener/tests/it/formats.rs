@@ -1,3 +1,6 @@
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_ipc::reader::StreamReader;
 use reqwest::Method;
 
 use crate::site::{Answer, Site, Who, finish};
@@ -5,6 +8,7 @@ use crate::site::{Answer, Site, Who, finish};
 const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv; charset=utf-8; header=present";
+const ARROW: &str = "application/vnd.apache.arrow.stream";
 
 async fn accepting(site: &Site, path: &str, accept: &str) -> Answer {
     finish(site.request(Method::GET, path, Who::Peter).header("accept", accept)).await
@@ -21,6 +25,8 @@ async fn a_format_is_chosen_by_parameter_or_by_accept() {
         ("&format=json", "text/csv", JSON),
         ("&format=ndjson", "image/png", NDJSON),
         ("&format=csv", "application/json", CSV),
+        ("", ARROW, ARROW),
+        ("&format=arrow", "application/json", ARROW),
     ] {
         let answer = accepting(&site, &format!("/measures/1?limit=1{parameter}"), accept).await;
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, media_type), "{accept}");
@@ -34,7 +40,7 @@ async fn a_format_that_there_is_not_is_named() {
     accepting(&site, "/measures/1", "image/png").await.names("Accept");
     accepting(&site, "/measures/1?format=xml", "*/*").await.names("format");
     accepting(&site, "/measures/1?format=csv&format=csv", "*/*").await.names("format");
-    // Who may not read learns nothing of formats.
+    // Formats are checked only for those who may read.
     let refused = site.request(Method::GET, "/measures/1", Who::Admin).header("accept", "text/csv");
     finish(refused).await.problem(403, "forbidden");
 }
@@ -45,15 +51,15 @@ async fn csv_is_a_table_with_a_header_line_to_keep_as_a_file() {
     let answer = site.get("/measures/1?format=csv&limit=2", Who::Peter).await;
     assert_eq!(
         answer.text,
-        "experiment,measure_type,timestamp,value\r\n\
-         device-vibrations,hertz,2022-04-06T07:09:00Z,120.0\r\n\
-         device-vibrations,hertz,2022-04-06T07:08:00Z,105.0\r\n"
+        "experiment,measure_type,timestamp,value,sensor\r\n\
+         device-vibrations,hertz,2022-04-06T07:09:00Z,120.0,\r\n\
+         device-vibrations,hertz,2022-04-06T07:08:00Z,105.0,\r\n"
     );
     assert_eq!(answer.header("content-disposition"), "attachment; filename=\"measures-1.csv\"");
     assert_eq!(answer.header("content-length"), answer.text.len().to_string());
     assert!(answer.header("link").contains("format=csv"));
     let empty = site.get("/measures/2?format=csv", Who::Katie).await;
-    assert_eq!(empty.text, "experiment,measure_type,timestamp,value\r\n");
+    assert_eq!(empty.text, "experiment,measure_type,timestamp,value,sensor\r\n");
 }
 
 #[tokio::test]
@@ -72,7 +78,7 @@ async fn ndjson_has_the_objects_of_json_on_lines() {
 #[tokio::test]
 async fn head_answers_with_the_headers_of_get_and_no_body() {
     let site = Site::start().await;
-    for query in ["", "?format=csv", "?window=5m&format=ndjson", "?limit=2"] {
+    for query in ["", "?format=csv", "?format=arrow", "?window=5m&format=ndjson", "?limit=2"] {
         let path = format!("/measures/1{query}");
         let get = site.get(&path, Who::Peter).await;
         let head = finish(site.request(Method::HEAD, &path, Who::Peter)).await;
@@ -82,5 +88,34 @@ async fn head_answers_with_the_headers_of_get_and_no_body() {
         {
             assert_eq!(head.headers.get(name), get.headers.get(name), "{name} of {path}");
         }
+    }
+}
+
+#[tokio::test]
+async fn arrow_holds_the_measures_of_json_and_is_a_file_of_its_own_kind() {
+    let site = Site::start().await;
+    let json = site.get("/measures/1", Who::Peter).await.json();
+    let response = site.request(Method::GET, "/measures/1?format=arrow", Who::Peter).send().await.unwrap();
+    let disposition = response.headers()["content-disposition"].to_str().unwrap();
+    assert_eq!(disposition, "attachment; filename=\"measures-1.arrows\"");
+    let document = response.bytes().await.unwrap();
+    let reader = StreamReader::try_new(&document[..], None).unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    let values =
+        batches.iter().flat_map(|batch| batch["value"].as_primitive::<Float64Type>().values().to_vec());
+    let expected = json.as_array().unwrap().iter().map(|measure| measure["value"].as_f64().unwrap());
+    assert!(values.eq(expected));
+}
+
+#[tokio::test]
+async fn an_empty_arrow_stream_has_a_schema() {
+    let site = Site::start().await;
+    for (query, columns) in [("", 5), ("&window=5m", 9)] {
+        let path = format!("/measures/2?format=arrow{query}");
+        let response = site.request(Method::GET, &path, Who::Katie).send().await.unwrap();
+        let document = response.bytes().await.unwrap();
+        let mut reader = StreamReader::try_new(&document[..], None).unwrap();
+        assert_eq!(reader.schema().fields().len(), columns);
+        assert!(reader.next().is_none());
     }
 }

@@ -41,7 +41,7 @@ async fn every_answer_carries_the_security_headers_and_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_sane_request_id_comes_back_and_any_other_is_replaced() {
+async fn a_valid_request_id_is_returned_and_any_other_replaced() {
     let site = Site::start().await;
     let ask = |id: String| {
         finish(site.request(Method::GET, "/health/live", Who::Nobody).header("x-request-id", id))

@@ -29,7 +29,7 @@ async fn readiness_names_each_part_and_its_state() {
 }
 
 #[tokio::test]
-async fn a_process_without_the_rest_listener_tells_of_its_health_and_of_nothing_else() {
+async fn a_process_without_the_rest_listener_serves_health_only() {
     let site = Site::start_with_health_alone().await;
     for path in ["/health/live", "/health/live/", "/health/ready"] {
         assert_eq!(site.get(path, Who::Nobody).await.status, 200, "{path}");

@@ -32,7 +32,7 @@ impl Log {
     /// The lines of requests.
     fn requests(&self) -> Vec<Value> {
         let lines: Vec<Value> = self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        lines.into_iter().filter(|line| line["target"].as_str().unwrap().contains("request_line")).collect()
+        lines.into_iter().filter(|line| line["target"].as_str().unwrap().contains("request_log")).collect()
     }
 }
 
@@ -55,7 +55,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 #[tokio::test]
-async fn a_request_is_one_line_with_what_may_be_known_of_it() {
+async fn a_request_is_one_line_without_secrets() {
     let (log, _guard) = Log::capture();
     let site = Site::start().await;
     finish(site.request(Method::GET, "/users/S002/", Who::Admin).header("x-request-id", "this-one")).await;
@@ -104,7 +104,7 @@ async fn nothing_personal_and_no_token_is_logged() {
 }
 
 #[tokio::test]
-async fn a_clients_mistake_is_no_warning_and_its_reason_is_told() {
+async fn a_client_error_is_no_warning_and_its_reason_is_logged() {
     let (log, _guard) = Log::capture();
     let site = Site::start().await;
     site.get("/users/me", Who::Forger).await;
@@ -135,7 +135,7 @@ async fn a_failure_is_one_warning_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_reading_that_breaks_off_is_told_once() {
+async fn a_broken_reading_is_logged_once() {
     let (log, _guard) = Log::capture();
     let site = Site::start().await;
     *site.memory.long_reading.measures.lock().unwrap() = 1_000_000;

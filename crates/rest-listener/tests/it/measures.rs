@@ -1,7 +1,7 @@
 use mymonit_model::{ExperimentId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::site::{Answer, Site, Who};
+use crate::site::{Answer, Site, Who, next};
 
 fn values(answer: &Answer) -> Vec<f64> {
     let measures = answer.json();
@@ -51,7 +51,7 @@ async fn a_time_range_includes_its_beginning_and_not_its_end() {
         "from=1649228520&to=1649228640",
         "from=1649228520.0&to=1.64922864e9",
         "from=2022-04-06T07%3A02%3A00%2B00%3A00&to=2022-04-06T09:04:00%2B02:00",
-        // As people type it: a `+` that stands for itself.
+        // As typed by hand: a `+` that is not percent-encoded.
         "from=2022-04-06T09:02:00+02:00&to=2022-04-06T09:04:00+02:00",
         // As some tools then mend it.
         "from=2022-04-06T09:02:00%2002:00&to=1.64922864e+9",
@@ -64,6 +64,30 @@ async fn a_time_range_includes_its_beginning_and_not_its_end() {
 }
 
 #[tokio::test]
+async fn times_relative_to_now_are_resolved_once_and_absolute_in_the_link() {
+    let site = Site::start().await;
+    let seconds = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    for (ago, value) in [(60, 1.0), (1_800, 2.0), (5_400, 3.0), (86_400, 4.0)] {
+        let nanos = i64::try_from(seconds - ago).unwrap() * 1_000_000_000;
+        site.memory.add_measure(ExperimentId::new(2), Timestamp::from_unix_nanos(nanos).unwrap(), value);
+    }
+    for (query, expected) in [
+        ("from=now-1h", &[1.0, 2.0][..]),
+        ("from=now-2h&to=now-10m", &[2.0, 3.0]),
+        ("from=now-1w&to=now", &[1.0, 2.0, 3.0, 4.0]),
+        ("to=now-7000s", &[4.0]),
+    ] {
+        assert_eq!(values(&site.get(&format!("/measures/2?{query}"), Who::Katie).await), expected, "{query}");
+    }
+    let first = site.get("/measures/2?from=now-2h&to=now&limit=2&order=asc", Who::Katie).await;
+    let link = next(&first).unwrap();
+    assert!(!link.contains("now") && link.contains("from=20") && link.contains("to=20"), "{link}");
+    let second = site.get(&link, Who::Katie).await;
+    assert_eq!([values(&first), values(&second)].concat(), [3.0, 2.0, 1.0]);
+    assert!(next(&second).is_none());
+}
+
+#[tokio::test]
 async fn order_and_types_are_chosen_by_parameters() {
     let site = Site::start().await;
     let answer = site.get("/measures/1?order=asc", Who::Peter).await;
@@ -71,12 +95,6 @@ async fn order_and_types_are_chosen_by_parameters() {
     assert_eq!(values(&site.get("/measures/1?type=hertz&order=desc", Who::Peter).await).len(), 10);
     assert_eq!(values(&site.get("/measures/1?type=degree+Celsius", Who::Peter).await).len(), 0);
     assert_eq!(values(&site.get("/measures/1?type=degree%20Celsius&type=hertz", Who::Peter).await).len(), 10);
-}
-
-/// The address in a `Link: <…>; rel="next"` header.
-fn next(answer: &Answer) -> Option<String> {
-    let link = answer.headers.get("link")?.to_str().unwrap();
-    Some(link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -119,7 +137,7 @@ async fn a_link_keeps_all_other_parameters_encoded_anew() {
 }
 
 #[tokio::test]
-async fn times_and_values_come_out_to_the_last_digit() {
+async fn times_and_values_are_exact() {
     let site = Site::start().await;
     let moment = Timestamp::from_unix_nanos(1_650_000_000_000_000_001).unwrap();
     for value in [-0.0, 5e-324, f64::MAX, 0.1 + 0.2] {
@@ -144,4 +162,51 @@ async fn measure_types_are_for_every_user() {
             ])
         );
     }
+}
+
+#[tokio::test]
+async fn administrators_add_and_correct_measure_types() {
+    let site = Site::start().await;
+    let body = |name: &str, symbol: &str| json!({"name": name, "symbol": symbol, "quantity": "torque"});
+    let created = site.post("/measure-types/", Who::Admin, &body(" newton metre ", "Nm")).await;
+    let location = (created.status.as_u16(), created.header("location").to_owned());
+    assert_eq!(location, (201, "/measure-types/17".to_owned()));
+    let stored = json!({"measure_type_id": 17, "name": "newton metre", "symbol": "Nm", "quantity": "torque"});
+    assert_eq!(created.json(), stored);
+
+    let mut corrected = stored.clone();
+    corrected["symbol"] = json!("N m");
+    let answer = site.put("/measure-types/17", Who::Admin, &corrected).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, corrected.clone()));
+    assert_eq!(site.get("/measure-types/", Who::Peter).await.json()[2], corrected);
+
+    for (name, symbol, status, code, word) in [
+        ("hertz", "new", 409, "conflict", "`name`"),
+        ("new", "Hz", 409, "conflict", "`symbol`"),
+        (" ", "new", 400, "invalid_argument", "`name`"),
+        ("new", "", 400, "invalid_argument", "`symbol`"),
+    ] {
+        let answer = site.post("/measure-types/", Who::Admin, &body(name, symbol)).await;
+        let detail = answer.problem(status, code).to_owned();
+        assert!(detail.contains(word), "{detail}");
+    }
+    let mut renamed = stored.clone();
+    renamed["name"] = json!("metre newton");
+    let mut other_id = stored.clone();
+    other_id["measure_type_id"] = json!(1);
+    let mut taken = stored.clone();
+    taken["symbol"] = json!("Hz");
+    for (body, status, code, word) in [
+        (renamed, 400, "invalid_argument", "`name`"),
+        (other_id, 400, "invalid_argument", "`measure_type_id`"),
+        (taken, 409, "conflict", "`symbol`"),
+    ] {
+        let answer = site.put("/measure-types/17", Who::Admin, &body).await;
+        let detail = answer.problem(status, code).to_owned();
+        assert!(detail.contains(word), "{detail}");
+    }
+    site.put("/measure-types/99", Who::Admin, &body("hertz", "new")).await.problem(404, "not_found");
+    site.put("/measure-types/0", Who::Admin, &body("hertz", "new")).await.problem(400, "invalid_argument");
+    site.post("/measure-types/", Who::Peter, &body("new", "new")).await.problem(403, "forbidden");
+    site.put("/measure-types/1", Who::Peter, &body("hertz", "Hz")).await.problem(403, "forbidden");
 }

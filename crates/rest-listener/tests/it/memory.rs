@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mymonit_model::{
-    Experiment, ExperimentId, ExperimentName, MeasureId, MeasureType, MeasureTypeId, MeasureTypeName,
-    MeasureValue, Role, StoredMeasure, Timestamp, User, UserId, Username,
+    ApiToken, ApiTokenId, Experiment, ExperimentDetails, ExperimentId, ExperimentName, Flag, FlagFilter,
+    MeasureId, MeasureType, MeasureTypeId, MeasureTypeName, MeasureValue, Quantity, Role, Sensor,
+    StoredMeasure, Summary, Timestamp, UnitSymbol, User, UserId, Username, Window,
 };
 use mymonit_services::example_data::example_data;
 use mymonit_services::ports::{
-    AssociationStore, Cause, Conflict, Erasure, ExperimentStore, MeasurePosition, MeasureQuery, MeasureStore,
-    MeasureTypeStore, Order, ReadersPage, StorageError, TokenError, TokenVerifier, UserProfile, UserStore,
+    Access, ApiTokenStore, Archived, AssociationStore, Cause, Conflict, Erasure, ExperimentChanges,
+    ExperimentFilter, ExperimentStore, Identity, MeasurePosition, MeasureQuery, MeasureStore,
+    MeasureTypeStore, NamedExperiment, NewApiToken, Order, ReducedMeasures, Replacement, StorageError,
+    SummaryOfBin, TokenClaims, TokenDigest, TokenError, TokenGrant, TokenUse, TokenVerifier, UserProfile,
+    UserStore,
 };
 use shaku::Component;
 use tokio::sync::watch;
@@ -23,12 +27,16 @@ use crate::rejected_memory::RejectedMemory;
 pub(crate) struct Memory {
     pub(crate) users: Mutex<Vec<User>>,
     erased: Mutex<Vec<UserId>>,
+    api_tokens: Mutex<Vec<(UserId, TokenDigest, ApiToken)>>,
     experiments: Mutex<Vec<Experiment>>,
     associations: Mutex<BTreeSet<(ExperimentId, UserId)>>,
-    measures: Mutex<Vec<(ExperimentId, StoredMeasure)>>,
+    measure_types: Mutex<Vec<MeasureType>>,
+    pub(crate) measures: Mutex<Vec<(ExperimentId, StoredMeasure)>>,
+    pub(crate) sensors: Mutex<Vec<(ExperimentId, Sensor)>>,
+    pub(crate) flags: Mutex<Vec<(ExperimentId, Flag)>>,
     /// The messages that could not be stored.
     pub(crate) rejected: RejectedMemory,
-    /// Whether the database is away.
+    /// Whether the database is unavailable.
     pub(crate) is_away: AtomicBool,
     /// Whether the next use of the measure types panics.
     pub(crate) panics: AtomicBool,
@@ -43,13 +51,14 @@ pub(crate) struct Memory {
 pub(crate) enum Gate {
     Open,
     Shut,
-    /// Shut, and a write stands before it.
+    /// Closed, and a write waits for it.
     Reached,
     /// A write that stood before it has been done.
     Passed,
 }
 
-/// How many measures the services read first, and how many then at a time (crates/services/src/reading.rs).
+/// How many measures the services read first, and how many then at a time
+/// (crates/services/src/reading.rs).
 pub(crate) const FIRST_PORTION: u64 = 1_000;
 pub(crate) const PORTION: u64 = 4_000;
 
@@ -70,10 +79,11 @@ pub(crate) struct LongReading {
 pub(crate) enum Turn {
     Fails,
     Panics,
+    /// And all that follow.
     Hangs,
 }
 
-/// The cause of every failure here; must never reach a client.
+/// The cause of every failure of these stores; must never reach a client.
 pub(crate) const CANARY: &str = "canary-cause";
 
 pub(crate) fn cause() -> Cause {
@@ -81,15 +91,19 @@ pub(crate) fn cause() -> Cause {
 }
 
 impl Memory {
-    /// The example data of specification §12.
+    /// The example data.
     pub(crate) fn with_example_data() -> Arc<Self> {
         let data = example_data().unwrap();
         let mut memory = Self {
             users: Mutex::new(data.users),
             erased: Mutex::default(),
+            api_tokens: Mutex::default(),
             experiments: Mutex::default(),
             associations: Mutex::default(),
+            measure_types: Mutex::new(measure_types()),
             measures: Mutex::default(),
+            sensors: Mutex::default(),
+            flags: Mutex::default(),
             rejected: RejectedMemory::default(),
             is_away: AtomicBool::new(false),
             panics: AtomicBool::new(false),
@@ -102,11 +116,7 @@ impl Memory {
             },
         };
         for (id, experiment) in (1..).map(ExperimentId::new).zip(data.experiments) {
-            memory
-                .experiments
-                .get_mut()
-                .unwrap()
-                .push(Experiment { experiment_id: id, name: experiment.name });
+            memory.experiments.get_mut().unwrap().push(experiment.details.numbered(id));
             memory.associations.get_mut().unwrap().insert((id, experiment.scientist));
             for measure in experiment.measures {
                 memory.add_measure(id, measure.timestamp, measure.value.get());
@@ -120,7 +130,8 @@ impl Memory {
         let mut measures = self.measures.lock().unwrap();
         let id = MeasureId::new(measures.len() as u64 + 1);
         let value = MeasureValue::new(value).unwrap();
-        measures.push((experiment_id, StoredMeasure { id, measure_type: HERTZ, timestamp, value }));
+        measures
+            .push((experiment_id, StoredMeasure { id, measure_type: HERTZ, sensor: None, timestamp, value }));
     }
 
     pub(crate) fn available(&self) -> Result<(), StorageError> {
@@ -166,6 +177,7 @@ macro_rules! store {
 }
 
 store!(FakeUserStore, UserStore);
+store!(FakeApiTokenStore, ApiTokenStore);
 store!(FakeExperimentStore, ExperimentStore);
 store!(FakeAssociationStore, AssociationStore);
 store!(FakeMeasureTypeStore, MeasureTypeStore);
@@ -186,9 +198,13 @@ fn profile_conflict(users: &[User], except: &UserId, profile: &UserProfile) -> O
 
 #[async_trait]
 impl UserStore for FakeUserStore {
-    async fn list(&self) -> Result<Vec<User>, StorageError> {
+    async fn page(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<User>, StorageError> {
         self.memory.available()?;
-        Ok(self.memory.users.lock().unwrap().clone())
+        let mut users = self.memory.users.lock().unwrap().clone();
+        users.sort_by(|one, other| one.user_id.cmp(&other.user_id));
+        users.retain(|user| after.is_none_or(|after| user.user_id > *after));
+        users.truncate(limit as usize);
+        Ok(users)
     }
 
     async fn find(&self, user_id: &UserId) -> Result<Option<User>, StorageError> {
@@ -202,19 +218,47 @@ impl UserStore for FakeUserStore {
         Ok(users.iter().find(|user| user.username.reveal() == username).cloned())
     }
 
-    async fn find_with_experiment(
+    async fn find_by_token(
         &self,
-        username: &Username,
+        digest: &TokenDigest,
+        at: Timestamp,
+    ) -> Result<Option<(User, TokenGrant)>, StorageError> {
+        self.memory.available()?;
+        let tokens = self.memory.api_tokens.lock().unwrap().clone();
+        let is_valid =
+            |(_, known, token): &&(UserId, TokenDigest, ApiToken)| known == digest && token.expires_at > at;
+        let Some((user_id, _, token)) = tokens.iter().find(is_valid) else { return Ok(None) };
+        let Some(user) = self.find(user_id).await? else { return Ok(None) };
+        let used = TokenUse { id: token.id, last_used_at: token.last_used_at };
+        Ok(Some((user, TokenGrant { token: used, experiments: token.experiments.clone() })))
+    }
+
+    async fn access(
+        &self,
+        identity: &Identity,
         experiment_id: ExperimentId,
-    ) -> Result<Option<(User, Option<Experiment>)>, StorageError> {
-        let Some(user) = self.find_by_username(username).await? else { return Ok(None) };
-        let association = (experiment_id, user.user_id.clone());
-        if !self.memory.associations.lock().unwrap().contains(&association) {
-            return Ok(Some((user, None)));
-        }
+    ) -> Result<Option<Access>, StorageError> {
+        let (user, grant) = match identity {
+            Identity::Username(username) => (self.find_by_username(username.reveal()).await?, None),
+            Identity::ApiToken(digest, at) => self.find_by_token(digest, *at).await?.unzip(),
+        };
+        let Some(User { user_id, role, .. }) = user else { return Ok(None) };
+        let restriction = grant.as_ref().and_then(|grant| grant.experiments.as_ref());
+        let may_read = restriction.is_none_or(|experiments| experiments.contains(&experiment_id));
+        let is_associated =
+            self.memory.associations.lock().unwrap().contains(&(experiment_id, user_id.clone()));
         let experiments = self.memory.experiments.lock().unwrap();
-        let found = experiments.iter().find(|experiment| experiment.experiment_id == experiment_id);
-        Ok(Some((user, found.cloned())))
+        let experiment = experiments
+            .iter()
+            .find(|experiment| may_read && is_associated && experiment.experiment_id == experiment_id);
+        let token = grant.map(|grant| grant.token);
+        Ok(Some(Access {
+            user_id,
+            role,
+            experiment: experiment.map(|experiment| experiment.name.clone()),
+            is_flagged: self.memory.flags.lock().unwrap().iter().any(|(id, _)| *id == experiment_id),
+            token,
+        }))
     }
 
     async fn insert(&self, user: &User) -> Result<(), StorageError> {
@@ -254,6 +298,7 @@ impl UserStore for FakeUserStore {
             return Ok(Erasure::LastAdministrator);
         }
         users.remove(index);
+        self.memory.api_tokens.lock().unwrap().retain(|(owner, ..)| owner != user_id);
         self.memory.erased.lock().unwrap().push(user_id.clone());
         self.memory.associations.lock().unwrap().retain(|(_, associated)| associated != user_id);
         Ok(Erasure::Erased)
@@ -262,15 +307,30 @@ impl UserStore for FakeUserStore {
 
 #[async_trait]
 impl ExperimentStore for FakeExperimentStore {
-    async fn list(&self) -> Result<Vec<Experiment>, StorageError> {
-        Ok(self.memory.experiments.lock().unwrap().clone())
-    }
-
-    async fn list_of(&self, user_id: &UserId) -> Result<Vec<Experiment>, StorageError> {
+    async fn page(
+        &self,
+        filter: &ExperimentFilter,
+        after: Option<ExperimentId>,
+        limit: u32,
+    ) -> Result<Vec<Experiment>, StorageError> {
         let associations = self.memory.associations.lock().unwrap();
         let mut experiments = self.memory.experiments.lock().unwrap().clone();
-        experiments.retain(|experiment| associations.contains(&(experiment.experiment_id, user_id.clone())));
+        experiments.retain(|experiment| {
+            let id = experiment.experiment_id;
+            let is_of = |user_id: &UserId| associations.contains(&(id, user_id.clone()));
+            let is_wanted = match filter.archived {
+                Archived::Exclude => !experiment.archived,
+                Archived::Include => true,
+                Archived::Only => experiment.archived,
+            };
+            is_wanted && filter.of.as_ref().is_none_or(is_of) && after.is_none_or(|after| id > after)
+        });
+        experiments.truncate(limit as usize);
         Ok(experiments)
+    }
+
+    async fn names(&self) -> Result<Vec<ExperimentName>, StorageError> {
+        Ok(self.memory.experiments.lock().unwrap().iter().map(|each| each.name.clone()).collect())
     }
 
     async fn find(&self, experiment_id: ExperimentId) -> Result<Option<Experiment>, StorageError> {
@@ -283,38 +343,49 @@ impl ExperimentStore for FakeExperimentStore {
         user_id: &UserId,
         experiment_id: ExperimentId,
     ) -> Result<Option<Experiment>, StorageError> {
-        let experiments = self.list_of(user_id).await?;
+        let filter = ExperimentFilter { of: Some(user_id.clone()), archived: Archived::Include };
+        let experiments = self.page(&filter, None, u32::MAX).await?;
         Ok(experiments.into_iter().find(|experiment| experiment.experiment_id == experiment_id))
     }
 
     async fn ids_by_name(
         &self,
         names: &[ExperimentName],
-    ) -> Result<HashMap<ExperimentName, ExperimentId>, StorageError> {
+    ) -> Result<HashMap<ExperimentName, NamedExperiment>, StorageError> {
         let experiments = self.memory.experiments.lock().unwrap();
         let named = experiments.iter().filter(|experiment| names.contains(&experiment.name));
-        Ok(named.map(|experiment| (experiment.name.clone(), experiment.experiment_id)).collect())
+        let found = |Experiment { experiment_id, name, archived, .. }: &Experiment| {
+            (name.clone(), NamedExperiment { experiment_id: *experiment_id, archived: *archived })
+        };
+        Ok(named.map(found).collect())
     }
 
-    async fn insert(&self, name: &ExperimentName) -> Result<Experiment, StorageError> {
+    async fn insert(&self, details: &ExperimentDetails) -> Result<Experiment, StorageError> {
         self.memory.pass_gate().await;
         let mut experiments = self.memory.experiments.lock().unwrap();
-        if experiments.iter().any(|experiment| experiment.name == *name) {
+        if experiments.iter().any(|experiment| experiment.name == details.name) {
             return Err(StorageError::Conflict(Conflict::ExperimentName));
         }
         let experiment_id = ExperimentId::new(u32::try_from(experiments.len()).unwrap() + 1);
-        experiments.push(Experiment { experiment_id, name: name.clone() });
+        experiments.push(details.clone().numbered(experiment_id));
         Ok(experiments.last().unwrap().clone())
     }
 
-    async fn rename(&self, renamed: &Experiment) -> Result<bool, StorageError> {
+    async fn update(
+        &self,
+        experiment_id: ExperimentId,
+        changes: &ExperimentChanges,
+    ) -> Result<Option<Experiment>, StorageError> {
         let mut experiments = self.memory.experiments.lock().unwrap();
-        let is_other = |experiment: &Experiment| experiment.experiment_id != renamed.experiment_id;
-        if experiments.iter().any(|experiment| is_other(experiment) && experiment.name == renamed.name) {
+        let is_other = |experiment: &Experiment| experiment.experiment_id != experiment_id;
+        if experiments.iter().any(|experiment| is_other(experiment) && experiment.name == changes.name) {
             return Err(StorageError::Conflict(Conflict::ExperimentName));
         }
         let stored = experiments.iter_mut().find(|experiment| !is_other(experiment));
-        Ok(stored.map(|experiment| *experiment = renamed.clone()).is_some())
+        Ok(stored.map(|experiment| {
+            let updated = changes.applied_to(experiment);
+            std::mem::replace(experiment, updated)
+        }))
     }
 }
 
@@ -325,6 +396,28 @@ impl AssociationStore for FakeAssociationStore {
         let user = |id: &UserId| users.iter().find(|user| user.user_id == *id).unwrap().clone();
         let associations = self.memory.associations.lock().unwrap();
         Ok(associations.iter().map(|(experiment_id, user_id)| (*experiment_id, user(user_id))).collect())
+    }
+
+    async fn scientists_of(&self, experiment_id: ExperimentId) -> Result<Vec<User>, StorageError> {
+        let all = self.list().await?.into_iter();
+        Ok(all.filter(|(id, _)| *id == experiment_id).map(|(_, user)| user).collect())
+    }
+
+    async fn replace(
+        &self,
+        experiment_id: ExperimentId,
+        user_ids: &[UserId],
+    ) -> Result<Replacement, StorageError> {
+        let users = self.memory.users.lock().unwrap();
+        let is_scientist =
+            |id: &UserId| users.iter().any(|user| user.user_id == *id && user.role == Role::Scientist);
+        if !user_ids.iter().all(is_scientist) {
+            return Ok(Replacement::NotScientists);
+        }
+        let mut associations = self.memory.associations.lock().unwrap();
+        associations.retain(|(id, _)| *id != experiment_id);
+        associations.extend(user_ids.iter().map(|id| (experiment_id, id.clone())));
+        Ok(Replacement::Replaced { added: user_ids.to_vec(), removed: Vec::new() })
     }
 
     async fn insert(&self, experiment_id: ExperimentId, user_id: &UserId) -> Result<bool, StorageError> {
@@ -343,7 +436,78 @@ impl AssociationStore for FakeAssociationStore {
 impl MeasureTypeStore for FakeMeasureTypeStore {
     async fn list(&self) -> Result<Vec<MeasureType>, StorageError> {
         assert!(!self.memory.panics.load(Ordering::SeqCst), "{CANARY}");
-        Ok(measure_types())
+        Ok(self.memory.measure_types.lock().unwrap().clone())
+    }
+
+    async fn insert(
+        &self,
+        name: &MeasureTypeName,
+        symbol: &UnitSymbol,
+        quantity: &Quantity,
+    ) -> Result<MeasureType, StorageError> {
+        let mut types = self.memory.measure_types.lock().unwrap();
+        if types.iter().any(|each| each.name == *name) {
+            return Err(StorageError::Conflict(Conflict::MeasureTypeName));
+        }
+        if types.iter().any(|each| each.symbol == symbol.as_str()) {
+            return Err(StorageError::Conflict(Conflict::MeasureTypeSymbol));
+        }
+        let id = MeasureTypeId::new(types.last().unwrap().id.get() + 1);
+        let (symbol, quantity) = (symbol.to_string(), quantity.to_string());
+        types.push(MeasureType { id, name: name.clone(), symbol, quantity });
+        Ok(types.last().unwrap().clone())
+    }
+
+    async fn correct(
+        &self,
+        id: MeasureTypeId,
+        symbol: &UnitSymbol,
+        quantity: &Quantity,
+    ) -> Result<bool, StorageError> {
+        let mut types = self.memory.measure_types.lock().unwrap();
+        if types.iter().any(|each| each.symbol == symbol.as_str() && each.id != id) {
+            return Err(StorageError::Conflict(Conflict::MeasureTypeSymbol));
+        }
+        let found = types.iter_mut().find(|each| each.id == id);
+        Ok(found
+            .map(|each| (each.symbol, each.quantity) = (symbol.to_string(), quantity.to_string()))
+            .is_some())
+    }
+}
+
+#[async_trait]
+impl ApiTokenStore for FakeApiTokenStore {
+    async fn list(&self, user_id: &UserId) -> Result<Vec<ApiToken>, StorageError> {
+        self.memory.available()?;
+        let tokens = self.memory.api_tokens.lock().unwrap();
+        Ok(tokens.iter().filter(|(owner, ..)| owner == user_id).map(|(_, _, token)| token.clone()).collect())
+    }
+
+    async fn insert(&self, new: &NewApiToken, limit: u32) -> Result<Option<ApiTokenId>, StorageError> {
+        let mut tokens = self.memory.api_tokens.lock().unwrap();
+        if tokens.iter().filter(|(owner, ..)| *owner == new.user_id).count() >= limit as usize {
+            return Err(StorageError::Conflict(Conflict::TooManyApiTokens));
+        }
+        let id = ApiTokenId::new(tokens.iter().map(|(_, _, token)| token.id.get()).max().unwrap_or(0) + 1);
+        let NewApiToken { user_id, name, digest, created_at, expires_at, experiments } = new.clone();
+        let token = ApiToken { id, name, created_at, expires_at, experiments, last_used_at: None };
+        tokens.push((user_id, digest, token));
+        Ok(Some(id))
+    }
+
+    async fn delete(&self, user_id: &UserId, id: ApiTokenId) -> Result<bool, StorageError> {
+        let mut tokens = self.memory.api_tokens.lock().unwrap();
+        let before = tokens.len();
+        tokens.retain(|(owner, _, token)| (owner, token.id) != (user_id, id));
+        Ok(tokens.len() < before)
+    }
+
+    async fn note_use(&self, id: ApiTokenId, hour: Timestamp) -> Result<(), StorageError> {
+        let mut tokens = self.memory.api_tokens.lock().unwrap();
+        for (_, _, token) in tokens.iter_mut().filter(|(_, _, token)| token.id == id) {
+            token.last_used_at = Some(hour);
+        }
+        Ok(())
     }
 }
 
@@ -370,7 +534,9 @@ impl MeasureStore for FakeMeasureStore {
             .map(|(_, row)| *row)
             .filter(|row| query.from.is_none_or(|from| row.timestamp >= from))
             .filter(|row| query.to.is_none_or(|to| row.timestamp < to))
+            .filter(|row| query.sensors.is_empty() || query.sensors.contains(&row.sensor))
             .filter(|row| query.types.is_empty() || query.types.contains(&row.measure_type))
+            .filter(|row| query.flags.keeps(row))
             .collect();
         rows.sort_by_key(key);
         if query.order == Order::Descending {
@@ -385,19 +551,37 @@ impl MeasureStore for FakeMeasureStore {
         Ok(rows)
     }
 
+    async fn reduce(
+        &self,
+        query: &MeasureQuery,
+        after: Option<MeasurePosition>,
+        window: Window,
+    ) -> Result<ReducedMeasures, StorageError> {
+        const ROWS: u32 = 4_000;
+        let page = self.page(query, after, ROWS).await?;
+        let bin = |row: &StoredMeasure| SummaryOfBin {
+            start: window.start_of(row.timestamp),
+            measure_type: row.measure_type,
+            sensor: row.sensor,
+            summary: Summary::of(row.value.get()),
+        };
+        let next = page.get(ROWS as usize - 1).map(MeasurePosition::from);
+        Ok(ReducedMeasures { bins: page.iter().map(bin).collect(), next })
+    }
+
     async fn page_for(
         &self,
-        username: &Username,
+        identity: &Identity,
         query: &MeasureQuery,
         after: Option<MeasurePosition>,
         limit: u32,
-    ) -> Result<Option<ReadersPage>, StorageError> {
+    ) -> Result<Option<(Access, Vec<StoredMeasure>)>, StorageError> {
         let users = FakeUserStore { memory: self.memory.clone() };
-        let found = users.find_with_experiment(username, query.experiment_id).await?;
-        let Some((User { user_id, role, .. }, Some(experiment))) = found else { return Ok(None) };
-        let measures = self.page(query, after, limit).await?;
-        let page = ReadersPage { user_id, role, experiment: experiment.name, measures };
-        Ok(Some(page).filter(|page| !page.measures.is_empty()))
+        let access = users.access(identity, query.experiment_id).await?;
+        let Some(access) = access.filter(|access| access.experiment.is_some()) else { return Ok(None) };
+        let unfiltered = MeasureQuery { flags: FlagFilter::default(), ..query.clone() };
+        let measures = self.page(&unfiltered, after, limit).await?;
+        Ok((!measures.is_empty()).then_some((access, measures)))
     }
 }
 
@@ -409,7 +593,8 @@ impl LongReading {
     ) -> Result<Vec<StoredMeasure>, StorageError> {
         self.portions.send_modify(|portions| *portions += 1);
         let portion = *self.portions.borrow();
-        let turn = self.turn.lock().unwrap().filter(|(at, _)| *at == portion).map(|(_, turn)| turn);
+        let is_now = |(at, turn): &(usize, Turn)| *at == portion || (*at < portion && *turn == Turn::Hangs);
+        let turn = self.turn.lock().unwrap().filter(is_now).map(|(_, turn)| turn);
         match turn {
             None => {}
             Some(Turn::Fails) => return Err(StorageError::Unavailable(cause())),
@@ -429,6 +614,7 @@ fn made_up(number: u64) -> StoredMeasure {
     StoredMeasure {
         id: MeasureId::new(number),
         measure_type: HERTZ,
+        sensor: None,
         timestamp: Timestamp::from_unix_nanos(i64::try_from(number).unwrap() * 1_000_000_000).unwrap(),
         value: MeasureValue::new(number as f64 + 0.5).unwrap(),
     }
@@ -442,17 +628,26 @@ impl Drop for GivenUp<'_> {
     }
 }
 
-/// Takes `token-of-<username>` for a token of that user.
+/// Takes `token-of-<username>` for a token of that user, and `old-token-of-<username>` for one of a
+/// user who signed in an hour and a minute ago.
 #[derive(Component)]
 #[shaku(interface = TokenVerifier)]
 pub(crate) struct FakeTokenVerifier;
 
 #[async_trait]
 impl TokenVerifier for FakeTokenVerifier {
-    async fn verify(&self, token: &str) -> Result<Username, TokenError> {
+    async fn claims(&self, token: &str) -> Result<TokenClaims, TokenError> {
+        let now = Timestamp::now().unix_nanos();
+        let (token, signed_in_at) = match token.strip_prefix("old-") {
+            Some(token) => (token, now - 61 * 60 * 1_000_000_000),
+            None => (token, now),
+        };
         match token.strip_prefix("token-of-") {
             Some("nobody-because-the-keys-are-away") => Err(TokenError::Unavailable(cause())),
-            Some(username) => Username::new(username).map_err(|_| TokenError::Invalid("no username")),
+            Some(username) => Ok(TokenClaims {
+                username: Username::new(username).map_err(|_| TokenError::Invalid("no username"))?,
+                signed_in_at: Timestamp::from_unix_nanos(signed_in_at).unwrap(),
+            }),
             None => Err(TokenError::Invalid("canary-reason")),
         }
     }

@@ -5,16 +5,30 @@ use crate::raw::RawClient;
 use crate::site::{Site, Who, finish};
 
 /// Every path with the methods it has.
-const PATHS: [(&str, &str); 11] = [
+const PATHS: [(&str, &str); 25] = [
     ("/users", "GET, HEAD, POST, OPTIONS"),
     ("/users/me", "GET, HEAD, OPTIONS"),
     ("/users/S001", "GET, HEAD, PUT, DELETE, OPTIONS"),
+    ("/users/S001/experiments", "GET, HEAD, OPTIONS"),
+    ("/users/me/tokens", "GET, HEAD, POST, OPTIONS"),
+    ("/users/me/tokens/1", "DELETE, OPTIONS"),
+    ("/users/S001/tokens", "GET, HEAD, OPTIONS"),
+    ("/users/S001/tokens/1", "DELETE, OPTIONS"),
     ("/experiments", "GET, HEAD, POST, OPTIONS"),
     ("/experiments/1", "GET, HEAD, PUT, OPTIONS"),
     ("/scientists-experiments", "GET, HEAD, OPTIONS"),
+    ("/scientists-experiments/1", "GET, HEAD, PUT, OPTIONS"),
     ("/scientists-experiments/1/S001", "POST, DELETE, OPTIONS"),
     ("/measures/1", "GET, HEAD, OPTIONS"),
-    ("/measure-types", "GET, HEAD, OPTIONS"),
+    ("/measure-types", "GET, HEAD, POST, OPTIONS"),
+    ("/measure-types/1", "PUT, OPTIONS"),
+    ("/publishers", "GET, HEAD, OPTIONS"),
+    ("/publishers/a", "GET, HEAD, PUT, DELETE, OPTIONS"),
+    ("/experiments/1/series", "GET, HEAD, OPTIONS"),
+    ("/experiments/1/sensors", "GET, HEAD, OPTIONS"),
+    ("/experiments/1/sensors/left", "PUT, OPTIONS"),
+    ("/experiments/1/flags", "GET, HEAD, POST, OPTIONS"),
+    ("/experiments/1/flags/1", "DELETE, OPTIONS"),
     ("/health/live", "GET, HEAD, OPTIONS"),
     ("/health/ready", "GET, HEAD, OPTIONS"),
 ];
@@ -41,7 +55,7 @@ async fn a_method_that_a_path_does_not_have_is_405_with_those_it_has() {
 }
 
 #[tokio::test]
-async fn options_tells_what_a_path_takes() {
+async fn options_lists_what_a_path_accepts() {
     let site = Site::start().await;
     for (path, allowed) in PATHS {
         let answer = finish(site.request(Method::OPTIONS, path, Who::Nobody)).await;
@@ -64,6 +78,9 @@ async fn head_answers_like_get_without_the_body() {
         ("/users/me", Who::Nobody),
         ("/experiments/1", Who::Peter),
         ("/scientists-experiments/", Who::Admin),
+        ("/scientists-experiments/1", Who::Admin),
+        ("/users/?limit=1", Who::Admin),
+        ("/users/S001/experiments", Who::Peter),
         ("/measures/1?limit=3", Who::Peter),
         ("/measure-types/", Who::Peter),
         ("/health/live", Who::Nobody),

@@ -1,9 +1,9 @@
-//! `/static/`: the page and what it asks before anybody has signed in.
+//! `/static/`: the page and its requests before sign-in.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mymonit_rest_listener::{AllowedOrigins, EvaluationDoor, EvaluationUser, FirebaseProject, SignIn};
+use mymonit_rest_listener::{AllowedOrigins, EvaluationTokens, EvaluationUser, FirebaseProject, SignIn};
 use mymonit_services::ServiceError;
 use reqwest::Method;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::site::{Answer, Site, Who, finish, patient};
 struct Door;
 
 #[async_trait]
-impl EvaluationDoor for Door {
+impl EvaluationTokens for Door {
     async fn users(&self) -> Result<Vec<EvaluationUser>, ServiceError> {
         Ok(vec![EvaluationUser { user_id: "S001".into(), name: "Peter Higg".into(), role: "SCIENTIST" }])
     }
@@ -99,7 +99,7 @@ async fn there_is_no_other_file() {
 }
 
 #[tokio::test]
-async fn the_page_is_told_how_people_sign_in() {
+async fn the_page_gets_the_sign_in_configuration() {
     let site = firebase(Some("AIza-public_1"), None).await;
     let told = get(&site, "/static/configuration.json").await;
     assert_eq!(told.header("cache-control"), "no-store");
@@ -117,7 +117,7 @@ async fn the_page_is_told_how_people_sign_in() {
 }
 
 #[tokio::test]
-async fn only_evaluation_mode_gives_tokens_to_whoever_asks() {
+async fn only_evaluation_mode_issues_tokens_without_sign_in() {
     let site = firebase(Some("key"), None).await;
     let refused = site.request(Method::POST, "/static/evaluation-tokens/S001", Who::Nobody);
     finish(refused).await.problem(404, "not_found");
@@ -137,7 +137,7 @@ async fn evaluation_mode_gives_a_token_of_the_user_who_is_chosen() {
 }
 
 #[tokio::test]
-async fn evaluation_mode_tells_pages_from_elsewhere_nothing() {
+async fn evaluation_mode_answers_no_other_origin() {
     let site = site(SignIn::Evaluation(Arc::new(Door))).await;
     for (name, value) in
         [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("host", "evil.example")]

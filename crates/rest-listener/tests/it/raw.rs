@@ -1,4 +1,4 @@
-//! A client that sends what it is told, byte for byte.
+//! A client that sends given bytes.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::site::{PATIENCE, Site};
 
-/// So many bytes of what came stand in an error.
+/// How many received bytes an error quotes.
 const QUOTED: usize = 1_000;
 
 pub(crate) struct RawClient {
@@ -21,8 +21,8 @@ impl RawClient {
         Self { stream: TcpStream::connect(site.address).await.unwrap(), received: Vec::new() }
     }
 
-    /// Has sent this by the time the server, which runs on this thread, first looks at the connection. So no limit of
-    /// the server can pass in between, however slow the machine is.
+    /// Sends this before the server, on the same thread, first polls the connection.
+    /// So no time limit of the server can pass in between.
     pub(crate) fn connect_sending(site: &Site, text: &str) -> Self {
         let mut stream = std::net::TcpStream::connect(site.address).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
@@ -69,7 +69,7 @@ impl RawClient {
     fn quote(&self) -> String {
         let start = self.received.len().saturating_sub(QUOTED);
         format!(
-            "{} bytes, at last {:?}",
+            "{} bytes, ending with {:?}",
             self.received.len(),
             String::from_utf8_lossy(&self.received[start..])
         )

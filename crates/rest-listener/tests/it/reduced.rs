@@ -3,13 +3,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::memory::Turn;
-use crate::site::{Answer, Site, Who};
-
-/// The address in a `Link: <…>; rel="next"` header.
-fn next(answer: &Answer) -> Option<String> {
-    let link = answer.headers.get("link")?.to_str().unwrap();
-    Some(link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned())
-}
+use crate::site::{Site, Who, next};
 
 fn bin(minute: u32, count: u32, [min, max, mean, std]: [f64; 4]) -> Value {
     json!({
@@ -47,7 +41,7 @@ async fn a_number_of_points_finds_the_narrowest_round_window() {
         assert_eq!(answer.header("mymonit-window"), window, "{points}");
         assert_eq!(answer.json().as_array().unwrap().len(), count, "{points}");
     }
-    // Only what is read counts.
+    // Only measures that are read count.
     let part = "/measures/1?max_points=2&from=2022-04-06T07:02:00Z&to=2022-04-06T07:04:00Z";
     assert_eq!(site.get(part, Who::Peter).await.header("mymonit-window"), "60s");
     let nothing = site.get("/measures/2?max_points=10", Who::Katie).await;
@@ -68,8 +62,8 @@ async fn every_format_holds_bins() {
     let csv = site.get("/measures/1?window=1d&format=csv", Who::Peter).await;
     assert_eq!(
         csv.text,
-        "experiment,measure_type,timestamp,count,min,max,mean,std\r\n\
-         device-vibrations,hertz,2022-04-06T00:00:00Z,10,94.0,130.0,109.4,10.965400129498239\r\n"
+        "experiment,measure_type,timestamp,count,min,max,mean,std,sensor\r\n\
+         device-vibrations,hertz,2022-04-06T00:00:00Z,10,94.0,130.0,109.4,10.96540012949824,\r\n"
     );
     assert_eq!(csv.header("mymonit-window"), "86400s");
     let json = site.get("/measures/1?window=1d", Who::Peter).await.text;
@@ -107,7 +101,8 @@ async fn pages_keep_the_window_of_the_first_one_whatever_arrives_meanwhile() {
     let site = Site::start().await;
     let whole = site.get("/measures/1?max_points=5&order=asc", Who::Peter).await;
     let first = site.get("/measures/1?max_points=5&order=asc&limit=3", Who::Peter).await;
-    // A measure of a year later would make the window wider, and is beyond what was divided into five.
+    // A measure a year later would widen the bins; it is outside the range that was divided into
+    // five.
     let later = "2023-04-06T07:00:00Z".parse::<Timestamp>().unwrap();
     site.memory.add_measure(ExperimentId::new(1), later, 1.0);
     let second = site.get(&next(&first).unwrap(), Who::Peter).await;

@@ -26,12 +26,12 @@ pub(crate) struct RejectedMemory {
     pub(crate) slow: Mutex<Option<(u64, Duration)>>,
     /// The message that the database refuses for its data.
     pub(crate) refused: Mutex<Option<u64>>,
-    /// The message that somebody else removes just before it is replayed.
+    /// The message that another caller removes just before its replay.
     pub(crate) snatched: Mutex<Option<u64>>,
 }
 
 impl RejectedMemory {
-    /// Adds a message that was received at that second of 1970, for an unknown experiment; gives its id.
+    /// Adds a message for an unknown experiment, received at that second of 1970; returns its id.
     pub(crate) fn add(&self, second: i64, message_id: Option<&[u8]>, body: impl Into<Bytes>) -> u64 {
         let body = body.into();
         let mut messages = self.messages.lock().unwrap();
@@ -40,6 +40,7 @@ impl RejectedMemory {
             id: RejectedMessageId::new(id),
             rejection: Rejection::new(RejectionReason::UnknownExperiment, "`experiment`: unknown"),
             received_at: Timestamp::from_unix_nanos(second * 1_000_000_000).unwrap(),
+            publisher: None,
             message_id: message_id.and_then(MessageId::new),
             properties: json!({ "content_type": "application/json", "headers": { "a": [1, null] } }),
             size: body.len() as u64,
@@ -130,6 +131,10 @@ impl RejectedMessageStore for FakeRejectedMessageStore {
         let mut kept = self.memory.rejected.messages.lock().unwrap();
         let found = kept.iter_mut().find(|(message, _)| message.id == id);
         Ok(found.map(|(message, _)| message.rejection = rejection.clone()).is_some())
+    }
+
+    async fn total_bytes(&self) -> Result<u64, StorageError> {
+        Ok(self.memory.rejected.messages.lock().unwrap().iter().map(|(message, _)| message.size).sum())
     }
 
     async fn discard(&self, id: RejectedMessageId) -> Result<bool, StorageError> {

@@ -6,7 +6,7 @@ use mymonit_services::message::RejectionReason;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::site::{Answer, MAX_MESSAGE_BYTES, Site, Who, finish, patient};
+use crate::site::{Answer, MAX_MESSAGE_BYTES, Site, Who, finish, next, patient};
 
 const LIST: &str = "/rejected-messages/";
 const REPLAY: &str = "/rejected-messages/replay";
@@ -16,7 +16,8 @@ fn body(experiment: &str) -> Bytes {
     json!({"experiment": experiment, "measure": "hertz", "value": 1.5, "timestamp": 5}).to_string().into()
 }
 
-/// A site with that many messages, received one a second from 1970 on, all for the same unknown experiment.
+/// A site with that many messages, received one a second from 1970 on, all for the same unknown
+/// experiment.
 async fn site_with(count: i64) -> Site {
     let site = Site::start().await;
     for second in 0..count {
@@ -33,12 +34,6 @@ async fn add_experiment(site: &Site, name: &str) {
 fn ids(answer: &Answer) -> Vec<u64> {
     let messages = answer.json();
     messages.as_array().unwrap().iter().map(|message| message["id"].as_u64().unwrap()).collect()
-}
-
-/// The address in a `Link: <…>; rel="next"` header.
-fn next(answer: &Answer) -> Option<String> {
-    let link = answer.headers.get("link")?.to_str().unwrap();
-    Some(link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -155,7 +150,7 @@ async fn a_list_without_a_limit_is_the_whole_and_with_one_it_is_walked_by_links(
         }
         assert_eq!(walked, (last..=first).rev().collect::<Vec<_>>(), "{query}");
     }
-    // A cursor alone goes on to the end.
+    // A cursor alone continues to the end.
     let link = next(&site.get("/rejected-messages?limit=1000", Who::Admin).await).unwrap();
     let rest = site.get(&link.replace("limit=1000&", ""), Who::Admin).await;
     assert_eq!(ids(&rest), (1..=250).rev().collect::<Vec<_>>());
@@ -182,7 +177,7 @@ async fn each_parameter_is_checked_by_name() {
     }
     let detail = site.get(&format!("{LIST}?reason=x"), Who::Admin).await.names("reason");
     assert!(detail.contains("`malformed_json`") && detail.contains("`empty`"), "{detail}");
-    // A cursor of measures is of no use here.
+    // A cursor of measures is refused.
     let link = next(&site.get("/measures/1?limit=1", Who::Peter).await).unwrap();
     let cursor = link.rsplit_once('=').unwrap().1;
     site.get(&format!("{LIST}?cursor={cursor}"), Who::Admin).await.names("cursor");
@@ -239,6 +234,7 @@ async fn each_path_says_which_methods_it_has() {
         ("/rejected-messages/1", "GET, HEAD, DELETE, OPTIONS"),
         ("/rejected-messages/1/replay", "POST, OPTIONS"),
         ("/rejected-messages/replay", "POST, OPTIONS"),
+        ("/rejected-messages/discard", "POST, OPTIONS"),
     ] {
         for path in [path.to_owned(), format!("{path}/")] {
             let answer = finish(site.request(Method::PATCH, &path, Who::Nobody)).await;
@@ -249,7 +245,7 @@ async fn each_path_says_which_methods_it_has() {
 }
 
 #[tokio::test]
-async fn a_message_is_replayed_once_what_it_lacked_is_there() {
+async fn a_message_is_replayed_once_its_experiment_exists() {
     let site = site_with(1).await;
     let still = site.post_nothing("/rejected-messages/1/replay", Who::Admin).await;
     let detail = "`experiment`: there is no experiment named `pendulum`";
@@ -257,7 +253,7 @@ async fn a_message_is_replayed_once_what_it_lacked_is_there() {
         (still.status.as_u16(), still.json()),
         (200, json!({"outcome": "rejected", "reason": "unknown_experiment", "detail": detail}))
     );
-    // The new reason is what is shown from now on.
+    // The new reason is shown from now on.
     assert_eq!(site.get("/rejected-messages/1", Who::Admin).await.json()["detail"], detail);
 
     add_experiment(&site, "pendulum").await;
@@ -274,7 +270,7 @@ async fn a_message_is_replayed_once_what_it_lacked_is_there() {
 }
 
 #[tokio::test]
-async fn a_replay_knows_the_same_rules_as_a_delivery() {
+async fn a_replay_follows_the_rules_of_a_delivery() {
     let site = Site::start().await;
     let good = body("device-vibrations");
     let large = [&good[..], &vec![b' '; MAX_MESSAGE_BYTES][..]].concat();
@@ -293,7 +289,7 @@ async fn a_replay_knows_the_same_rules_as_a_delivery() {
 }
 
 #[tokio::test]
-async fn a_message_that_somebody_else_removes_at_the_same_moment_is_404() {
+async fn a_concurrently_removed_message_is_404() {
     let site = Site::start().await;
     let id = site.memory.rejected.add(0, None, body("device-vibrations"));
     *site.memory.rejected.snatched.lock().unwrap() = Some(id);
@@ -302,7 +298,7 @@ async fn a_message_that_somebody_else_removes_at_the_same_moment_is_404() {
 }
 
 #[tokio::test]
-async fn a_message_that_the_database_refuses_stays_and_says_so() {
+async fn a_message_that_the_database_refuses_is_kept_with_the_reason() {
     let site = Site::start().await;
     let id = site.memory.rejected.add(0, None, body("device-vibrations"));
     *site.memory.rejected.refused.lock().unwrap() = Some(id);
@@ -339,7 +335,7 @@ async fn all_messages_of_a_filter_are_replayed_and_counted() {
 }
 
 #[tokio::test]
-async fn a_replay_that_takes_long_answers_in_time_and_says_where_to_go_on() {
+async fn a_long_replay_answers_in_time_and_links_the_rest() {
     let limits = Limits { request: Duration::from_secs(24), ..patient() };
     let site = Site::start_with(limits).await;
     for second in 0..7 {
@@ -360,13 +356,13 @@ async fn a_replay_that_takes_long_answers_in_time_and_says_where_to_go_on() {
         assert!(link.starts_with("/rejected-messages/replay?from=1&cursor="), "{link}");
         answer = site.post_nothing(&link, Who::Admin).await;
     }
-    // What still cannot be stored is not tried again and again on the way.
+    // Messages that still cannot be stored are replayed once only.
     assert_eq!((stored, still_rejected), (3, 3));
     assert_eq!(ids(&site.get(LIST, Who::Admin).await), [6, 4, 2, 1]);
 }
 
 #[tokio::test]
-async fn a_replay_that_fails_on_its_way_tells_what_was_done_and_where_to_go_on() {
+async fn a_failed_replay_reports_what_was_done_and_links_the_rest() {
     let site = site_with(5).await;
     add_experiment(&site, "pendulum").await;
     *site.memory.rejected.fails_at.lock().unwrap() = Some(3);
@@ -382,10 +378,35 @@ async fn a_replay_that_fails_on_its_way_tells_what_was_done_and_where_to_go_on()
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_said_with_a_status() {
+async fn an_unreachable_database_has_a_status() {
     let site = site_with(1).await;
     site.set_away(true);
     for (method, path) in [("GET", LIST), ("GET", "/rejected-messages?limit=1"), ("POST", REPLAY)] {
         finish(site.request(method.parse().unwrap(), path, Who::Admin)).await.problem(503, "unavailable");
     }
+}
+
+#[tokio::test]
+async fn messages_of_a_filter_are_discarded_and_the_others_stay() {
+    let site = site_with(5).await;
+    site.memory.rejected.set_reason(2, RejectionReason::TooLarge);
+    for path in ["/rejected-messages/discard", "/rejected-messages/discard?cursor=AAAA"] {
+        site.post_nothing(path, Who::Admin).await.names("reason");
+    }
+    site.post_nothing("/rejected-messages/discard?reason=too_large", Who::Peter)
+        .await
+        .problem(403, "forbidden");
+    for wrong in ["reason=bad_luck", "from=2&to=1", "cursor=forged&from=0", "limit=1"] {
+        let answer = site.post_nothing(&format!("/rejected-messages/discard?{wrong}"), Who::Admin).await;
+        answer.problem(400, "invalid_argument");
+    }
+    assert_eq!(ids(&site.get(LIST, Who::Admin).await), [5, 4, 3, 2, 1]);
+    let answer = site.post_nothing("/rejected-messages/discard?reason=too_large", Who::Admin).await;
+    assert_eq!(answer.json(), json!({"discarded": 1, "complete": true}));
+    assert_eq!(ids(&site.get(LIST, Who::Admin).await), [5, 4, 3, 1]);
+    let answer = site.post_nothing("/rejected-messages/discard?from=2", Who::Admin).await;
+    assert_eq!(answer.json(), json!({"discarded": 3, "complete": true}));
+    assert_eq!(ids(&site.get(LIST, Who::Admin).await), [1]);
+    let answer = site.post_nothing("/rejected-messages/discard?from=2", Who::Admin).await;
+    assert_eq!(answer.json(), json!({"discarded": 0, "complete": true}));
 }

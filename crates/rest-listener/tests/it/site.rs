@@ -1,4 +1,4 @@
-//! The door over memory, on a socket, and a client before it.
+//! The REST API over in-memory stores on a socket, with a client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use mymonit_rest_listener::{
     TrustedProxies, health_router, router, serve,
 };
 use mymonit_services::{
-    ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl, PartState, ReadinessProbe,
-    RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, UserServiceImpl,
+    ApiTokenServiceImpl, ExperimentServiceImpl, FlagServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl,
+    PartState, PublisherServiceImpl, ReadinessProbe, RejectedMessageServiceImpl,
+    RejectedMessageServiceImplParameters, SensorServiceImpl, UserServiceImpl, UserServiceImplParameters,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -24,14 +25,18 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::flag_memory::{FakeFlagStore, FakeFlagStoreParameters};
 use crate::memory::{
-    FakeAssociationStore, FakeAssociationStoreParameters, FakeExperimentStore, FakeExperimentStoreParameters,
-    FakeMeasureStore, FakeMeasureStoreParameters, FakeMeasureTypeStore, FakeMeasureTypeStoreParameters,
-    FakeTokenVerifier, FakeUserStore, FakeUserStoreParameters, Memory,
+    FakeApiTokenStore, FakeApiTokenStoreParameters, FakeAssociationStore, FakeAssociationStoreParameters,
+    FakeExperimentStore, FakeExperimentStoreParameters, FakeMeasureStore, FakeMeasureStoreParameters,
+    FakeMeasureTypeStore, FakeMeasureTypeStoreParameters, FakeTokenVerifier, FakeUserStore,
+    FakeUserStoreParameters, Memory,
 };
+use crate::publisher_memory::FakePublisherStore;
 use crate::rejected_memory::{FakeRejectedMessageStore, FakeRejectedMessageStoreParameters};
+use crate::sensor_memory::{FakeSensorStore, FakeSensorStoreParameters};
 
-/// How long a test waits for what must happen, also on a machine that stands still for a while.
+/// How long a test waits for an event, also on a stalled host.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Limits that no test runs into unless it sets one of them.
@@ -53,17 +58,20 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 1_000;
 module! {
     TestModule {
         components = [
-            UserServiceImpl, ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl,
-            RejectedMessageServiceImpl, TracingAuditLog, FakeUserStore, FakeExperimentStore, FakeAssociationStore,
-            FakeMeasureTypeStore, FakeMeasureStore, FakeRejectedMessageStore, FakeTokenVerifier
+            UserServiceImpl, ApiTokenServiceImpl, ExperimentServiceImpl, MeasureServiceImpl, MeasureTypeServiceImpl,
+            PublisherServiceImpl, RejectedMessageServiceImpl, SensorServiceImpl, FlagServiceImpl, TracingAuditLog, FakeUserStore, FakeApiTokenStore, FakePublisherStore, FakeExperimentStore, FakeAssociationStore,
+            FakeMeasureTypeStore, FakeMeasureStore, FakeRejectedMessageStore, FakeSensorStore, FakeFlagStore, FakeTokenVerifier
         ],
         providers = []
     }
 }
 
-fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>], sign_in: SignIn) -> RestState {
+fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>], sign_in: SignIn, limits: Limits) -> RestState {
     let module = TestModule::builder()
         .with_component_parameters::<FakeUserStore>(FakeUserStoreParameters { memory: memory.clone() })
+        .with_component_parameters::<FakeApiTokenStore>(FakeApiTokenStoreParameters {
+            memory: memory.clone(),
+        })
         .with_component_parameters::<FakeExperimentStore>(FakeExperimentStoreParameters {
             memory: memory.clone(),
         })
@@ -74,8 +82,14 @@ fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>], sign_in: SignIn) -
             memory: memory.clone(),
         })
         .with_component_parameters::<FakeMeasureStore>(FakeMeasureStoreParameters { memory: memory.clone() })
+        .with_component_parameters::<FakeSensorStore>(FakeSensorStoreParameters { memory: memory.clone() })
+        .with_component_parameters::<FakeFlagStore>(FakeFlagStoreParameters { memory: memory.clone() })
         .with_component_parameters::<FakeRejectedMessageStore>(FakeRejectedMessageStoreParameters {
             memory: memory.clone(),
+        })
+        .with_component_parameters::<UserServiceImpl>(UserServiceImplParameters {
+            max_sign_in_age: Some(Duration::from_secs(60 * 60)),
+            ..UserServiceImplParameters::default()
         })
         .with_component_parameters::<RejectedMessageServiceImpl>(RejectedMessageServiceImplParameters {
             max_message_bytes: MAX_MESSAGE_BYTES,
@@ -83,20 +97,25 @@ fn state(memory: &Arc<Memory>, probes: &[Arc<SwitchedProbe>], sign_in: SignIn) -
         .build();
     RestState {
         users: module.resolve(),
+        api_tokens: module.resolve(),
         experiments: module.resolve(),
         measures: module.resolve(),
         measure_types: module.resolve(),
+        publishers: module.resolve(),
+        sensors: module.resolve(),
+        flags: module.resolve(),
         rejected_messages: module.resolve(),
-        health: health(probes),
+        health: health(probes, limits),
         page: Page::new(sign_in, "127.0.0.1"),
     }
 }
 
-fn health(probes: &[Arc<SwitchedProbe>]) -> HealthState {
+fn health(probes: &[Arc<SwitchedProbe>], limits: Limits) -> HealthState {
     HealthState {
         probes: probes.iter().map(|probe| probe.clone() as Arc<dyn ReadinessProbe>).collect(),
         metrics: RequestMetrics::default(),
         trusted_proxies: TrustedProxies::default(),
+        limits,
     }
 }
 
@@ -118,7 +137,7 @@ impl ReadinessProbe for SwitchedProbe {
     }
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     /// A001, administrator.
@@ -127,12 +146,16 @@ pub(crate) enum Who {
     Peter,
     /// S002, a scientist associated with experiment 2.
     Katie,
-    /// A valid token of somebody who is not known here.
+    /// A valid token of an unknown user.
     Stranger,
     /// A token that does not verify.
     Forger,
     /// A token that cannot be judged.
     Unjudged,
+    /// A001 with a sign-in that is not recent.
+    AdminOfLong,
+    /// S001, likewise.
+    PeterOfLong,
     /// No token.
     Nobody,
 }
@@ -146,6 +169,8 @@ impl Who {
             Self::Stranger => Some("token-of-stranger"),
             Self::Forger => Some("forged"),
             Self::Unjudged => Some("token-of-nobody-because-the-keys-are-away"),
+            Self::AdminOfLong => Some("old-token-of-5MS0kr1nE5Qm7ZNzAyHNCVfapcf2"),
+            Self::PeterOfLong => Some("old-token-of-uJayGH994iVa2TY5auSNYZoUpwk1"),
             Self::Nobody => None,
         }
     }
@@ -186,7 +211,7 @@ impl Answer {
         value.to_str().unwrap()
     }
 
-    /// Checks that this is a problem of that status and code (specification §5); gives its detail.
+    /// Checks status and code of a problem document; returns its detail.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> String {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
@@ -202,7 +227,7 @@ impl Answer {
         shape["detail"].as_str().unwrap().to_owned()
     }
 
-    /// Checks that this is a 400 whose detail names the field; gives the detail.
+    /// Checks that this is a 400 whose detail names the field; returns the detail.
     #[track_caller]
     pub(crate) fn names(&self, field: &str) -> String {
         let detail = self.problem(400, "invalid_argument");
@@ -226,12 +251,12 @@ impl Site {
     }
 
     pub(crate) async fn start_with_page(limits: Limits, origins: AllowedOrigins, sign_in: SignIn) -> Self {
-        Self::start_on(limits, |memory, probes| router(state(memory, probes, sign_in), origins)).await
+        Self::start_on(limits, |memory, probes| router(state(memory, probes, sign_in, limits), origins)).await
     }
 
     /// As it is in a process that does not run the REST listener.
     pub(crate) async fn start_with_health_alone() -> Self {
-        Self::start_on(patient(), |_, probes| health_router(health(probes))).await
+        Self::start_on(patient(), |_, probes| health_router(health(probes, patient()))).await
     }
 
     async fn start_on(
@@ -283,7 +308,7 @@ impl Site {
         self.send(Method::PUT, path, who, body.to_string()).await
     }
 
-    /// Sends a body that says it is JSON, whatever it is.
+    /// Sends any body as JSON.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -297,6 +322,12 @@ impl Site {
     pub(crate) fn set_away(&self, is_away: bool) {
         self.memory.is_away.store(is_away, Ordering::SeqCst);
     }
+}
+
+/// The address in a `Link: <…>; rel="next"` header.
+pub(crate) fn next(answer: &Answer) -> Option<String> {
+    let link = answer.headers.get("link")?.to_str().unwrap();
+    Some(link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned())
 }
 
 pub(crate) async fn finish(request: RequestBuilder) -> Answer {

@@ -11,7 +11,7 @@ use crate::raw::RawClient;
 use crate::site::{PATIENCE, Site, Who, patient};
 
 const SHORT: Duration = Duration::from_millis(150);
-/// Enough for what was to happen to have happened, where nothing may.
+/// Long enough to show that nothing happens.
 const ENOUGH: Duration = Duration::from_millis(750);
 fn head(method: &str, path: &str, more: &str) -> String {
     format!(
@@ -26,7 +26,8 @@ async fn end(raw: &mut RawClient) -> String {
     raw.received()
 }
 
-/// Sends a byte every now and then, until the server says something or ends the connection. Gives how many it took.
+/// Sends a byte at intervals until the server answers or closes the connection.
+/// Returns how many bytes it accepted.
 async fn drip(raw: &RawClient, byte: u8) -> usize {
     let mut drip = tokio::time::interval(Duration::from_millis(20));
     drip.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -39,8 +40,8 @@ async fn drip(raw: &RawClient, byte: u8) -> usize {
     }
 }
 
-/// Has a client drip until it is cut off; once more where the machine stood still for so long that it was before it
-/// could. `client` gives how many bytes were taken of it.
+/// Lets a client read slowly until it is cut off, again if a stalled host cut it off before.
+/// `client` returns how many bytes the service accepted.
 async fn until_it_has_dripped(mut client: impl AsyncFnMut() -> usize) {
     let dripped = async { while client().await <= 3 {} };
     timeout(PATIENCE, dripped).await.expect("a client that drips is never cut off");
@@ -90,7 +91,7 @@ async fn an_idle_connection_outlives_the_time_for_headers_but_half_a_request_doe
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408() {
+async fn a_body_that_does_not_arrive_is_408() {
     let site = Site::start_with(Limits { body_read: SHORT, ..patient() }).await;
     for sent in ["", "{\"name\":"] {
         let mut raw = RawClient::connect(&site).await;
@@ -136,7 +137,7 @@ async fn a_long_answer_is_not_cut_by_the_request_limit() {
     *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
     let mut raw = loop {
         let mut raw = RawClient::connect_sending(&site, &long_answer());
-        // On a machine that stands still for so long it may not even begin in time.
+        // On a stalled host it may not even begin in time.
         if raw.read_until("\r\n\r\n").await.starts_with("HTTP/1.1 200 ") {
             break raw;
         }
@@ -147,7 +148,7 @@ async fn a_long_answer_is_not_cut_by_the_request_limit() {
         pace.tick().await;
         timeout(PATIENCE, raw.stream.read_exact(&mut piece)).await.expect("nothing more comes").unwrap();
     }
-    // What was sent before a reset could still be read.
+    // Data sent before a reset could still be read.
     assert!(raw.stream.take_error().unwrap().is_none());
     raw.read_until("\"value\":9999.5").await;
 }
@@ -161,7 +162,8 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
     timeout(PATIENCE, end_of(&raw.stream)).await.expect("the connection stays open").unwrap_err();
 }
 
-/// A client into whose receive buffer next to nothing fits, so that the server sees how little it takes.
+/// A client into whose receive buffer next to nothing fits, so that the server sees how little it
+/// takes.
 async fn narrow_client(site: &Site) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -206,7 +208,8 @@ async fn there_are_no_more_connections_than_allowed_and_the_next_client_waits_fo
     next.read_until("\"live\"").await;
 }
 
-/// Whether the slow client of that number has asked for a long answer; the system buffers some megabytes for each that does.
+/// Whether the slow client of that number has asked for a long answer; the system buffers some
+/// megabytes for each that does.
 fn is_reader(number: usize) -> bool {
     number % 100 == 99
 }
@@ -243,23 +246,23 @@ async fn a_thousand_slow_clients_leave_others_alone_and_are_cut_off() {
     for (number, client) in clients.into_iter().enumerate() {
         let end = timeout(PATIENCE, end_of(&client)).await;
         let end = end.unwrap_or_else(|_| panic!("client {number} is kept"));
-        // Whoever has had a part of an answer finds out that the rest is missing.
+        // A client with a partial answer can tell that it is incomplete.
         assert!(end.is_err() || !is_reader(number), "client {number}: {end:?}");
     }
 }
 
-/// How the server ends the connection of a client that goes on reading nothing.
+/// How the server closes the connection of a client that does not read.
 async fn end_of(client: &TcpStream) -> std::io::Result<()> {
     let mut look = tokio::time::interval(Duration::from_millis(20));
     let mut space = vec![0; 4096];
     let mut seen = 0;
     loop {
         look.tick().await;
-        // What was sent before a reset can still be read, so a look at that does not tell.
+        // Data sent before a reset can still be read, so that alone proves nothing.
         if let Some(error) = client.take_error()? {
             return Err(error);
         }
-        // A short answer may be read to its end; what is left of a long one stays unread.
+        // A short answer may be read to its end; the rest of a long one stays unread.
         match client.peek(&mut space).await? {
             0 => return Ok(()),
             bytes if bytes < 1_000 && bytes == seen => seen = client.try_read(&mut space)?,

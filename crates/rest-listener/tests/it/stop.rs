@@ -28,7 +28,7 @@ async fn an_open_answer_is_finished_before_the_stop() {
     let mut response = site.request(Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
     let mut text = response.chunk().await.unwrap().unwrap().to_vec();
     site.shutdown.cancel();
-    // Nobody new is let in, while the answer goes on to its end.
+    // New connections are refused while the answer is completed.
     let refused = async {
         while TcpStream::connect(site.address).await.is_ok() {
             tokio::task::yield_now().await;
@@ -63,7 +63,7 @@ async fn connections_without_a_request_do_not_hold_up_the_stop() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_during_the_stop_is_answered_and_told_to_close_the_connection() {
+async fn a_request_during_the_stop_is_answered_with_connection_close() {
     let mut site = Site::start_with(Limits { drain: FOR_EVER, ..patient() }).await;
     let mut idle = RawClient::connect(&site).await;
     idle.send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await;
@@ -82,7 +82,7 @@ async fn a_request_that_comes_during_the_stop_is_answered_and_told_to_close_the_
 }
 
 #[tokio::test]
-async fn whoever_has_been_let_in_before_the_stop_is_answered_though_nobody_had_accepted_the_connection() {
+async fn a_connection_queued_before_the_stop_is_answered() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut clients = Vec::new();
     for _ in 0..20 {

@@ -52,7 +52,7 @@ async fn a_long_reading_comes_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn readings_of_every_length_around_the_portions_come_whole() {
+async fn readings_of_every_length_around_the_portions_are_whole() {
     let second = FIRST_PORTION + PORTION;
     for count in [1, FIRST_PORTION - 1, FIRST_PORTION, FIRST_PORTION + 1, second - 1, second, second + 1] {
         let site = site_with(count).await;
@@ -70,7 +70,7 @@ async fn a_short_reading_says_its_length() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_at_the_beginning_is_said_with_a_status() {
+async fn an_unreachable_database_at_the_beginning_has_a_status() {
     let site = site_with(100_000).await;
     turn(&site, 1, Turn::Fails);
     site.get("/measures/1", Who::Peter).await.problem(503, "unavailable");
@@ -86,6 +86,20 @@ async fn a_failure_half_way_breaks_the_connection_instead_of_ending_the_document
         response.bytes().await.unwrap_err();
         assert_eq!(portions(&site), portion);
     }
+}
+
+#[tokio::test]
+async fn a_failure_half_way_leaves_an_arrow_stream_without_an_end() {
+    let site = site_with(100_000).await;
+    turn(&site, 5, Turn::Fails);
+    let mut response =
+        site.request(Method::GET, "/measures/1?format=arrow", Who::Peter).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut received = Vec::new();
+    while let Ok(piece) = response.chunk().await {
+        received.extend_from_slice(&piece.expect("the answer ended as if it were whole"));
+    }
+    assert!(!received.ends_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]));
 }
 
 #[tokio::test]
@@ -127,11 +141,11 @@ async fn a_client_that_leaves_ends_the_reading() {
     let told = || log.text().contains("read-measures");
     assert!(!told());
     drop(raw);
-    // The auditor is told of a reading when nobody holds it any more.
+    // The audit event of a reading is recorded when its stream is dropped.
     wait_until("the reading to end", PATIENCE, async || if told() { Ok(()) } else { Err(portions(&site)) })
         .await
         .unwrap();
-    assert!(portions(&site) < 1_000, "{} portions for nobody", portions(&site));
+    assert!(portions(&site) < 1_000, "{} portions without a reader", portions(&site));
 }
 
 #[tokio::test]

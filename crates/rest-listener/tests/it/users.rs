@@ -35,6 +35,50 @@ async fn an_administrator_lists_all_users() {
     assert_eq!(users[1], peter());
 }
 
+/// The ids of a list of users, page by page.
+async fn pages(site: &Site, path: &str) -> Vec<Vec<String>> {
+    let (mut pages, mut next) = (Vec::new(), Some(path.to_owned()));
+    while let Some(path) = next {
+        let answer = site.get(&path, Who::Admin).await;
+        let id = |user: &Value| user["user_id"].as_str().unwrap().to_owned();
+        pages.push(answer.json().as_array().unwrap().iter().map(id).collect());
+        let link = answer.headers.get("link").map(|link| link.to_str().unwrap().to_owned());
+        next = link.map(|link| link.strip_prefix('<').unwrap().split_once('>').unwrap().0.to_owned());
+    }
+    pages
+}
+
+#[tokio::test]
+async fn users_are_searched_and_listed_in_pages() {
+    let site = Site::start().await;
+    assert_eq!(site.post("/users/", Who::Admin, &marie()).await.status, 201);
+    for (query, expected) in [
+        ("limit=2", vec![vec!["A001", "S/003 é"], vec!["S001", "S002"]]),
+        ("limit=4", vec![vec!["A001", "S/003 é", "S001", "S002"]]),
+        ("limit=1&search=CERN", vec![vec!["A001"], vec!["S/003 é"], vec!["S001"], vec!["S002"]]),
+        ("search=marie%20cur", vec![vec!["S/003 é"]]),
+        ("search=%C3%89", vec![vec!["S/003 é"]]),
+        ("search=HIRBB", vec![vec!["S002"]]),
+        ("search=s00", vec![vec!["S001", "S002"]]),
+        ("search=%25", vec![vec![]]),
+        ("search=", vec![vec!["A001", "S/003 é", "S001", "S002"]]),
+    ] {
+        assert_eq!(pages(&site, &format!("/users/?{query}")).await, expected, "{query}");
+    }
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=10001", "limit"),
+        ("limit=", "limit"),
+        ("cursor=forged", "cursor"),
+        ("search=a&search=b", "search"),
+        ("searhc=a", "searhc"),
+    ] {
+        site.get(&format!("/users/?{query}"), Who::Admin).await.names(field);
+    }
+    site.get(&format!("/users/?search={}", "x".repeat(256)), Who::Admin).await.names("search");
+    site.get("/users/?search=a&limit=1", Who::Peter).await.problem(403, "forbidden");
+}
+
 #[tokio::test]
 async fn everybody_reads_the_own_record() {
     let site = Site::start().await;
@@ -63,6 +107,18 @@ async fn a_created_user_is_answered_with_its_location_where_it_is_found() {
     assert_eq!(answer.json(), marie());
     assert_eq!(answer.header("location"), "/users/S%2F003%20%C3%A9");
     assert_eq!(site.get(answer.header("location"), Who::Admin).await.json(), marie());
+}
+
+/// Else a change of the own record would reveal which addresses are registered.
+#[tokio::test]
+async fn an_address_in_use_is_refused_to_scientists_without_the_reason() {
+    let site = Site::start().await;
+    let mut record = peter();
+    record["email"] = "kbouman@home.cern".into();
+    let own = site.put("/users/S001", Who::Peter, &record).await.problem(409, "conflict");
+    assert_eq!(own, "this `email` cannot be used; ask an administrator");
+    let administrators = site.put("/users/S001", Who::Admin, &record).await.problem(409, "conflict");
+    assert_eq!(administrators, "`email` is in use");
 }
 
 #[tokio::test]
@@ -147,7 +203,7 @@ async fn the_last_administrator_cannot_be_lost_by_another_username() {
 }
 
 #[tokio::test]
-async fn an_erased_user_is_gone_and_the_id_stays_taken() {
+async fn an_erased_user_is_not_found_and_the_id_stays_taken() {
     let site = Site::start().await;
     let answer = site.delete("/users/S001", Who::Peter).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));

@@ -1,10 +1,13 @@
-//! Which web pages of other origins may use this API (CORS, <https://fetch.spec.whatwg.org/#http-cors-protocol>).
-//! None may unless it is configured. Tokens are sent by the page's own script, never by the browser by itself, so
-//! credentials are not spoken of.
+//! Cross-origin access (CORS, <https://fetch.spec.whatwg.org/#http-cors-protocol>), for configured
+//! origins only.
+//!
+//! tower-http's `CorsLayer` answers every OPTIONS with 200; here the path answers with its methods.
+//! No credentials are allowed: the page's script sends tokens, the browser never does.
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -15,13 +18,13 @@ use http::{HeaderValue, Method};
 use thiserror::Error;
 use url::Url;
 
-/// What a page may send beyond what any page may.
+/// What a page may send beside the headers that any page may send.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, x-request-id");
-/// What a page may read beyond what any page may.
+/// What a page may read beside the headers that any page may read.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
     "allow, content-disposition, link, location, mymonit-window, retry-after, www-authenticate, x-request-id",
 );
-/// For how many seconds a browser need not ask again.
+/// Seconds for which a browser may keep the answer to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// The origins whose pages may read answers; none by default.
@@ -39,56 +42,45 @@ impl AllowedOrigins {
     /// Takes origins as browsers write them: `https://monit.example.org`, `http://localhost:8080`.
     ///
     /// # Errors
-    /// Names the first text that is none; `*` is none, so that nobody opens the API to every page at once.
+    /// Names the first text that is not an origin; `*` is not.
     pub fn new<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidOrigin> {
         let origins =
             origins.into_iter().map(|text| origin(text).ok_or_else(|| InvalidOrigin(text.to_owned())));
         origins.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Lets the page that asked read the answer, if it may, and answers a browser's question beforehand.
-    pub(super) fn share(&self, request: CrossOrigin, response: &mut Response) {
-        if self.0.is_empty() {
-            return;
-        }
-        let headers = response.headers_mut();
-        headers.append(VARY, HeaderValue::from_name(ORIGIN));
-        let Some(origin) = request.origin.filter(|origin| self.0.contains(origin)) else { return };
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if !request.is_preflight {
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
-        } else if let Some(methods) = headers.get(ALLOW).cloned() {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
-            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
 fn origin(text: &str) -> Option<HeaderValue> {
     let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()))?;
-    // Only a text that is an origin and nothing else comes out as it went in. A `*`, which a host name may hold, would
-    // be taken for a pattern by people and by nobody else.
+    // A text that is more than an origin does not come out as it went in. Url takes a `*` as part
+    // of a host name.
     let is_origin = url.origin().ascii_serialization() == text && !text.contains('*');
     is_origin.then(|| HeaderValue::from_str(text).ok())?
 }
 
-/// What a browser says of the page that asks.
-pub(super) struct CrossOrigin {
-    origin: Option<HeaderValue>,
-    /// Whether it asks beforehand what the page may send.
-    is_preflight: bool,
-}
-
-impl CrossOrigin {
-    pub(super) fn of(request: &Request) -> Self {
-        let headers = request.headers();
-        Self {
-            origin: headers.get(ORIGIN).cloned(),
-            is_preflight: request.method() == Method::OPTIONS
-                && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD),
-        }
+/// Lets pages of the allowed origins read the answer.
+pub(super) async fn share(State(origins): State<AllowedOrigins>, request: Request, next: Next) -> Response {
+    let asked = request.headers();
+    let is_preflight =
+        request.method() == Method::OPTIONS && asked.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let origin = asked.get(ORIGIN).filter(|origin| origins.0.contains(origin)).cloned();
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_name(ORIGIN));
+    let Some(origin) = origin else { return response };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    if !is_preflight {
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    } else if let Some(methods) = headers.get(ALLOW).cloned() {
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     }
+    response
 }
 
 #[cfg(test)]
