@@ -1,145 +1,184 @@
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use lapin::Acker;
+use lapin::message::Delivery as Message;
+use mymonit_model::Timestamp;
 use mymonit_services::Delivery;
+use mymonit_services::message::{MAX_MEASURES, decode};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::RabbitConfiguration;
+use crate::guard::GuardedDelivery;
+use crate::properties::Properties;
 
-/// A batch with this many measures is full, whatever the number of its messages: as many as one message may have.
-const MAX_MEASURES: usize = mymonit_services::message::MAX_MEASURES;
-/// A batch with this many bytes of bodies and large properties is full.
+/// A batch with this many bytes is full.
 const MAX_BYTES: usize = 8 << 20;
+/// Longer bodies are parsed on a blocking thread: they would delay HTTP requests on this one.
+const LONG_BODY: usize = 128 << 10;
 
-/// When a batch is to be written.
+/// When a batch is full.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchLimits {
     messages: usize,
     linger: Duration,
+    /// Longer messages are rejected.
+    pub(crate) message_bytes: usize,
 }
 
 impl BatchLimits {
     pub(crate) fn of(configuration: &RabbitConfiguration) -> Self {
-        // The broker hands out no more than the prefetch, so a batch of more would never be full.
-        let messages = configuration.batch_size.min(configuration.prefetch);
-        Self { messages: usize::from(messages), linger: configuration.linger }
+        Self {
+            // The broker delivers no more than the prefetch: a larger batch would never be full.
+            messages: configuration.batch_size.min(configuration.prefetch).into(),
+            linger: configuration.linger,
+            message_bytes: configuration.max_message_bytes,
+        }
     }
 }
 
-/// Messages to be written in one transaction, in the order of their delivery.
+/// A message as it came from the broker.
+pub(crate) struct Arrival {
+    body: Bytes,
+    acker: Acker,
+    guarded: GuardedDelivery,
+    received_at: Timestamp,
+    arrived: Instant,
+}
+
+/// A decoded message.
+pub(crate) struct Decoded {
+    delivery: Delivery,
+    acker: Acker,
+    memory: OwnedSemaphorePermit,
+    arrived: Instant,
+}
+
+impl Arrival {
+    pub(crate) fn new(
+        mut message: Message,
+        guarded: GuardedDelivery,
+        received_at: Timestamp,
+        arrived: Instant,
+    ) -> Self {
+        // lapin doubles the capacity of a growing body.
+        message.data.shrink_to_fit();
+        Self { body: message.data.into(), acker: message.acker, guarded, received_at, arrived }
+    }
+
+    /// Decodes the message without the database.
+    ///
+    /// # Errors
+    /// If decoding panicked, which is a defect.
+    pub(crate) async fn decode(self, max_bytes: usize) -> Result<Decoded, JoinError> {
+        let Self { body, acker, guarded: GuardedDelivery { properties, memory }, received_at, arrived } =
+            self;
+        let decoded = if body.len() < LONG_BODY {
+            decode(&body, max_bytes)
+        } else {
+            let body = body.clone();
+            spawn_blocking(move || decode(&body, max_bytes)).await?
+        };
+        let Properties { message_id, publisher, json: properties, .. } = properties;
+        let delivery = Delivery { publisher, message_id, received_at, decoded, body, properties };
+        Ok(Decoded { delivery, acker, memory, arrived })
+    }
+}
+
+/// Messages for one transaction, in the order of their delivery.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) deliveries: Vec<Delivery>,
-    /// The bytes that the gate holds for them.
-    pub(crate) bytes: usize,
-    /// Acknowledges all of them, since it belongs to the last.
+    /// The acknowledgement of the last one.
     pub(crate) last: Acker,
-}
-
-/// A batch that is being filled.
-#[derive(Debug)]
-pub(crate) struct Filling {
-    limits: BatchLimits,
-    batch: Option<Batch>,
+    memory: OwnedSemaphorePermit,
     measures: usize,
-    since: Instant,
+    oldest: Instant,
 }
 
-impl Filling {
-    pub(crate) fn new(limits: BatchLimits) -> Self {
-        Self { limits, batch: None, measures: 0, since: Instant::now() }
+impl Batch {
+    pub(crate) fn of(Decoded { delivery, acker, memory, arrived }: Decoded) -> Self {
+        let measures = measures(&delivery);
+        Self { deliveries: vec![delivery], last: acker, memory, measures, oldest: arrived }
     }
 
-    /// Takes a message, for which the gate holds so many bytes.
-    pub(crate) fn push(&mut self, delivery: Delivery, bytes: usize, acker: Acker, arrived: Instant) {
-        self.measures += delivery.decoded.as_ref().map_or(0, |message| message.measures.len());
-        match &mut self.batch {
-            Some(batch) => {
-                batch.deliveries.push(delivery);
-                batch.bytes += bytes;
-                batch.last = acker;
-            }
-            None => {
-                self.since = arrived;
-                self.batch = Some(Batch { deliveries: vec![delivery], bytes, last: acker });
-            }
-        }
+    pub(crate) fn push(&mut self, Decoded { delivery, acker, memory, .. }: Decoded) {
+        self.measures += measures(&delivery);
+        self.deliveries.push(delivery);
+        self.last = acker;
+        self.memory.merge(memory);
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.batch.as_ref().is_some_and(|batch| {
-            batch.deliveries.len() >= self.limits.messages
-                || self.measures >= MAX_MEASURES
-                || batch.bytes >= MAX_BYTES
-        })
+    /// Bytes of its bodies and properties.
+    pub(crate) fn bytes(&self) -> usize {
+        self.memory.num_permits()
     }
 
-    /// When the oldest message will have waited long enough; `None` while there is none.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.batch.as_ref().map(|_| self.since + self.limits.linger)
+    /// As many measures as one message may have fill it, too.
+    pub(crate) fn is_full(&self, limits: &BatchLimits) -> bool {
+        self.deliveries.len() >= limits.messages || self.measures >= MAX_MEASURES || self.bytes() >= MAX_BYTES
     }
 
-    pub(crate) fn take(&mut self) -> Option<Batch> {
-        self.measures = 0;
-        self.batch.take()
+    /// When it is written: as soon as it is full, or when its oldest message has waited for the
+    /// linger time.
+    pub(crate) fn due(&self, limits: &BatchLimits) -> Instant {
+        if self.is_full(limits) { self.oldest } else { self.oldest + limits.linger }
     }
+}
+
+fn measures(delivery: &Delivery) -> usize {
+    delivery.decoded.as_ref().map_or(0, |message| message.measures.len())
 }
 
 #[cfg(test)]
-mod tests {
-    use lapin::message::Delivery as Message;
-    use mymonit_model::Timestamp;
-    use mymonit_services::message::decode;
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
 
     use super::*;
 
     const ONE: &str = r#"{"experiment":"e","measure":"hertz","value":1,"timestamp":1}"#;
+    const LIMITS: BatchLimits =
+        BatchLimits { messages: 2, linger: Duration::from_millis(10), message_bytes: usize::MAX };
 
-    fn filling(messages: usize) -> Filling {
-        Filling::new(BatchLimits { messages, linger: Duration::from_millis(10) })
+    async fn decoded(memory: &Arc<Semaphore>, tag: u64, body: &str, arrived: Instant) -> Decoded {
+        let message = Message::mock(tag, "".into(), "".into(), false, body.as_bytes().to_vec());
+        let bytes = u32::try_from(body.len()).unwrap();
+        let memory = memory.clone().acquire_many_owned(bytes).await.unwrap();
+        let guarded = GuardedDelivery { properties: Properties::read(0, b""), memory };
+        let arrival = Arrival::new(message, guarded, Timestamp::now(), arrived);
+        arrival.decode(LIMITS.message_bytes).await.unwrap()
     }
 
-    fn push(filling: &mut Filling, tag: u64, body: &str, arrived: Instant) {
-        let delivery = Delivery {
-            message_id: None,
-            received_at: Timestamp::now(),
-            decoded: decode(body.as_bytes(), usize::MAX),
-            body: body.to_owned().into(),
-            properties: serde_json::Value::Null,
-        };
-        let acker = Message::mock(tag, "".into(), "".into(), false, Vec::new()).acker;
-        filling.push(delivery, body.len(), acker, arrived);
+    /// A batch of one message.
+    pub(crate) async fn batch(body: &str) -> Batch {
+        Batch::of(decoded(&Arc::new(Semaphore::new(64 << 20)), 1, body, Instant::now()).await)
     }
 
-    #[test]
-    fn a_batch_is_full_by_messages_by_measures_or_by_bytes() {
-        let mut by_messages = filling(2);
-        push(&mut by_messages, 1, ONE, Instant::now());
-        assert!(!by_messages.is_full());
-        push(&mut by_messages, 2, ONE, Instant::now());
-        assert!(by_messages.is_full());
-
-        let mut by_measures = filling(1_000);
-        push(&mut by_measures, 1, &format!("[{}]", vec![ONE; MAX_MEASURES].join(",")), Instant::now());
-        assert!(by_measures.is_full());
-
-        let mut by_bytes = filling(1_000);
-        push(&mut by_bytes, 1, &" ".repeat(MAX_BYTES), Instant::now());
-        assert!(by_bytes.is_full());
-        assert_eq!(by_bytes.take().unwrap().deliveries.len(), 1);
-        assert!(!by_bytes.is_full());
+    #[tokio::test]
+    async fn a_batch_is_full_by_messages_by_measures_or_by_bytes() {
+        let memory = Arc::new(Semaphore::new(1_000));
+        let mut by_messages = Batch::of(decoded(&memory, 1, ONE, Instant::now()).await);
+        assert!(!by_messages.is_full(&LIMITS));
+        by_messages.push(decoded(&memory, 2, ONE, Instant::now()).await);
+        assert!(by_messages.is_full(&LIMITS));
+        assert!(batch(&format!("[{}]", vec![ONE; MAX_MEASURES].join(","))).await.is_full(&LIMITS));
+        assert!(batch(&" ".repeat(MAX_BYTES)).await.is_full(&LIMITS));
     }
 
-    #[test]
-    fn the_oldest_message_says_when_a_batch_is_due_and_the_last_one_acknowledges_it() {
-        let start = Instant::now();
-        let mut filling = filling(10);
-        assert_eq!(filling.due(), None);
-        push(&mut filling, 1, ONE, start);
-        push(&mut filling, 2, ONE, start + Duration::from_millis(5));
-        assert_eq!(filling.due(), Some(start + Duration::from_millis(10)));
-        let batch = filling.take().unwrap();
-        let second = Message::mock(2, "".into(), "".into(), false, Vec::new()).acker;
-        assert_eq!((batch.deliveries.len(), batch.last), (2, second));
-        assert_eq!(filling.due(), None);
+    #[tokio::test]
+    async fn the_oldest_message_says_when_a_batch_is_due_and_the_last_one_acknowledges_it() {
+        let (memory, start) = (Arc::new(Semaphore::new(1_000)), Instant::now());
+        let limits = BatchLimits { messages: 3, ..LIMITS };
+        let mut batch = Batch::of(decoded(&memory, 1, ONE, start).await);
+        batch.push(decoded(&memory, 2, ONE, start + Duration::from_millis(5)).await);
+        assert_eq!(batch.due(&limits), start + Duration::from_millis(10));
+        assert_eq!(batch.due(&LIMITS), start, "a full batch does not wait");
+        assert_eq!(batch.last, Message::mock(2, "".into(), "".into(), false, Vec::new()).acker);
+        assert_eq!(memory.available_permits(), 1_000 - batch.bytes());
+        drop(batch);
+        assert_eq!(memory.available_permits(), 1_000);
     }
 }

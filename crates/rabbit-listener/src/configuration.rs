@@ -1,36 +1,36 @@
 use std::time::Duration;
 
 use lapin::types::ShortString;
-use mymonit_broker::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, RabbitTls, amqp_uri};
+use mymonit_broker::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, TlsFiles, amqp_uri};
 use mymonit_model::Faceted;
 use thiserror::Error;
 
-/// The queue that is consumed, unless configured otherwise (`RABBIT_QUEUE`).
+/// The queue (`RABBIT_QUEUE`).
 pub const DEFAULT_QUEUE: &str = "measures";
-/// Messages that may be in memory at once (`RABBIT_PREFETCH`).
+/// Unacknowledged messages (`RABBIT_PREFETCH`).
 pub const DEFAULT_PREFETCH: u16 = 3_000;
 /// Messages in one transaction (`RABBIT_BATCH_SIZE`).
 pub const DEFAULT_BATCH_SIZE: u16 = 1_000;
-/// How long a message waits for others to share its transaction (`RABBIT_BATCH_LINGER_MS`).
+/// How long a message waits for a full batch (`RABBIT_BATCH_LINGER_MS`).
 pub const DEFAULT_LINGER: Duration = Duration::from_millis(10);
-/// Bytes that the body of a message may have (`RABBIT_MAX_MESSAGE_BYTES`): 4 MiB.
+/// Bytes of a body (`RABBIT_MAX_MESSAGE_BYTES`): 4 MiB.
 pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// What the Rabbit listener has to know: the variables `RABBIT_*` of specification §7.
+/// The variables `RABBIT_*`.
 #[derive(Debug, Clone)]
 pub struct RabbitConfiguration {
-    /// Where the broker is and who asks, from [`mymonit_broker::compose_uri`].
+    /// Address and account, from [`mymonit_broker::compose_uri`].
     pub uri: Faceted<String>,
-    /// For `amqps`: whom to trust, and who to be.
-    pub tls: RabbitTls,
+    /// Certificates for `amqps`.
+    pub tls: TlsFiles,
     /// The exchange, declared direct and durable.
     pub exchange: String,
     /// The key that binds the queue to the exchange.
     pub routing_key: String,
     /// The queue, declared durable and without arguments.
     pub queue: String,
-    /// How many unacknowledged messages the broker hands out at most, at least 1: it bounds the memory. Two or
-    /// three batches keep the database busy.
+    /// Unacknowledged messages, at least 1: it bounds the memory. Two or three batches keep the
+    /// database busy.
     pub prefetch: u16,
     /// A batch is written when it has this many messages, at least 1, …
     pub batch_size: u16,
@@ -41,11 +41,11 @@ pub struct RabbitConfiguration {
 }
 
 impl RabbitConfiguration {
-    /// The defaults, for a broker at that address.
+    /// The defaults, for the broker at that address.
     pub fn new(uri: Faceted<String>) -> Self {
         Self {
             uri,
-            tls: RabbitTls::default(),
+            tls: TlsFiles::default(),
             exchange: DEFAULT_EXCHANGE.to_owned(),
             routing_key: DEFAULT_ROUTING_KEY.to_owned(),
             queue: DEFAULT_QUEUE.to_owned(),
@@ -56,22 +56,22 @@ impl RabbitConfiguration {
         }
     }
 
-    /// Refuses what no broker could ever make work, so that it stops the start and is not retried for ever.
+    /// Refuses what no broker would accept, so that the start fails at once.
     pub(crate) fn check(&self) -> Result<(), RabbitListenerError> {
         amqp_uri(self.uri.reveal())
-            .map_err(|_| RabbitListenerError("the broker's URI cannot be read".to_owned()))?;
+            .map_err(|_| RabbitListenerError("RABBIT_URL cannot be read".to_owned()))?;
         let names = [
             ("RABBIT_EXCHANGE", &self.exchange),
             ("RABBIT_ROUTING", &self.routing_key),
             ("RABBIT_QUEUE", &self.queue),
         ];
         for (variable, name) in names {
-            // An empty name means the default exchange or a queue that the broker names.
+            // An empty name is the default exchange or a queue that the broker names.
             if name.is_empty() || ShortString::try_new(name.as_str()).is_err() {
                 return Err(RabbitListenerError(format!("{variable} must have 1 to 255 bytes")));
             }
         }
-        // To the broker, a prefetch of 0 means no limit.
+        // A prefetch of 0 would be no limit.
         for (variable, number) in [("RABBIT_PREFETCH", self.prefetch), ("RABBIT_BATCH_SIZE", self.batch_size)]
         {
             if number == 0 {
@@ -82,8 +82,7 @@ impl RabbitConfiguration {
     }
 }
 
-/// The listener cannot work with its configuration, now or ever. A broker or a database that is away or refuses
-/// is no such failure.
+/// The configuration can never work. The text names the variable.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct RabbitListenerError(pub(crate) String);
@@ -97,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_hold_and_show_no_secret() {
+    fn the_defaults_are_valid_and_show_no_secret() {
         assert_eq!(configuration().check(), Ok(()));
         assert!(!format!("{:?}", configuration()).contains("canary"));
     }
 
     #[test]
-    fn what_can_never_work_is_refused_by_name() {
+    fn invalid_values_are_refused_by_name() {
         type Break = fn(&mut RabbitConfiguration);
         let broken: [(&str, Break); 5] = [
             ("RABBIT_EXCHANGE", |it| it.exchange.clear()),

@@ -1,40 +1,44 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use mymonit_services::IngestService;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::backoff::Backoff;
-use crate::complaint::Complaint;
-use crate::session::{Consuming, Session};
-use crate::state::StateBoard;
-use crate::trouble::Trouble;
-use crate::writer::Writer;
+use crate::consume::Session;
+use crate::log_throttle::LogThrottle;
+use crate::session_error::SessionError;
+use crate::state::StateTracker;
+use crate::write::Writer;
 use crate::{ConsumerProbe, ConsumerState, IngestCounters, RabbitConfiguration, RabbitListenerError};
 
-/// The first wait is short, for a broker that closed a single connection; the longest one lets a broker that is back,
-/// or that has been mended, be noticed within seconds.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(3);
+/// At most 3 s with jitter: a broker is back within seconds of its return.
+const RECONNECT: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_millis(1_500))
+    .with_jitter()
+    .without_max_times();
+/// A session that lasted this long resets the backoff.
+const STABLE: Duration = Duration::from_secs(3);
 
-/// The AMQP door: consumes the queue of specification §4 into the ingest service, for as long as it is let.
+/// Consumes the queue into the ingest service until it is stopped.
 pub struct RabbitListener {
     configuration: RabbitConfiguration,
     ingest: Arc<dyn IngestService>,
-    state: Arc<StateBoard>,
+    state: Arc<StateTracker>,
     counters: Arc<IngestCounters>,
 }
 
 impl RabbitListener {
     /// Prepares a listener; nothing is connected yet.
     pub fn new(configuration: RabbitConfiguration, ingest: Arc<dyn IngestService>) -> Self {
-        Self { configuration, ingest, state: Arc::new(StateBoard::new()), counters: Arc::default() }
+        Self { configuration, ingest, state: Arc::new(StateTracker::new()), counters: Arc::default() }
     }
 
-    /// What the consumer is doing, now and from now on.
+    /// The state of the consumer, now and later.
     pub fn state(&self) -> watch::Receiver<ConsumerState> {
         self.state.watch()
     }
@@ -44,92 +48,65 @@ impl RabbitListener {
         ConsumerProbe(self.state())
     }
 
-    /// What has come in; goes on counting while the listener runs.
+    /// The counters, which the running listener increments.
     pub fn counters(&self) -> Arc<IngestCounters> {
         self.counters.clone()
     }
 
-    /// Consumes until `shutdown` is cancelled; then writes and acknowledges the batch in hand and returns, within
-    /// [`crate::STOP_LIMIT`].
+    /// Consumes until `shutdown` is cancelled. Then it writes and acknowledges the batch in memory
+    /// and returns, within [`crate::STOP_LIMIT`].
     ///
     /// # Errors
-    /// Only where the configuration can never work. A broker or a database that is away or refuses is waited for.
+    /// Only if the configuration can never work. It retries while broker or database are
+    /// unreachable or refuse.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RabbitListenerError> {
-        self.configuration.check().inspect_err(|_| self.state.broker(ConsumerState::Stopped))?;
-        let supervisor = Supervisor {
-            writer: Arc::new(Writer::new(self.ingest, self.state.clone(), self.counters.clone())),
-            configuration: self.configuration,
-            state: self.state.clone(),
-            counters: self.counters,
-            backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
-            complaint: Complaint::default(),
-        };
-        supervisor.run(&shutdown).await;
-        self.state.broker(ConsumerState::Stopped);
+        let Self { configuration, ingest, state, counters } = self;
+        configuration.check().inspect_err(|_| state.set_broker(ConsumerState::Stopped))?;
+        let writer = Arc::new(Writer::new(ingest, state.clone(), counters.clone()));
+        let mut delays = RECONNECT.build();
+        let mut throttle = LogThrottle::default();
+        loop {
+            let opened = Session::open(&configuration, &writer, &counters);
+            let Some(opened) = shutdown.run_until_cancelled(opened).await else { break };
+            let ended = match opened {
+                Ok(session) => {
+                    info!(queue = configuration.queue, prefetch = configuration.prefetch, "consuming");
+                    state.set_broker(ConsumerState::Consuming);
+                    let began = Instant::now();
+                    let ended = session.run(&state, &shutdown).await;
+                    if began.elapsed() > STABLE {
+                        delays = RECONNECT.build();
+                        throttle.reset();
+                    }
+                    ended
+                }
+                Err(error) => Err(error),
+            };
+            let Err(error) = ended else { break };
+            state.set_broker(state_after(&error));
+            log(&error, &mut throttle);
+            let delay = delays.next().unwrap_or_default();
+            if shutdown.run_until_cancelled(sleep(delay)).await.is_none() {
+                break;
+            }
+        }
+        state.set_broker(ConsumerState::Stopped);
         Ok(())
     }
 }
 
-/// Makes a new session whenever one has ended.
-struct Supervisor {
-    configuration: RabbitConfiguration,
-    writer: Arc<Writer>,
-    state: Arc<StateBoard>,
-    counters: Arc<IngestCounters>,
-    backoff: Backoff,
-    complaint: Complaint,
+const fn state_after(error: &SessionError) -> ConsumerState {
+    if error.is_refusal() { ConsumerState::Refused } else { ConsumerState::Connecting }
 }
 
-impl Supervisor {
-    async fn run(mut self, shutdown: &CancellationToken) {
-        loop {
-            let Some(opened) = shutdown.run_until_cancelled(Session::open(&self.configuration)).await else {
-                return;
-            };
-            let ended = match opened {
-                Ok(session) => self.consume(session, shutdown).await,
-                Err(trouble) => Err(trouble),
-            };
-            let Err(trouble) = ended else { return };
-            self.say(&trouble);
-            if shutdown.run_until_cancelled(sleep(self.backoff.delay())).await.is_none() {
-                return;
-            }
-        }
+fn log(error: &SessionError, throttle: &mut LogThrottle) {
+    let why = error.to_string();
+    if !throttle.allows(&why, Instant::now()) {
+        return;
     }
-
-    async fn consume(&mut self, session: Session, shutdown: &CancellationToken) -> Result<(), Trouble> {
-        let RabbitConfiguration { queue, prefetch, .. } = &self.configuration;
-        info!(queue, prefetch, "consuming");
-        self.state.broker(ConsumerState::Consuming);
-        let began = Instant::now();
-        let consuming = Consuming::new(
-            session,
-            self.writer.clone(),
-            self.counters.clone(),
-            &self.configuration,
-            &self.state,
-        );
-        let ended = consuming.run(shutdown).await;
-        // A session that ends again and again as soon as it begins is no reason to hurry, nor to say it each time.
-        if began.elapsed() > LAST_RETRY {
-            self.backoff.reset();
-            self.complaint.settle();
-        }
-        ended
-    }
-
-    fn say(&mut self, trouble: &Trouble) {
-        let refused = trouble.is_refusal();
-        self.state.broker(if refused { ConsumerState::Refused } else { ConsumerState::Connecting });
-        let why = trouble.to_string();
-        if !self.complaint.is_worth_saying(&why, Instant::now()) {
-            return;
-        }
-        if refused {
-            error!(why, "not consuming; trying again and again until it is mended");
-        } else {
-            warn!(why, "not consuming; connecting again");
-        }
+    if error.is_refusal() {
+        error!(why, "not consuming; retrying until the cause is fixed");
+    } else {
+        warn!(why, "not consuming; reconnecting");
     }
 }

@@ -4,44 +4,53 @@ use async_trait::async_trait;
 use mymonit_services::{PartState, ReadinessProbe};
 use tokio::sync::watch;
 
-/// What the consumer is doing.
+/// What the consumer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsumerState {
-    /// On the way to the broker, for the first time or again.
+    /// It connects, for the first time or again.
     Connecting,
-    /// The broker answers and refuses: the user, the virtual host, or a declaration. The log says what to do.
+    /// The broker refuses the user, the virtual host or a declaration. The log says what to change.
     Refused,
     /// The broker delivers, and what it delivers is stored.
     Consuming,
     /// The broker delivers, and nothing can be stored for now.
     WaitingForDatabase,
+    /// The broker delivers, and nothing is stored until rejected messages are discarded.
+    RejectedFull,
     /// It has ended, or never began.
     Stopped,
 }
 
 impl ConsumerState {
     /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Connecting, Self::Refused, Self::Consuming, Self::WaitingForDatabase, Self::Stopped];
+    pub const ALL: [Self; 6] = [
+        Self::Connecting,
+        Self::Refused,
+        Self::Consuming,
+        Self::WaitingForDatabase,
+        Self::RejectedFull,
+        Self::Stopped,
+    ];
 
-    /// Whether measures are being taken in.
+    /// Whether measures are consumed and stored.
     pub const fn is_ready(self) -> bool {
         matches!(self, Self::Consuming)
     }
 
-    /// The state in a few words, for the operator.
+    /// The state in a few words.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
             Self::Refused => "refused by the broker",
             Self::Consuming => "consuming",
             Self::WaitingForDatabase => "waiting for the database",
+            Self::RejectedFull => "paused: too many rejected messages",
             Self::Stopped => "stopped",
         }
     }
 }
 
-/// Tells readiness checks how the consumer is doing: the part `consumer` of specification §10.
+/// The part `consumer` of the readiness check.
 #[derive(Debug, Clone)]
 pub struct ConsumerProbe(pub(crate) watch::Receiver<ConsumerState>);
 
@@ -57,54 +66,59 @@ impl ReadinessProbe for ConsumerProbe {
     }
 }
 
-/// Where the two facts that make up the state come together: the session knows how it stands with the broker, and
-/// the writer how it stands with the database.
+/// Combines the session's state of the broker and the writer's state of the database.
 #[derive(Debug)]
-pub(crate) struct StateBoard {
+pub(crate) struct StateTracker {
     facts: Mutex<Facts>,
     shown: watch::Sender<ConsumerState>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Facts {
     broker: ConsumerState,
-    database_away: bool,
+    is_database_available: bool,
+    is_rejected_full: bool,
 }
 
-impl Facts {
-    fn state(self) -> ConsumerState {
-        match self.broker {
-            ConsumerState::Consuming if self.database_away => ConsumerState::WaitingForDatabase,
-            state => state,
-        }
-    }
-}
-
-impl StateBoard {
+impl StateTracker {
     pub(crate) fn new() -> Self {
-        let facts = Facts { broker: ConsumerState::Connecting, database_away: false };
-        Self { facts: Mutex::new(facts), shown: watch::Sender::new(facts.state()) }
+        let broker = ConsumerState::Connecting;
+        let facts = Facts { broker, is_database_available: true, is_rejected_full: false };
+        Self { facts: Mutex::new(facts), shown: watch::Sender::new(broker) }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<ConsumerState> {
         self.shown.subscribe()
     }
 
-    /// Says how it stands with the broker. A new session begins with the benefit of the doubt about the database:
-    /// if nothing is delivered to it, nothing will ever prove that the database is back.
-    pub(crate) fn broker(&self, state: ConsumerState) {
-        self.change(|_| Facts { broker: state, database_away: false });
+    /// Assumes that the database is available: a session without deliveries makes no write that
+    /// would show it.
+    pub(crate) fn set_broker(&self, state: ConsumerState) {
+        self.change(|facts| {
+            *facts = Facts { broker: state, is_database_available: true, is_rejected_full: false };
+        });
     }
 
-    /// Says how it stands with the database.
-    pub(crate) fn database(&self, away: bool) {
-        self.change(|facts| Facts { database_away: away, ..facts });
+    pub(crate) fn set_database_available(&self, is_available: bool) {
+        self.change(|facts| facts.is_database_available = is_available);
     }
 
-    fn change(&self, change: impl FnOnce(Facts) -> Facts) {
+    /// Whether the rejected messages have reached their limit. The database is then available.
+    pub(crate) fn set_rejected_full(&self, is_full: bool) {
+        self.change(|facts| {
+            facts.is_rejected_full = is_full;
+            facts.is_database_available |= is_full;
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Facts)) {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        *facts = change(*facts);
-        let state = facts.state();
+        change(&mut facts);
+        let state = match facts.broker {
+            ConsumerState::Consuming if !facts.is_database_available => ConsumerState::WaitingForDatabase,
+            ConsumerState::Consuming if facts.is_rejected_full => ConsumerState::RejectedFull,
+            state => state,
+        };
         self.shown.send_if_modified(|shown| std::mem::replace(shown, state) != state);
     }
 }
@@ -116,41 +130,41 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_consumer_that_stores_is_ready() {
-        let board = StateBoard::new();
-        let probe = ConsumerProbe(board.watch());
+        let tracker = StateTracker::new();
+        let probe = ConsumerProbe(tracker.watch());
         assert_eq!(
             (probe.part(), probe.state().await),
             ("consumer", PartState { ready: false, state: "connecting" })
         );
-        board.broker(Consuming);
+        tracker.set_broker(Consuming);
         assert_eq!(probe.state().await, PartState { ready: true, state: "consuming" });
-        board.database(true);
+        tracker.set_database_available(false);
         assert_eq!(probe.state().await, PartState { ready: false, state: "waiting for the database" });
-        board.database(false);
+        tracker.set_database_available(true);
         assert!(probe.state().await.ready);
     }
 
     #[test]
-    fn a_lost_broker_outweighs_a_lost_database() {
-        let board = StateBoard::new();
-        let state = board.watch();
-        board.broker(Consuming);
-        board.database(true);
+    fn an_unreachable_broker_outweighs_the_database() {
+        let tracker = StateTracker::new();
+        let state = tracker.watch();
+        tracker.set_broker(Consuming);
+        tracker.set_database_available(false);
         assert_eq!(*state.borrow(), WaitingForDatabase);
-        board.broker(Connecting);
-        board.database(true);
+        tracker.set_broker(Connecting);
+        tracker.set_database_available(false);
         assert_eq!(*state.borrow(), Connecting);
-        board.broker(Stopped);
+        tracker.set_broker(Stopped);
         assert_eq!(*state.borrow(), Stopped);
     }
 
     #[test]
-    fn a_new_session_does_not_inherit_the_wait_for_the_database() {
-        let board = StateBoard::new();
-        board.broker(Consuming);
-        board.database(true);
-        board.broker(Connecting);
-        board.broker(Consuming);
-        assert_eq!(*board.watch().borrow(), Consuming);
+    fn a_new_session_assumes_an_available_database() {
+        let tracker = StateTracker::new();
+        tracker.set_broker(Consuming);
+        tracker.set_database_available(false);
+        tracker.set_broker(Connecting);
+        tracker.set_broker(Consuming);
+        assert_eq!(*tracker.watch().borrow(), Consuming);
     }
 }

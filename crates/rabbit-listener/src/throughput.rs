@@ -6,21 +6,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::IngestCounters;
 
-/// How often the auditor is told (specification §9).
-const EVERY: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Tells the auditor what has been taken in, once a minute, also if it is nothing, and once more at the end.
-pub async fn tell_throughput(counters: &IngestCounters, audit: &dyn AuditLog, shutdown: &CancellationToken) {
-    let mut since = Instant::now();
-    let mut told = Counts::of(counters);
-    let mut ticks = interval_at(since + EVERY, EVERY);
+/// Records an audit event with the throughput of each minute, and of the rest when it stops.
+pub async fn report_throughput(
+    counters: &IngestCounters,
+    audit: &dyn AuditLog,
+    shutdown: &CancellationToken,
+) {
+    let (mut since, mut last) = (Instant::now(), Counts::of(counters));
+    let mut ticks = interval_at(since + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         let now = Counts::of(counters);
-        audit.record(now.since(told, since.elapsed()));
-        (told, since) = (now, Instant::now());
+        audit.record(now.since(last, since.elapsed()));
+        (last, since) = (now, Instant::now());
     }
-    audit.record(Counts::of(counters).since(told, since.elapsed()));
+    audit.record(Counts::of(counters).since(last, since.elapsed()));
 }
 
 #[derive(Clone, Copy)]
@@ -63,27 +65,28 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Book(Mutex<Vec<Throughput>>);
+    struct RecordedEvents(Mutex<Vec<Throughput>>);
 
-    impl AuditLog for Book {
+    impl AuditLog for RecordedEvents {
         fn record(&self, event: AuditEvent) {
             self.0.lock().unwrap().push(event.throughput.unwrap());
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_minute_is_told_by_itself_and_the_last_one_when_it_is_cut_short() {
-        let (counters, book, stop) = (IngestCounters::default(), Book::default(), CancellationToken::new());
-        let life = async {
+    async fn each_minute_is_recorded_and_the_last_part_when_it_stops() {
+        let (counters, events, stop) =
+            (IngestCounters::default(), RecordedEvents::default(), CancellationToken::new());
+        let run = async {
             counters.count_received();
             tokio::time::sleep(Duration::from_secs(150)).await;
             counters.count_received();
             counters.count_received();
             stop.cancel();
         };
-        tokio::join!(tell_throughput(&counters, &book, &stop), life);
-        let told = book.0.lock().unwrap();
-        let told: Vec<_> = told.iter().map(|each| (each.during.as_secs(), each.received)).collect();
-        assert_eq!(told, [(60, 1), (60, 0), (30, 2)]);
+        tokio::join!(report_throughput(&counters, &events, &stop), run);
+        let recorded = events.0.lock().unwrap();
+        let recorded: Vec<_> = recorded.iter().map(|each| (each.during.as_secs(), each.received)).collect();
+        assert_eq!(recorded, [(60, 1), (60, 0), (30, 2)]);
     }
 }

@@ -11,7 +11,7 @@ use crate::harness::PATIENCE;
 /// Confirms that are awaited together.
 const IN_FLIGHT: usize = 1_000;
 
-/// An adapter: declares what specification §4 says, and publishes with confirms.
+/// An adapter: declares exchange, queue and binding, and publishes with confirms.
 pub(crate) struct Adapter {
     pub(crate) channel: Channel,
     _connection: Connection,
@@ -62,7 +62,7 @@ impl Adapter {
         confirmed(&mut vec![self.send(body, properties).await?]).await
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &self,
         body: &[u8],
         properties: BasicProperties,
@@ -76,14 +76,14 @@ impl Adapter {
         Ok(())
     }
 
-    /// Messages that nobody has taken yet.
+    /// Messages that are ready for delivery.
     pub(crate) async fn ready(&self) -> anyhow::Result<u32> {
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
         let queue = self.channel.queue_declare("measures".into(), options, FieldTable::default()).await?;
         Ok(queue.message_count())
     }
 
-    /// Waits until that many messages wait in the queue and are nobody's.
+    /// Waits until that many messages are ready and none is unacknowledged.
     pub(crate) async fn until_ready(&self, messages: u32) -> anyhow::Result<()> {
         let look = async || match self.ready().await {
             Ok(ready) if ready == messages => Ok(()),
@@ -96,7 +96,7 @@ impl Adapter {
 async fn confirmed(confirms: &mut Vec<lapin::PublisherConfirm>) -> anyhow::Result<()> {
     for confirm in confirms.drain(..) {
         let confirmation = confirm.await?;
-        // A message that no queue takes comes back with its confirmation.
+        // An unroutable message is returned with its confirmation.
         anyhow::ensure!(matches!(confirmation, Confirmation::Ack(None)), "not taken: {confirmation:?}");
     }
     Ok(())
@@ -114,7 +114,8 @@ pub(crate) fn measures(value: u64, number: usize) -> String {
     format!("[{}]", vec![measure(value); number].join(","))
 }
 
-/// Waits until the broker counts that many messages as delivered and not acknowledged, and as ready.
+/// Waits until the broker counts that many messages as delivered and not acknowledged, and as
+/// ready.
 pub(crate) async fn until_counted(
     rabbit: &RabbitMq,
     url: &str,
@@ -127,4 +128,14 @@ pub(crate) async fn until_counted(
         seen => Err(format!("{seen:?}")),
     };
     wait_until(&format!("{unacknowledged} unacknowledged and {ready} ready"), PATIENCE, look).await
+}
+
+/// Waits until nothing consumes the queue.
+pub(crate) async fn until_no_consumer(rabbit: &RabbitMq, url: &str) -> anyhow::Result<()> {
+    let vhost = url.splitn(4, '/').nth(3).unwrap_or("/");
+    let look = async || match rabbit.queue(vhost, "measures").await {
+        Ok(seen) if seen.consumers == 0 => Ok(()),
+        seen => Err(format!("{seen:?}")),
+    };
+    wait_until("no consumer", PATIENCE, look).await
 }

@@ -173,7 +173,7 @@ async fn the_properties_of_a_message_are_kept_whole() -> anyhow::Result<()> {
     running.stop().await
 }
 
-/// lapin alone ends its connection at the first of these messages, and the whole process at the second.
+/// lapin alone closes the connection at the first of these and crashes at the second.
 #[tokio::test]
 async fn properties_of_any_bytes_and_any_depth_block_nothing() -> anyhow::Result<()> {
     let rabbit = RabbitMq::shared().await?;

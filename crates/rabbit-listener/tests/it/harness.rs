@@ -83,7 +83,7 @@ impl Running {
         self.stop.cancel();
     }
 
-    /// Ends it in good order.
+    /// Shuts it down gracefully.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         timeout(PATIENCE, self.task).await.context("it does not end")???;

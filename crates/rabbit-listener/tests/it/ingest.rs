@@ -18,11 +18,13 @@ pub(crate) enum Database {
     Away,
     Broken,
     Panics,
-    /// Calls are under way and do not end.
+    /// The next call fails; then it works.
+    FailsOnce,
+    /// Calls begin and do not end.
     Hangs,
 }
 
-/// An ingest service that keeps what it is given in memory, and fails as it is told to.
+/// An ingest service that keeps its input in memory and fails by a script.
 pub(crate) struct ScriptedIngest {
     database: watch::Sender<Database>,
     refused: Mutex<Refused>,
@@ -30,7 +32,7 @@ pub(crate) struct ScriptedIngest {
     committed: watch::Sender<Vec<Vec<Delivery>>>,
 }
 
-/// Which messages the database refuses for good, by their first value.
+/// Which messages the database refuses permanently, by their first value.
 #[derive(Default)]
 struct Refused {
     measures: HashSet<u64>,
@@ -77,7 +79,7 @@ impl ScriptedIngest {
         self.committed.borrow().clone()
     }
 
-    /// Waits until that many messages are committed and gives them in order.
+    /// Waits until that many messages are committed and returns them in order.
     pub(crate) async fn messages(&self, number: usize) -> anyhow::Result<Vec<Delivery>> {
         let mut committed = self.committed.subscribe();
         let enough = committed.wait_for(|batches| batches.iter().map(Vec::len).sum::<usize>() >= number);
@@ -115,7 +117,7 @@ impl ScriptedIngest {
     }
 }
 
-/// The first measure's value, with which tests tell messages apart.
+/// The first measure's value, by which tests distinguish messages.
 pub(crate) fn value(delivery: &Delivery) -> u64 {
     let body = std::str::from_utf8(&delivery.body).unwrap();
     let after = body.split_once("\"value\":").unwrap().1;
@@ -128,7 +130,7 @@ pub(crate) fn rejection(delivery: &Delivery) -> &Rejection {
 
 #[async_trait]
 impl IngestService for ScriptedIngest {
-    async fn store(&self, deliveries: &[Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
+    async fn ingest(&self, deliveries: &mut [Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
         self.calls.send_modify(|calls| *calls += 1);
         let cause = || Arc::new(std::io::Error::other("as the test has it")) as _;
         let mut database = self.database.subscribe();
@@ -138,6 +140,10 @@ impl IngestService for ScriptedIngest {
             Database::Away => return Err(StorageError::Unavailable(cause())),
             Database::Broken => return Err(StorageError::Internal(cause())),
             Database::Panics => panic!("as the test has it"),
+            Database::FailsOnce => {
+                self.database(Database::Works);
+                return Err(StorageError::Unavailable(cause()));
+            }
             Database::Hangs => unreachable!(),
         }
         let refused = self.refused.lock().unwrap();

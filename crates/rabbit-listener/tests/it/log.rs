@@ -11,7 +11,8 @@ thread_local! {
     static TEXT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// What the listener says while a test runs. It is kept by thread: the test's runtime has to have one, this one.
+/// What the listener says while a test runs. It is kept by thread: the test's runtime has to have
+/// one, this one.
 pub(crate) struct Log;
 
 impl Log {

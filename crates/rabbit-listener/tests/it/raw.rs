@@ -1,4 +1,4 @@
-//! An AMQP client that sends the bytes it is told to, since no library sends properties as bad as AMQP allows.
+//! An AMQP client that sends given bytes: no library sends invalid properties.
 
 use anyhow::{Context, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,7 +36,7 @@ impl RawPublisher {
         Ok(this)
     }
 
-    /// Signs in as `guest` and promises a sign of life every so many seconds; zero is no promise.
+    /// Signs in as `guest` with that heartbeat interval in seconds; zero turns heartbeats off.
     pub(crate) async fn sign_in(port: u16, vhost: &str, heartbeat: u16) -> anyhow::Result<Self> {
         let mut this = Self(TcpStream::connect(("127.0.0.1", port)).await?);
         this.0.write_all(b"AMQP\0\0\x09\x01").await?;
@@ -52,7 +52,7 @@ impl RawPublisher {
         Ok(this)
     }
 
-    /// Gives no sign of life until the broker ends the connection over it.
+    /// Sends no heartbeats until the broker closes the connection.
     pub(crate) async fn until_given_up(mut self) -> anyhow::Result<()> {
         let mut signs_of_the_broker = [0; 1024];
         let given_up = async {

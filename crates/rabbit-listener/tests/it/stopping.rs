@@ -5,12 +5,12 @@ use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration};
 use mymonit_test_support::{Proxy, RabbitMq, wait_until};
 use tokio::time::Instant;
 
-use crate::broker::{Adapter, measure, until_counted};
+use crate::broker::{Adapter, measure, until_counted, until_no_consumer};
 use crate::harness::{NEVER, PATIENCE, Running, configuration};
 use crate::ingest::{Database, ScriptedIngest};
 
 #[tokio::test]
-async fn a_stop_in_the_middle_of_a_load_writes_what_is_in_hand_and_leaves_the_rest() -> anyhow::Result<()> {
+async fn a_stop_under_load_writes_the_current_batch_and_leaves_the_rest() -> anyhow::Result<()> {
     let url = RabbitMq::shared().await?.create_vhost().await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
     adapter.publish(0..10_000).await?;
@@ -43,7 +43,7 @@ async fn a_stop_writes_a_batch_that_still_lingers() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_stop_while_large_messages_wait_to_be_let_in_takes_in_no_more() -> anyhow::Result<()> {
+async fn a_stop_while_large_messages_wait_accepts_no_more() -> anyhow::Result<()> {
     let rabbit = RabbitMq::shared().await?;
     let url = rabbit.create_vhost().await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
@@ -55,18 +55,18 @@ async fn a_stop_while_large_messages_wait_to_be_let_in_takes_in_no_more() -> any
     let configuration = RabbitConfiguration { batch_size: 5, linger: NEVER, ..configuration(&url) };
     let running = Running::consuming(configuration, &ingest).await?;
     until_counted(rabbit, &url, 60, 0).await?;
-    running.received(32).await?;
+    running.received(31).await?;
     let counters = running.counters.clone();
     running.ask_to_stop();
     ingest.database(Database::Works);
     running.stop().await?;
     assert_eq!(ingest.values(), (0..10).collect::<Vec<_>>(), "the batch under way and the one in hand");
-    assert_eq!(counters.received(), 32);
+    assert_eq!(counters.received(), 31);
     adapter.until_ready(50).await
 }
 
 #[tokio::test]
-async fn a_stop_while_the_database_is_away_gives_the_messages_back() -> anyhow::Result<()> {
+async fn a_stop_during_a_database_outage_requeues_the_messages() -> anyhow::Result<()> {
     let url = RabbitMq::shared().await?.create_vhost().await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
     ingest.database(Database::Away);
@@ -75,6 +75,27 @@ async fn a_stop_while_the_database_is_away_gives_the_messages_back() -> anyhow::
     running.until(ConsumerState::WaitingForDatabase).await?;
     running.stop().await?;
     assert!(ingest.values().is_empty());
+    adapter.until_ready(10).await
+}
+
+/// An acknowledgement of the second batch would cover the first, too.
+#[tokio::test]
+async fn a_stop_with_a_batch_that_cannot_be_written_writes_no_later_one() -> anyhow::Result<()> {
+    let rabbit = RabbitMq::shared().await?;
+    let url = rabbit.create_vhost().await?;
+    let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
+    ingest.database(Database::Hangs);
+    adapter.publish(0..10).await?;
+    let configuration = RabbitConfiguration { batch_size: 5, linger: NEVER, ..configuration(&url) };
+    let running = Running::consuming(configuration, &ingest).await?;
+    ingest.called(1).await?;
+    running.received(10).await?;
+    running.ask_to_stop();
+    // The consumer is cancelled before the write fails.
+    until_no_consumer(rabbit, &url).await?;
+    ingest.database(Database::FailsOnce);
+    running.stop().await?;
+    assert!(ingest.values().is_empty(), "{:?}", ingest.values());
     adapter.until_ready(10).await
 }
 
@@ -107,13 +128,13 @@ async fn a_stop_while_the_network_swallows_everything_ends_in_time() -> anyhow::
     ingest.database(Database::Works);
     running.stop().await?;
     assert_eq!(ingest.values(), (0..10).collect::<Vec<_>>());
-    // Nobody told the broker, so it will deliver them again.
+    // The broker got no acknowledgement, so it redelivers them.
     proxy.cut().await;
     adapter.until_ready(10).await
 }
 
 #[tokio::test]
-async fn a_stop_while_the_broker_is_away_ends_at_once() -> anyhow::Result<()> {
+async fn a_stop_without_a_broker_ends_at_once() -> anyhow::Result<()> {
     let rabbit = RabbitMq::shared().await?;
     let proxy = Proxy::start(rabbit.port()).await?;
     proxy.black_hole();
@@ -124,7 +145,7 @@ async fn a_stop_while_the_broker_is_away_ends_at_once() -> anyhow::Result<()> {
         _ => Ok(()),
     })
     .await?;
-    // From here on the clock stands still while anything can be done, however slow the machine is.
+    // The paused clock does not advance while any task can run, so a slow host does not matter.
     tokio::time::pause();
     let asked = Instant::now();
     running.stop().await?;

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration, RabbitTls};
+use mymonit_rabbit_listener::{ConsumerState, RabbitConfiguration, TlsFiles};
 use mymonit_test_support::{RabbitMq, ReservedPort};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
@@ -10,7 +10,7 @@ use crate::harness::{Running, configuration};
 use crate::ingest::ScriptedIngest;
 use crate::log::Log;
 
-/// An authority and what it has signed, as files.
+/// A certificate authority and its certificates, as files.
 struct Certificates {
     folder: tempfile::TempDir,
 }
@@ -44,7 +44,7 @@ impl Certificates {
 }
 
 #[tokio::test]
-async fn a_broker_behind_tls_is_consumed_if_each_side_knows_the_other() -> anyhow::Result<()> {
+async fn a_broker_with_tls_is_consumed_if_each_side_trusts_the_other() -> anyhow::Result<()> {
     let log = Log::capture();
     let (certificates, port) = (Certificates::make()?, ReservedPort::reserve()?);
     let tls = port.get();
@@ -66,14 +66,14 @@ async fn a_broker_behind_tls_is_consumed_if_each_side_knows_the_other() -> anyho
     log.says(&["the broker cannot be reached", "TLS", "UnknownIssuer"]).await?;
     stranger.stop().await?;
 
-    let known = RabbitTls { ca_file: ca_file.clone(), client_identity_file: client_identity_file.clone() };
+    let known = TlsFiles { ca_file: ca_file.clone(), client_identity_file: client_identity_file.clone() };
     let otherwise_named =
         RabbitConfiguration { tls: known.clone(), ..configuration(&format!("amqps://127.0.0.1:{tls}")) };
     let impostor = Running::start(otherwise_named, &ingest);
     log.says(&["TLS", "not valid for name"]).await?;
     impostor.stop().await?;
 
-    let anonymous = RabbitTls { ca_file, client_identity_file: None };
+    let anonymous = TlsFiles { ca_file, client_identity_file: None };
     let anonymous =
         RabbitConfiguration { tls: anonymous, ..configuration(&format!("amqps://localhost:{tls}")) };
     let anonymous = Running::start(anonymous, &ingest);

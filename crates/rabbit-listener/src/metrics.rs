@@ -12,13 +12,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 /// Up to the greatest batch that can be configured.
 const SIZES: [f64; 10] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 65_535.0];
-/// From a batch of one message on an idle database to one that waits for a database that is away.
+/// From one message on an idle database to a batch that is retried.
 const WRITE_SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-/// From a lone message to one that waited in the broker over night.
+/// From a single message to one that waited in the broker over night.
 const COMMIT_SECONDS: [f64; 12] =
     [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 43_200.0];
 
-/// What has come in since the start. Redeliveries count again.
+/// Consumed messages since the start. Redeliveries count again.
 #[derive(Debug)]
 pub struct IngestCounters {
     received: Counter,
@@ -29,6 +29,8 @@ pub struct IngestCounters {
     batch_messages: Histogram,
     batch_seconds: Histogram,
     write_failures: Counter,
+    replies_sent: Counter,
+    replies_dropped: Counter,
     since_receipt: Histogram,
     since_publishing: Histogram,
 }
@@ -41,7 +43,7 @@ struct Rejected {
 impl Default for IngestCounters {
     fn default() -> Self {
         let rejected = Family::default();
-        // From 0 on, so that also the first message of a reason is seen as an increase.
+        // From 0, so that the first message of a reason is an increase.
         for reason in RejectionReason::ALL {
             drop(rejected.get_or_create(&Rejected { reason: reason.code() }));
         }
@@ -54,6 +56,8 @@ impl Default for IngestCounters {
             batch_messages: Histogram::new(SIZES),
             batch_seconds: Histogram::new(WRITE_SECONDS),
             write_failures: Counter::default(),
+            replies_sent: Counter::default(),
+            replies_dropped: Counter::default(),
             since_receipt: Histogram::new(COMMIT_SECONDS),
             since_publishing: Histogram::new(COMMIT_SECONDS),
         }
@@ -71,12 +75,17 @@ impl IngestCounters {
         self.stored.get()
     }
 
-    /// Messages that were known by their `message-id`.
+    /// Measures that were committed.
+    pub fn measures(&self) -> u64 {
+        self.measures.get()
+    }
+
+    /// Messages with a known `message-id`.
     pub fn duplicate(&self) -> u64 {
         self.duplicate.get()
     }
 
-    /// Messages that were kept among the rejected ones.
+    /// Messages that were kept as rejected.
     pub fn rejected(&self) -> u64 {
         let of_reason = |reason: RejectionReason| {
             self.rejected.get(&Rejected { reason: reason.code() }).map_or(0, |counter| counter.get())
@@ -84,7 +93,17 @@ impl IngestCounters {
         RejectionReason::ALL.into_iter().map(of_reason).sum()
     }
 
-    /// Shows them in a registry.
+    /// Replies about rejected messages that the broker took.
+    pub fn replies_sent(&self) -> u64 {
+        self.replies_sent.get()
+    }
+
+    /// Replies about rejected messages that were not sent.
+    pub fn replies_dropped(&self) -> u64 {
+        self.replies_dropped.get()
+    }
+
+    /// Registers the metrics.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "messages_received",
@@ -119,6 +138,16 @@ impl IngestCounters {
             "Tries to write a batch that failed and were repeated",
             self.write_failures.clone(),
         );
+        registry.register(
+            "rejection_replies_sent",
+            "Replies about rejected messages that the broker took for their publishers",
+            self.replies_sent.clone(),
+        );
+        registry.register(
+            "rejection_replies_dropped",
+            "Replies about rejected messages that were not sent: too many at once, or refused by the broker",
+            self.replies_dropped.clone(),
+        );
         registry.register_with_unit(
             "message_receipt_to_commit",
             "Time from the receipt of a message to the commit of its batch",
@@ -135,6 +164,14 @@ impl IngestCounters {
 
     pub(crate) fn count_received(&self) {
         self.received.inc();
+    }
+
+    pub(crate) fn count_replies_sent(&self, replies: usize) {
+        self.replies_sent.inc_by(replies.try_into().unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn count_replies_dropped(&self, replies: usize) {
+        self.replies_dropped.inc_by(replies.try_into().unwrap_or(u64::MAX));
     }
 
     pub(crate) fn count_failure(&self) {
@@ -177,7 +214,7 @@ fn published(delivery: &Delivery) -> Option<Timestamp> {
     Timestamp::from_unix_nanos(seconds.checked_mul(1_000_000_000)?)
 }
 
-/// Never less than nothing: clocks differ.
+/// At least 0: clocks differ.
 fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
     let nanos = to.unix_nanos().saturating_sub(from.unix_nanos());
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)).as_secs_f64()
@@ -192,6 +229,7 @@ mod tests {
 
     fn delivery(body: &str, properties: serde_json::Value) -> Delivery {
         Delivery {
+            publisher: None,
             message_id: None,
             received_at: Timestamp::now(),
             decoded: decode(body.as_bytes(), usize::MAX),
@@ -238,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_there_from_the_start() {
+    fn every_reason_is_exported_from_the_start() {
         let text = encoded(&IngestCounters::default());
         for reason in RejectionReason::ALL {
             let line = format!("messages_rejected_total{{reason=\"{}\"}} 0\n", reason.code());
