@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::format::SharedHeader;
 use crate::mapping::Made;
-use crate::message::{After, Counts, Draft, Group, MAX_BODY_BYTES};
+use crate::message::{After, Counts, Draft, Group, MAX_BODY_BYTES, Origin};
 use crate::record::{Complaint, Original, Record};
 use crate::source::MessageLimits;
 use crate::state::{FileEntry, FileKey, Seen, line};
 
-/// A group is sent on when it has so many bytes, whatever else: this bounds memory and what a kill makes us repeat.
+/// A group with this many bytes is complete. Bounds memory, and what is sent again after a kill.
 const GROUP_BYTES: usize = 2 << 20;
 const GROUP_MESSAGES: usize = 100;
 
@@ -32,16 +33,17 @@ pub(crate) struct Stream {
     pub(crate) id: String,
     /// What people call it.
     pub(crate) name: String,
-    /// The file that it is, if it is one.
+    /// The file, if the stream is a file.
     pub(crate) file: Option<StreamFile>,
 }
 
-/// A file, and what it is known by.
+/// A file and its key.
 #[derive(Debug)]
 pub(crate) struct StreamFile {
     pub(crate) key: FileKey,
     pub(crate) path: PathBuf,
     pub(crate) seen: Rc<RefCell<Seen>>,
+    pub(crate) header: SharedHeader,
 }
 
 impl StreamFile {
@@ -53,6 +55,7 @@ impl StreamFile {
             line: at.line,
             seen: self.seen.borrow().clone(),
             is_done,
+            header: self.header.borrow().clone(),
         }
     }
 }
@@ -64,23 +67,23 @@ struct At {
     line: u64,
 }
 
-/// Puts measures into messages, and messages into groups. A message ends when it is full, when its first measure has
-/// waited long enough, and at the end of a stream; what has been decided is kept by the group on the disk, so that
-/// a restart need not decide again.
+/// Puts measures into messages, and messages into groups. A message ends when it is full, when its
+/// first measure has waited long enough, and at the end of a stream.
 pub(crate) struct Assembler {
     source: String,
     limits: MessageLimits,
     outlet: Box<dyn Outlet>,
     stream: Option<Stream>,
-    /// The message that is being filled: where its first record begins.
+    /// The message that is being filled: where its first record begins, and its lines.
     start: u64,
+    lines: (u64, u64),
     body: Vec<u8>,
     measures: u64,
     /// The end of the last record.
     at: At,
     group: Group<Draft>,
     group_bytes: usize,
-    /// When the oldest thing that has not been sent on came.
+    /// The arrival of the oldest record that is not in a complete group.
     waiting_since: Option<Instant>,
 }
 
@@ -93,6 +96,7 @@ impl Assembler {
             outlet,
             stream: None,
             start: 0,
+            lines: (1, 1),
             body: Vec::new(),
             measures: 0,
             at: At { offset: 0, line: 1 },
@@ -110,8 +114,15 @@ impl Assembler {
         Ok(())
     }
 
-    /// Takes the measures of a record: objects with a comma behind each.
-    pub(crate) fn push(&mut self, record: &Record, json: &[u8], made: Made) -> io::Result<()> {
+    /// Adds the measures of a record: objects, each followed by a comma. `problem` is the reason
+    /// why other values of the record are missing.
+    pub(crate) fn push(
+        &mut self,
+        record: &Record,
+        json: &[u8],
+        made: &Made,
+        problem: Option<(&Complaint, &Original)>,
+    ) -> io::Result<()> {
         let measures = made.measures as u64;
         let is_full = self.measures + measures > self.limits.measures as u64
             || self.body.len() + json.len() > MAX_BODY_BYTES;
@@ -123,13 +134,26 @@ impl Assembler {
         }
         if self.measures == 0 {
             self.start = record.span.start;
+            self.lines.0 = record.line;
             self.body.clear();
             self.body.push(b'[');
         }
         self.body.extend_from_slice(json);
         self.measures += measures;
-        let counts = Counts { records: 1, measures, missing: made.missing as u64, unparsable: 0 };
+        self.lines.1 = record.line;
+        if let Some((complaint, original)) = problem {
+            self.add_unparsable(complaint, original);
+        }
+        let unparsable = u64::from(problem.is_some());
+        let counts = Counts { records: 1, measures, missing: made.missing as u64, unparsable };
         self.passed(record, counts)
+    }
+
+    fn add_unparsable(&mut self, complaint: &Complaint, original: &Original) {
+        let name = self.stream.as_ref().map_or("", |stream| stream.name.as_str());
+        let line = line(&self.source, name, complaint, original);
+        self.group_bytes += line.len();
+        self.group.unparsable.push(line);
     }
 
     /// Puts a record aside that cannot be read.
@@ -139,10 +163,7 @@ impl Assembler {
         complaint: &Complaint,
         original: &Original,
     ) -> io::Result<()> {
-        let name = self.stream.as_ref().map_or("", |stream| stream.name.as_str());
-        let line = line(&self.source, name, complaint, original);
-        self.group_bytes += line.len();
-        self.group.unparsable.push(line);
+        self.add_unparsable(complaint, original);
         self.passed(record, Counts { records: 1, unparsable: 1, ..Counts::default() })?;
         if self.group_bytes >= GROUP_BYTES { self.flush() } else { Ok(()) }
     }
@@ -150,7 +171,7 @@ impl Assembler {
     fn passed(&mut self, record: &Record, counts: Counts) -> io::Result<()> {
         self.group.counts += counts;
         self.at = At { offset: record.span.end, line: record.end_line };
-        // The clock is asked once for each message, not for each record.
+        // The clock is read once per message, not per record.
         if self.waiting_since.is_none() {
             self.waiting_since = Some(Instant::now());
         } else if self.group.counts.records.is_multiple_of(64) {
@@ -165,18 +186,20 @@ impl Assembler {
         }
         let mut body = Vec::with_capacity(self.body.len());
         std::mem::swap(&mut body, &mut self.body);
-        // The comma behind the last measure.
+        // The comma after the last measure.
         body.pop();
         body.push(b']');
-        let stream = self.stream.as_ref().map_or("", |stream| stream.id.as_str());
+        let (id, name) = self.stream.as_ref().map_or(("", ""), |stream| (&stream.id, &stream.name));
         self.group_bytes += body.len();
-        let origin = format!("{}:{stream}:{}-{}", self.source, self.start, self.at.offset);
-        self.group.messages.push(Draft { origin, body, measures: self.measures });
+        let place = format!("{}:{id}:{}-{}", self.source, self.start, self.at.offset);
+        let (first_line, last_line) = self.lines;
+        let origin = Origin { file: name.to_owned(), first_line, last_line };
+        self.group.messages.push(Draft { place, body, measures: self.measures, origin });
         self.measures = 0;
         Ok(())
     }
 
-    /// Sends on what has waited long enough; says how long the rest may still wait.
+    /// Sends what has waited long enough; returns how long the rest may still wait.
     pub(crate) fn flush_if_due(&mut self) -> io::Result<Option<Duration>> {
         let Some(since) = self.waiting_since else { return Ok(None) };
         match self.limits.linger.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
@@ -185,7 +208,7 @@ impl Assembler {
         }
     }
 
-    /// Sends on everything that has been read.
+    /// Sends everything that has been read.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.close_message()?;
         self.waiting_since = None;
@@ -202,8 +225,8 @@ impl Assembler {
         self.outlet.send(std::mem::replace(&mut self.group, next))
     }
 
-    /// Ends a stream that has been read to there, and says what remains to be done with it. Gives what is known of the
-    /// file then.
+    /// Ends a stream at that position. `after` is the remaining action. Returns the state of the
+    /// file.
     pub(crate) fn end(&mut self, offset: u64, line: u64, after: Vec<After>) -> io::Result<Option<FileEntry>> {
         self.close_message()?;
         self.at = At { offset, line };
@@ -215,7 +238,7 @@ impl Assembler {
         Ok(entry)
     }
 
-    /// Breaks a stream off, to go on with it later, and gives what is known of its file.
+    /// Interrupts a stream, to continue it later, and returns the state of its file.
     pub(crate) fn break_off(&mut self) -> io::Result<Option<FileEntry>> {
         self.flush()?;
         let entry = self.entry(false);
@@ -223,13 +246,26 @@ impl Assembler {
         Ok(entry)
     }
 
-    /// Sends on what remains to be done, without a stream.
+    /// Sends a remaining action that belongs to no stream.
     pub(crate) fn remember(&mut self, after: Vec<After>) -> io::Result<()> {
         self.group.after = after;
         self.flush()
     }
 
-    /// What people call the stream that is being read.
+    /// Sends the state of a file that has not been read under this key.
+    pub(crate) fn adopt(&mut self, entry: FileEntry, old: Option<FileKey>) -> io::Result<()> {
+        self.flush()?;
+        self.group.file = Some(entry);
+        self.group.after = old.into_iter().map(After::Forget).collect();
+        self.flush()
+    }
+
+    /// Returns to the start of the stream, from which no measure and no error has come yet.
+    pub(crate) fn go_back(&mut self, offset: u64, line: u64) {
+        self.at = At { offset, line };
+    }
+
+    /// The name of the current stream in messages.
     pub(crate) fn stream_name(&self) -> Option<&str> {
         self.stream.as_ref().map(|stream| stream.name.as_str())
     }

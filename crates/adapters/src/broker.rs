@@ -1,12 +1,11 @@
-//! Where the broker is and who asks: the environment variables that the service has, too (specification §7).
+//! Address and account of the broker, from the same environment variables as for the service.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lapin::types::ShortString;
-use lapin::uri::AMQPUri;
-use mymonit_broker::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, RabbitTls, amqp_uri, compose_uri};
+use mymonit_broker::{DEFAULT_EXCHANGE, DEFAULT_ROUTING_KEY, TlsFiles, amqp_uri, compose_uri};
 use mymonit_model::Faceted;
 use thiserror::Error;
 
@@ -18,10 +17,10 @@ pub(crate) struct BrokerConfigurationError(String);
 /// What is known of the broker.
 #[derive(Debug, Clone)]
 pub(crate) struct Broker {
-    uri: Faceted<String>,
+    pub(crate) uri: Faceted<String>,
     pub(crate) exchange: String,
     pub(crate) routing_key: String,
-    pub(crate) tls: RabbitTls,
+    pub(crate) tls: TlsFiles,
 }
 
 impl Broker {
@@ -30,9 +29,16 @@ impl Broker {
     /// # Errors
     /// Names the variable that cannot be used.
     pub(crate) fn from_environment() -> Result<Self, BrokerConfigurationError> {
-        // Variables whose names are no UTF-8 are none of ours.
+        // Variables with names that are not UTF-8 are not ours.
         let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
         Self::from_variables(&std::env::vars_os().filter_map(named).collect())
+    }
+
+    /// The account of the connection, which the broker compares with the property `user-id`.
+    pub(crate) fn user(&self) -> Option<ShortString> {
+        let uri = amqp_uri(self.uri.reveal()).ok()?;
+        let user = uri.authority.userinfo.username;
+        ShortString::try_new(user.as_str()).ok().filter(|_| !user.is_empty())
     }
 
     fn from_variables(variables: &HashMap<String, OsString>) -> Result<Self, BrokerConfigurationError> {
@@ -43,7 +49,7 @@ impl Broker {
         };
         let name = |variable: &str, default: &str| {
             let name = text(variable, default)?;
-            // So long a name cannot be said in AMQP.
+            // AMQP does not allow longer names.
             if ShortString::try_new(name.as_str()).is_err() {
                 return Err(BrokerConfigurationError(format!("{variable} must have at most 255 bytes")));
             }
@@ -56,16 +62,11 @@ impl Broker {
             uri,
             exchange: name("RABBIT_EXCHANGE", DEFAULT_EXCHANGE)?,
             routing_key: name("RABBIT_ROUTING", DEFAULT_ROUTING_KEY)?,
-            tls: RabbitTls {
+            tls: TlsFiles {
                 ca_file: file("RABBIT_CA_FILE")?,
                 client_identity_file: file("RABBIT_CLIENT_IDENTITY_FILE")?,
             },
         })
-    }
-
-    /// The address as lapin wants it.
-    pub(crate) fn uri(&self) -> Result<AMQPUri, String> {
-        amqp_uri(self.uri.reveal())
     }
 }
 
@@ -76,7 +77,7 @@ fn read(
 ) -> Result<Option<String>, BrokerConfigurationError> {
     let variable = |name: &str| {
         let value = variables.get(name).filter(|value| !value.is_empty());
-        // A value that is no text could be a password, so it is not repeated.
+        // A value that is not text could be a password, so it is not repeated.
         let text = value.map(|value| {
             value.to_str().ok_or_else(|| BrokerConfigurationError(format!("{name} must be text in UTF-8")))
         });
@@ -119,7 +120,7 @@ mod tests {
             ("RABBIT_PASSWORD_FILE", password.to_str().unwrap()),
         ]);
         let broker = Broker::from_variables(&set).unwrap();
-        let uri = broker.uri().unwrap();
+        let uri = amqp_uri(broker.uri.reveal()).unwrap();
         assert_eq!(
             (uri.authority.userinfo.username.as_str(), uri.authority.userinfo.password.as_str()),
             ("station", "canary")

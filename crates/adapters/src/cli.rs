@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::source::SourceFlags;
+use crate::source::flags::SourceFlags;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,12 +30,13 @@ Exit codes:
   0  all records were read, and every message is with the broker
   1  something failed: a file, a folder, the disk
   2  the options, the description or the environment are wrong
-  3  all is done, but some records could not be read; they are in the file for those
-  4  the broker refuses, or was away for longer than --give-up-after; all is kept for the next run
-  5  stopped before everything was read and confirmed; the next run goes on from there";
+  3  done, but some records could not be read; they are in the file of unparsable records
+  4  the broker refuses, or was unreachable for longer than --give-up-after; all is kept for the next run.
+     Or the service has rejected messages
+  5  stopped before everything was read and confirmed; the next run continues from there";
 
-/// Publishes to MyMONIT what instruments write: text, CSV, JSON or XML, from files, standard input, files that grow,
-/// and folders; each record exactly once, however often this is killed.
+/// Publishes to MyMONIT what instruments write: text, CSV, JSON or XML, from files, standard input,
+/// growing files, and folders; each record exactly once, also after kills.
 #[derive(Debug, Parser)]
 #[command(name = "mymonit-adapter", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -52,12 +53,12 @@ impl Arguments {
     /// Prints what a shell needs to complete the command line.
     ///
     /// # Errors
-    /// Where nobody takes it.
+    /// If standard output cannot be written.
     pub(crate) fn print_completions(shell: Shell) -> io::Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Self::command(), "mymonit-adapter", &mut script);
-        // clap_complete 4.6.11 calls a command with a hyphen by two names in what it writes for bash, so that nothing
-        // but the names of the subcommands would be completed.
+        // clap_complete 4.6.11 uses two names for a command with a hyphen in its script for bash,
+        // so that only the names of the subcommands would be completed.
         let script = String::from_utf8_lossy(&script).replace("mymonit__subcmd__adapter", "mymonit__adapter");
         let mut out = io::stdout().lock();
         out.write_all(script.as_bytes())?;
@@ -70,9 +71,11 @@ pub(crate) enum Command {
     /// Reads a source and publishes its measures.
     #[command(after_help = EXAMPLES, override_usage = usage("run"))]
     Run(Run),
-    /// Shows what the first records become, and what does not parse.
+    /// Shows the measures of the first records, and what does not parse.
     #[command(after_help = EXAMPLES, override_usage = usage("check"))]
     Check(Check),
+    /// Reads a file, and prints a first description of it.
+    Init(Init),
     /// Prints completions for a shell.
     Completions {
         /// The shell.
@@ -80,7 +83,7 @@ pub(crate) enum Command {
     },
 }
 
-/// The two ways to say what the source is.
+/// The two ways to name the source.
 fn usage(command: &str) -> String {
     format!(
         "mymonit-adapter {command} --source <FILE.toml> [OPTIONS] [FILE]...\n       \
@@ -92,8 +95,8 @@ fn usage(command: &str) -> String {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) source: SourceFlags,
-    /// Where to keep what is needed to go on after a kill; else a folder named after the source in $STATE_DIRECTORY
-    /// (systemd), $XDG_STATE_HOME/mymonit-adapter or ~/.local/state/mymonit-adapter.
+    /// The folder for the state; else one named after the source in $STATE_DIRECTORY (systemd),
+    /// $XDG_STATE_HOME/mymonit-adapter or ~/.local/state/mymonit-adapter.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) state: Option<PathBuf>,
     /// The file for records that cannot be read; else unparsable.ndjson in the state folder.
@@ -102,10 +105,10 @@ pub(crate) struct Run {
     /// Reads everything and publishes nothing; changes nothing either.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Ends with code 4 when the broker has been away for so long; else it is waited for.
+    /// Ends with code 4 when the broker has been unreachable for that long; else waits for it.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) give_up_after: Option<Duration>,
-    /// Says nothing but troubles.
+    /// Prints only problems.
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }
@@ -117,6 +120,18 @@ pub(crate) struct Check {
     /// How many records of each file to show.
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     pub(crate) first: u64,
+    /// Asks the service at this address whether the experiments and measure types exist.
+    #[arg(long, value_name = "URL")]
+    pub(crate) service: Option<String>,
+    /// An API token for --service; else MYMONIT_TOKEN, which is not in the list of processes.
+    #[arg(long, requires = "service")]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The file to read.
+    pub(crate) file: PathBuf,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

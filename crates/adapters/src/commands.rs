@@ -1,36 +1,38 @@
-//! What each command does, and the exit codes.
+//! The commands and their exit codes.
 
 mod check;
+mod init;
 mod run;
+mod service;
 
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
 use crate::cli::{Arguments, Command};
-use crate::say::tell;
+use crate::output::print_line;
 
 /// Something failed: a file, a folder, the disk.
 const FAILED: u8 = 1;
-/// The options, the description or the environment are wrong. (So says clap, too.)
+/// The options, the description or the environment are wrong. clap uses the same code.
 const WRONG: u8 = 2;
 /// Some records could not be read.
 const UNPARSABLE: u8 = 3;
-/// The broker refuses, or has been away for too long.
+/// The broker refuses, or has been unreachable for too long.
 const NO_BROKER: u8 = 4;
 /// Stopped before everything was read and confirmed.
 const STOPPED: u8 = 5;
 
-/// Why a command ends before it has done all that it was asked for.
+/// Why a command ends early.
 enum Ending {
-    /// Something is wrong: a code that is not 0, and what is said.
+    /// An error, with its exit code and message.
     Failure(Failure),
-    /// Whoever reads what it prints has seen enough (`| head`), which is no failure and nothing to speak of.
+    /// The reader of the output has closed it (`| head`), which is not a failure.
     SeenEnough,
 }
 
 impl Ending {
-    /// What it means that a result cannot be printed.
+    /// The ending for an error while printing a result.
     fn of_printing(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::SeenEnough,
@@ -51,7 +53,7 @@ impl From<io::Error> for Ending {
     }
 }
 
-/// Why a command fails: the code that it ends with, which is not 0, and what is said.
+/// Why a command fails: its exit code, which is not 0, and its message.
 struct Failure {
     code: u8,
     text: String,
@@ -62,7 +64,7 @@ impl Failure {
         Self { code, text: text.to_string() }
     }
 
-    /// What is wrong before anything is done.
+    /// An error before the command has done anything.
     fn wrong(text: impl fmt::Display) -> Self {
         Self::new(WRONG, text)
     }
@@ -79,6 +81,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run::run(run).map_err(Ending::from),
         Command::Check(check) => check::run(&check),
+        Command::Init(init) => init::run(&init),
         Command::Completions { shell } => {
             Arguments::print_completions(shell).map(|()| 0).map_err(|error| Ending::of_printing(&error))
         }
@@ -87,7 +90,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(Ending::SeenEnough) => ExitCode::SUCCESS,
         Err(Ending::Failure(failure)) => {
-            tell(failure.text.trim_end());
+            print_line(failure.text.trim_end());
             ExitCode::from(failure.code)
         }
     }

@@ -1,4 +1,4 @@
-//! The formats of sources, read as streams: a parser keeps one record in memory, whatever the size of its source.
+//! The formats of sources, read as streams: a parser keeps one record in memory.
 
 mod csv;
 mod json;
@@ -10,16 +10,21 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub(crate) use json::without_not_finite;
 
 use crate::input::encoding::SourceEncoding;
 use crate::input::{Bytes, Input, no_hint};
 use crate::record::{Complaint, Original, Place, Record};
 use crate::source::{Field, Format};
 
-/// So much of a record that is too long, or broken, is kept for people to see.
+/// Bytes of a broken or too long record that are kept to be shown.
 const SHOWN_BYTES: usize = 4 << 10;
 
 /// What a parser found next.
@@ -27,19 +32,21 @@ const SHOWN_BYTES: usize = 4 << 10;
 pub(crate) enum Step {
     /// A record, which has been filled in.
     Record,
-    /// A record that cannot be read; its place has been filled in. Reading goes on after it.
+    /// A record that cannot be read, with its place. Reading continues after it.
     Complaint(Complaint),
+    /// The same, if the record contradicts the header of its source.
+    Misfit(Complaint),
     /// The end of the source.
     End,
 }
 
-/// Why a source cannot be read on.
+/// Why a source cannot be read further.
 #[derive(Debug, Error)]
 pub(crate) enum ReadError {
-    /// From there on nothing makes sense.
+    /// The rest of the source cannot be parsed.
     #[error("line {}, column {}: {}", .0.place.line, .0.place.column, .0.reason)]
     Broken(Complaint),
-    /// The source does not let itself be read.
+    /// Reading the source failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -55,14 +62,44 @@ pub(crate) trait Parser {
     /// Reads the next record.
     fn next(&mut self, record: &mut Record) -> Result<Step, ReadError>;
 
-    /// The place of a field of the record that was read last, or of the record where it has no such field.
+    /// The place of a field of the current record, or of the record if it has no such field.
     fn place(&self, record: &Record, slot: usize) -> Place;
 
-    /// What was read last, as it stands in the source.
+    /// What was read last, as in the source.
     fn original(&self) -> Original;
+
+    /// Why a source with content has no record.
+    fn nothing(&self) -> String {
+        "there is no record in it".to_owned()
+    }
+
+    /// Whether the last record is the header again, and what follows from that.
+    ///
+    /// # Errors
+    /// It is another header, which cannot be used.
+    fn header_again(&mut self) -> Result<Option<String>, ReadError> {
+        Ok(None)
+    }
+
+    /// Whether the last record has words and no number, like a row of units.
+    fn is_words(&self) -> bool {
+        false
+    }
 }
 
-/// Where to go on in a source that was read before: behind a record, at the line there.
+/// The current header, which outlasts its file: later rows may have none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) names: Vec<String>,
+    /// The columns of the rows, if they are fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) row_width: Option<usize>,
+}
+
+/// The header of a stream, shared with what keeps it.
+pub(crate) type SharedHeader = Rc<RefCell<Option<Header>>>;
+
+/// The position and line at which to continue in a source that was read before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Start {
     pub(crate) offset: u64,
@@ -74,42 +111,85 @@ impl Start {
     pub(crate) const BEGINNING: Self = Self { offset: 0, line: 1 };
 }
 
-/// What is the same for all formats.
+/// What all formats share.
 #[derive(Debug, Clone)]
-pub(crate) struct Limits {
+pub(crate) struct ParserOptions {
     /// Bytes that a record may have in UTF-8.
     pub(crate) record_bytes: usize,
+    /// The previous header, if the stream may continue without one.
+    pub(crate) header: SharedHeader,
 }
 
 /// Begins to read a source. `fields` are what the records are to be filled with, slot by slot.
 ///
 /// # Errors
-/// Where the source cannot be read, or has not the fields that the mapping wants.
+/// If the source cannot be read, or lacks the fields of the mapping.
 pub(crate) fn open(
     bytes: Box<dyn Bytes>,
     format: &Format,
     encoding: Option<SourceEncoding>,
     fields: &[Field],
-    limits: &Limits,
+    options: &ParserOptions,
     from: Start,
 ) -> Result<Box<dyn Parser>, ReadError> {
-    let hint = if matches!(format, Format::Xml(_)) { xml::encoding_hint } else { no_hint };
-    let input = Input::open(bytes, encoding, hint)?;
+    let hint = match format {
+        Format::Xml(_) => xml::encoding_hint,
+        Format::Json(_) | Format::Ndjson(_) => json::encoding_hint,
+        Format::Text(_) | Format::Csv(_) => no_hint,
+    };
+    let mut input = Input::open(bytes, encoding, hint).map_err(|error| match error.kind() {
+        // The declared encoding of the source contradicts its bytes or its description.
+        io::ErrorKind::InvalidData => ReadError::broken(Place { line: 1, column: 1 }, error.to_string()),
+        _ => error.into(),
+    })?;
+    let limit = options.record_bytes;
     Ok(match format {
-        Format::Text(text) => Box::new(text::Parser::open(input, text, fields, limits, from)?),
-        Format::Csv(csv) => Box::new(csv::Parser::open(input, csv, fields, limits, from)?),
-        Format::Ndjson => Box::new(ndjson::Parser::open(input, fields, limits, from)?),
-        Format::Json(json) => Box::new(json::Parser::open(input, json, fields, limits, from)?),
-        Format::Xml(xml) => Box::new(xml::Parser::open(input, xml, fields, limits, from)?),
+        Format::Text(text) => Box::new(text::Parser::open(input, text, fields, limit, from)?),
+        Format::Csv(csv) => Box::new(csv::Parser::open(input, csv, fields, options, from)?),
+        Format::Ndjson(ndjson) => {
+            input.skip_nuls()?;
+            Box::new(ndjson::Parser::open(input, ndjson, fields, limit, from)?)
+        }
+        Format::Json(json) => Box::new(json::Parser::open(input, json, fields, limit, from)?),
+        Format::Xml(xml) => Box::new(xml::Parser::open(input, xml, fields, limit, from)?),
     })
 }
 
-/// The beginning of what was read, to be shown.
+/// What fields with a `head` find in the lines before the records, by slot.
+///
+/// # Errors
+/// A field finds nothing.
+fn heads(fields: &[Field], head: &str, place: Place) -> Result<Vec<Option<String>>, ReadError> {
+    let find = |field: &Field| match field {
+        Field::Head(head_field) => head_field.find(head).map(Some).ok_or_else(|| {
+            ReadError::broken(place, format!("the lines before the records have nothing that fits {field}"))
+        }),
+        _ => Ok(None),
+    };
+    fields.iter().map(find).collect()
+}
+
+fn has_heads(fields: &[Field]) -> bool {
+    fields.iter().any(|field| matches!(field, Field::Head(_)))
+}
+
+/// Bytes of the lines before the records that are searched.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// Adds a line to the lines before the records.
+fn add_to_head(head: &mut String, line: &[u8]) {
+    if head.len() + line.len() < HEAD_BYTES {
+        head.push_str(&String::from_utf8_lossy(line));
+        head.push('\n');
+    }
+}
+
+/// The beginning of what was read, for messages.
 fn original_of(bytes: &[u8], length: u64) -> Original {
     Original { bytes: bytes.to_vec(), length }
 }
 
-/// What is said of a record that has more bytes than it may have.
+/// The message about a record that is too long.
 fn too_long(length: u64, limit: usize) -> String {
     format!("the record has {length} bytes; at most {limit} are allowed (`max_record_bytes`)")
 }

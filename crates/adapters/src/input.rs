@@ -1,4 +1,4 @@
-//! The text of a source, as the parsers read it: in UTF-8, without a byte order mark, with its place in the source.
+//! The text of a source as parsers read it: UTF-8 without byte order mark, with places.
 
 pub(crate) mod encoding;
 
@@ -11,13 +11,18 @@ use crate::record::Place;
 /// As much as is read at once.
 const READ: usize = 128 << 10;
 
-/// Where the bytes of a source come from. Reading waits until there are some.
+/// The bytes of a source. Reading waits until there are some.
 pub(crate) trait Bytes {
     /// As [`io::Read::read`]; 0 means that there will never be more.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Goes on reading from there.
     fn seek(&mut self, offset: u64) -> io::Result<()>;
+
+    /// Whether the next read may block until bytes are written.
+    fn may_wait(&mut self) -> bool {
+        false
+    }
 }
 
 /// A window onto the text of a source.
@@ -25,13 +30,15 @@ pub(crate) struct Input {
     bytes: Box<dyn Bytes>,
     encoding: SourceEncoding,
     transcoder: Option<Transcoder>,
-    /// What has been read and not yet consumed lies from `start` on.
+    /// Bytes that are read but not consumed begin at `start`.
     buffer: Vec<u8>,
     start: usize,
     raw: Vec<u8>,
     /// Where in the source that ends which has been read.
     raw_end: u64,
     at_end: bool,
+    /// Whether the byte before the window is a carriage return. A line feed then belongs to it.
+    after_return: bool,
     /// Where the window begins: in the source, and for people.
     offset: u64,
     line: u64,
@@ -39,8 +46,8 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Begins at the start of a source. The encoding is the given one, or else what a byte order mark says, or else
-    /// what `hint` makes of the first bytes, or else UTF-8.
+    /// Begins at the start of a source. The encoding is the given one, else that of a byte order
+    /// mark, else what `hint` makes of the first bytes, else UTF-8.
     pub(crate) fn open(
         bytes: Box<dyn Bytes>,
         encoding: Option<SourceEncoding>,
@@ -55,24 +62,32 @@ impl Input {
             raw: vec![0; READ],
             raw_end: 0,
             at_end: false,
+            after_return: false,
             offset: 0,
             line: 1,
             column: 1,
         };
         while may_be_mark(&this.buffer) || (encoding.is_none() && matches!(hint(&this.buffer), Hint::More)) {
-            // What is there already has to be read however long the rest may take.
+            // Available bytes must be read even if the rest takes long.
             if this.fill()? == 0 {
                 break;
             }
         }
         let head = std::mem::take(&mut this.buffer);
         let mark = SourceEncoding::of_mark(&head);
+        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
         this.encoding = match (encoding, mark) {
+            (Some(encoding), Some((marked, _))) if encoding != marked => {
+                let (encoding, marked) = (encoding.name(), marked.name());
+                return Err(invalid(format!(
+                    "`encoding` is {encoding}, but the byte order mark of the source is that of {marked}"
+                )));
+            }
             (Some(encoding), _) => encoding,
             (None, Some((encoding, _))) => encoding,
             (None, None) => match hint(&head) {
                 Hint::Encoding(encoding) => encoding,
-                Hint::Wrong(why) => return Err(io::Error::new(io::ErrorKind::InvalidData, why)),
+                Hint::Wrong(why) => return Err(invalid(why)),
                 Hint::More | Hint::Nothing => SourceEncoding::UTF_8,
             },
         };
@@ -119,7 +134,7 @@ impl Input {
         }
     }
 
-    /// Gives up the first bytes of the window.
+    /// Consumes the first bytes of the window.
     pub(crate) fn consume(&mut self, count: usize) {
         self.consume_to(count, self.place_after(count));
     }
@@ -127,6 +142,9 @@ impl Input {
     /// The same, where it is known which place [`Self::place_after`] gives.
     pub(crate) fn consume_to(&mut self, count: usize, place: Place) {
         self.offset = self.offset_after(count);
+        if let Some(last) = count.checked_sub(1) {
+            self.after_return = self.available()[last] == b'\r';
+        }
         (self.line, self.column) = (place.line, place.column);
         self.start += count;
         if self.start == self.buffer.len() {
@@ -136,8 +154,57 @@ impl Input {
         }
     }
 
-    /// Goes to an offset that [`Self::offset_after`] gave, and the line there. The window is empty afterwards.
+    /// The end of the first line of the window: the length of its text, and with its end. `None` if
+    /// the end is not in the window. The first `searched` bytes hold none.
+    pub(crate) fn line_end(&mut self, searched: usize) -> io::Result<Option<(usize, usize)>> {
+        let Some(found) = memchr::memchr2(b'\n', b'\r', &self.available()[searched..]) else {
+            return Ok(None);
+        };
+        let at = searched + found;
+        if self.available()[at] == b'\r' {
+            // A line feed after the carriage return belongs to the same end; it is not waited for.
+            if at + 1 == self.available().len() && !self.bytes.may_wait() {
+                self.fill()?;
+            }
+            if self.available().get(at + 1) == Some(&b'\n') {
+                return Ok(Some((at, at + 2)));
+            }
+        }
+        Ok(Some((at, at + 1)))
+    }
+
+    /// Passes over a line feed whose carriage return has been consumed; says whether there was one.
+    pub(crate) fn skip_split_line_feed(&mut self) -> bool {
+        let is_split = self.after_return && self.available().first() == Some(&b'\n');
+        if is_split {
+            self.consume(1);
+        }
+        is_split
+    }
+
+    /// Skips two or more NUL bytes, and gives their number. They are at the start of a file that
+    /// was emptied while its writer kept its position.
+    pub(crate) fn skip_nuls(&mut self) -> io::Result<u64> {
+        let mut skipped = 0;
+        loop {
+            let may_begin = matches!(self.available(), [] | [0]);
+            if may_begin && self.fill()? > 0 {
+                continue;
+            }
+            match self.available() {
+                [0, 0, ..] => {}
+                [0, ..] if skipped > 0 => {}
+                _ => return Ok(skipped),
+            }
+            let nuls = self.available().iter().take_while(|byte| **byte == 0).count();
+            self.consume(nuls);
+            skipped += nuls as u64;
+        }
+    }
+
+    /// Goes to an offset that [`Self::offset_after`] gave, and its line. The window is empty then.
     pub(crate) fn seek(&mut self, offset: u64, line: u64) -> io::Result<()> {
+        self.after_return = self.is_after_return(offset)?;
         self.bytes.seek(offset)?;
         self.buffer.clear();
         (self.start, self.at_end) = (0, false);
@@ -147,6 +214,20 @@ impl Input {
         Ok(())
     }
 
+    fn is_after_return(&mut self, offset: u64) -> io::Result<bool> {
+        let mut before = vec![0; self.encoding.unit()];
+        let Some(start) = offset.checked_sub(before.len() as u64) else { return Ok(false) };
+        self.bytes.seek(start)?;
+        let mut read = 0;
+        while read < before.len() {
+            match self.bytes.read(&mut before[read..])? {
+                0 => return Ok(false),
+                count => read += count,
+            }
+        }
+        Ok(self.encoding.is_return(&before))
+    }
+
     /// Where the window begins in the source, in bytes of the source.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
@@ -154,7 +235,7 @@ impl Input {
 
     /// Where in the source the window would begin if so many bytes of it were consumed.
     pub(crate) fn offset_after(&self, count: usize) -> u64 {
-        // Half a character at the end of a source counts for a whole one there, and is none.
+        // A cut character at the end of a source counts as a whole, invalid one there.
         (self.offset + self.encoding.source_bytes(&self.available()[..count])).min(self.raw_end)
     }
 
@@ -163,15 +244,18 @@ impl Input {
         Place { line: self.line, column: self.column }
     }
 
-    /// The place of a byte of the window, for people.
+    /// The place of a byte of the window, for people. CR, LF and CRLF each end a line.
     pub(crate) fn place_after(&self, count: usize) -> Place {
         let passed = &self.available()[..count];
+        let (mut breaks, mut start) = (0, None);
+        for at in memchr::memchr2_iter(b'\n', b'\r', passed) {
+            let after_return = at.checked_sub(1).map_or(self.after_return, |before| passed[before] == b'\r');
+            breaks += u64::from(!(passed[at] == b'\n' && after_return));
+            start = Some(at + 1);
+        }
         let characters = |bytes: &[u8]| bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64;
-        match memchr::memrchr(b'\n', passed) {
-            Some(last) => {
-                let breaks = 1 + memchr::memchr_iter(b'\n', &passed[..last]).count() as u64;
-                Place { line: self.line + breaks, column: 1 + characters(&passed[last + 1..]) }
-            }
+        match start {
+            Some(start) => Place { line: self.line + breaks, column: 1 + characters(&passed[start..]) },
             None => Place { line: self.line, column: self.column + characters(passed) },
         }
     }
@@ -202,9 +286,9 @@ impl Input {
     }
 }
 
-/// What the first bytes of a source say of its encoding.
+/// Detects the encoding of a source by its first bytes.
 pub(crate) enum Hint {
-    /// It cannot be told yet.
+    /// Undecided so far.
     More,
     Nothing,
     Encoding(SourceEncoding),
@@ -212,7 +296,7 @@ pub(crate) enum Hint {
     Wrong(String),
 }
 
-/// What most formats know of their encoding.
+/// The detection for most formats: nothing is known.
 pub(crate) fn no_hint(_: &[u8]) -> Hint {
     Hint::Nothing
 }

@@ -1,12 +1,13 @@
-//! The binary `mymonit-adapter`: turns what instruments write into messages (specification §4), each record once.
+//! The binary `mymonit-adapter`: turns what instruments write into messages, each record once.
 //!
-//! How a record walks: an `input` gives the text of a stream, whatever its encoding; a parser of `format` finds the
-//! records in it; the `mapping` makes measures of each; `assemble` puts measures into messages and messages into
-//! groups; a group is made safe in the `state` folder, published, confirmed, and done with (`pipeline`, `publish`).
+//! `input` decodes the text of a stream; a parser of `format` finds the records; `mapping` makes
+//! measures of each; `assemble` makes messages and groups of messages.
 //!
-//! Why each record arrives once: a message is on the disk before it is sent, with the id under which it is sent and
-//! with how far its source has been read. So a kill at any moment leaves either a record that no message holds, which
-//! is read again, or a message that is sent again as it was, under its id, which the service recognises.
+//! A group is written to the `state` folder, published, and confirmed (`pipeline`, `publish`). It
+//! holds the ids of its messages and how far the source was read, so that a kill loses nothing:
+//!
+//! After a kill, a record that no group holds is read again; a group is sent again with the same
+//! ids, which the service recognises.
 
 mod assemble;
 mod broker;
@@ -16,12 +17,13 @@ mod format;
 mod input;
 mod mapping;
 mod message;
+mod missing;
 mod number;
+mod output;
 mod pipeline;
 mod publish;
 mod read;
 mod record;
-mod say;
 mod source;
 mod state;
 mod time;

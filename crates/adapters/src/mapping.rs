@@ -1,16 +1,21 @@
-//! What the records of a source become.
+//! From the records of a source to measures.
 
-use mymonit_model::{ExperimentName, MeasureTypeName, Timestamp};
+mod names;
+mod time;
+
+use std::cell::Cell;
+
+use mymonit_model::Timestamp;
+use rust_decimal::Decimal;
 use serde_json::to_writer;
 
-use crate::number::{Conversion, NumberFormat, quoted, value};
+use crate::missing::Missing;
+use crate::number::{Conversion, NumberFormat, quoted, read};
 use crate::record::Record;
-use crate::source::{Field, NameFrom, Source, TimeFrom};
-use crate::time::TimeFormat;
+use crate::source::{Factor, Field, MeasureFrom, Source};
+use names::Names;
+use time::Time;
 
-const EXPERIMENT: &[u8] = b"{\"experiment\":";
-const MEASURE: &[u8] = b",\"measure\":";
-const VALUE: &[u8] = b",\"value\":";
 const TIMESTAMP: &[u8] = b",\"timestamp\":";
 
 /// Makes measures of records.
@@ -19,8 +24,8 @@ pub(crate) struct Mapping {
     /// What records have to be filled with, slot by slot.
     fields: Vec<Field>,
     numbers: NumberFormat,
-    missing: Vec<String>,
     plans: Vec<Plan>,
+    whole_records: bool,
 }
 
 /// How one measure of each record is made.
@@ -28,43 +33,38 @@ pub(crate) struct Mapping {
 struct Plan {
     names: Names,
     value: usize,
-    timestamp: Time,
-    /// None where it would change nothing.
-    conversion: Option<Conversion>,
+    time: Time,
+    factors: Factors,
+    missing: Missing,
+    required: Option<bool>,
+    /// Whether a record had the field of the value, be it empty.
+    is_present: Cell<bool>,
 }
 
-/// What stands before the value of a measure.
+/// The conversion of a value.
 #[derive(Debug)]
-enum Names {
-    /// It is always the same, and written out once.
-    Constant(Vec<u8>),
-    Fields {
-        experiment: Name,
-        measure: Name,
+enum Factors {
+    /// `None` if it changes nothing.
+    Constant(Option<Conversion>),
+    ByField {
+        scale: OneFactor,
+        offset: OneFactor,
     },
 }
 
 #[derive(Debug)]
-enum Name {
-    /// As JSON.
-    Constant(String),
-    Field {
-        slot: usize,
-        names: Vec<(String, String)>,
-        kind: NameKind,
-    },
+enum OneFactor {
+    Constant(Decimal),
+    ByField { slot: usize, values: Vec<(String, Decimal)> },
 }
 
+/// What a record does not contain.
 #[derive(Debug, Clone, Copy)]
-enum NameKind {
-    Experiment,
-    Measure,
-}
-
-#[derive(Debug)]
-enum Time {
-    Arrival,
-    Fields(Vec<usize>, TimeFormat),
+pub(crate) struct Context {
+    /// The time at which it was read.
+    pub(crate) arrival: Timestamp,
+    /// Its number in its stream, from 0.
+    pub(crate) row: u64,
 }
 
 /// A field of a record that cannot become part of a measure.
@@ -75,33 +75,23 @@ pub(crate) struct BadField {
 }
 
 /// What became of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Made {
     pub(crate) measures: usize,
     /// Values that were not measured.
     pub(crate) missing: usize,
+    /// What kept other values out.
+    pub(crate) problems: Vec<BadField>,
+    /// Whether the record has the field of any value.
+    pub(crate) has_value: bool,
 }
 
 impl Mapping {
     /// The mapping of a source.
     pub(crate) fn new(source: &Source) -> Self {
         let mut fields = Fields::default();
-        let plans = source.measures.iter().map(|measure| Plan {
-            names: Names::new(
-                Name::new(&measure.experiment, NameKind::Experiment, &mut fields),
-                Name::new(&measure.measure, NameKind::Measure, &mut fields),
-            ),
-            value: fields.slot(&measure.value),
-            timestamp: match &measure.timestamp {
-                TimeFrom::Arrival => Time::Arrival,
-                TimeFrom::Fields(parts, format) => {
-                    Time::Fields(parts.iter().map(|part| fields.slot(part)).collect(), format.clone())
-                }
-            },
-            conversion: (!measure.conversion.is_identity()).then_some(measure.conversion),
-        });
-        let plans = plans.collect();
-        Self { fields: fields.0, numbers: source.numbers, missing: source.missing.clone(), plans }
+        let plans = source.measures.iter().map(|measure| Plan::new(measure, &mut fields)).collect();
+        Self { fields: fields.0, numbers: source.numbers, plans, whole_records: source.whole_records }
     }
 
     /// What records have to be filled with, slot by slot.
@@ -111,140 +101,164 @@ impl Mapping {
 
     /// Whether a measure has the time at which its record was read.
     pub(crate) fn wants_arrival(&self) -> bool {
-        self.plans.iter().any(|plan| matches!(plan.timestamp, Time::Arrival))
+        self.plans.iter().any(|plan| matches!(plan.time, Time::Arrival))
     }
 
-    /// Appends the measures of a record to `json`, as objects with a comma behind each. Either all of them are
-    /// appended or none.
-    ///
-    /// # Errors
-    /// The first field that is wrong.
-    pub(crate) fn append(
-        &self,
-        record: &Record,
-        arrival: Timestamp,
-        json: &mut Vec<u8>,
-    ) -> Result<Made, BadField> {
+    /// Whether a measure's time depends on the number of its record.
+    pub(crate) fn wants_row(&self) -> bool {
+        self.plans.iter().any(|plan| plan.time.wants_row())
+    }
+
+    /// The fields of values that no record had, unless they are optional by the description.
+    pub(crate) fn absent_fields(&self) -> Vec<String> {
+        self.value_fields(|plan| !plan.is_present.get())
+    }
+
+    /// The fields of all values that are not optional by the description.
+    pub(crate) fn expected_fields(&self) -> Vec<String> {
+        self.value_fields(|_| true)
+    }
+
+    fn value_fields(&self, is_meant: impl Fn(&Plan) -> bool) -> Vec<String> {
+        let meant = self.plans.iter().filter(|plan| plan.required.is_none() && is_meant(plan));
+        let mut names: Vec<_> = meant.map(|plan| self.fields[plan.value].to_string()).collect();
+        names.dedup();
+        names
+    }
+
+    /// Appends the measures of a record to `json`, as objects with a comma behind each.
+    pub(crate) fn append(&self, record: &Record, context: Context, json: &mut Vec<u8>) -> Made {
         let start = json.len();
-        let made = self.plans.iter().try_fold(Made::default(), |made, plan| {
-            let is_measured = self.append_one(plan, record, arrival, json)?;
-            Ok(match is_measured {
-                true => Made { measures: made.measures + 1, ..made },
-                false => Made { missing: made.missing + 1, ..made },
-            })
-        });
-        if made.is_err() {
+        let mut made = Made::default();
+        for plan in &self.plans {
+            let before = json.len();
+            if record.get(plan.value).is_some() {
+                plan.is_present.set(true);
+                made.has_value = true;
+            }
+            match self.append_one(plan, record, context, json) {
+                Ok(true) => made.measures += 1,
+                Ok(false) => made.missing += 1,
+                Err(problem) => {
+                    json.truncate(before);
+                    // Measures often share the invalid field.
+                    if !made.problems.contains(&problem) {
+                        made.problems.push(problem);
+                    }
+                }
+            }
+        }
+        if self.whole_records && !made.problems.is_empty() {
             json.truncate(start);
+            (made.measures, made.missing) = (0, 0);
         }
         made
     }
 
+    /// Appends one measure; says whether its value was measured.
     fn append_one(
         &self,
         plan: &Plan,
         record: &Record,
-        arrival: Timestamp,
+        context: Context,
         json: &mut Vec<u8>,
     ) -> Result<bool, BadField> {
-        let text = self.field(record, plan.value)?;
-        if self.missing.iter().any(|marker| marker == text.trim()) {
-            return Ok(false);
+        let Some(text) = record.get(plan.value) else { return self.not_measured(plan, "is missing") };
+        let text = text.trim();
+        if plan.missing.has_text(text) {
+            return self.not_measured(plan, if text.is_empty() { "is empty" } else { "holds no value" });
         }
-        let bad_value =
-            |reason| BadField { slot: plan.value, reason: format!("{}: {reason}", self.fields[plan.value]) };
-        let number = value(text, self.numbers, plan.conversion).map_err(bad_value)?;
-        let timestamp = match &plan.timestamp {
-            Time::Arrival => arrival,
-            Time::Fields(slots, format) => self.timestamp(slots, format, record)?,
-        };
-        match &plan.names {
-            Names::Constant(head) => json.extend_from_slice(head),
-            Names::Fields { experiment, measure } => {
-                json.extend_from_slice(EXPERIMENT);
-                self.append_name(experiment, record, json)?;
-                json.extend_from_slice(MEASURE);
-                self.append_name(measure, record, json)?;
-                json.extend_from_slice(VALUE);
-            }
+        let bad =
+            |slot: usize| move |reason| BadField { slot, reason: format!("{}: {reason}", self.fields[slot]) };
+        let number = read(text, self.numbers).map_err(bad(plan.value))?;
+        if plan.missing.has_number(number.number) {
+            return self.not_measured(plan, "holds no value");
         }
-        // Writing into memory does not fail, and neither does JSON have trouble with a finite number.
-        let _ = to_writer(&mut *json, &number);
+        let conversion = plan.factors.conversion(self, record)?;
+        let value = number.converted(conversion).map_err(bad(plan.value))?;
+        let timestamp = self.timestamp(&plan.time, record, context)?;
+        self.append_names(&plan.names, record, json)?;
+        // Writing to memory does not fail, and the number is finite.
+        let _ = to_writer(&mut *json, &value);
         json.extend_from_slice(TIMESTAMP);
         append_seconds(timestamp, json);
         json.extend_from_slice(b"},");
         Ok(true)
     }
 
+    fn not_measured(&self, plan: &Plan, how: &str) -> Result<bool, BadField> {
+        if plan.required != Some(true) {
+            return Ok(false);
+        }
+        let reason = format!("the field {} {how}, and is required", self.fields[plan.value]);
+        Err(BadField { slot: plan.value, reason })
+    }
+
+    /// A required field.
     fn field<'r>(&self, record: &'r Record, slot: usize) -> Result<&'r str, BadField> {
         record
             .get(slot)
             .ok_or_else(|| BadField { slot, reason: format!("the field {} is missing", self.fields[slot]) })
     }
-
-    fn timestamp(
-        &self,
-        slots: &[usize],
-        format: &TimeFormat,
-        record: &Record,
-    ) -> Result<Timestamp, BadField> {
-        let (first, read) = match slots {
-            [slot] => (*slot, format.read(self.field(record, *slot)?)),
-            _ => {
-                let parts = slots.iter().map(|slot| self.field(record, *slot).map(str::trim));
-                let text = parts.collect::<Result<Vec<_>, _>>()?.join(" ");
-                (slots.first().copied().unwrap_or_default(), format.read(&text))
-            }
-        };
-        read.map_err(|reason| BadField { slot: first, reason: format!("{}: {reason}", self.fields[first]) })
-    }
-
-    fn append_name(&self, name: &Name, record: &Record, json: &mut Vec<u8>) -> Result<(), BadField> {
-        match name {
-            Name::Constant(constant) => json.extend_from_slice(constant.as_bytes()),
-            Name::Field { slot, names, kind } => {
-                let text = self.field(record, *slot)?.trim();
-                let known = names.iter().find(|(theirs, _)| theirs == text).map_or(text, |(_, ours)| ours);
-                kind.check(known).map_err(|why| BadField {
-                    slot: *slot,
-                    reason: format!("{}: {} {why}", self.fields[*slot], quoted(text)),
-                })?;
-                let _ = to_writer(&mut *json, known);
-            }
-        }
-        Ok(())
-    }
 }
 
-impl NameKind {
-    fn check(self, name: &str) -> Result<(), String> {
-        let checked = match self {
-            Self::Experiment => ExperimentName::new(name).map(drop),
-            Self::Measure => MeasureTypeName::new(name).map(drop),
-        };
-        checked.map_err(|refusal| refusal.message)
-    }
-}
-
-impl Names {
-    fn new(experiment: Name, measure: Name) -> Self {
-        match (experiment, measure) {
-            (Name::Constant(experiment), Name::Constant(measure)) => Self::Constant(
-                [EXPERIMENT, experiment.as_bytes(), MEASURE, measure.as_bytes(), VALUE].concat(),
-            ),
-            (experiment, measure) => Self::Fields { experiment, measure },
+impl Plan {
+    fn new(measure: &MeasureFrom, fields: &mut Fields) -> Self {
+        Self {
+            names: Names::new(measure, fields),
+            value: fields.slot(&measure.value),
+            time: Time::new(&measure.timestamp, fields),
+            factors: Factors::new(&measure.scale, &measure.offset, fields),
+            missing: measure.missing.clone(),
+            required: measure.required,
+            is_present: Cell::new(false),
         }
     }
 }
 
-impl Name {
-    fn new(name: &NameFrom, kind: NameKind, fields: &mut Fields) -> Self {
-        match name {
-            NameFrom::Constant(name) => Self::Constant(serde_json::Value::from(name.trim()).to_string()),
-            NameFrom::Field(by_field) => Self::Field {
-                slot: fields.slot(&by_field.field),
-                names: by_field.names.clone().into_iter().collect(),
-                kind,
-            },
+impl Factors {
+    fn new(scale: &Factor, offset: &Factor, fields: &mut Fields) -> Self {
+        if let (Factor::Constant(scale), Factor::Constant(offset)) = (scale, offset) {
+            let conversion = Conversion { scale: *scale, offset: *offset };
+            return Self::Constant((!conversion.is_identity()).then_some(conversion));
+        }
+        let mut factor = |factor: &Factor| match factor {
+            Factor::Constant(number) => OneFactor::Constant(*number),
+            Factor::ByField(field, values) => {
+                OneFactor::ByField { slot: fields.slot(field), values: values.clone() }
+            }
+        };
+        Self::ByField { scale: factor(scale), offset: factor(offset) }
+    }
+
+    fn conversion(&self, mapping: &Mapping, record: &Record) -> Result<Option<Conversion>, BadField> {
+        match self {
+            Self::Constant(conversion) => Ok(*conversion),
+            Self::ByField { scale, offset } => {
+                let scale = scale.number(mapping, record)?;
+                Ok(Some(Conversion { scale, offset: offset.number(mapping, record)? }))
+            }
+        }
+    }
+}
+
+impl OneFactor {
+    fn number(&self, mapping: &Mapping, record: &Record) -> Result<Decimal, BadField> {
+        match self {
+            Self::Constant(number) => Ok(*number),
+            Self::ByField { slot, values } => {
+                let text = mapping.field(record, *slot)?.trim();
+                let found = values.iter().find(|(known, _)| known == text).map(|(_, number)| *number);
+                found.ok_or_else(|| {
+                    let known: Vec<_> = values.iter().map(|(known, _)| quoted(known)).collect();
+                    let (field, text) = (&mapping.fields[*slot], quoted(text));
+                    let reason = format!(
+                        "{field}: there is no factor for {text}; there are factors for {}",
+                        known.join(", ")
+                    );
+                    BadField { slot: *slot, reason }
+                })
+            }
         }
     }
 }
@@ -259,6 +273,10 @@ impl Fields {
             self.0.push(field.clone());
             self.0.len() - 1
         })
+    }
+
+    fn slots(&mut self, fields: &[Field]) -> Vec<usize> {
+        fields.iter().map(|field| self.slot(field)).collect()
     }
 }
 

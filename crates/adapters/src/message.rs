@@ -1,4 +1,4 @@
-//! Messages, and what belongs to sending them once.
+//! Messages, and the data for sending them once.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::state::{FileEntry, FileKey, path_text};
 /// Bytes that the body of a message may have at most; the service takes four times as many.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// A message as it will be published, however often.
+/// A message as it is published, also repeatedly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The `message-id`.
@@ -20,24 +20,35 @@ pub(crate) struct Message {
     pub(crate) measures: u64,
     /// The SHA-256 of the body, in hexadecimal.
     pub(crate) hash: String,
+    /// `None` if an older version has put it into the spool.
+    pub(crate) origin: Option<Origin>,
 }
 
-/// A message without its name, which takes time to find and so is left to another thread than the reading one.
+/// Where the records of a message are, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) file: String,
+    pub(crate) first_line: u64,
+    pub(crate) last_line: u64,
+}
+
+/// A message without its id, which is left to another thread because it takes time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Draft {
-    /// The first part of the name: of which source and which file it is, and which bytes of that.
-    pub(crate) origin: String,
+    /// The first part of the id: the source, the file, and the bytes of it.
+    pub(crate) place: String,
     pub(crate) body: Vec<u8>,
     pub(crate) measures: u64,
+    pub(crate) origin: Origin,
 }
 
 impl Draft {
-    /// Gives the message its name for good: where it is from, and what it says. Two messages that say different
-    /// things never share a name, so that none can be taken for a copy of another one.
+    /// Gives the message its id: where it is from, and a hash of its body. Messages with different
+    /// bodies never share an id.
     pub(crate) fn named(self) -> Message {
         let hash = hash_of(&self.body);
-        let id = format!("{}:{}", self.origin, &hash[..16]);
-        Message { id, body: self.body, measures: self.measures, hash }
+        let id = format!("{}:{}", self.place, &hash[..16]);
+        Message { id, body: self.body, measures: self.measures, hash, origin: Some(self.origin) }
     }
 }
 
@@ -50,7 +61,7 @@ pub(crate) fn hash_of(bytes: &[u8]) -> String {
     })
 }
 
-/// Messages that are made safe, sent and done with together, and what follows from that.
+/// Messages that are spooled, sent and completed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group<M = Message> {
     /// Grows by one from group to group.
@@ -80,7 +91,7 @@ impl<M> Group<M> {
 }
 
 impl Group<Draft> {
-    /// Gives all its messages their names.
+    /// Gives all messages their ids.
     pub(crate) fn named(self) -> Group {
         Group {
             number: self.number,
@@ -107,7 +118,7 @@ pub(crate) enum After {
         #[serde(with = "path_text")]
         to: PathBuf,
     },
-    /// A file is gone: forget it.
+    /// A file was deleted: remove it from the state.
     Forget(FileKey),
 }
 

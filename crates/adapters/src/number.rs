@@ -1,4 +1,4 @@
-//! How a field's text becomes the value of a measure.
+//! From the text of a field to the value of a measure.
 
 use rust_decimal::Decimal;
 
@@ -30,8 +30,8 @@ impl Conversion {
         self.scale == Decimal::ONE && self.offset.is_zero()
     }
 
-    /// Decimal arithmetic gives the double that is nearest to the true result: 0.1 × 3 is 0.3, which it is not in
-    /// binary. What has too many digits for that is calculated in binary.
+    /// Decimal arithmetic gives the double that is nearest to the true result: 0.1 × 3 is 0.3,
+    /// unlike in binary. Numbers with too many digits are calculated in binary.
     fn apply(self, text: &str, number: f64) -> f64 {
         self.exact(text).unwrap_or_else(|| {
             let float = |decimal: Decimal| decimal.to_string().parse().unwrap_or(f64::NAN);
@@ -64,33 +64,72 @@ pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     }
 }
 
-/// Reads a number and converts its unit, if it has to be. Without a conversion the double is the one nearest to the
-/// text, to the bit.
-///
-/// # Errors
-/// Says why the text is no number that a measure can have.
-pub(crate) fn value(text: &str, format: NumberFormat, conversion: Option<Conversion>) -> Result<f64, String> {
-    let plain = plain(text.trim(), format).ok_or_else(|| no_number(text, format))?;
-    let number: f64 = plain.parse().map_err(|_| no_number(text, format))?;
-    let number = conversion.map_or(number, |conversion| conversion.apply(&plain, number));
-    if number.is_finite() { Ok(number) } else { Err(format!("{} is too large a number", quoted(text))) }
+/// A number of a source, before its unit is converted.
+pub(crate) struct Reading<'t> {
+    /// The digits, with a decimal point.
+    plain: std::borrow::Cow<'t, str>,
+    /// The double nearest to the text; infinite if the number is too large.
+    pub(crate) number: f64,
 }
 
-/// The number as programs write it. Words such as `inf`, which the standard library takes for numbers, are none.
-fn plain(text: &str, format: NumberFormat) -> Option<std::borrow::Cow<'_, str>> {
+/// Reads a number.
+///
+/// # Errors
+/// The text is not a number.
+pub(crate) fn read(text: &str, format: NumberFormat) -> Result<Reading<'_>, String> {
+    let plain = plain(text.trim(), format).ok_or_else(|| no_number(text, format))?;
+    let number = plain.parse().map_err(|_| no_number(text, format))?;
+    Ok(Reading { plain, number })
+}
+
+impl Reading<'_> {
+    /// The value of a measure: to the bit without a conversion.
+    ///
+    /// # Errors
+    /// The number is too large for a double.
+    pub(crate) fn converted(&self, conversion: Option<Conversion>) -> Result<f64, String> {
+        let value = match conversion {
+            None => self.number,
+            Some(conversion) => conversion.apply(&self.plain, self.number),
+        };
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(format!("{} is too large a number", quoted(&self.plain)))
+        }
+    }
+}
+
+/// The number with a decimal point. Words such as `inf` are not numbers.
+pub(crate) fn plain(text: &str, format: NumberFormat) -> Option<std::borrow::Cow<'_, str>> {
     let is_plain =
         |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'+' | b'-' | b'e' | b'E'));
     if format == NumberFormat::default() {
         return is_plain(text).then_some(text.into());
     }
     let mut plain = String::with_capacity(text.len());
+    // The digits of the current group: 12.5 is not 125, and 12345.678 not 12345678.
+    let (mut digits, mut is_grouped, mut is_whole) = (0, false, true);
     for character in text.chars() {
         match character {
-            _ if Some(character) == format.thousands => {}
-            _ if character == format.decimal => plain.push('.'),
-            '.' => return None,
-            _ => plain.push(character),
+            _ if Some(character) == format.thousands => {
+                let is_group = if is_grouped { digits == 3 } else { (1..=3).contains(&digits) };
+                if !is_group || !is_whole {
+                    return None;
+                }
+                (digits, is_grouped) = (0, true);
+                continue;
+            }
+            '0'..='9' => digits += 1,
+            '+' | '-' if digits == 0 => {}
+            '.' if format.decimal != '.' => return None,
+            _ if is_whole && is_grouped && digits != 3 => return None,
+            _ => is_whole = false,
         }
+        plain.push(if character == format.decimal { '.' } else { character });
+    }
+    if is_whole && is_grouped && digits != 3 {
+        return None;
     }
     is_plain(&plain).then_some(plain.into())
 }
@@ -118,6 +157,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn value(text: &str, format: NumberFormat, conversion: Option<Conversion>) -> Result<f64, String> {
+        super::read(text, format)?.converted(conversion)
+    }
 
     fn conversion(scale: &str, offset: &str) -> Conversion {
         Conversion { scale: scale.parse().unwrap(), offset: offset.parse().unwrap() }
@@ -186,7 +229,7 @@ mod tests {
         assert_eq!(value("1.234,5", german, None), Ok(1234.5));
         assert_eq!(value("1'234.5", swiss, None), Ok(1234.5));
         assert_eq!(value("0,1", comma, None), Ok(0.1));
-        assert!(value("0.1", comma, None).is_err(), "nobody can say what a point means here");
+        assert!(value("0.1", comma, None).is_err(), "a point is ambiguous here");
     }
 
     proptest! {

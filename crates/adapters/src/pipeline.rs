@@ -1,5 +1,5 @@
-//! The way of a group: it is assembled, made safe on the disk, published, confirmed, and done with. Each step works
-//! while the others do, and waits where the next one has no room: memory is bounded by the groups that are on the way.
+//! Assembles groups, writes them to disk, publishes them, and records them as confirmed. The steps
+//! work at the same time and wait for each other, which bounds memory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use crate::assemble::{Assembler, Outlet};
 use crate::broker::Broker;
 use crate::mapping::Mapping;
 use crate::message::{After, Counts, Draft, Group};
-use crate::publish::{Ended, Publisher};
+use crate::output::Output;
+use crate::publish::{Confirmed, Ended, Publisher};
 use crate::read::{Reading, ReadingError, begin, stopped};
-use crate::say::Say;
 use crate::source::Source;
-use crate::state::{Checkpoint, FileKey, Spool, State, UnparsableFile};
+use crate::state::{Checkpoint, FileKey, Spool, State, UnparsableFile, rejected_line};
 
 /// Groups that may wait for the checkpoint, without their messages.
 const CONFIRMED_GROUPS: usize = 16;
@@ -32,7 +32,7 @@ pub(crate) struct Pipeline {
     pub(crate) state: State,
     pub(crate) patience: Option<Duration>,
     pub(crate) stop: CancellationToken,
-    pub(crate) say: Say,
+    pub(crate) output: Output,
 }
 
 /// What came of it.
@@ -40,10 +40,14 @@ pub(crate) struct Pipeline {
 pub(crate) struct Outcome {
     /// What has been sent and confirmed.
     pub(crate) counts: Counts,
+    /// Messages that the service has reported as rejected.
+    pub(crate) rejected: u64,
     /// Messages that were on the disk from an earlier run, and have been sent now.
     pub(crate) caught_up: u64,
     /// Streams that could not be read to their end.
     pub(crate) broken: u64,
+    /// Fields of values that no record had.
+    pub(crate) absent: Vec<String>,
     /// Whether everything there was has been read.
     pub(crate) is_complete: bool,
     pub(crate) ended: Ended,
@@ -51,7 +55,7 @@ pub(crate) struct Outcome {
 }
 
 impl Pipeline {
-    /// Runs until everything is done, somebody stops it, or it cannot go on.
+    /// Runs until everything is done, a stop is requested, or an error ends it.
     ///
     /// # Errors
     /// Where the source or the state folder does not let itself be used.
@@ -76,11 +80,12 @@ impl Pipeline {
         })?;
         let committer = start("committer", &self.stop, {
             let committer = Committer {
+                source: self.source.name.clone(),
                 spool,
                 checkpoint,
                 path: checkpoint_path,
                 unparsable: UnparsableFile::new(unparsable.clone()),
-                say: self.say.clone(),
+                output: self.output.clone(),
             };
             move || committer.run(to_commit)
         })?;
@@ -90,7 +95,7 @@ impl Pipeline {
             confirmed,
             stop: self.stop.clone(),
             patience: self.patience,
-            say: self.say.clone(),
+            output: self.output.clone(),
         };
         let ended = publisher.run().await;
         if ended != Ended::Done {
@@ -99,11 +104,13 @@ impl Pipeline {
         let joined = tokio::task::spawn_blocking(move || {
             (join(reader?), join(spooler), join(committer)).into_result()
         });
-        let (read, (), counts) = joined.await.map_err(io::Error::other)??;
+        let (read, (), (counts, rejected)) = joined.await.map_err(io::Error::other)??;
         Ok(Outcome {
             counts,
+            rejected,
             caught_up,
             broken: read.broken,
+            absent: read.absent,
             is_complete: read.is_complete,
             ended,
             unparsable,
@@ -115,18 +122,18 @@ impl Pipeline {
         known: Checkpoint,
         assembled: SyncSender<Group<Draft>>,
     ) -> io::Result<JoinHandle<io::Result<Read>>> {
-        let (source, stop, say) = (Arc::clone(&self.source), self.stop.clone(), self.say.clone());
+        let (source, stop, output) = (Arc::clone(&self.source), self.stop.clone(), self.output.clone());
         start("reader", &self.stop, move || {
             let mapping = Mapping::new(&source);
             let next_group = known.next_group;
             let assembler =
                 Assembler::new(&source.name, source.limits, next_group, Box::new(ToSpool(assembled)));
-            let mut reading = Reading::new(&source, &mapping, known, assembler, stop, say);
+            let mut reading = Reading::new(&source, &mapping, known, assembler, stop, output);
             let read = reading.run();
-            let broken = reading.broken;
+            let (broken, absent) = (reading.broken, reading.absent_fields());
             match read {
-                Ok(()) => Ok(Read { broken, is_complete: true }),
-                Err(ReadingError::Stopped) => Ok(Read { broken, is_complete: false }),
+                Ok(()) => Ok(Read { broken, absent, is_complete: true }),
+                Err(ReadingError::Stopped) => Ok(Read { broken, absent, is_complete: false }),
                 Err(ReadingError::Io(error)) => Err(error),
             }
         })
@@ -135,6 +142,7 @@ impl Pipeline {
 
 struct Read {
     broken: u64,
+    absent: Vec<String>,
     is_complete: bool,
 }
 
@@ -159,7 +167,7 @@ fn join<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
     thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
 }
 
-/// The failure that matters where several steps have failed: the first one that is no consequence of another.
+/// The failure to report where several steps have failed: the first that is not a consequence.
 trait IntoResult<T> {
     fn into_result(self) -> io::Result<T>;
 }
@@ -222,36 +230,51 @@ fn spool_groups(
 
 /// Does what is left to do with groups that are confirmed.
 struct Committer {
+    source: String,
     spool: Spool,
     checkpoint: Checkpoint,
     path: PathBuf,
     unparsable: UnparsableFile,
-    say: Say,
+    output: Output,
 }
 
 impl Committer {
-    /// Gives what was done in this run.
-    fn run(mut self, mut confirmed: mpsc::Receiver<Group>) -> io::Result<Counts> {
-        let mut counts = Counts::default();
+    /// Gives what was done in this run, and how many messages were rejected.
+    fn run(mut self, mut confirmed: mpsc::Receiver<Confirmed>) -> io::Result<(Counts, u64)> {
+        let (mut counts, mut rejected) = (Counts::default(), 0);
         while let Some(first) = confirmed.blocking_recv() {
-            let mut groups = vec![first];
+            let mut next = Some(first);
+            let mut groups = Vec::new();
             // One checkpoint for all that are there.
-            while let Ok(group) = confirmed.try_recv() {
-                groups.push(group);
-            }
-            for group in &groups {
-                self.finish(group)?;
-                counts += group.counts;
+            while let Some(confirmed_next) = next {
+                match confirmed_next {
+                    Confirmed::Group(group) => {
+                        self.finish(&group)?;
+                        counts += group.counts;
+                        groups.push(group);
+                    }
+                    Confirmed::Rejected(rejection) => {
+                        rejected += 1;
+                        self.put_aside(&[rejected_line(&self.source, &rejection)])?;
+                    }
+                }
+                next = confirmed.try_recv().ok();
             }
             self.checkpoint.write(&self.path)?;
             for group in &groups {
                 self.spool.remove(group.number)?;
             }
         }
-        Ok(counts)
+        Ok((counts, rejected))
     }
 
-    /// Each of these may be repeated without harm, should the process be killed before the checkpoint.
+    fn put_aside(&mut self, lines: &[String]) -> io::Result<()> {
+        let before = self.checkpoint.unparsable_bytes;
+        self.checkpoint.unparsable_bytes = self.unparsable.append(before, lines)?;
+        Ok(())
+    }
+
+    /// Each step may be repeated without harm if the process is killed before the checkpoint.
     fn finish(&mut self, group: &Group) -> io::Result<()> {
         // The checkpoint would claim that everything before this group has been sent.
         if group.number != self.checkpoint.next_group {
@@ -259,13 +282,12 @@ impl Committer {
                 format!("group {} was confirmed before group {}", group.number, self.checkpoint.next_group);
             return Err(io::Error::other(why));
         }
-        self.checkpoint.unparsable_bytes =
-            self.unparsable.append(self.checkpoint.unparsable_bytes, &group.unparsable)?;
+        self.put_aside(&group.unparsable)?;
         self.checkpoint.apply(group);
         for after in &group.after {
             match after {
                 After::Move { key, from, to } => {
-                    move_into(key, from, to, &self.say)?;
+                    move_into(key, from, to, &self.output)?;
                     self.checkpoint.forget(key);
                 }
                 After::Forget(key) => self.checkpoint.forget(key),
@@ -276,7 +298,7 @@ impl Committer {
 }
 
 /// Moves a file into a folder, under a name that is free there.
-fn move_into(key: &FileKey, from: &Path, folder: &Path, say: &Say) -> io::Result<()> {
+fn move_into(key: &FileKey, from: &Path, folder: &Path, output: &Output) -> io::Result<()> {
     let is_there = fs::metadata(from).is_ok_and(|metadata| FileKey::of(&metadata).is_same_file(key));
     if !is_there {
         // It has been moved already, and another one may have come in its place.
@@ -293,5 +315,5 @@ fn move_into(key: &FileKey, from: &Path, folder: &Path, say: &Say) -> io::Result
         to = folder.join(name);
     }
     fs::rename(from, &to)
-        .inspect_err(|_| say.note(&format!("{} cannot be moved to {}", from.display(), to.display())))
+        .inspect_err(|_| output.note(&format!("{} cannot be moved to {}", from.display(), to.display())))
 }

@@ -1,8 +1,10 @@
-//! Reads a source from one end to the other: opens its streams one after the other, and hands their records on.
+//! Reads a source: opens its streams one after the other, and hands their records on.
 
+mod again;
 mod files;
 mod folder;
 mod follow;
+mod records;
 mod stdin;
 mod watch;
 
@@ -13,20 +15,20 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use mymonit_model::Timestamp;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembler, Stream, StreamFile};
-use crate::format::{Limits, Parser, ReadError, Start, Step, open};
+use crate::format::{Header, ParserOptions, ReadError, SharedHeader, Start, open};
 use crate::input::Bytes;
 use crate::input::encoding::SourceEncoding;
 use crate::mapping::Mapping;
 use crate::message::After;
+use crate::output::Output;
 use crate::record::{Complaint, Original, Place, Record};
-use crate::say::Say;
 use crate::source::{Format, Source, Where};
 use crate::state::{Checkpoint, FileEntry, FileKey, Seen};
+use records::Records;
 
 /// Reads a source into an assembler.
 pub(crate) struct Reading<'a> {
@@ -36,9 +38,11 @@ pub(crate) struct Reading<'a> {
     pub(crate) known: Checkpoint,
     pub(crate) assembler: Rc<RefCell<Assembler>>,
     pub(crate) stop: CancellationToken,
-    pub(crate) say: Say,
-    /// Streams that could not be read to their end.
+    pub(crate) output: Output,
+    /// Streams that could not be read to their end, or that have no record.
     pub(crate) broken: u64,
+    /// Records of streams that were read from their start.
+    pub(crate) fresh_records: u64,
     /// The bytes of the files that are done with, and the measures so far, for the progress bar.
     pub(crate) passed_bytes: u64,
     pub(crate) measures: u64,
@@ -49,7 +53,7 @@ pub(crate) struct Reading<'a> {
 /// Why reading has ended early.
 #[derive(Debug, Error)]
 pub(crate) enum ReadingError {
-    /// Somebody has asked for it.
+    /// A stop was requested.
     #[error("it was stopped")]
     Stopped,
     /// The source, or what is kept on disk, does not let itself be used.
@@ -59,10 +63,19 @@ pub(crate) enum ReadingError {
 
 /// How a stream ended.
 enum StreamEnd {
-    /// All of it has been read, to that offset and line.
-    Whole(u64, u64),
-    /// What follows makes no sense.
+    /// All of it has been read, to that offset and line. `fits`: its records fit the description.
+    Whole { offset: u64, line: u64, fits: bool },
+    /// All of it has been read but its last line, which has no end yet.
+    OpenLine,
+    /// What follows makes no sense, or there is no record.
     Broken,
+}
+
+/// What to do with a last line that has no line end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastLine {
+    Take,
+    Leave,
 }
 
 impl<'a> Reading<'a> {
@@ -73,7 +86,7 @@ impl<'a> Reading<'a> {
         known: Checkpoint,
         assembler: Assembler,
         stop: CancellationToken,
-        say: Say,
+        output: Output,
     ) -> Self {
         let assembler = Rc::new(RefCell::new(assembler));
         Self {
@@ -82,8 +95,9 @@ impl<'a> Reading<'a> {
             known,
             assembler,
             stop,
-            say,
+            output,
             broken: 0,
+            fresh_records: 0,
             passed_bytes: 0,
             measures: 0,
             wants_arrival: mapping.wants_arrival(),
@@ -91,7 +105,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads everything there is, or goes on for ever where more may come.
+    /// Reads everything, or without end if more may be written.
     ///
     /// # Errors
     /// Where it was stopped, or something failed; what has been read until then has been handed on.
@@ -124,19 +138,23 @@ impl<'a> Reading<'a> {
         stream: Stream,
         bytes: Box<dyn Bytes>,
         from: Start,
+        last_line: LastLine,
     ) -> Result<StreamEnd, ReadingError> {
         let name = stream.name.clone();
+        let header = stream.file.as_ref().map(|file| Rc::clone(&file.header)).unwrap_or_default();
         self.assembler.borrow_mut().begin(stream, from.offset, from.line)?;
-        let limits = Limits { record_bytes: self.source.max_record_bytes };
+        let options = ParserOptions { record_bytes: self.source.max_record_bytes, header };
+        // The number of a record is known only from the start on.
+        let open_at = if self.mapping.wants_row() { Start::BEGINNING } else { from };
         let parser =
-            open(bytes, &self.source.format, self.source.encoding, self.mapping.fields(), &limits, from);
-        match parser.and_then(|mut parser| self.read_records(&mut *parser)) {
+            open(bytes, &self.source.format, self.source.encoding, self.mapping.fields(), &options, open_at);
+        match parser.and_then(|parser| Records::new(self, parser, from, last_line).read()) {
             Ok(end) => Ok(end),
             Err(ReadError::Broken(complaint)) => {
                 self.assembler.borrow_mut().flush()?;
                 self.broken += 1;
                 let Place { line, column } = complaint.place;
-                self.say.note(&format!(
+                self.output.note(&format!(
                     "{name}, line {line}, column {column}: {}; it is not read any further",
                     complaint.reason
                 ));
@@ -144,56 +162,6 @@ impl<'a> Reading<'a> {
             }
             Err(ReadError::Io(error)) if interruption(&error).is_some() => Err(error.into()),
             Err(ReadError::Io(error)) => Err(io::Error::new(error.kind(), format!("{name}: {error}")).into()),
-        }
-    }
-
-    fn read_records(&mut self, parser: &mut dyn Parser) -> Result<StreamEnd, ReadError> {
-        let mut record = Record::default();
-        let (mut records, mut last) = (0_u64, 1);
-        loop {
-            match parser.next(&mut record)? {
-                Step::Record => self.take(parser, &record)?,
-                Step::Complaint(complaint) => self.reject(&record, &complaint, &parser.original())?,
-                Step::End => {
-                    if records == 0 {
-                        self.say_nothing_there(&record);
-                    }
-                    return Ok(StreamEnd::Whole(record.span.end, record.end_line.max(last)));
-                }
-            }
-            last = record.end_line;
-            records += 1;
-            if records.is_multiple_of(1_024) {
-                self.say.progress(self.passed_bytes + record.span.end, self.measures);
-                // What has been read from a pipe is nowhere else.
-                if self.stop.is_cancelled() && self.source.place != Where::StandardInput {
-                    return Err(stopped().into());
-                }
-            }
-        }
-    }
-
-    fn say_nothing_there(&self, end: &Record) {
-        let assembler = self.assembler.borrow();
-        let Some(name) = assembler.stream_name() else { return };
-        if end.span.end == 0 && !matches!(self.source.place, Where::Follow(_)) {
-            self.say.info(&format!("{name} is empty"));
-        }
-    }
-
-    fn take(&mut self, parser: &dyn Parser, record: &Record) -> io::Result<()> {
-        self.json.clear();
-        // The clock is asked only where the answer counts.
-        let arrival = if self.wants_arrival { Timestamp::now() } else { Timestamp::UNIX_EPOCH };
-        match self.mapping.append(record, arrival, &mut self.json) {
-            Ok(made) => {
-                self.measures += made.measures as u64;
-                self.assembler.borrow_mut().push(record, &self.json, made)
-            }
-            Err(bad) => {
-                let complaint = Complaint { place: parser.place(record, bad.slot), reason: bad.reason };
-                self.reject(record, &complaint, &parser.original())
-            }
         }
     }
 
@@ -207,9 +175,52 @@ impl<'a> Reading<'a> {
         file: &OpenFile,
         bytes: Box<dyn Bytes>,
         from: Start,
+        last_line: LastLine,
     ) -> Result<StreamEnd, ReadingError> {
         let stream = file.stream(&self.known.state_id);
-        self.read_stream(stream, bytes, from)
+        self.read_stream(stream, bytes, from, last_line)
+    }
+
+    /// The fields of values that no record had, where records from the start of a stream were read.
+    pub(crate) fn absent_fields(&self) -> Vec<String> {
+        if self.fresh_records == 0 || self.broken > 0 { Vec::new() } else { self.mapping.absent_fields() }
+    }
+
+    /// Interrupts a stream, to continue it later.
+    fn break_off(&mut self) -> io::Result<()> {
+        let entry = self.assembler.borrow_mut().break_off()?;
+        if let Some(entry) = entry {
+            self.known.note(entry);
+        }
+        Ok(())
+    }
+
+    /// Whether the streams of the source may have their first record later.
+    fn may_grow(&self) -> bool {
+        match &self.source.place {
+            Where::Follow(_) => true,
+            Where::Folder(folder) => folder.grows,
+            Where::Files(_) | Where::StandardInput => false,
+        }
+    }
+
+    /// Removes deleted files from the state, and returns those not read to their end.
+    fn forget(&mut self, gone: Vec<FileEntry>) -> io::Result<()> {
+        for entry in &gone {
+            if !entry.is_done {
+                self.output.note(&format!(
+                    "the file that was {} is gone; if anything was written to it behind line {}, it is lost",
+                    entry.path.display(),
+                    entry.line.saturating_sub(1)
+                ));
+            }
+            self.known.forget(&entry.key);
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let after = gone.into_iter().map(|entry| After::Forget(entry.key)).collect();
+        self.assembler.borrow_mut().remember(after)
     }
 
     /// Ends a file that has been read to there.
@@ -225,9 +236,9 @@ impl<'a> Reading<'a> {
         encoding_of(self.source, file)
     }
 
-    /// Whether a record of this format ends with its line, so that a file may end in the middle of one.
+    /// Whether a record of this format ends with its line, so that a file may end within one.
     fn is_by_lines(&self) -> bool {
-        matches!(self.source.format, Format::Text(_) | Format::Csv(_) | Format::Ndjson)
+        matches!(self.source.format, Format::Text(_) | Format::Csv(_) | Format::Ndjson(_))
     }
 }
 
@@ -237,16 +248,30 @@ struct OpenFile {
     path: PathBuf,
     file: File,
     seen: Rc<RefCell<Seen>>,
+    header: SharedHeader,
 }
 
 impl OpenFile {
-    fn new(key: FileKey, path: &Path, file: File, known: Option<&FileEntry>) -> Self {
-        let seen = known.map(|entry| entry.seen.clone()).unwrap_or_default();
-        Self { key, path: path.to_owned(), file, seen: Rc::new(RefCell::new(seen)) }
+    /// A file that continues from the position in `known`.
+    fn known(key: FileKey, path: &Path, file: File, known: &FileEntry) -> Self {
+        let this = Self::new(key, path, file, known.header.clone());
+        *this.seen.borrow_mut() = known.seen.clone();
+        this
+    }
+
+    /// A file that is read from its start. If it lacks a header, the `header` of before is used.
+    fn new(key: FileKey, path: &Path, file: File, header: Option<Header>) -> Self {
+        let header = Rc::new(RefCell::new(header));
+        Self { key, path: path.to_owned(), file, seen: Rc::default(), header }
     }
 
     fn stream(&self, state_id: &str) -> Stream {
-        let file = StreamFile { key: self.key.clone(), path: self.path.clone(), seen: Rc::clone(&self.seen) };
+        let file = StreamFile {
+            key: self.key.clone(),
+            path: self.path.clone(),
+            seen: Rc::clone(&self.seen),
+            header: Rc::clone(&self.header),
+        };
         Stream { id: self.key.name(state_id), name: self.path.display().to_string(), file: Some(file) }
     }
 
@@ -264,7 +289,7 @@ struct FileBytes {
 }
 
 impl FileBytes {
-    /// Reads without going on.
+    /// Reads without continuing an earlier stream.
     fn read_unseen(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read_at(buffer, self.offset)
     }
@@ -297,18 +322,41 @@ fn encoding_of(source: &Source, file: &File) -> io::Result<SourceEncoding> {
     Ok(source.encoding.or(marked).unwrap_or(SourceEncoding::UTF_8))
 }
 
+/// Where the last whole line ends, and the number of the next one.
+fn end_of_last_line(file: &File, encoding: SourceEncoding) -> io::Result<(u64, u64)> {
+    let (mut offset, mut end, mut line) = (0, 0, 1);
+    let mut after_return = false;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = file.read_at(&mut buffer, offset)?;
+        let bytes = &buffer[..count - count % encoding.unit()];
+        if bytes.is_empty() {
+            return Ok((end, line));
+        }
+        for line_end in encoding.line_ends(bytes) {
+            // A line feed whose carriage return was the end of the bytes before.
+            let is_split =
+                after_return && line_end == encoding.unit() && !encoding.is_return(&bytes[..line_end]);
+            (end, line) = (offset + line_end as u64, line + u64::from(!is_split));
+        }
+        after_return = encoding.is_return(&bytes[bytes.len() - encoding.unit()..]);
+        offset += bytes.len() as u64;
+    }
+}
+
 /// Notes, before anything is read for the first time, what is not to be read.
 pub(crate) fn begin(source: &Source, checkpoint: &mut Checkpoint) -> io::Result<()> {
     match &source.place {
         Where::Follow(follow) => follow::begin(source, follow, checkpoint),
+        Where::Folder(folder) if folder.grows => folder::begin(source, folder, checkpoint),
         _ => Ok(()),
     }
 }
 
-/// Why a stream is not read any further for now; it travels through the parsers as an error of their input.
+/// Why a stream is not read further for now; passed through parsers as an error of their input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 enum Interruption {
-    /// Somebody has asked for it.
+    /// A stop was requested.
     #[error("stopped")]
     Stop,
     /// Another file has to be read first.
@@ -322,12 +370,12 @@ impl From<Interruption> for io::Error {
     }
 }
 
-/// The interruption that an error stands for, if it does.
+/// The interruption that an error represents, if any.
 fn interruption(error: &io::Error) -> Option<Interruption> {
     error.get_ref().and_then(|inner| inner.downcast_ref()).copied()
 }
 
-/// The error with which waiting ends, where somebody has asked for it.
+/// The error with which waiting ends when a stop was requested.
 pub(crate) fn stopped() -> io::Error {
     Interruption::Stop.into()
 }

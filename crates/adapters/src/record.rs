@@ -1,4 +1,4 @@
-//! What a parser hands to the mapping: one record with the fields that the mapping has asked for.
+//! What a parser gives to the mapping: one record with the fields that the mapping needs.
 
 use std::ops::Range;
 
@@ -9,29 +9,32 @@ pub(crate) struct Place {
     pub(crate) column: u64,
 }
 
-/// One record. The texts of its fields lie one behind the other, so that reading a record allocates nothing.
-#[derive(Debug, Default)]
+/// One record. Its fields share one buffer, so that reading a record allocates nothing.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Record {
     text: String,
     slots: Vec<Option<Range<usize>>>,
     /// Where the fields begin, counted from the start of the record, as far as a parser notes it.
     starts: Vec<usize>,
-    /// Where it lies in its source, in bytes.
+    /// Its position in the source, in bytes.
     pub(crate) span: Range<u64>,
     /// The line that it begins in, from 1.
     pub(crate) line: u64,
-    /// The line that its end lies in.
+    /// The line of its end.
     pub(crate) end_line: u64,
+    /// Whether it ends with its source, and not with a line end: more of it may come.
+    pub(crate) is_open_ended: bool,
 }
 
 impl Record {
-    /// Forgets the fields, of which there will be so many.
+    /// Forgets the fields; there will be `slots` of them.
     pub(crate) fn clear(&mut self, slots: usize) {
         self.text.clear();
         self.slots.clear();
         self.slots.resize(slots, None);
         self.starts.clear();
         self.starts.resize(slots, 0);
+        self.is_open_ended = false;
     }
 
     /// Gives a field its text.

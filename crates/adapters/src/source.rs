@@ -1,7 +1,12 @@
 //! The description of a source: where it is, how it is written, and what its records mean.
 
 mod file;
-mod flags;
+pub(crate) mod flags;
+mod format_table;
+mod input_table;
+mod measure_table;
+mod number_table;
+mod time_table;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,14 +14,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
+use regex::bytes::RegexSet;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::input::encoding::SourceEncoding;
-use crate::number::{Conversion, NumberFormat};
-use crate::time::TimeFormat;
-
-pub(crate) use flags::SourceFlags;
+use crate::missing::Missing;
+use crate::number::NumberFormat;
+use crate::time::{Clock, Unit};
 
 /// The description cannot be used. The sentence names the key or the option.
 #[derive(Debug, Error)]
@@ -32,9 +38,11 @@ pub(crate) struct Source {
     pub(crate) format: Format,
     pub(crate) encoding: Option<SourceEncoding>,
     pub(crate) numbers: NumberFormat,
-    /// Texts that stand for a value that was not measured.
-    pub(crate) missing: Vec<String>,
     pub(crate) measures: Vec<MeasureFrom>,
+    /// Whether one bad value keeps all other values of its record out.
+    pub(crate) whole_records: bool,
+    /// What is allowed, but surprises many people.
+    pub(crate) hints: Vec<String>,
     pub(crate) limits: MessageLimits,
     /// Bytes that a record may have.
     pub(crate) max_record_bytes: usize,
@@ -73,14 +81,20 @@ pub(crate) struct Follow {
     pub(crate) from_end: bool,
 }
 
-/// A folder that files are dropped into.
+/// A folder that files are dropped into, or in which files grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// The names of the files.
     pub(crate) pattern: String,
-    /// A file that has not changed for so long is whole.
+    /// Whether the files grow: each is read as it is written (`follow` with a pattern).
+    pub(crate) grows: bool,
+    /// With `grows`: on the first start, begin with what is written from then on.
+    pub(crate) from_end: bool,
+    /// A file that has not changed for this long is whole.
     pub(crate) settle: Duration,
+    /// A last line without line end counts when the file has not changed for this long.
+    pub(crate) last_line: Duration,
     /// Where files go that have been read; without it they stay, and are remembered.
     pub(crate) done: Option<PathBuf>,
     /// Ends when there is nothing to read any more.
@@ -92,7 +106,7 @@ pub(crate) struct Folder {
 pub(crate) enum Format {
     Text(TextFormat),
     Csv(CsvFormat),
-    Ndjson,
+    Ndjson(NdjsonFormat),
     Json(JsonFormat),
     Xml(XmlFormat),
 }
@@ -104,15 +118,26 @@ pub(crate) struct TextFormat {
     pub(crate) pattern: Option<Regex>,
     pub(crate) skip_lines: u64,
     pub(crate) comment: Option<u8>,
+    pub(crate) pass_over: PassOver,
 }
 
 impl TextFormat {
-    /// Whether a line says nothing: it is blank or a comment.
+    /// Whether a line is not a record: it is blank, a comment, or passed over.
     pub(crate) fn passes_over(&self, line: &[u8]) -> bool {
         match line.trim_ascii_start().first() {
             None => true,
-            first => first.copied() == self.comment,
+            first => first.copied() == self.comment || self.pass_over.matches(line),
         }
+    }
+}
+
+/// Lines that are not records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PassOver(pub(crate) Option<RegexSet>);
+
+impl PassOver {
+    pub(crate) fn matches(&self, line: &[u8]) -> bool {
+        self.0.as_ref().is_some_and(|patterns| patterns.is_match(line))
     }
 }
 
@@ -122,8 +147,20 @@ pub(crate) struct CsvFormat {
     pub(crate) delimiter: u8,
     pub(crate) quote: Option<u8>,
     pub(crate) header: bool,
+    /// Lines before the header.
     pub(crate) skip_lines: u64,
+    /// Rows after the header, such as units.
+    pub(crate) skip_rows: u64,
+    /// Whether rows may lack their last columns.
+    pub(crate) short_rows: bool,
     pub(crate) comment: Option<u8>,
+    pub(crate) pass_over: PassOver,
+}
+
+/// JSON, one value in each line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NdjsonFormat {
+    pub(crate) pass_over: PassOver,
 }
 
 /// JSON documents.
@@ -131,6 +168,8 @@ pub(crate) struct CsvFormat {
 pub(crate) struct JsonFormat {
     /// The path of the array of records.
     pub(crate) records: String,
+    /// Whether the path leads to an object with an array for each field instead.
+    pub(crate) parallel: bool,
 }
 
 /// XML documents.
@@ -142,7 +181,10 @@ pub(crate) struct XmlFormat {
 
 /// A part of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(untagged, expecting = "a field must be a name or path, a number, or a list of the parts of a path")]
+#[serde(
+    untagged,
+    expecting = "a field must be a name or path, a number, a list of the parts of a path, or { head = \"…\" }"
+)]
 pub(crate) enum Field {
     /// A column's number from 1, or an index from 0.
     Number(u64),
@@ -150,6 +192,24 @@ pub(crate) enum Field {
     Name(String),
     /// The keys of a JSON path, where they hold dots.
     Path(Vec<String>),
+    /// What a regular expression finds in the lines before the records.
+    Head(HeadField),
+}
+
+/// What a regular expression finds in the lines before the records.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HeadField {
+    pub(crate) head: String,
+}
+
+impl HeadField {
+    /// The groups of the expression, with a space between, or else all that it finds.
+    pub(crate) fn find(&self, head: &str) -> Option<String> {
+        let found = Regex::new(&self.head).ok()?.captures(head)?;
+        let groups: Vec<_> = found.iter().skip(1).flatten().map(|group| group.as_str()).collect();
+        Some(if found.len() == 1 { found[0].to_owned() } else { groups.join(" ") })
+    }
 }
 
 impl fmt::Display for Field {
@@ -158,6 +218,7 @@ impl fmt::Display for Field {
             Self::Number(number) => write!(f, "`{number}`"),
             Self::Name(name) => write!(f, "`{name}`"),
             Self::Path(path) => write!(f, "`{}`", path.join(".")),
+            Self::Head(field) => write!(f, "`head = '{}'`", field.head),
         }
     }
 }
@@ -188,7 +249,42 @@ pub(crate) enum TimeFrom {
     /// It is the time at which the record was read.
     Arrival,
     /// From the records; several fields are put together with a space between.
-    Fields(Vec<Field>, TimeFormat),
+    Fields(Vec<Field>, Clock),
+    /// It counts from a start.
+    Since { start: StartFrom, count: CountFrom, clock: Clock },
+}
+
+/// The start that times count from.
+#[derive(Debug, Clone)]
+pub(crate) enum StartFrom {
+    /// In nanoseconds since 1970.
+    Constant(i128),
+    Fields(Vec<Field>, Clock),
+}
+
+/// The time of a record since the start.
+#[derive(Debug, Clone)]
+pub(crate) enum CountFrom {
+    Field(Field, Unit),
+    /// The number of the record, from 0, by this many seconds.
+    Interval(NumberFrom),
+    /// The number of the record, from 0, at this many records a second.
+    Rate(NumberFrom),
+}
+
+/// A number that is always the same, or that a field holds.
+#[derive(Debug, Clone)]
+pub(crate) enum NumberFrom {
+    Constant(Decimal),
+    Field(Field),
+}
+
+/// A factor or an offset.
+#[derive(Debug, Clone)]
+pub(crate) enum Factor {
+    Constant(Decimal),
+    /// It depends on a field, which holds the unit, say.
+    ByField(Field, Vec<(String, Decimal)>),
 }
 
 /// One measure of each record.
@@ -196,7 +292,16 @@ pub(crate) enum TimeFrom {
 pub(crate) struct MeasureFrom {
     pub(crate) experiment: NameFrom,
     pub(crate) measure: NameFrom,
+    pub(crate) sensor: Option<NameFrom>,
     pub(crate) value: Field,
     pub(crate) timestamp: TimeFrom,
-    pub(crate) conversion: Conversion,
+    pub(crate) scale: Factor,
+    pub(crate) offset: Factor,
+    pub(crate) missing: Missing,
+    /// Whether a record without the value is wrong; `None` if the description does not say.
+    pub(crate) required: Option<bool>,
+}
+
+fn wrong(key: &str, held: &str, allowed: &str) -> SourceError {
+    SourceError(format!("`{key}` is `{held}`; allowed is {allowed}"))
 }

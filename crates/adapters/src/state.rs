@@ -1,14 +1,12 @@
-//! What an adapter keeps on disk, so that it can be killed at any moment and go on as if nothing had happened.
+//! What an adapter keeps on disk to continue after a kill at any moment.
 //!
-//! Three things lie in the state folder of a source:
-//!
-//! - `spool/`: groups of messages, each written to the disk *before* any of its messages is sent. A group says how
-//!   far its source has been read with it. After a kill the same messages go out again, byte for byte and under the same
-//!   ids, and reading goes on behind them.
-//! - `checkpoint.json`: how far everything has been sent *and confirmed*; replaced as a whole once a group is done.
-//! - `unparsable.ndjson`: the records that could not be read; each stands there once.
+//! - `spool/`: groups of messages, each written before any of its messages is sent, with how far
+//!   its source was read. After a kill the same messages are sent again, under the same ids.
+//! - `checkpoint.json`: how far everything is sent *and confirmed*; replaced as a whole.
+//! - `unparsable.ndjson`: the records that could not be read, each once.
 
 mod checkpoint;
+mod file_entry;
 mod fingerprint;
 pub(crate) mod path_text;
 mod spool;
@@ -18,12 +16,13 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use checkpoint::{Checkpoint, FileEntry, FileKey};
+pub(crate) use checkpoint::Checkpoint;
+pub(crate) use file_entry::{FileEntry, FileKey};
 pub(crate) use fingerprint::Seen;
 pub(crate) use spool::Spool;
-pub(crate) use unparsable::{UnparsableFile, line};
+pub(crate) use unparsable::{UnparsableFile, line, rejected_line};
 
-/// The state folder of a source, which one adapter has at a time.
+/// The state folder of a source, locked by one adapter at a time.
 #[derive(Debug)]
 pub(crate) struct State {
     folder: PathBuf,
@@ -31,7 +30,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens the folder, and makes it where it is not there.
+    /// Opens the folder, and creates it if missing.
     ///
     /// # Errors
     /// Where it cannot be used, or another adapter is using it.
@@ -64,13 +63,13 @@ impl State {
         self.folder.join("spool")
     }
 
-    /// Where records go that cannot be read, unless the source names another file.
+    /// The file of unparsable records, unless the source names another one.
     pub(crate) fn unparsable(&self) -> PathBuf {
         self.folder.join("unparsable.ndjson")
     }
 }
 
-/// Replaces a file as a whole: whoever reads it, also after a crash, sees the old content or the new one.
+/// Replaces a file as a whole: readers see the old content or the new one, also after a crash.
 fn replace(path: &Path, content: &[&[u8]]) -> io::Result<()> {
     replace_file(path, content).map_err(|error| {
         io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))
@@ -88,7 +87,7 @@ fn replace_file(path: &Path, content: &[&[u8]]) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-/// Makes sure that the names in a file's folder outlast a crash.
+/// Syncs the folder of a file, so that its entries survive a crash.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => {

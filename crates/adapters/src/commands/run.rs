@@ -16,10 +16,10 @@ use crate::broker::Broker;
 use crate::cli::Run;
 use crate::mapping::Mapping;
 use crate::message::{Counts, Draft, Group};
+use crate::output::{Output, grouped, print_line};
 use crate::pipeline::{Outcome, Pipeline};
 use crate::publish::{Ended, Refusal};
 use crate::read::{Reading, ReadingError};
-use crate::say::{Say, grouped};
 use crate::source::{Source, Where};
 use crate::state::{Checkpoint, State};
 
@@ -41,32 +41,39 @@ pub(super) fn run(run: Run) -> Result<u8, Failure> {
         None => state_folder(&source.name)?,
     };
     let state = State::open(&state)?;
-    let say = if run.quiet { Say::quietly() } else { Say::with_progress(length(&source)) };
+    for hint in &source.hints {
+        print_line(hint);
+    }
+    let output = if run.quiet { Output::quiet() } else { Output::with_progress(length(&source)) };
     let stop = CancellationToken::new();
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let start = Instant::now();
-    let is_endless = !matches!(source.place, Where::Files(_));
+    let is_endless = match &source.place {
+        Where::Files(_) => false,
+        Where::Folder(folder) => !folder.once,
+        Where::StandardInput | Where::Follow(_) => true,
+    };
     let pipeline = Pipeline {
         source: Arc::new(source),
         broker,
         state,
         patience: run.give_up_after,
         stop: stop.clone(),
-        say: say.clone(),
+        output: output.clone(),
     };
     let outcome = runtime.block_on(async {
         stop_on_signals(stop)?;
         pipeline.run().await
     });
-    say.finish();
+    output.finish();
     let outcome = outcome?;
     if !run.quiet {
-        summarize(&say, &outcome, start);
+        summarize(&output, &outcome, start);
     }
-    Ok(code(&say, &outcome, is_endless))
+    Ok(code(&output, &outcome, is_endless))
 }
 
-/// The first signal ends it in good order, and the second one at once.
+/// The first signal shuts down gracefully, the second one at once.
 fn stop_on_signals(stop: CancellationToken) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
@@ -89,28 +96,27 @@ fn state_folder(name: &str) -> Result<PathBuf, Failure> {
     let base = folder("STATE_DIRECTORY")
         .or_else(|| folder("XDG_STATE_HOME").map(|state| state.join("mymonit-adapter")))
         .or_else(|| folder("HOME").map(|home| home.join(".local/state/mymonit-adapter")));
-    base.map(|base| base.join(name)).ok_or_else(|| {
-        Failure::wrong("there is no HOME; say with --state where to keep what is needed after a kill")
-    })
+    base.map(|base| base.join(name))
+        .ok_or_else(|| Failure::wrong("HOME is not set; name the state folder with --state"))
 }
 
-/// How much there is to read, where that is known.
+/// The size of the input, if known.
 fn length(source: &Source) -> Option<u64> {
     let Where::Files(files) = &source.place else { return None };
     files.iter().map(|file| fs::metadata(file).ok().map(|metadata| metadata.len())).sum()
 }
 
-fn summarize(say: &Say, outcome: &Outcome, start: Instant) {
+fn summarize(output: &Output, outcome: &Outcome, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     if outcome.caught_up > 0 {
-        say.note(&format!(
+        output.note(&format!(
             "{} messages were left from an earlier run, and were sent first",
             grouped(outcome.caught_up)
         ));
     }
-    say.note(&summary(&outcome.counts, "published", seconds));
+    output.note(&summary(&outcome.counts, "published", seconds));
     if outcome.counts.unparsable > 0 {
-        say.note(&format!("the records that could not be read are in {}", outcome.unparsable.display()));
+        output.note(&format!("the records that could not be read are in {}", outcome.unparsable.display()));
     }
 }
 
@@ -133,37 +139,55 @@ fn summary(counts: &Counts, verb: &str, seconds: f64) -> String {
     text + &format!(" ({seconds:.1} s, {} measures/s)", grouped(rate))
 }
 
-fn code(say: &Say, outcome: &Outcome, is_endless: bool) -> u8 {
+fn code(output: &Output, outcome: &Outcome, is_endless: bool) -> u8 {
     match &outcome.ended {
         Ended::Refused(Refusal::Refused(why)) => {
-            say.note(&format!("the broker refuses: {why}; everything is kept for the next run"));
+            output.note(&format!("the broker refuses: {why}; everything is kept for the next run"));
             NO_BROKER
         }
         Ended::Refused(Refusal::GaveUp(why)) => {
-            say.note(&format!("giving up: {why}; everything is kept for the next run"));
+            output.note(&format!("giving up: {why}; everything is kept for the next run"));
             NO_BROKER
         }
         Ended::Stopped(messages) => {
-            say.note(&format!(
+            output.note(&format!(
                 "stopped; {} messages or more are kept for the next run",
                 grouped(*messages as u64)
             ));
             STOPPED
         }
         Ended::Done if !outcome.is_complete && !is_endless => {
-            say.note("stopped before the end; the next run goes on from there");
+            output.note("stopped before the end; the next run continues from there");
             STOPPED
         }
+        Ended::Done if outcome.rejected > 0 => {
+            output.note(&format!(
+                "the service rejected {} messages; they are listed in {}, and kept in the service",
+                grouped(outcome.rejected),
+                outcome.unparsable.display()
+            ));
+            NO_BROKER
+        }
         Ended::Done if outcome.broken > 0 || outcome.counts.unparsable > 0 => UNPARSABLE,
+        Ended::Done if !is_endless && note_absent(output, &outcome.absent) => UNPARSABLE,
         Ended::Done => 0,
     }
+}
+
+/// Reports the fields that no record had; returns whether there are any.
+fn note_absent(output: &Output, absent: &[String]) -> bool {
+    if !absent.is_empty() {
+        let fields = absent.join(", ");
+        output.note(&format!("no record has {fields}; if that may be, set `required = false` for it"));
+    }
+    !absent.is_empty()
 }
 
 /// Counts, and shows the first records that cannot be read.
 struct Counting {
     counts: std::rc::Rc<std::cell::RefCell<Counts>>,
     shown: usize,
-    say: Say,
+    output: Output,
 }
 
 impl Outlet for Counting {
@@ -171,7 +195,7 @@ impl Outlet for Counting {
         *self.counts.borrow_mut() += group.counts;
         for line in group.unparsable.iter().take(SHOWN.saturating_sub(self.shown)) {
             self.shown += 1;
-            self.say.note(&format!("cannot be read: {}", line.trim_end()));
+            self.output.note(&format!("cannot be read: {}", line.trim_end()));
         }
         Ok(())
     }
@@ -181,13 +205,15 @@ impl Outlet for Counting {
 fn dry_run(mut source: Source) -> Result<u8, Failure> {
     source.place = match source.place {
         Where::Follow(follow) => Where::Files(vec![follow.path]),
-        Where::Folder(folder) => Where::Folder(crate::source::Folder { done: None, once: true, ..folder }),
+        Where::Folder(folder) => {
+            Where::Folder(crate::source::Folder { done: None, once: true, grows: false, ..folder })
+        }
         other => other,
     };
     let start = Instant::now();
-    let say = Say::with_progress(length(&source));
+    let output = Output::with_progress(length(&source));
     let counts = std::rc::Rc::new(std::cell::RefCell::new(Counts::default()));
-    let outlet = Counting { counts: std::rc::Rc::clone(&counts), shown: 0, say: say.clone() };
+    let outlet = Counting { counts: std::rc::Rc::clone(&counts), shown: 0, output: output.clone() };
     let assembler = Assembler::new(&source.name, source.limits, 0, Box::new(outlet));
     let mapping = Mapping::new(&source);
     let mut reading = Reading::new(
@@ -196,18 +222,20 @@ fn dry_run(mut source: Source) -> Result<u8, Failure> {
         Checkpoint::new(&source.name),
         assembler,
         CancellationToken::new(),
-        say.clone(),
+        output.clone(),
     );
     let read = reading.run();
-    say.finish();
+    output.finish();
     match read {
         Ok(()) | Err(ReadingError::Stopped) => {}
         Err(ReadingError::Io(error)) => return Err(Failure::new(FAILED, error)),
     }
     let counts = *counts.borrow();
-    say.note(&format!(
+    output.note(&format!(
         "dry run, nothing was published: {}",
         summary(&counts, "found", start.elapsed().as_secs_f64())
     ));
-    Ok(if reading.broken > 0 || counts.unparsable > 0 { UNPARSABLE } else { 0 })
+    let is_bad =
+        reading.broken > 0 || counts.unparsable > 0 || note_absent(&output, &reading.absent_fields());
+    Ok(if is_bad { UNPARSABLE } else { 0 })
 }

@@ -1,293 +1,241 @@
-//! Comma-separated values and their relatives.
+//! Comma-separated values and similar formats.
 
-use csv_core::{ReadFieldResult, ReadRecordResult};
+mod header;
+mod rows;
 
-use super::{Limits, ReadError, SHOWN_BYTES, Start, Step, original_of, too_long};
+use super::{Header, ParserOptions, ReadError, SharedHeader, Start, Step, has_heads, heads, too_long};
 use crate::input::Input;
-use crate::number::quoted;
 use crate::record::{Complaint, Original, Place, Record};
 use crate::source::{CsvFormat, Field};
-
-/// Columns that a line may have.
-const MAX_COLUMNS: usize = 65_536;
+use header::{Slot, has_number, is_again, is_first_row, is_number, is_value, slots};
+use rows::{MAX_COLUMNS, Row, Rows};
 
 pub(super) struct Parser {
-    input: Input,
-    format: CsvFormat,
-    limit: usize,
-    reader: csv_core::Reader,
-    /// Whether the reader has had its first row, in which it passes over a byte order mark.
-    has_read: bool,
-    /// The column of each slot.
-    columns: Vec<usize>,
-    /// The names of the columns, for messages.
-    header: Vec<String>,
-    /// The bytes of the current record that are still in the window.
-    held: usize,
-    /// Whether the current row is a plain one: its columns lie in the window, each up to one of `cuts`.
-    is_plain: bool,
-    cuts: Vec<usize>,
-    /// Else they lie in `output`, each up to one of `ends`.
-    output: Vec<u8>,
-    ends: Vec<usize>,
-    overlong: Option<Original>,
-    start: (u64, Place),
-    /// The place behind the current row.
-    end: Place,
-}
-
-enum Row {
-    /// So many columns.
-    Columns(usize),
-    TooLong,
-    TooManyColumns,
-    End,
+    rows: Rows,
+    has_header: bool,
+    skip_lines: u64,
+    skip_rows: u64,
+    short_rows: bool,
+    fields: Vec<Field>,
+    heads: Vec<Option<String>>,
+    slots: Vec<Slot>,
+    /// The columns that a row must have for all mapped ones.
+    needed: usize,
+    /// Whether a mapped column has a numeric name, so that the header looks like a row.
+    has_numeric_name: bool,
+    delimiter: u8,
+    header: SharedHeader,
 }
 
 impl Parser {
     pub(super) fn open(
-        input: Input,
+        mut input: Input,
         format: &CsvFormat,
         fields: &[Field],
-        limits: &Limits,
+        options: &ParserOptions,
         from: Start,
     ) -> Result<Self, ReadError> {
-        let start = (input.offset(), input.place());
+        let was_emptied = input.skip_nuls()? > 0;
         let mut this = Self {
-            input,
-            format: format.clone(),
-            limit: limits.record_bytes,
-            reader: reader(format),
-            has_read: false,
-            columns: Vec::new(),
-            header: Vec::new(),
-            held: 0,
-            is_plain: false,
-            cuts: Vec::new(),
-            output: vec![0; 1 << 10],
-            ends: vec![0; 32],
-            overlong: None,
-            start,
-            end: start.1,
+            rows: Rows::new(input, format, options.record_bytes),
+            has_header: format.header,
+            skip_lines: format.skip_lines,
+            skip_rows: format.skip_rows,
+            short_rows: format.short_rows,
+            fields: fields.to_vec(),
+            heads: vec![None; fields.len()],
+            slots: Vec::new(),
+            needed: 0,
+            has_numeric_name: false,
+            delimiter: format.delimiter,
+            header: options.header.clone(),
         };
-        this.skip_lines()?;
-        this.columns = if format.header { this.read_header(fields)? } else { numbers(fields, start.1)? };
+        let is_known = from != Start::BEGINNING && this.header.borrow().is_some();
+        if !is_known || has_heads(fields) {
+            this.read_start(was_emptied, is_known)?;
+        }
+        if is_known {
+            this.set_slots()?;
+        }
         if from != Start::BEGINNING {
-            this.held = 0;
-            (this.reader, this.has_read) = (reader(format), false);
-            this.input.seek(from.offset, from.line)?;
+            this.rows.seek(from)?;
         }
         Ok(this)
     }
 
-    fn skip_lines(&mut self) -> Result<(), ReadError> {
-        for _ in 0..self.format.skip_lines {
-            self.skip_line()?;
-        }
-        Ok(())
-    }
-
-    fn skip_line(&mut self) -> Result<(), ReadError> {
-        loop {
-            let window = self.input.available();
-            if let Some(at) = memchr::memchr(b'\n', window) {
-                self.input.consume(at + 1);
-                return Ok(());
-            }
-            self.input.consume(window.len());
-            if self.input.fill()? == 0 {
-                return Ok(());
-            }
-        }
-    }
-
-    fn read_header(&mut self, fields: &[Field]) -> Result<Vec<usize>, ReadError> {
-        let place = |this: &Self| this.start.1;
-        match self.row()? {
-            Row::Columns(count) => {
-                let row = match self.input.text(0, self.held) {
-                    Ok(row) => row,
-                    Err((place, reason)) => return Err(ReadError::broken(place, reason)),
-                };
-                self.header = (0..count)
-                    .map(|column| self.column(row, column).unwrap_or_default().trim().to_owned())
-                    .collect();
-            }
-            Row::TooLong => return Err(ReadError::broken(place(self), "the header is too long")),
-            Row::TooManyColumns => return Err(ReadError::broken(place(self), too_many_columns())),
-            // An empty file has no header, and nothing that would need one.
-            Row::End => return Ok(vec![0; fields.len()]),
-        }
-        let columns = fields.iter().map(|field| self.column_of(field)).collect::<Result<Vec<_>, _>>();
-        columns.map_err(|reason| ReadError::broken(place(self), reason))
-    }
-
-    fn column_of(&self, field: &Field) -> Result<usize, String> {
-        let missing = || {
-            let names: Vec<_> = self.header.iter().map(|name| quoted(name)).collect();
-            let hint = if names.len() == 1 { " (is `delimiter` right?)" } else { "" };
-            format!("there is no column {field}; the columns are: {}{hint}", names.join(", "))
+    /// Reads what precedes the rows. A file that was emptied while open may have no header: the
+    /// previous one is used.
+    fn read_start(&mut self, was_emptied: bool, is_known: bool) -> Result<(), ReadError> {
+        let inherited = self.header.borrow().clone().filter(|_| self.has_header && !is_known);
+        let goes_on = match &inherited {
+            Some(header) => self.begins_with_row(header, was_emptied)?,
+            None => false,
         };
-        match field {
-            Field::Name(name) => {
-                let mut found = self.header.iter().enumerate().filter(|(_, column)| *column == name);
-                match (found.next(), found.next()) {
-                    (Some((column, _)), None) => Ok(column),
-                    (None, _) => Err(missing()),
-                    (Some(_), Some(_)) => Err(format!(
-                        "there are several columns `{name}`; name the one that is meant by its number, from 1"
-                    )),
-                }
+        let mut head = String::new();
+        if !(goes_on || (was_emptied && is_known)) {
+            for _ in 0..self.skip_lines {
+                self.rows.skip_line(Some(&mut head))?;
             }
-            Field::Number(number) => {
-                let column = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
-                column.filter(|column| *column < self.header.len()).ok_or_else(missing)
-            }
-            Field::Path(_) => Err(missing()),
+            self.rows.begin(Some(&mut head))?;
         }
-    }
-
-    /// The text of a column of the current row, of which `row` is the text.
-    fn column<'t>(&'t self, row: &'t str, column: usize) -> Option<&'t str> {
-        let before = column.checked_sub(1);
-        if self.is_plain {
-            let start = before.map_or(0, |before| self.cuts[before] + 1);
-            return row.get(start..*self.cuts.get(column)?);
+        self.heads = heads(&self.fields, &head, self.rows.start.1)?;
+        if is_known {
+            return Ok(());
         }
-        let start = before.map_or(0, |before| self.ends[before]);
-        std::str::from_utf8(&self.output[start..*self.ends.get(column)?]).ok()
-    }
-
-    /// Reads a row, whose bytes are held in the window.
-    fn row(&mut self) -> Result<Row, ReadError> {
-        self.begin()?;
-        if self.has_read
-            && let Some(length) = self.plain_row()
-        {
-            self.is_plain = true;
-            self.hold(length);
-            return Ok(Row::Columns(self.cuts.len()));
+        if self.has_header && !goes_on {
+            self.read_header()?;
+        } else {
+            self.set_slots()?;
         }
-        (self.is_plain, self.has_read) = (false, true);
-        self.quoted_row()
-    }
-
-    /// Finds the end of a row and of its columns, if it lies in the window as a whole and has no quotes, as nearly
-    /// all do. What csv-core would make of it is the same, but takes several times as long.
-    fn plain_row(&mut self) -> Option<usize> {
-        let window = self.input.available();
-        let end = match self.format.quote {
-            Some(quote) => memchr::memchr3(b'\n', b'\r', quote, window),
-            None => memchr::memchr2(b'\n', b'\r', window),
-        }?;
-        if Some(window[end]) == self.format.quote || end >= self.limit {
-            return None;
-        }
-        self.cuts.clear();
-        self.cuts.extend(memchr::memchr_iter(self.format.delimiter, &window[..end]));
-        self.cuts.push(end);
-        (self.cuts.len() <= MAX_COLUMNS).then_some(end + 1)
-    }
-
-    fn hold(&mut self, count: usize) {
-        self.held = count;
-        self.end = self.input.place_after(count);
-    }
-
-    fn quoted_row(&mut self) -> Result<Row, ReadError> {
-        let (mut scanned, mut written, mut columns, mut at_end) = (0, 0, 0, false);
-        let mut has_too_many = false;
-        loop {
-            let window = &self.input.available()[scanned..];
-            let (result, read, wrote, ended) =
-                self.reader.read_record(window, &mut self.output[written..], &mut self.ends[columns..]);
-            scanned += read;
-            written += wrote;
-            columns += ended;
-            match result {
-                ReadRecordResult::InputEmpty => {
-                    if scanned > self.limit {
-                        self.set_aside(scanned);
-                        (scanned, written, columns) = (0, 0, 0);
-                    }
-                    if at_end {
-                        return Ok(Row::End);
-                    }
-                    at_end = self.input.fill()? == 0;
-                }
-                ReadRecordResult::OutputFull if self.output.len() > self.limit => written = 0,
-                ReadRecordResult::OutputFull => self.output.resize(2 * self.output.len(), 0),
-                ReadRecordResult::OutputEndsFull if self.ends.len() >= MAX_COLUMNS => {
-                    (columns, has_too_many) = (0, true);
-                }
-                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
-                ReadRecordResult::Record if self.overlong.is_some() || scanned > self.limit => {
-                    self.set_aside(scanned);
-                    return Ok(Row::TooLong);
-                }
-                ReadRecordResult::Record => {
-                    self.hold(scanned);
-                    return Ok(if has_too_many { Row::TooManyColumns } else { Row::Columns(columns) });
-                }
-                ReadRecordResult::End => return Ok(Row::End),
+        if !goes_on {
+            for _ in 0..self.skip_rows {
+                self.rows.row()?;
             }
         }
-    }
-
-    /// Goes to the start of the next row, past empty lines and comments.
-    fn begin(&mut self) -> Result<(), ReadError> {
-        if self.held > 0 {
-            self.input.consume_to(std::mem::take(&mut self.held), self.end);
-        }
-        self.overlong = None;
-        loop {
-            match self.input.available().first().copied() {
-                Some(b'\n' | b'\r') => self.input.consume(1),
-                Some(first) if Some(first) == self.format.comment => self.skip_line()?,
-                Some(_) => break,
-                None if self.input.fill()? == 0 => break,
-                None => {}
-            }
-        }
-        self.start = (self.input.offset(), self.input.place());
-        self.end = self.start.1;
         Ok(())
     }
 
-    /// Lets go of bytes of a row that has too many.
-    fn set_aside(&mut self, count: usize) {
-        let window = self.input.available();
-        let original = self.overlong.get_or_insert_with(|| original_of(&window[..SHOWN_BYTES.min(count)], 0));
-        original.length += count as u64;
-        self.input.consume(count);
-        self.end = self.input.place();
+    /// Whether a file begins with a row of the previous columns, not with skipped lines or a
+    /// header.
+    fn begins_with_row(&mut self, header: &Header, was_emptied: bool) -> Result<bool, ReadError> {
+        let row = self.rows.row()?;
+        let Row::Columns(count) = row else {
+            self.rows.unread();
+            return Ok(false);
+        };
+        if self.set_slots().is_err() {
+            self.rows.unread();
+            return Ok(false);
+        }
+        let cells = self.rows.cells()?;
+        let mapped = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Column(column) => cells.get(*column),
+            Slot::Head(_) => None,
+        });
+        // The lines before a header hold numbers, too.
+        let (with_value, with_none): (Vec<_>, Vec<_>) = mapped.partition(|cell| is_value(cell));
+        let is_row = !with_value.is_empty() || cells.iter().any(|cell| is_number(cell));
+        let may_be_head = self.skip_lines > 0 && !was_emptied;
+        let is_row = is_row && (!may_be_head || with_none.iter().all(|cell| cell.is_empty()));
+        let goes_on = is_row && count == header.names.len() && header.names != cells;
+        if goes_on {
+            self.rows.pending = Some(row);
+        } else {
+            self.rows.unread();
+        }
+        Ok(goes_on)
+    }
+
+    fn read_header(&mut self) -> Result<(), ReadError> {
+        match self.rows.row()? {
+            Row::Columns(_) => {
+                let cells = self.rows.cells()?;
+                if is_first_row(&cells, &self.fields) {
+                    return self.rows.broken(
+                        "the first row holds values and no names of columns; if there is no header, set `header = false`",
+                    );
+                }
+                *self.header.borrow_mut() = Some(header::header(cells));
+            }
+            Row::TooLong => return self.rows.broken("the header is too long"),
+            Row::TooManyColumns => return self.rows.broken(too_many_columns()),
+            // An empty file has no header, and needs none.
+            Row::End => {
+                self.slots = vec![Slot::Column(0); self.fields.len()];
+                return Ok(());
+            }
+        }
+        self.set_slots()
+    }
+
+    fn set_slots(&mut self) -> Result<(), ReadError> {
+        let header = self.header.borrow();
+        let header = header.as_ref().filter(|_| self.has_header);
+        let slots = slots(&self.fields, header, &self.heads);
+        self.slots = slots.or_else(|reason| self.rows.broken(reason))?;
+        let columns = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Column(column) => Some(column + 1),
+            Slot::Head(_) => None,
+        });
+        self.needed = columns.clone().max().unwrap_or(0);
+        let name = |column: usize| header.as_ref().and_then(|header| header.names.get(column - 1));
+        self.has_numeric_name = columns.filter_map(name).any(|name| is_number(name));
+        Ok(())
+    }
+
+    /// Whether the current row has lines that are rows themselves: a quotation mark was not closed.
+    fn holds_rows(&self, columns: usize) -> bool {
+        self.rows.more_lines().any(|line| {
+            let cells: Vec<_> =
+                line.split(|byte| *byte == self.delimiter).map(String::from_utf8_lossy).collect();
+            let is_mapped_value = |slot: &Slot| match slot {
+                Slot::Column(column) => cells.get(*column).is_some_and(|cell| is_value(cell)),
+                Slot::Head(_) => true,
+            };
+            cells.len() >= columns && self.slots.iter().all(is_mapped_value)
+        })
     }
 
     fn fill_in(&self, count: usize, record: &mut Record) -> Step {
-        let row = match self.input.text(0, self.held) {
+        let row = match self.rows.input.text(0, self.rows.held) {
             Ok(row) => row,
             Err((place, reason)) => return Step::Complaint(Complaint { place, reason }),
         };
-        for (slot, column) in self.columns.iter().enumerate() {
-            if *column < count
-                && let Some(text) = self.column(row, *column)
-            {
-                record.set(slot, text);
+        for (number, slot) in self.slots.iter().enumerate() {
+            match slot {
+                Slot::Head(text) => record.set(number, text),
+                Slot::Column(column) if *column < count => {
+                    if let Some(text) = self.rows.column(row, *column) {
+                        record.set(number, text);
+                    }
+                }
+                Slot::Column(_) => {}
             }
         }
-        let columns = self.header.len();
-        if !self.format.header || count == columns {
+        let complaint = |reason| Complaint { place: self.rows.start.1, reason };
+        if self.holds_rows(count) {
+            let reason =
+                "one of the lines of this row is a row itself; is there a quotation mark that is not closed?";
+            return Step::Misfit(complaint(reason.to_owned()));
+        }
+        let mut header = self.header.borrow_mut();
+        let Some(header) = header.as_mut().filter(|_| self.has_header) else {
+            if count >= self.needed {
+                return Step::Record;
+            }
+            let reason = format!("the row has {count} columns, but column {} is mapped", self.needed);
+            return Step::Misfit(complaint(reason));
+        };
+        let columns = header.names.len();
+        if self.has_numeric_name && self.rows.cells().is_ok_and(|cells| cells == header.names) {
+            return Step::Misfit(complaint("the header appears again".to_owned()));
+        }
+        let width = *header.row_width.get_or_insert(count);
+        // Programs omit columns after the last value, and then in all rows.
+        let may_be_short = (self.short_rows || count == width) && count >= self.needed;
+        if count == columns || (count < columns && may_be_short && !self.rows.is_open_ended) {
             return Step::Record;
         }
-        // A row that was cut off may end in the middle of a number, which would then be another one; and so it is
-        // with one that a decimal comma has cut in two. Columns of which nothing is said are none.
-        let mut more = (columns..count).filter_map(|column| self.column(row, column));
+        // A truncated row may end within a number. So may a row that a decimal comma has split.
+        // Empty columns do not count.
+        let mut more = (columns..count).filter_map(|column| self.rows.column(row, column));
         if count > columns && more.all(|text| text.trim().is_empty()) {
             return Step::Record;
         }
-        let hint = if count > columns { " (is there a delimiter in a value without quotes?)" } else { "" };
-        let reason = format!("the row has {count} columns, and the header {columns}{hint}");
-        Step::Complaint(Complaint { place: self.start.1, reason })
+        let hint = match count {
+            _ if count > columns => " (is there a delimiter in a value without quotes?)",
+            _ if count >= self.needed && !self.rows.is_open_ended => {
+                " (if it is whole, set `short_rows = true`)"
+            }
+            _ => "",
+        };
+        let complaint = complaint(format!("the row has {count} columns, and the header {columns}{hint}"));
+        // A truncated row, or one without an unmapped column, says nothing about the others.
+        if (self.needed..columns).contains(&count) {
+            Step::Complaint(complaint)
+        } else {
+            Step::Misfit(complaint)
+        }
     }
 }
 
@@ -295,76 +243,69 @@ fn too_many_columns() -> String {
     format!("there are more than {MAX_COLUMNS} columns")
 }
 
-fn reader(format: &CsvFormat) -> csv_core::Reader {
-    let mut builder = csv_core::ReaderBuilder::new();
-    builder.delimiter(format.delimiter);
-    match format.quote {
-        Some(quote) => builder.quote(quote),
-        None => builder.quoting(false),
-    };
-    builder.build()
-}
-
-fn numbers(fields: &[Field], place: Place) -> Result<Vec<usize>, ReadError> {
-    let number = |field: &Field| match field {
-        Field::Number(number) => usize::try_from(*number).ok().and_then(|number| number.checked_sub(1)),
-        _ => None,
-    };
-    let columns = fields.iter().map(|field| {
-        number(field).ok_or_else(|| {
-            ReadError::broken(
-                place,
-                format!("without a header columns have numbers, from 1, and no names such as {field}"),
-            )
-        })
-    });
-    columns.collect()
-}
-
 impl super::Parser for Parser {
     fn next(&mut self, record: &mut Record) -> Result<Step, ReadError> {
-        let row = self.row()?;
-        record.clear(self.columns.len());
-        record.span = self.start.0..self.input.offset_after(self.held);
-        (record.line, record.end_line) = (self.start.1.line, self.end.line);
+        let mut row = self.rows.row()?;
+        while !matches!(row, Row::End) && self.rows.passes_over() {
+            row = self.rows.row()?;
+        }
+        let rows = &self.rows;
+        record.clear(self.slots.len());
+        record.is_open_ended = rows.is_open_ended;
+        record.span = rows.start.0..rows.input.offset_after(rows.held);
+        (record.line, record.end_line) = (rows.start.1.line, rows.end.line);
         Ok(match row {
             Row::Columns(count) => self.fill_in(count, record),
             Row::TooLong => {
-                let length = self.overlong.as_ref().map_or(0, |original| original.length);
+                let length = rows.overlong.as_ref().map_or(0, |original| original.length);
                 let reason = format!(
                     "{}; is there a quotation mark that is not closed?",
-                    too_long(length, self.limit)
+                    too_long(length, rows.limit)
                 );
-                Step::Complaint(Complaint { place: self.start.1, reason })
+                Step::Complaint(Complaint { place: rows.start.1, reason })
             }
             Row::TooManyColumns => {
-                Step::Complaint(Complaint { place: self.start.1, reason: too_many_columns() })
+                Step::Complaint(Complaint { place: rows.start.1, reason: too_many_columns() })
             }
             Row::End => Step::End,
         })
     }
 
     fn place(&self, _: &Record, slot: usize) -> Place {
-        let column = self.columns.get(slot).copied().unwrap_or(0);
-        let mut reader = reader(&self.format);
-        let (mut at, mut passed, mut output) = (0, 0, [0; 256]);
-        while passed < column && at < self.held {
-            let (result, read, _) = reader.read_field(&self.input.available()[at..self.held], &mut output);
-            at += read;
-            match result {
-                ReadFieldResult::Field { record_end: false } => passed += 1,
-                ReadFieldResult::OutputFull => {}
-                _ => return self.start.1,
-            }
+        match self.slots.get(slot) {
+            Some(Slot::Column(column)) => self.rows.place_of(*column),
+            _ => self.rows.start.1,
         }
-        self.input.place_after(at)
     }
 
     fn original(&self) -> Original {
-        if let Some(overlong) = &self.overlong {
-            return overlong.clone();
+        self.rows.original()
+    }
+
+    fn nothing(&self) -> String {
+        let what = if self.has_header { "there is no row after the header" } else { "there is no row in it" };
+        what.to_owned()
+    }
+
+    fn header_again(&mut self) -> Result<Option<String>, ReadError> {
+        let header = self.header.borrow().clone().filter(|_| self.has_header && self.rows.held > 0);
+        let (Some(header), Ok(cells)) = (header, self.rows.cells()) else { return Ok(None) };
+        match is_again(&cells, &header, &self.fields) {
+            None => Ok(None),
+            Some(false) => Ok(Some("the header appears again".to_owned())),
+            Some(true) if has_number(&self.fields, &header) => self
+                .rows
+                .broken("the header appears again, with other columns; numbered columns are ambiguous"),
+            Some(true) => {
+                *self.header.borrow_mut() = Some(header::header(cells));
+                self.set_slots()?;
+                let what = "the header appears again, with other columns; the rows after it are read by it";
+                Ok(Some(what.to_owned()))
+            }
         }
-        let row = self.input.available()[..self.held].trim_ascii_end();
-        original_of(row, row.len() as u64)
+    }
+
+    fn is_words(&self) -> bool {
+        self.has_header && self.rows.cells().is_ok_and(|cells| !cells.iter().any(|cell| is_number(cell)))
     }
 }

@@ -1,15 +1,19 @@
 use std::io;
 
-use super::{SHOWN_BYTES, too_long};
+use super::{SHOWN_BYTES, Start, too_long};
 use crate::input::Input;
 use crate::record::{Complaint, Original, Place};
 
-/// A source line by line. A line ends with LF or CRLF; the last one may lack its end.
+/// A source line by line. A line ends with LF, CRLF or CR; the last one may lack its end.
 pub(super) struct Lines {
     pub(super) input: Input,
     limit: usize,
     /// The bytes of the current line that are still in the window, with its end.
     held: usize,
+    /// The same without its end.
+    length: usize,
+    /// Whether the current line ends with the source, and not with a line end.
+    pub(super) is_open_ended: bool,
     /// Where the current line begins and ends.
     pub(super) start: u64,
     pub(super) end: u64,
@@ -22,9 +26,9 @@ pub(super) struct Lines {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// So many bytes at the start of the window.
+    /// This many bytes at the start of the window.
     Whole(usize),
-    /// More than is allowed; it has been passed over.
+    /// Too long; it has been skipped.
     TooLong,
     /// There are no more lines.
     End,
@@ -33,47 +37,65 @@ pub(super) enum Line {
 impl Lines {
     pub(super) fn new(input: Input, limit: usize) -> Self {
         let (start, place) = (input.offset(), input.place());
-        Self { input, limit, held: 0, start, end: start, place, end_place: place, overlong: None }
+        Self {
+            input,
+            limit,
+            held: 0,
+            length: 0,
+            is_open_ended: false,
+            start,
+            end: start,
+            place,
+            end_place: place,
+            overlong: None,
+        }
     }
 
     pub(super) fn next(&mut self) -> io::Result<Line> {
         self.begin();
         let mut searched = 0;
         loop {
-            let window = self.input.available();
-            if let Some(at) = memchr::memchr(b'\n', &window[searched..]) {
-                return Ok(self.whole(searched + at + 1));
+            if searched == 0 && self.input.skip_split_line_feed() {
+                self.begin();
             }
-            searched = window.len();
+            if let Some((length, held)) = self.input.line_end(searched)? {
+                return Ok(self.whole(length, held));
+            }
+            searched = self.input.available().len();
             if searched > self.limit {
                 return self.pass_over();
             }
             if self.input.fill()? == 0 {
-                return Ok(if searched == 0 { Line::End } else { self.whole(searched) });
+                self.is_open_ended = searched > 0;
+                return Ok(if searched == 0 { Line::End } else { self.whole(searched, searched) });
             }
         }
+    }
+
+    /// Goes on from there.
+    pub(super) fn seek(&mut self, from: Start) -> io::Result<()> {
+        self.held = 0;
+        self.input.seek(from.offset, from.line)
     }
 
     fn begin(&mut self) {
         if self.held > 0 {
             self.input.consume_to(std::mem::take(&mut self.held), self.end_place);
         }
-        self.overlong = None;
+        (self.overlong, self.is_open_ended) = (None, false);
         (self.start, self.end) = (self.input.offset(), self.input.offset());
         self.place = self.input.place();
         self.end_place = self.place;
     }
 
-    fn whole(&mut self, held: usize) -> Line {
+    fn whole(&mut self, length: usize, held: usize) -> Line {
         self.held = held;
+        self.length = length;
         self.end = self.input.offset_after(held);
         self.end_place = self.input.place_after(held);
-        let line = &self.input.available()[..held];
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let length = line.strip_suffix(b"\r").unwrap_or(line).len();
         if length > self.limit {
-            self.overlong =
-                Some(Original { bytes: line[..SHOWN_BYTES.min(length)].to_vec(), length: length as u64 });
+            let shown = &self.input.available()[..SHOWN_BYTES.min(length)];
+            self.overlong = Some(Original { bytes: shown.to_vec(), length: length as u64 });
             return Line::TooLong;
         }
         Line::Whole(length)
@@ -82,21 +104,17 @@ impl Lines {
     fn pass_over(&mut self) -> io::Result<Line> {
         let window = self.input.available();
         let mut original = Original { bytes: window[..SHOWN_BYTES.min(window.len())].to_vec(), length: 0 };
-        let mut before = None;
         loop {
-            let window = self.input.available();
-            let (count, is_end) = match memchr::memchr(b'\n', window) {
-                Some(at) => (at + 1, true),
-                None => (window.len(), false),
-            };
-            original.length += count as u64;
-            if is_end {
-                let last = if count > 1 { window.get(count - 2).copied() } else { before };
-                original.length -= if last == Some(b'\r') { 2 } else { 1 };
+            let end = self.input.line_end(0)?;
+            let (length, held) =
+                end.unwrap_or_else(|| (self.input.available().len(), self.input.available().len()));
+            original.length += length as u64;
+            self.input.consume(held);
+            if end.is_some() {
+                break;
             }
-            before = window.last().copied();
-            self.input.consume(count);
-            if is_end || self.input.fill()? == 0 {
+            if self.input.fill()? == 0 {
+                self.is_open_ended = true;
                 break;
             }
         }
@@ -117,13 +135,11 @@ impl Lines {
         self.end_place.line
     }
 
-    /// The current line as it stands in the source, without its end.
+    /// The current line as in the source, without its end.
     pub(super) fn original(&self) -> Original {
         if let Some(overlong) = &self.overlong {
             return overlong.clone();
         }
-        let line = &self.input.available()[..self.held];
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        super::original_of(line.strip_suffix(b"\r").unwrap_or(line), line.len() as u64)
+        super::original_of(&self.input.available()[..self.length], self.length as u64)
     }
 }

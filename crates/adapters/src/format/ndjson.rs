@@ -2,21 +2,23 @@
 
 use super::json::{Fields, fill_in};
 use super::lines::{Line, Lines};
-use super::{Limits, ReadError, Start, Step};
+use super::{ReadError, Start, Step};
 use crate::input::Input;
 use crate::record::{Complaint, Original, Place, Record};
-use crate::source::Field;
+use crate::source::{Field, NdjsonFormat};
 
 pub(super) struct Parser {
     lines: Lines,
     fields: Fields,
+    format: NdjsonFormat,
 }
 
 impl Parser {
     pub(super) fn open(
         input: Input,
+        format: &NdjsonFormat,
         fields: &[Field],
-        limits: &Limits,
+        limit: usize,
         from: Start,
     ) -> Result<Self, ReadError> {
         let fields = Fields::new(fields).map_err(|reason| ReadError::broken(input.place(), reason))?;
@@ -24,11 +26,18 @@ impl Parser {
             let reason = "a line has no document around it, so no path can begin with `/`";
             return Err(ReadError::broken(input.place(), reason));
         }
-        let mut lines = Lines::new(input, limits.record_bytes);
+        let mut lines = Lines::new(input, limit);
         if from != Start::BEGINNING {
-            lines.input.seek(from.offset, from.line)?;
+            lines.seek(from)?;
         }
-        Ok(Self { lines, fields })
+        Ok(Self { lines, fields, format: format.clone() })
+    }
+}
+
+impl Parser {
+    fn passes_over(&self, length: usize) -> bool {
+        let line = &self.lines.input.available()[..length];
+        line.trim_ascii().is_empty() || self.format.pass_over.matches(line)
     }
 }
 
@@ -37,12 +46,13 @@ impl super::Parser for Parser {
         loop {
             let line = self.lines.next()?;
             record.clear(self.fields.slots);
+            record.is_open_ended = self.lines.is_open_ended;
             record.span = self.lines.start..self.lines.end;
             (record.line, record.end_line) = (self.lines.place.line, self.lines.end_line());
             match line {
                 Line::End => return Ok(Step::End),
                 Line::TooLong => return Ok(Step::Complaint(self.lines.complaint())),
-                Line::Whole(length) if self.lines.input.available()[..length].trim_ascii().is_empty() => {}
+                Line::Whole(length) if self.passes_over(length) => {}
                 Line::Whole(length) => {
                     let read = match self.lines.input.text(0, length) {
                         Ok(text) => fill_in(text, &self.fields, record).map_err(|error| {

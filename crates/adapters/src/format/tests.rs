@@ -1,13 +1,13 @@
-//! What is the same for all formats: how a source comes in pieces changes nothing, and reading goes on behind any
-//! record as if it had never stopped.
+//! Invariants of all formats: the sizes of the pieces of a source change nothing, and reading can
+//! continue after any record.
 
 use std::io;
 
-use crate::format::{Limits, ReadError, Start, Step, open};
+use crate::format::{ParserOptions, ReadError, SharedHeader, Start, Step, open};
 use crate::input::Bytes;
 use crate::input::encoding::SourceEncoding;
 use crate::record::Record;
-use crate::source::{CsvFormat, Field, Format, JsonFormat, TextFormat, XmlFormat};
+use crate::source::{CsvFormat, Field, Format, JsonFormat, NdjsonFormat, PassOver, TextFormat, XmlFormat};
 
 const LIMIT: usize = 200;
 
@@ -53,9 +53,9 @@ impl Sample {
     /// All records from there on, and what broke the source, if anything did.
     fn read(&self, size: usize, from: Start) -> (Vec<Seen>, Option<String>) {
         let bytes = Box::new(Pieces { bytes: self.bytes.clone(), size, offset: 0 });
-        let limits = Limits { record_bytes: LIMIT };
+        let options = ParserOptions { record_bytes: LIMIT, header: SharedHeader::default() };
         let mut seen = Vec::new();
-        let mut parser = match open(bytes, &self.format, self.encoding, &self.fields, &limits, from) {
+        let mut parser = match open(bytes, &self.format, self.encoding, &self.fields, &options, from) {
             Ok(parser) => parser,
             Err(error) => return (seen, Some(error.to_string())),
         };
@@ -65,7 +65,7 @@ impl Sample {
                 Ok(Step::Record) => {
                     Ok((0..self.fields.len()).map(|slot| record.get(slot).map(str::to_owned)).collect())
                 }
-                Ok(Step::Complaint(complaint)) => {
+                Ok(Step::Complaint(complaint) | Step::Misfit(complaint)) => {
                     Err((complaint.place.line, complaint.place.column, complaint.reason))
                 }
                 Ok(Step::End) => return (seen, None),
@@ -73,7 +73,7 @@ impl Sample {
                 Err(error) => return (seen, Some(error.to_string())),
             };
             let mut original = parser.original().bytes;
-            // How much of a record that is too long can be shown depends on how much of it came at once.
+            // How much of a too long record can be shown depends on how much of it came at once.
             original.truncate(LIMIT / 2);
             seen.push(Seen { fields, end: record.span.end, end_line: record.end_line, original });
         }
@@ -101,14 +101,21 @@ fn names(names: &[&str]) -> Vec<Field> {
     names.iter().map(|name| Field::Name((*name).to_owned())).collect()
 }
 
-fn csv() -> Format {
-    Format::Csv(CsvFormat {
+fn csv_format() -> CsvFormat {
+    CsvFormat {
         delimiter: b',',
         quote: Some(b'"'),
         header: true,
         skip_lines: 1,
+        skip_rows: 0,
+        short_rows: false,
         comment: Some(b'#'),
-    })
+        pass_over: PassOver::default(),
+    }
+}
+
+fn csv() -> Format {
+    Format::Csv(csv_format())
 }
 
 fn fields(seen: &Seen) -> Vec<&str> {
@@ -121,7 +128,7 @@ proptest::proptest! {
         text in "([a1é,\"\n\r# ]|1,2,3\n|\"a\nb\",|\r\n){0,60}", has_quotes: bool, header: bool
     ) {
         let quote = has_quotes.then_some(b'"');
-        let format = CsvFormat { delimiter: b',', quote, header, skip_lines: 0, comment: Some(b'#') };
+        let format = CsvFormat { quote, header, skip_lines: 0, ..csv_format() };
         let fields = [1, 2].map(Field::Number).to_vec();
         let sample = Sample { format: Format::Csv(format), encoding: None, fields, bytes: text.into_bytes() };
         // Byte by byte no row is ever in the window as a whole before csv-core has begun with it.
@@ -172,7 +179,12 @@ fn every_encoding_is_read_in_any_pieces_and_from_any_record_on() {
 #[test]
 fn text_is_read_in_any_pieces_and_from_any_record_on() {
     let pattern = regex::Regex::new("(?<v>[0-9]+)( (?<u>[A-Z]+))?").unwrap();
-    let format = Format::Text(TextFormat { pattern: Some(pattern), skip_lines: 2, comment: Some(b'%') });
+    let format = Format::Text(TextFormat {
+        pattern: Some(pattern),
+        skip_lines: 2,
+        comment: Some(b'%'),
+        pass_over: PassOver::default(),
+    });
     let text = format!("1 SKIPPED\n2\n3 A\n\n  \r\n% 9\nnone\nxy 4\r\n{}\n5 B", "6".repeat(201));
     let seen =
         Sample { format, encoding: None, fields: names(&["v", "u"]), bytes: text.into_bytes() }.check(3, 2);
@@ -185,10 +197,15 @@ fn ndjson_is_read_in_any_pieces_and_from_any_record_on() {
     let text = "{\"a\": {\"b\": [1, 0.10]}, \"x.y\": \"\\u00e9\\\"\"}\n\n[1]\n{\"a\": 1\n{\"a\":{},\"a\":{}}\n{\"a\": {\"b\": [0, null]}} ";
     let mut wanted = names(&["a.b.1"]);
     wanted.push(Field::Path(vec!["x.y".to_owned()]));
-    let seen =
-        Sample { format: Format::Ndjson, encoding: None, fields: wanted, bytes: text.into() }.check(3, 2);
+    let seen = Sample {
+        format: Format::Ndjson(NdjsonFormat::default()),
+        encoding: None,
+        fields: wanted,
+        bytes: text.into(),
+    }
+    .check(3, 2);
     assert_eq!(fields(&seen[0]), ["0.10", "é\""]);
-    assert_eq!(fields(&seen[4]), ["-", "-"]);
+    assert_eq!(fields(&seen[4]), ["", "-"], "a null is an empty value");
 }
 
 #[test]
@@ -198,7 +215,7 @@ fn json_is_read_in_any_pieces_and_from_any_record_on() {
         "{{\"skip\": [{{\"x\": \"]}}\\\\\\\"\"}}, {long:?}], \"runs\": [\n {{\"by\": \"S\\u00e9\", \"s\": [{{\"v\": 1}}, 7 , {{\"v\": {long:?}}}]}},\n\
          {{\"s\": [ ], \"by\": 5}}, {{\"s\": [{{\"v\": -0.5e3}}, {{\"v\": }}, \"x\"]}}], \"end\": null}}\n"
     );
-    let format = Format::Json(JsonFormat { records: "runs.*.s".to_owned() });
+    let format = Format::Json(JsonFormat { records: "runs.*.s".to_owned(), parallel: false });
     let sample =
         Sample { format, encoding: None, fields: names(&["v", "/runs/*/by"]), bytes: text.into_bytes() };
     let seen = sample.check(4, 2);
@@ -210,17 +227,17 @@ fn json_is_read_in_any_pieces_and_from_any_record_on() {
 #[test]
 fn json_that_is_none_is_broken_at_its_place() {
     for (text, reason) in [
-        ("[1 2]", "`2` stands here, where `,` or `]` should"),
-        ("[1, 2", "the document ends here, where `,` or `]` should follow"),
+        ("[1 2]", "`2` where `,` or `]` is expected"),
+        ("[1, 2", "the document ends where `,` or `]` is expected"),
         ("[1, {\"a\": [2]", "the document ends in the middle of a value"),
-        ("[1, 2,", "the document ends here, where a value should follow"),
-        ("{\"a\" 1}", "`1` stands here, where `:` should"),
-        ("{1: 2}", "`1` stands here, where a key in quotation marks should"),
-        ("[1] x", "`x` stands here, where the end of the document should"),
-        ("}", "`}` stands here, where a value should"),
+        ("[1, 2,", "the document ends where a value is expected"),
+        ("{\"a\" 1}", "`1` where `:` is expected"),
+        ("{1: 2}", "`1` where a key in quotation marks is expected"),
+        ("[1] x", "`x` where the end of the document is expected"),
+        ("}", "`}` where a value is expected"),
     ] {
         let records = if text.starts_with('{') { "a.b" } else { "" };
-        let format = Format::Json(JsonFormat { records: records.to_owned() });
+        let format = Format::Json(JsonFormat { records: records.to_owned(), parallel: false });
         let sample = Sample { format, encoding: None, fields: names(&["v"]), bytes: text.into() };
         assert_eq!(sample.read(1, Start::BEGINNING).1.as_deref(), Some(reason), "{text}");
     }
@@ -241,7 +258,7 @@ fn xml_is_read_in_any_pieces_and_from_any_record_on() {
     assert_eq!(fields(&seen[1]), ["-", "2", "a & b"]);
     assert_eq!(fields(&seen[5]), ["6", "5", "-"]);
     assert_eq!(seen[1].original, b"<s t='2'/>");
-    assert_eq!(seen[4].fields, Err((7, 555, "the field `v` is there twice".to_owned())));
+    assert_eq!(seen[4].fields, Err((7, 555, "the field `v` occurs twice".to_owned())));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! XML: a document whose records are elements, read one by one. Entities of its own are not expanded.
+//! XML: a document whose records are elements, read one by one. Its own entities are not expanded.
 
 mod path;
 mod window;
@@ -10,7 +10,7 @@ use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::{Limits, ReadError, Start, Step, original_of, too_long};
+use super::{ReadError, Start, Step, original_of, too_long};
 use crate::input::encoding::SourceEncoding;
 use crate::input::{Hint, Input};
 use crate::record::{Complaint, Original, Place, Record};
@@ -36,7 +36,8 @@ pub(super) struct Parser {
     complaint: Option<Complaint>,
     start: (u64, Place),
     skip_to: u64,
-    has_root: bool,
+    /// The name of the root element.
+    root: Option<String>,
 }
 
 /// The text of a field, as far as it has been read.
@@ -46,9 +47,16 @@ struct Found {
     place: Place,
 }
 
-/// What the XML declaration says of the encoding. (It is in ASCII, whatever follows.)
+/// The encoding by the first bytes: `<` with a NUL, or an XML declaration.
 pub(super) fn encoding_hint(head: &[u8]) -> Hint {
     const LONGEST: usize = 1_024;
+    let named = |name| SourceEncoding::named(name).map_or_else(Hint::Wrong, Hint::Encoding);
+    match head {
+        [0] => return Hint::More,
+        [0, b'<', ..] => return named("utf-16be"),
+        [b'<', 0, ..] => return named("utf-16le"),
+        _ => {}
+    }
     let begins = head.starts_with(b"<?xml") || (head.len() < 5 && b"<?xml".starts_with(head));
     let ascii = head.iter().take_while(|byte| byte.is_ascii()).count();
     let text = std::str::from_utf8(&head[..ascii]).unwrap_or_default();
@@ -56,16 +64,28 @@ pub(super) fn encoding_hint(head: &[u8]) -> Hint {
         let may_come = begins && ascii == head.len() && head.len() < LONGEST;
         return if may_come { Hint::More } else { Hint::Nothing };
     };
-    let named = declaration.split_once("encoding").and_then(|(_, rest)| {
+    let declared = declaration.split_once("encoding").and_then(|(_, rest)| {
         let value = rest.trim_start().strip_prefix('=')?.trim_start();
         let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
         Some(value[1..].split_once(quote)?.0)
     });
-    match named.map(SourceEncoding::named) {
+    match declared.map(SourceEncoding::named) {
         None => Hint::Nothing,
+        // Such a declaration is not in UTF-16 itself. Programs write it into UTF-8.
+        Some(Ok(encoding)) if encoding.is_utf16() => Hint::Encoding(SourceEncoding::UTF_8),
+        Some(Ok(encoding)) if !encoding.is_utf8() && is_utf8(head) => Hint::Wrong(format!(
+            "the declaration says {}, but the bytes are UTF-8; set `encoding` to what they are",
+            encoding.name()
+        )),
         Some(Ok(encoding)) => Hint::Encoding(encoding),
         Some(Err(why)) => Hint::Wrong(why),
     }
+}
+
+/// Whether some bytes are UTF-8 beyond ASCII. The last character may be cut.
+fn is_utf8(head: &[u8]) -> bool {
+    let is_valid = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_valid && !head.is_ascii()
 }
 
 impl Parser {
@@ -73,7 +93,7 @@ impl Parser {
         input: Input,
         format: &XmlFormat,
         fields: &[Field],
-        limits: &Limits,
+        limit: usize,
         from: Start,
     ) -> Result<Self, ReadError> {
         let broken = |reason| ReadError::broken(input.place(), reason);
@@ -81,9 +101,9 @@ impl Parser {
         let fields = fields.iter().map(XmlPath::of_field).collect::<Result<Vec<_>, _>>().map_err(broken)?;
         let start = (input.offset(), input.place());
         Ok(Self {
-            reader: Reader::from_reader(Window::new(input, limits.record_bytes)),
+            reader: Reader::from_reader(Window::new(input, limit)),
             event: Vec::new(),
-            limit: limits.record_bytes,
+            limit,
             records,
             found: vec![None; fields.len()],
             fields,
@@ -92,7 +112,7 @@ impl Parser {
             complaint: None,
             start,
             skip_to: from.offset,
-            has_root: false,
+            root: None,
         })
     }
 
@@ -155,7 +175,7 @@ impl Parser {
     }
 
     fn start(&mut self, element: &BytesStart<'_>, place: Place) -> Result<(), ReadError> {
-        if self.open.is_empty() && self.has_root {
+        if self.open.is_empty() && self.root.is_some() {
             return Err(ReadError::broken(place, "a second root element begins here"));
         }
         if self.open.len() == MAX_DEPTH {
@@ -164,8 +184,12 @@ impl Parser {
                 format!("elements lie deeper than {MAX_DEPTH} within each other"),
             ));
         }
-        self.has_root = true;
+        // `<v>1<u/>5</v>` is not 15.
+        self.append(" ");
         self.open.push(element.local_name().as_ref().to_owned());
+        if self.root.is_none() {
+            self.root = self.open.first().cloned();
+        }
         if self.record_depth.is_none() && self.records.is_at(&self.open) {
             self.record_depth = Some(self.open.len());
             self.start = (self.reader.get_ref().event_offset(), place);
@@ -184,7 +208,7 @@ impl Parser {
         let field = &self.fields[slot];
         match (field.is_absolute, self.record_depth) {
             (true, None) => {
-                // What was said of another element of that name does not count below this one.
+                // Values of another element of that name do not apply below this one.
                 if field.is_below(&self.open) {
                     self.found[slot] = None;
                 }
@@ -205,9 +229,9 @@ impl Parser {
                 Err(why) => return self.complain(place, why),
             },
         };
-        // Of two values for one field nobody can say which one was meant.
+        // If a field has two values, the correct one is unknown.
         if self.found[slot].is_some() && !self.fields[slot].is_absolute {
-            return self.complain(place, format!("the field `{}` is there twice", self.fields[slot]));
+            return self.complain(place, format!("the field `{}` occurs twice", self.fields[slot]));
         }
         self.found[slot] = Some(Found { text, place });
     }
@@ -259,17 +283,17 @@ impl Parser {
     }
 }
 
-/// The value of the first attribute of that name, whatever its prefix.
+/// The value of the first attribute of that name, with any prefix.
 fn attribute(element: &BytesStart<'_>, wanted: &str) -> Result<Option<String>, String> {
     let mut attributes = element.attributes();
-    // quick-xml compares each attribute with all others, which takes minutes in an element that has enough of them.
+    // quick-xml compares each attribute with all others, which takes minutes if there are enough.
     attributes.with_checks(false);
     let mut found: Option<Attribute<'_>> = None;
     for attribute in attributes {
         let attribute = attribute.map_err(|error| error.to_string())?;
         match &found {
             Some(found) if found.key == attribute.key => {
-                return Err(format!("the attribute `{wanted}` is there twice"));
+                return Err(format!("the attribute `{wanted}` occurs twice"));
             }
             None if attribute.key.local_name().as_ref() == wanted => found = Some(attribute),
             _ => {}
@@ -279,7 +303,7 @@ fn attribute(element: &BytesStart<'_>, wanted: &str) -> Result<Option<String>, S
     value.transpose().map_err(|error| error.to_string())
 }
 
-/// The character that a reference stands for, if it is one of the five that are always there, or a number.
+/// The character of a reference that is a number or one of the five predefined entities.
 fn resolved(reference: &quick_xml::events::BytesRef<'_>) -> Option<char> {
     if reference.is_char_ref() {
         return reference.resolve_char_ref().ok().flatten();
@@ -326,5 +350,15 @@ impl super::Parser for Parser {
     fn original(&self) -> Original {
         let window = self.reader.get_ref();
         original_of(window.kept(), window.kept_length())
+    }
+
+    fn nothing(&self) -> String {
+        match &self.root {
+            Some(root) => format!(
+                "there is no element at `{}` (`format.records`); the root element is `{root}`",
+                self.records
+            ),
+            None => "it holds no element".to_owned(),
+        }
     }
 }

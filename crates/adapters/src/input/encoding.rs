@@ -2,20 +2,20 @@
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// How the bytes of a source become text, and how many bytes of the source a piece of that text was.
+/// How the bytes of a source become text, and how many bytes a piece of that text was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SourceEncoding {
     encoding: &'static Encoding,
 }
 
 impl SourceEncoding {
-    /// UTF-8, which is what everything is unless it says otherwise.
+    /// UTF-8, the default.
     pub(crate) const UTF_8: Self = Self { encoding: UTF_8 };
 
     /// The encoding of that name: `utf-8`, `latin1`, `windows-1252`, `utf-16le` and so on.
     ///
     /// # Errors
-    /// Says what names there are where it is none of them, or one whose characters have different lengths.
+    /// The name is unknown, or the characters of the encoding have different lengths.
     pub(crate) fn named(name: &str) -> Result<Self, String> {
         const ALLOWED: &str = "allowed are `utf-8`, `utf-16le`, `utf-16be`, `latin1`, `windows-1252` and other encodings of one byte per character";
         let encoding = Encoding::for_label(name.as_bytes())
@@ -28,7 +28,7 @@ impl SourceEncoding {
         }
     }
 
-    /// The encoding that a byte order mark stands for, and the length of that mark.
+    /// The encoding of a byte order mark, and the length of that mark.
     pub(crate) fn of_mark(head: &[u8]) -> Option<(Self, usize)> {
         Encoding::for_bom(head).map(|(encoding, length)| (Self { encoding }, length))
     }
@@ -41,7 +41,7 @@ impl SourceEncoding {
         self.encoding == UTF_8
     }
 
-    fn is_utf16(self) -> bool {
+    pub(crate) fn is_utf16(self) -> bool {
         self.encoding == UTF_16LE || self.encoding == UTF_16BE
     }
 
@@ -59,21 +59,37 @@ impl SourceEncoding {
         self.line_feed().len()
     }
 
-    /// Where the lines end in some bytes of a source, which begin with a unit of the encoding: behind each line feed.
+    /// The ends of the lines in some bytes of a source, which begin with a unit of the encoding:
+    /// behind each CR, LF or CRLF.
     pub(crate) fn line_ends(self, bytes: &[u8]) -> impl Iterator<Item = usize> {
         let unit = self.unit();
-        let found = memchr::memmem::find_iter(bytes, self.line_feed());
-        found.filter(move |at| at.is_multiple_of(unit)).map(move |at| at + unit)
+        let found = memchr::memchr2_iter(b'\n', b'\r', bytes).map(move |at| at - at % unit);
+        let is_end = move |at: &usize| bytes.get(*at..at + unit).is_some_and(|bytes| self.is_line_end(bytes));
+        found.filter(is_end).filter_map(move |at| {
+            let next = bytes.get(at + unit..at + 2 * unit);
+            let is_split = self.is_return(&bytes[at..at + unit]) && next == Some(self.line_feed());
+            (!is_split).then_some(at + unit)
+        })
+    }
+
+    /// Whether such bytes are a carriage return.
+    pub(crate) fn is_return(self, bytes: &[u8]) -> bool {
+        bytes.contains(&b'\r') && self.is_line_end(bytes)
     }
 
     /// Whether such bytes are the last ones of a line: a line feed, or a carriage return.
     pub(crate) fn is_line_end(self, bytes: &[u8]) -> bool {
-        let text = bytes.iter().filter(|byte| **byte != 0).copied().collect::<Vec<_>>();
-        bytes.len() == self.unit() && matches!(text[..], [b'\n' | b'\r'])
+        let unit = match *bytes {
+            [byte] => byte,
+            [byte, 0] if self.encoding == UTF_16LE => byte,
+            [0, byte] if self.encoding == UTF_16BE => byte,
+            _ => return false,
+        };
+        bytes.len() == self.unit() && matches!(unit, b'\n' | b'\r')
     }
 
-    /// How many bytes of the source this text was. Each character of an encoding of one byte is a byte, and UTF-16
-    /// has two of them for each of its units, of which characters beyond 65,535 have two.
+    /// How many bytes of the source this text was. Encodings of one byte have a byte a character,
+    /// UTF-16 has two a unit, of which characters beyond 65,535 have two.
     pub(crate) fn source_bytes(self, text: &[u8]) -> u64 {
         let bytes = if self.is_utf8() {
             text.len()
@@ -94,7 +110,7 @@ impl SourceEncoding {
     }
 }
 
-/// Turns bytes into UTF-8, piece by piece. What is none in the encoding becomes U+FFFD.
+/// Turns bytes into UTF-8, piece by piece. Invalid bytes become U+FFFD.
 pub(super) struct Transcoder {
     decoder: Decoder,
 }
@@ -151,6 +167,8 @@ mod tests {
         // U+0A00 and U+000A have the same bytes, in other order.
         for (name, bytes, ends) in [
             ("utf-8", &b"a\nb\r\n"[..], vec![2, 5]),
+            ("utf-8", b"a\rb\r\r\nc", vec![2, 4, 6]),
+            ("utf-16le", b"a\0\r\0\n\0b\0\r\0", vec![6, 10]),
             ("utf-16le", b"a\0\n\0\0\n\n\0", vec![4, 8]),
             ("utf-16be", b"\0a\0\n\n\0\0\n", vec![4, 8]),
         ] {

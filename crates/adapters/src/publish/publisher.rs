@@ -1,20 +1,25 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use lapin::message::Delivery;
 use lapin::options::BasicPublishOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Confirmation, ErrorKind};
+use lapin::{BasicProperties, Confirmation, Consumer, ErrorKind};
+use mymonit_broker::ConnectError;
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Link, Trouble};
+use super::connection::Link;
+use super::in_flight::{InFlight, open_messages};
+use super::replies::{Rejection, correlation_id, rejection, reply_to};
 use crate::broker::Broker;
-use crate::message::{Group, Message};
-use crate::say::Say;
+use crate::message::{Group, Message, Origin};
+use crate::output::Output;
 
 /// Groups that may be on their way to the broker: with the size of a group this bounds memory.
 const GROUPS_IN_FLIGHT: usize = 8;
@@ -22,7 +27,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// How long a stop waits for confirms. What is not confirmed by then is on the disk.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// How often to look whether the broker takes anything.
+/// How long replies are waited for after the last confirm. Acceptance is not announced.
+const REPLY_LIMIT: Duration = Duration::from_secs(2);
+/// How often to check whether the broker accepts anything.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Why nothing will be published any more.
@@ -30,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(crate) enum Refusal {
     /// The broker says no.
     Refused(String),
-    /// The broker has been away for longer than allowed.
+    /// The broker has been unreachable for longer than allowed.
     GaveUp(String),
 }
 
@@ -39,32 +46,33 @@ pub(crate) enum Refusal {
 pub(crate) enum Ended {
     /// Everything has been confirmed.
     Done,
-    /// It was stopped, and so many messages have not been confirmed. They are on the disk.
+    /// It was stopped with this many messages unconfirmed. They are on the disk.
     Stopped(usize),
-    /// It cannot go on. Everything that has not been confirmed is on the disk.
+    /// Publishing cannot continue. Everything unconfirmed is on the disk.
     Refused(Refusal),
+}
+
+/// What the publisher hands on.
+#[derive(Debug)]
+pub(crate) enum Confirmed {
+    /// A group whose messages are confirmed, without them.
+    Group(Box<Group>),
+    /// A message that the service has rejected.
+    Rejected(Rejection),
 }
 
 /// Publishes groups and hands them on once all their messages are confirmed.
 pub(crate) struct Publisher {
     pub(crate) broker: Broker,
     pub(crate) groups: Receiver<Group>,
-    /// Where they go, without their messages.
-    pub(crate) confirmed: Sender<Group>,
+    pub(crate) confirmed: Sender<Confirmed>,
     pub(crate) stop: CancellationToken,
-    /// How long the broker may be away.
+    /// How long the broker may be unreachable.
     pub(crate) patience: Option<Duration>,
-    pub(crate) say: Say,
+    pub(crate) output: Output,
 }
 
-/// A group on its way.
-struct InFlight {
-    group: Group,
-    confirmed: Vec<bool>,
-    open: usize,
-}
-
-/// Why a connection is of no use any more.
+/// Why a connection cannot be used any more.
 enum Broken {
     Connection(String),
     /// The broker did not take a message: it is not to be had at the moment.
@@ -73,7 +81,7 @@ enum Broken {
     Refused(String),
     /// The broker has taken nothing for longer than allowed.
     GaveUp(String),
-    /// Somebody has asked to stop, and the broker has taken nothing since.
+    /// A stop was requested, and the broker has accepted nothing since.
     Stopped,
 }
 
@@ -82,24 +90,30 @@ struct Course {
     was_connected: bool,
     /// Whether the broker has taken anything.
     has_taken: bool,
-    /// Whether the broker has told that it takes nothing for now.
+    /// Whether the broker has reported that it accepts nothing for now.
     is_blocked: bool,
     away_since: Option<Instant>,
-    delay: Duration,
+    delays: ExponentialBackoff,
 }
 
 impl Course {
-    /// The broker is back only when it takes messages. Says whether it had told that it takes none.
+    /// The broker is back only when it accepts messages. Returns whether it had reported otherwise.
     fn goes_well(&mut self) -> bool {
-        (self.has_taken, self.away_since, self.delay) = (true, None, FIRST_DELAY);
+        (self.has_taken, self.away_since, self.delays) = (true, None, delays());
         std::mem::take(&mut self.is_blocked)
     }
 
-    /// Notes that the broker is not to be had, and says whether that has gone on for too long.
+    /// Records that the broker is unreachable, and returns whether that has lasted too long.
     fn is_over(&mut self, patience: Option<Duration>) -> bool {
         let since = *self.away_since.get_or_insert_with(Instant::now);
         patience.is_some_and(|patience| since.elapsed() >= patience)
     }
+}
+
+/// How long to wait before each connection.
+fn delays() -> ExponentialBackoff {
+    let delays = ExponentialBuilder::default().with_min_delay(FIRST_DELAY).with_max_delay(LONGEST_DELAY);
+    delays.with_jitter().without_max_times().build()
 }
 
 impl Publisher {
@@ -111,7 +125,7 @@ impl Publisher {
             has_taken: false,
             is_blocked: false,
             away_since: None,
-            delay: FIRST_DELAY,
+            delays: delays(),
         };
         loop {
             // Nothing to send needs no broker.
@@ -119,12 +133,12 @@ impl Publisher {
                 return Ended::Done;
             }
             let trouble = match self.connect().await {
-                Some(Ok(link)) => {
+                Some(Ok(mut link)) => {
                     if course.away_since.is_some() {
-                        self.say.note("connected to the broker again");
+                        self.output.note("connected to the broker again");
                     }
                     course.was_connected = true;
-                    match self.session(&link, &mut in_flight, &mut course).await {
+                    match self.session(&mut link, &mut in_flight, &mut course).await {
                         Ok(ended) => {
                             link.close().await;
                             return ended;
@@ -137,27 +151,26 @@ impl Publisher {
                         Err(Broken::Connection(why) | Broken::NotTaken(why) | Broken::Refused(why)) => why,
                     }
                 }
-                // Where it was let in once, a refusal is a matter of time, too: a broker that starts, say.
-                Some(Err(Trouble::Refused(why))) if !course.was_connected => {
-                    return Ended::Refused(Refusal::Refused(why));
+                // After a first connection, a refusal may pass: the broker may be starting.
+                Some(Err(error)) if error.is_refusal() && !course.was_connected => {
+                    return Ended::Refused(Refusal::Refused(error.to_string()));
                 }
-                Some(Err(Trouble::Away(why) | Trouble::Refused(why))) => why,
+                Some(Err(error)) => error.to_string(),
                 None => return Ended::Stopped(open_messages(&in_flight)),
             };
-            self.say.trouble(&format!("{trouble}; trying again"));
+            self.output.repeated(&format!("{trouble}; retrying"));
             if course.is_over(self.patience) {
                 return Ended::Refused(Refusal::GaveUp(trouble));
             }
-            let next = Instant::now() + course.delay.mul_f64(rand::random_range(0.5..=1.0));
-            course.delay = (course.delay * 2).min(LONGEST_DELAY);
+            let delay = course.delays.next().unwrap_or(LONGEST_DELAY);
             tokio::select! {
-                () = sleep_until(next) => {}
+                () = sleep(delay) => {}
                 () = self.stop.cancelled() => return Ended::Stopped(open_messages(&in_flight)),
             }
         }
     }
 
-    async fn connect(&self) -> Option<Result<Link, Trouble>> {
+    async fn connect(&self) -> Option<Result<Link, ConnectError>> {
         tokio::select! {
             link = Link::connect(&self.broker) => Some(link),
             () = self.stop.cancelled() => None,
@@ -180,8 +193,8 @@ impl Publisher {
         while in_flight.front().is_some_and(|first| first.open == 0) {
             if let Some(mut done) = in_flight.pop_front() {
                 done.group.messages.clear();
-                // Nobody listens any more only where the process ends.
-                let _ = self.confirmed.send(done.group).await;
+                // The receiver is dropped only when the process ends.
+                let _ = self.confirmed.send(Confirmed::Group(Box::new(done.group))).await;
             }
         }
     }
@@ -189,21 +202,27 @@ impl Publisher {
     /// Publishes on one connection, first of all what has not been confirmed on another one.
     async fn session(
         &mut self,
-        link: &Link,
+        link: &mut Link,
         in_flight: &mut VecDeque<InFlight>,
         course: &mut Course,
     ) -> Result<Ended, Broken> {
+        let mut replies = link.replies.take();
+        let expects_replies = replies.is_some();
+        let link = &*link;
         let mut confirms = FuturesUnordered::new();
         for flight in &*in_flight {
             for index in flight.unconfirmed() {
-                confirms.push(self.publish(link, flight, index, course).await?);
+                confirms.push(self.publish(link, flight, index, expects_replies, course).await?);
             }
         }
         let mut is_open = true;
         let mut deadline = None;
+        // Until when replies are waited for. Nothing is published on a connection for nothing.
+        let mut until = Instant::now() + REPLY_LIMIT;
         let mut looks = interval(LOOK_EVERY);
         loop {
-            if in_flight.is_empty() && !is_open {
+            let is_done = in_flight.is_empty() && !is_open;
+            if is_done && (replies.is_none() || Instant::now() >= until) {
                 return Ok(Ended::Done);
             }
             if deadline.is_none() && self.stop.is_cancelled() {
@@ -213,8 +232,9 @@ impl Publisher {
                 Some(confirmed) = confirms.next(), if !confirms.is_empty() => {
                     let (number, index, confirmation) = confirmed;
                     taken(confirmation)?;
+                    until = Instant::now() + REPLY_LIMIT;
                     if course.goes_well() {
-                        self.say.note("the broker takes messages again");
+                        self.output.note("the broker takes messages again");
                     }
                     if let Some(flight) = in_flight.iter_mut().find(|flight| flight.group.number == number) {
                         flight.confirm(index);
@@ -225,11 +245,12 @@ impl Publisher {
                     Some(group) => {
                         let flight = InFlight::new(group);
                         let unconfirmed = flight.unconfirmed();
-                        // Noted before anything is sent: a connection that breaks on the way must not lose it.
+                        // Noted before anything is sent, so that a connection that breaks loses
+                        // nothing.
                         in_flight.push_back(flight);
                         if let Some(flight) = in_flight.back() {
                             for index in unconfirmed {
-                                confirms.push(self.publish(link, flight, index, course).await?);
+                                confirms.push(self.publish(link, flight, index, expects_replies, course).await?);
                             }
                         }
                         self.hand_on(in_flight).await;
@@ -240,23 +261,40 @@ impl Publisher {
                     return Ok(Ended::Stopped(open_messages(in_flight)));
                 }
                 () = self.stop.cancelled(), if deadline.is_none() => {}
+                reply = next_reply(&mut replies), if replies.is_some() => match reply {
+                    Some(Ok(delivery)) => self.take_reply(&delivery).await,
+                    Some(Err(_)) | None => replies = None,
+                },
+                () = sleep_until(until), if is_done => {}
                 _ = looks.tick() => self.look(link, course)?,
             }
         }
     }
 
-    /// Looks whether the broker takes anything; nothing else would tell that it has stopped to read.
+    /// Says which message was rejected, and hands that on.
+    async fn take_reply(&self, delivery: &Delivery) {
+        let Some(rejection) = rejection(delivery) else { return };
+        let Origin { file, first_line, last_line } = &rejection.origin;
+        self.output.note(&format!(
+            "{file}, lines {first_line} to {last_line}: the service rejects the message ({}): {}",
+            rejection.reason, rejection.detail
+        ));
+        // The receiver is dropped only when the process ends.
+        let _ = self.confirmed.send(Confirmed::Rejected(rejection)).await;
+    }
+
+    /// Checks whether the broker takes messages; nothing else shows that it has stopped reading.
     fn look(&self, link: &Link, course: &mut Course) -> Result<(), Broken> {
         if !link.is_blocked() {
             return Ok(());
         }
         let why = "the broker takes no messages: it is short of memory or disk";
         course.is_blocked = true;
-        self.say.trouble(&format!("{why}; waiting until it does"));
+        self.output.repeated(&format!("{why}; waiting until it does"));
         if course.is_over(self.patience) { Err(Broken::GaveUp(why.to_owned())) } else { Ok(()) }
     }
 
-    /// Looks for as long as a message cannot even be handed over, and says why to wait no longer.
+    /// Waits while a message cannot be handed over, and returns why to stop waiting.
     async fn held_up(&self, link: &Link, course: &mut Course) -> Broken {
         let (mut looks, mut deadline) = (interval(LOOK_EVERY), None);
         loop {
@@ -275,14 +313,21 @@ impl Publisher {
         link: &Link,
         flight: &InFlight,
         index: usize,
+        expects_replies: bool,
         course: &mut Course,
     ) -> Result<impl Future<Output = (u64, usize, lapin::Result<Confirmation>)> + use<>, Broken> {
         let message = &flight.group.messages[index];
         let number = flight.group.number;
-        // Returned where no queue would get it: without that flag such a message would be confirmed and gone.
+        // Returned if no queue gets it. Without that flag it would be confirmed and lost.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let (exchange, key) = (self.broker.exchange.as_str().into(), self.broker.routing_key.as_str().into());
-        let publish = link.channel.basic_publish(exchange, key, options, &message.body, properties(message));
+        let publish = link.channel.basic_publish(
+            exchange,
+            key,
+            options,
+            &message.body,
+            self.properties(message, expects_replies),
+        );
         let confirm = tokio::select! {
             biased;
             confirm = publish => confirm.map_err(|error| broken(&error))?,
@@ -290,14 +335,22 @@ impl Publisher {
         };
         Ok(async move { (number, index, confirm.await) })
     }
-}
 
-fn properties(message: &Message) -> BasicProperties {
-    BasicProperties::default()
-        .with_content_type("application/json".into())
-        // Outlasts a restart of the broker.
-        .with_delivery_mode(2)
-        .with_message_id(ShortString::from(message.id.clone()))
+    fn properties(&self, message: &Message, expects_replies: bool) -> BasicProperties {
+        let mut properties = BasicProperties::default()
+            .with_content_type("application/json".into())
+            // Outlasts a restart of the broker.
+            .with_delivery_mode(2)
+            .with_message_id(ShortString::from(message.id.clone()));
+        // A message of an older version was sent without user, and its id counts only without.
+        if let (Some(user), Some(_)) = (self.broker.user(), &message.origin) {
+            properties = properties.with_user_id(user);
+        }
+        if expects_replies && let Some(id) = correlation_id(message) {
+            properties = properties.with_reply_to(reply_to()).with_correlation_id(id);
+        }
+        properties
+    }
 }
 
 fn broken(error: &lapin::Error) -> Broken {
@@ -312,7 +365,7 @@ fn broken(error: &lapin::Error) -> Broken {
         Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Broken::Refused(format!(
             "this account may not publish to the exchange; an administrator of the broker can permit it ({error})"
         )),
-        _ => Broken::Connection(format!("the broker is away: {error}")),
+        _ => Broken::Connection(format!("the broker is unreachable: {error}")),
     }
 }
 
@@ -329,25 +382,6 @@ fn taken(confirmation: lapin::Result<Confirmation>) -> Result<(), Broken> {
     }
 }
 
-fn open_messages(in_flight: &VecDeque<InFlight>) -> usize {
-    in_flight.iter().map(|flight| flight.open).sum()
-}
-
-impl InFlight {
-    fn new(group: Group) -> Self {
-        let open = group.messages.len();
-        Self { confirmed: vec![false; open], open, group }
-    }
-
-    fn unconfirmed(&self) -> impl Iterator<Item = usize> + use<> {
-        let open: Vec<_> =
-            self.confirmed.iter().enumerate().filter(|(_, is)| !**is).map(|(index, _)| index).collect();
-        open.into_iter()
-    }
-
-    fn confirm(&mut self, index: usize) {
-        if !std::mem::replace(&mut self.confirmed[index], true) {
-            self.open -= 1;
-        }
-    }
+async fn next_reply(replies: &mut Option<Consumer>) -> Option<lapin::Result<Delivery>> {
+    replies.as_mut()?.next().await
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{OpenFile, Reading, ReadingError, StreamEnd, interruption};
+use super::again::{Present, recognise};
+use super::{LastLine, OpenFile, Reading, ReadingError, StreamEnd, interruption};
 use crate::format::Start;
 use crate::input::encoding::SourceEncoding;
 use crate::message::After;
@@ -16,18 +17,35 @@ use crate::state::FileKey;
 const SHOWN_BYTES: usize = 4 << 10;
 
 pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), ReadingError> {
+    let present = files.iter().filter_map(|path| {
+        let key = FileKey::of(&std::fs::metadata(path).ok()?);
+        Some(Present { path: path.clone(), key })
+    });
+    let present: Vec<_> = present.collect();
+    recognise(reading, &present)?;
     for path in files {
-        read_file(reading, path, &|_| Vec::new())?;
+        read_file(reading, path, LastLine::Take, &|_| Vec::new())?;
     }
     Ok(())
 }
 
-/// Reads what is new of a file, and has done then what `after` says. Gives whether it has been read to its end.
+/// How far a file has been read.
+pub(super) enum FileEnd {
+    Whole,
+    /// To its end; but its records are not what the description says.
+    Misfit,
+    /// To its last line, which has no end yet.
+    OpenLine,
+    Broken,
+}
+
+/// Reads what is new of a file. `after` says what remains to be done if it fits the description.
 pub(super) fn read_file(
     reading: &mut Reading<'_>,
     path: &Path,
+    last_line: LastLine,
     after: &dyn Fn(&FileKey) -> Vec<After>,
-) -> Result<bool, ReadingError> {
+) -> Result<FileEnd, ReadingError> {
     let file = File::open(path)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     let named = |error| match error {
@@ -38,18 +56,26 @@ pub(super) fn read_file(
     };
     let (file, from) = open(reading, path, file).map_err(named)?;
     let from = pass_rest_of_line(reading, &file, from).map_err(named)?;
-    let end = reading.read_file(&file, Box::new(file.bytes()?), from)?;
+    let end = reading.read_file(&file, Box::new(file.bytes()?), from, last_line)?;
     reading.passed_bytes += file.file.metadata()?.len();
     match end {
-        StreamEnd::Whole(offset, line) => {
+        StreamEnd::Whole { offset, line, fits: true } => {
             reading.end_file(offset, line, after(&file.key))?;
-            Ok(true)
+            Ok(FileEnd::Whole)
         }
-        StreamEnd::Broken => Ok(false),
+        StreamEnd::Whole { offset, line, fits: false } => {
+            reading.end_file(offset, line, Vec::new())?;
+            Ok(FileEnd::Misfit)
+        }
+        StreamEnd::OpenLine => {
+            reading.break_off()?;
+            Ok(FileEnd::OpenLine)
+        }
+        StreamEnd::Broken => Ok(FileEnd::Broken),
     }
 }
 
-/// Where to go on in a file.
+/// Where to continue in a file.
 fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Start), ReadingError> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -61,17 +87,18 @@ fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Sta
         return Ok((OpenFile::new(key, path, file, None), Start::BEGINNING));
     };
     if !entry.is_continued_by(&file)? {
-        reading.say.note(&format!("{} has been written anew; it is read from its start", path.display()));
-        return Ok((OpenFile::new(entry.key.emptied(), path, file, None), Start::BEGINNING));
+        reading.output.note(&format!("{} has been written anew; it is read from its start", path.display()));
+        let (key, header) = (entry.key.emptied(), entry.header.clone());
+        return Ok((OpenFile::new(key, path, file, header), Start::BEGINNING));
     }
     if entry.offset == metadata.len() && entry.offset > 0 {
-        reading.say.info(&format!("{} has been read before; nothing is new in it", path.display()));
+        reading.output.info(&format!("{} has been read before; nothing is new in it", path.display()));
     }
     let from = Start { offset: entry.offset, line: entry.line };
-    Ok((OpenFile::new(entry.key.clone(), path, file, Some(entry)), from))
+    Ok((OpenFile::known(entry.key.clone(), path, file, entry), from))
 }
 
-/// The rest of a line whose start was taken for all of it, since the file ended there. It may be the half of a
+/// The rest of a line that was taken for a whole one when the file ended there. It may be half of a
 /// number, so it is put aside.
 pub(super) fn pass_rest_of_line(
     reading: &mut Reading<'_>,

@@ -1,12 +1,12 @@
-//! A file that grows and is rotated, like `tail -F`, but with a memory: what was rotated while nobody looked is
-//! found again.
+//! A file that grows and is rotated, like `tail -F`, with a memory across restarts.
 //!
-//! Rotation by renaming: the file has another name then, and is known by its key. It is read to its end before the new
-//! one is begun. Files between the two, which came and went unseen, are those with a rotated name that are not known.
+//! Rotation by renaming: the old file is known by its key, and read to its end before the new one.
+//! Files with a rotated name that are not known came and went in between.
 //!
-//! Rotation by copying and emptying: the file has its name still and is shorter, or holds other bytes where we were.
-//! The copy is the one with a rotated name that is not known and goes on where we were; its rest is read first. As with
-//! every other program, what is written between the copying and the emptying is in neither.
+//! Rotation by copying and emptying: the file is shorter, or holds other bytes. The copy is an
+//! unknown file with a rotated name that has the bytes of before; its rest is read first.
+//!
+//! What is written between the copying and the emptying is in neither.
 
 mod candidates;
 mod tail;
@@ -14,18 +14,22 @@ mod tail;
 use std::io;
 use std::rc::Rc;
 
+use super::again::{Present, recognise};
 use super::files::pass_rest_of_line;
 use super::watch::Watch;
-use super::{Interruption, OpenFile, Reading, ReadingError, StreamEnd, encoding_of, interruption};
-use crate::format::Start;
-use crate::message::After;
+use super::{
+    Interruption, LastLine, OpenFile, Reading, ReadingError, StreamEnd, encoding_of, end_of_last_line,
+    interruption,
+};
+use crate::format::{Header, Start};
 use crate::source::{Follow, Source};
 use crate::state::{Checkpoint, FileEntry, FileKey, Seen};
-use candidates::{Candidate, end_of_last_line, folder_of, live, rotated};
+pub(super) use candidates::is_compressed;
+use candidates::{Candidate, folder_of, live, rotated};
 use tail::{LOOK_EVERY, Tail};
 
-/// Notes, on the first start, what is not to be read: files that were rotated before, and, where only what is new is
-/// wanted, what stands in the file.
+/// Notes, on the first start, what is not to be read: files that were rotated before, and, with
+/// `start = "end"`, what is in the file already.
 pub(crate) fn begin(source: &Source, follow: &Follow, checkpoint: &mut Checkpoint) -> io::Result<()> {
     if checkpoint.has_begun {
         return Ok(());
@@ -47,7 +51,8 @@ pub(crate) fn begin(source: &Source, follow: &Follow, checkpoint: &mut Checkpoin
 impl Candidate {
     fn entry(&self, offset: u64, line: u64) -> io::Result<FileEntry> {
         let seen = Seen::of(&self.file, offset)?;
-        Ok(FileEntry { key: self.key.clone(), path: self.path.clone(), offset, line, seen, is_done: true })
+        let (key, path) = (self.key.clone(), self.path.clone());
+        Ok(FileEntry { key, path, offset, line, seen, is_done: true, header: None })
     }
 }
 
@@ -56,6 +61,7 @@ struct Pick {
     file: OpenFile,
     from: Start,
     is_live: bool,
+    last_line: LastLine,
 }
 
 pub(super) fn read(reading: &mut Reading<'_>, follow: &Follow) -> Result<(), ReadingError> {
@@ -72,7 +78,9 @@ pub(super) fn read(reading: &mut Reading<'_>, follow: &Follow) -> Result<(), Rea
             }
             None => {
                 if !std::mem::replace(&mut is_said, true) {
-                    reading.say.info(&format!("{} is not there yet; waiting for it", follow.path.display()));
+                    reading
+                        .output
+                        .info(&format!("{} does not exist yet; waiting for it", follow.path.display()));
                 }
                 watch.wait(LOOK_EVERY);
             }
@@ -88,19 +96,17 @@ fn read_pick(
 ) -> Result<(), ReadingError> {
     let from = pass_rest_of_line(reading, &pick.file, pick.from)?;
     let tail = Tail::new(reading, follow, Rc::clone(watch), &pick.file, pick.is_live)?;
-    match reading.read_file(&pick.file, Box::new(tail), from) {
-        Ok(StreamEnd::Whole(offset, line)) => Ok(reading.end_file(offset, line, Vec::new())?),
+    match reading.read_file(&pick.file, Box::new(tail), from, pick.last_line) {
+        Ok(StreamEnd::Whole { offset, line, .. }) => Ok(reading.end_file(offset, line, Vec::new())?),
+        // It was rotated. The rest of the line may be in the file that has replaced it.
+        Ok(StreamEnd::OpenLine) => Ok(reading.break_off()?),
         // Everything that comes later would be lost if it were passed over.
         Ok(StreamEnd::Broken) => {
             let why = format!("{} cannot be followed", pick.file.path.display());
             Err(io::Error::new(io::ErrorKind::InvalidData, why).into())
         }
         Err(ReadingError::Io(error)) if interruption(&error) == Some(Interruption::Switch) => {
-            let entry = reading.assembler.borrow_mut().break_off()?;
-            if let Some(entry) = entry {
-                reading.known.note(entry);
-            }
-            Ok(())
+            Ok(reading.break_off()?)
         }
         Err(error) => Err(error),
     }
@@ -110,11 +116,15 @@ fn pick(reading: &mut Reading<'_>, follow: &Follow) -> Result<Option<Pick>, Read
     let live = live(follow)?;
     let mut rotated = rotated(follow)?;
     rotated.retain(|candidate| live.as_ref().is_none_or(|live| !live.key.is_same_file(&candidate.key)));
+    let present = rotated.iter().chain(&live);
+    let present: Vec<_> =
+        present.map(|file| Present { path: file.path.clone(), key: file.key.clone() }).collect();
+    recognise(reading, &present)?;
     forget_gone(reading, live.as_ref(), &rotated)?;
 
     let is_unknown = |candidate: &Candidate| reading.known.newest(&candidate.key).is_none();
     let (mut unknown, known): (Vec<_>, Vec<_>) = rotated.into_iter().partition(is_unknown);
-    // What has more to read: a file that was rotated while we were in it, or was written to afterwards.
+    // What has more to read: a file that was rotated before its end, or written to afterwards.
     for candidate in known {
         let Some(entry) = reading.known.newest(&candidate.key).cloned() else { continue };
         if !entry.is_done || entry.offset < candidate.length {
@@ -124,13 +134,16 @@ fn pick(reading: &mut Reading<'_>, follow: &Follow) -> Result<Option<Pick>, Read
     let Some(live) = live else { return Ok(None) };
     match reading.known.newest(&live.key).cloned() {
         Some(entry) => go_on(reading, &entry, live, &mut unknown, true).map(Some),
-        None => Ok(Some(oldest_or(live.key.clone(), live, &mut unknown, true))),
+        None => {
+            let header = reading.known.files.iter().rev().find_map(|entry| entry.header.clone());
+            Ok(Some(oldest_or(live.key.clone(), live, header, &mut unknown, true)))
+        }
     }
 }
 
 /// Goes on with a file that is known, wherever what comes next of it is.
 fn go_on(
-    reading: &Reading<'_>,
+    reading: &mut Reading<'_>,
     entry: &FileEntry,
     candidate: Candidate,
     unknown: &mut Vec<Candidate>,
@@ -138,31 +151,48 @@ fn go_on(
 ) -> Result<Pick, ReadingError> {
     let from = Start { offset: entry.offset, line: entry.line };
     if entry.is_continued_by(&candidate.file)? {
-        // A file with a rotated name that is not known may be the copy that precedes the emptying. It has to wait.
-        let file = OpenFile::new(entry.key.clone(), &candidate.path, candidate.file, Some(entry));
-        return Ok(Pick { file, from, is_live });
+        // An unknown file with a rotated name may be the copy that precedes the emptying. It has to
+        // wait.
+        let file = OpenFile::known(entry.key.clone(), &candidate.path, candidate.file, entry);
+        let last_line = if is_live { LastLine::Leave } else { LastLine::Take };
+        return Ok(Pick { file, from, is_live, last_line });
     }
     // The file was emptied: what was not read of it is in its copy.
     for index in 0..unknown.len() {
         if entry.is_continued_by(&unknown[index].file)? {
             let copy = unknown.swap_remove(index);
-            let file = OpenFile::new(copy.key, &copy.path, copy.file, Some(entry));
-            return Ok(Pick { file, from, is_live: false });
+            let file = OpenFile::known(copy.key, &copy.path, copy.file, entry);
+            return Ok(Pick { file, from, is_live: false, last_line: LastLine::Take });
         }
     }
-    let is_copy = |known: &FileEntry| !known.key.is_same_file(&entry.key) && known.offset >= entry.offset;
-    if !reading.known.files.iter().any(is_copy) {
-        reading.say.note(&format!(
-            "{} was emptied, and there is no copy of it; what was written last, behind line {}, may be lost",
+    // More than the copy holds may have been read before the emptying.
+    let is_copy = |file: &Candidate| entry.seen.begins(&file.file).unwrap_or(false);
+    let (copies, others): (Vec<_>, Vec<_>) = unknown.drain(..).partition(is_copy);
+    *unknown = others;
+    for copy in copies {
+        let entry = copy.entry(copy.length, entry.line)?;
+        reading.known.note(entry.clone());
+        reading.assembler.borrow_mut().adopt(entry, None)?;
+    }
+    let has_rest = |known: &FileEntry| !known.key.is_same_file(&entry.key) && known.offset >= entry.offset;
+    if !reading.known.files.iter().any(has_rest) {
+        reading.output.note(&format!(
+            "{} was emptied; what was written to it last, behind line {}, may be lost",
             candidate.path.display(),
             entry.line.saturating_sub(1)
         ));
     }
-    Ok(oldest_or(entry.key.emptied(), candidate, unknown, is_live))
+    Ok(oldest_or(entry.key.emptied(), candidate, entry.header.clone(), unknown, is_live))
 }
 
 /// Files that came and went unseen are older than the one that is there now.
-fn oldest_or(key: FileKey, candidate: Candidate, unknown: &mut Vec<Candidate>, is_live: bool) -> Pick {
+fn oldest_or(
+    key: FileKey,
+    candidate: Candidate,
+    header: Option<Header>,
+    unknown: &mut Vec<Candidate>,
+    is_live: bool,
+) -> Pick {
     let is_older = |other: &Candidate| is_live || other.modified < candidate.modified;
     let (key, candidate, is_live) = if unknown.first().is_some_and(is_older) {
         let oldest = unknown.remove(0);
@@ -170,11 +200,12 @@ fn oldest_or(key: FileKey, candidate: Candidate, unknown: &mut Vec<Candidate>, i
     } else {
         (key, candidate, is_live)
     };
-    let file = OpenFile::new(key, &candidate.path, candidate.file, None);
-    Pick { file, from: Start::BEGINNING, is_live }
+    let file = OpenFile::new(key, &candidate.path, candidate.file, header);
+    let last_line = if is_live { LastLine::Leave } else { LastLine::Take };
+    Pick { file, from: Start::BEGINNING, is_live, last_line }
 }
 
-/// Forgets files that are gone, and says so where they had not been read to their end.
+/// Removes deleted files from the state, and reports those not read to their end.
 fn forget_gone(
     reading: &mut Reading<'_>,
     live: Option<&Candidate>,
@@ -183,19 +214,5 @@ fn forget_gone(
     let is_there =
         |key: &FileKey| rotated.iter().chain(live).any(|candidate| candidate.key.is_same_file(key));
     let gone: Vec<_> = reading.known.files.iter().filter(|entry| !is_there(&entry.key)).cloned().collect();
-    for entry in &gone {
-        if !entry.is_done {
-            reading.say.note(&format!(
-                "the file that was {} is gone; if anything was written to it behind line {}, it is lost",
-                entry.path.display(),
-                entry.line.saturating_sub(1)
-            ));
-        }
-        reading.known.forget(&entry.key);
-    }
-    if !gone.is_empty() {
-        let after = gone.into_iter().map(|entry| After::Forget(entry.key)).collect();
-        reading.assembler.borrow_mut().remember(after)?;
-    }
-    Ok(())
+    Ok(reading.forget(gone)?)
 }

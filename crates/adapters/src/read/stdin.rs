@@ -9,37 +9,38 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Reading, ReadingError, StreamEnd, stopped};
+use super::{LastLine, Reading, ReadingError, StreamEnd, stopped};
 use crate::assemble::{Assembler, Stream};
 use crate::format::Start;
 use crate::input::Bytes;
 
 const READ: usize = 64 << 10;
-/// How often to look whether somebody wants us to stop.
+/// How often to check whether a stop was requested.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reading: &mut Reading<'_>) -> Result<(), ReadingError> {
-    // Nothing tells two streams of standard input apart but that they are two: each run is one of its own.
+    // Two streams of standard input cannot be distinguished: each run has its own id.
     let stream = Stream {
         id: format!("stdin-{:016x}", rand::random::<u64>()),
         name: "standard input".to_owned(),
         file: None,
     };
     let bytes = Pipe::open(reading.stop.clone(), Rc::clone(&reading.assembler));
-    match reading.read_stream(stream, Box::new(bytes), Start::BEGINNING)? {
-        StreamEnd::Whole(offset, line) => {
+    match reading.read_stream(stream, Box::new(bytes), Start::BEGINNING, LastLine::Take)? {
+        StreamEnd::Whole { offset, line, .. } => {
             drop(reading.assembler.borrow_mut().end(offset, line, Vec::new())?)
         }
-        StreamEnd::Broken => {}
+        StreamEnd::OpenLine | StreamEnd::Broken => {}
     }
     Ok(())
 }
 
-/// Standard input, read by a thread that may wait for it for ever.
+/// Standard input, read by a thread that may block without limit.
 struct Pipe {
     pieces: Receiver<io::Result<Vec<u8>>>,
     rest: Vec<u8>,
     given: usize,
+    failure: Option<io::Error>,
     stop: CancellationToken,
     assembler: Rc<RefCell<Assembler>>,
 }
@@ -66,7 +67,7 @@ impl Pipe {
                 }
             }
         });
-        Self { pieces, rest: Vec::new(), given: 0, stop, assembler }
+        Self { pieces, rest: Vec::new(), given: 0, failure: None, stop, assembler }
     }
 
     /// Waits for the next piece, and meanwhile sends on what has waited long enough.
@@ -85,6 +86,9 @@ impl Pipe {
 
 impl Bytes for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
         if self.given == self.rest.len() {
             self.rest = self.wait()?;
             self.given = 0;
@@ -97,5 +101,17 @@ impl Bytes for Pipe {
 
     fn seek(&mut self, _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn may_wait(&mut self) -> bool {
+        if self.given < self.rest.len() || self.failure.is_some() {
+            return false;
+        }
+        match self.pieces.try_recv() {
+            Ok(Ok(piece)) => (self.rest, self.given) = (piece, 0),
+            Ok(Err(error)) => self.failure = Some(error),
+            Err(_) => {}
+        }
+        self.given == self.rest.len() && self.failure.is_none()
     }
 }

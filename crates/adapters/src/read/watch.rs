@@ -5,8 +5,8 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// Tells when something has changed in a folder. Where the system cannot tell (a network file system, say), waiting
-/// takes as long as it may.
+/// Reports changes in a folder. Where the system cannot tell (a network file
+/// system), waiting takes as long as it may.
 pub(super) struct Watch {
     changes: Receiver<()>,
     _watcher: Option<RecommendedWatcher>,
@@ -16,7 +16,7 @@ impl Watch {
     pub(super) fn on(folder: &Path) -> Self {
         let (sender, changes) = channel();
         let told = move |event: notify::Result<Event>| {
-            // Nobody listens any more only where reading ends.
+            // The receiver is dropped only when reading ends.
             if event.is_ok_and(|event| is_change(&event.kind)) {
                 let _ = sender.send(());
             }
@@ -37,7 +37,7 @@ impl Watch {
     }
 }
 
-/// Our own reading is told, too.
+/// The adapter's own reads are reported, too.
 fn is_change(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write))
 }

@@ -4,19 +4,23 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::file::{
-    Description, FormatTable, InputTable, Kind, MeasureTable, Number, TimestampTable, check_name, wrong,
-};
+use super::file::{Description, check_name};
+use super::format_table::{FormatTable, Kind, OneOrMany};
+use super::input_table::InputTable;
+use super::measure_table::{FactorTable, MeasureTable};
+use super::number_table::Number;
+use super::time_table::TimestampTable;
+use super::wrong;
 use super::{Field, NameFrom, Source, SourceError};
 
-/// Where measures come from and what they are: a file that describes it all, or options for what is simple.
+/// What the source is: a file that describes it, or options for simple sources.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SourceFlags {
     /// The description of the source, in TOML.
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["experiment", "measure"])]
     source: Option<PathBuf>,
-    /// Files to read, from start to end; without any, standard input is read. With --source, they take the place of
-    /// its input.
+    /// Files to read, from start to end; without any, standard input is read. With --source, they
+    /// replace its input.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The name of the experiment.
@@ -25,6 +29,9 @@ pub(crate) struct SourceFlags {
     /// The name of the measure type, such as hertz.
     #[arg(long, required_unless_present = "source")]
     measure: Option<String>,
+    /// The name of the sensor.
+    #[arg(long, conflicts_with = "source")]
+    sensor: Option<String>,
     /// How the records are written.
     #[arg(long, value_enum, default_value_t = Kind::Text, conflicts_with = "source")]
     format: Kind,
@@ -34,7 +41,8 @@ pub(crate) struct SourceFlags {
     /// The field of the timestamp; without it, the time of arrival counts.
     #[arg(long, value_name = "FIELD", conflicts_with = "source")]
     timestamp: Option<String>,
-    /// rfc3339, unix, unix_ms, unix_us, unix_ns, or a pattern such as "%d.%m.%Y %H:%M:%S%.f".
+    /// rfc3339, unix, unix_ms, unix_us, unix_ns, excel, labview, or a pattern: "%d.%m.%Y
+    /// %H:%M:%S%.f".
     #[arg(long, value_name = "FORMAT", requires = "timestamp")]
     time_format: Option<String>,
     /// The time zone of timestamps that name none, such as Europe/Zurich.
@@ -43,7 +51,7 @@ pub(crate) struct SourceFlags {
     /// For text: a regular expression with named groups, such as `T=(?<value>[0-9.]+)`.
     #[arg(long, value_name = "REGEX", conflicts_with = "source")]
     pattern: Option<String>,
-    /// For CSV: what stands between the columns.
+    /// For CSV: the delimiter of columns.
     #[arg(long, value_name = "CHAR", conflicts_with = "source")]
     delimiter: Option<char>,
     /// For CSV: the first line holds values, and columns go by number, from 1.
@@ -97,7 +105,7 @@ impl SourceFlags {
         Ok(source)
     }
 
-    /// A name that tells apart what is likely to run at the same time on one machine.
+    /// A name that distinguishes adapters that are likely to run together on one machine.
     fn default_name(&self) -> String {
         let parts = [self.experiment.as_deref(), self.measure.as_deref()];
         let file = self.files.first().and_then(|file| file.file_name()).and_then(|file| file.to_str());
@@ -116,14 +124,15 @@ impl SourceFlags {
             |name: &Option<String>| NameFrom::Constant(name.clone().unwrap_or_else(|| "-".to_owned()));
         let timestamp = TimestampTable {
             arrival: self.timestamp.is_none().then_some(true),
-            field: self.timestamp.as_deref().map(|name| self.field(name)),
-            format: self.time_format.clone(),
+            field: self.timestamp.as_deref().map(Self::field),
+            format: self.time_format.clone().map(OneOrMany::One),
             zone: self.zone.clone(),
             ..TimestampTable::default()
         };
         Description {
             name: self.name.clone(),
             experiment: Some(constant(&self.experiment)),
+            sensor: self.sensor.clone().map(NameFrom::Constant),
             input: InputTable {
                 files: (!self.follow && !self.files.is_empty()).then(|| self.files.clone()),
                 follow: self.follow.then(|| self.files.first().cloned().unwrap_or_default()),
@@ -143,11 +152,16 @@ impl SourceFlags {
             measures: vec![MeasureTable {
                 experiment: None,
                 measure: constant(&self.measure),
-                value: self.value.as_deref().map(|name| self.field(name)),
+                sensor: None,
+                value: self.value.as_deref().map(Self::field),
+                values: None,
                 timestamp: None,
-                scale: self.scale.clone().map(Number::Text),
-                offset: self.offset.clone().map(Number::Text),
+                scale: self.scale.clone().map(|scale| FactorTable::Constant(Number::Text(scale))),
+                offset: self.offset.clone().map(|offset| FactorTable::Constant(Number::Text(offset))),
+                missing: None,
+                required: None,
             }],
+            whole_records: None,
             measures_per_message: None,
             linger_ms: None,
             max_record_bytes: None,
@@ -156,10 +170,8 @@ impl SourceFlags {
         }
     }
 
-    fn field(&self, name: &str) -> Field {
-        match name.parse() {
-            Ok(number) if self.format == Kind::Csv => Field::Number(number),
-            _ => Field::Name(name.to_owned()),
-        }
+    fn field(name: &str) -> Field {
+        // The parser takes a number that is not a column's name for its position.
+        Field::Name(name.to_owned())
     }
 }

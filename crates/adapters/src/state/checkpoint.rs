@@ -1,13 +1,11 @@
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::Seen;
-use super::{path_text, replace};
+use super::file_entry::{FileEntry, FileKey};
+use super::replace;
 use crate::message::{Counts, Group};
 
 const VERSION: u32 = 1;
@@ -32,74 +30,6 @@ pub(crate) struct Checkpoint {
     pub(crate) counts: Counts,
 }
 
-/// What a file is known by, whatever its name: the device, the number on it, and when it was made, since numbers are
-/// used again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct FileKey {
-    device: u64,
-    inode: u64,
-    /// Nanoseconds since 1970, where the file system knows it.
-    born: Option<u64>,
-    /// Counted up when a file is emptied and written anew.
-    pub(crate) generation: u32,
-}
-
-/// How far a file has been read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FileEntry {
-    pub(crate) key: FileKey,
-    /// Where it was when it was read last.
-    #[serde(with = "path_text")]
-    pub(crate) path: PathBuf,
-    /// The next byte to read, which is the first one of a record.
-    pub(crate) offset: u64,
-    /// Its line.
-    pub(crate) line: u64,
-    pub(crate) seen: Seen,
-    /// That it was read to its end, as far as one could know.
-    pub(crate) is_done: bool,
-}
-
-impl FileKey {
-    /// The key of a file, as it is when nothing else is known of it.
-    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
-        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            born: born.and_then(|born| u64::try_from(born.as_nanos()).ok()),
-            generation: 0,
-        }
-    }
-
-    /// Whether both are the same file, whatever was written to it since.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        (self.device, self.inode, self.born) == (other.device, other.inode, other.born)
-    }
-
-    /// The file after it was emptied.
-    pub(crate) fn emptied(&self) -> Self {
-        Self { generation: self.generation + 1, ..self.clone() }
-    }
-
-    /// The file's part in message ids. What the file system alone does not tell apart is told apart by the state: ids
-    /// repeat after the state is lost only where they surely mean the same bytes.
-    pub(crate) fn name(&self, state_id: &str) -> String {
-        let name = format!("{:x}-{:x}", self.device, self.inode);
-        match (self.born, self.generation) {
-            (Some(born), 0) => format!("{name}-{born:x}"),
-            (born, generation) => format!("{name}-{:x}-{generation}-{state_id}", born.unwrap_or_default()),
-        }
-    }
-}
-
-impl FileEntry {
-    /// Whether a file goes on from where this one has been read to.
-    pub(crate) fn is_continued_by(&self, file: &File) -> io::Result<bool> {
-        Ok(file.metadata()?.len() >= self.offset && self.seen.fits(file)?)
-    }
-}
-
 impl Checkpoint {
     /// A checkpoint before anything has been read.
     pub(crate) fn new(source: &str) -> Self {
@@ -118,8 +48,8 @@ impl Checkpoint {
     /// Reads the checkpoint, or begins one.
     ///
     /// # Errors
-    /// Where there is one that cannot be read, or is another source's: to begin anew would send everything twice, and
-    /// to go on would take for sent what is not.
+    /// It cannot be read, or belongs to another source. Beginning anew would send everything twice;
+    /// going on would skip what was not sent.
     pub(crate) fn read(path: &Path, source: &str) -> io::Result<Self> {
         let wrong =
             |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));

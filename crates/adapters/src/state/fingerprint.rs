@@ -5,12 +5,12 @@ use std::os::unix::fs::FileExt;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-/// So much of the start of a file is looked at to know it again.
+/// How much of the start of a file is read to recognise it.
 const HEAD_BYTES: usize = 1_024;
 /// So much of what was read last.
 const TAIL_BYTES: usize = 256;
 
-/// Some bytes of a file, by which to know it again.
+/// Some bytes of a file, by which it is recognised.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
     start: u64,
@@ -40,8 +40,8 @@ impl Fingerprint {
     }
 }
 
-/// What has been seen of a file, to know it again under another name, and to notice that it was written anew. It is
-/// taken from what was read, and not from the file later on, when that may be another one.
+/// What was read of a file, to know it again under another name, and to notice that it was written
+/// anew. Not taken from the file later on, when it may be another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// The start of the file.
@@ -63,7 +63,12 @@ impl Seen {
         }
     }
 
-    /// Whether a file begins with what was seen.
+    /// Whether a file begins with what was seen, as a copy of it does, however short.
+    pub(crate) fn begins(&self, file: &File) -> io::Result<bool> {
+        Ok(self.head.length > 0 && self.head.fits(file)?)
+    }
+
+    /// Whether a file has what was seen.
     pub(crate) fn fits(&self, file: &File) -> io::Result<bool> {
         Ok(self.head.fits(file)? && self.tail.fits(file)?)
     }

@@ -1,4 +1,4 @@
-//! Paths as they are written down: as text where they are text, and else as the bytes that they are.
+//! Paths in JSON: as text where they are text, else as their bytes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

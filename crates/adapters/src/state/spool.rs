@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::FileEntry;
+use super::file_entry::FileEntry;
 use super::replace;
-use crate::message::{After, Counts, Group, Message, hash_of};
+use crate::message::{After, Counts, Group, Message, Origin, hash_of};
 
 /// The groups that are not done, each in a file of its own.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ struct Envelope {
     bytes: usize,
     measures: u64,
     sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
 }
 
 impl Spool {
@@ -49,6 +51,7 @@ impl Spool {
             bytes: message.body.len(),
             measures: message.measures,
             sha256: message.hash.clone(),
+            origin: message.origin.clone(),
         };
         let header = Header {
             number: group.number,
@@ -72,10 +75,11 @@ impl Spool {
         }
     }
 
-    /// The groups that are there from `first` on, in their order. Older ones are done, and are removed.
+    /// The groups that are there from `first` on, in their order. Older ones are done, and are
+    /// removed.
     ///
     /// # Errors
-    /// Where a group cannot be read; without it something would be lost.
+    /// A group cannot be read; without it records would be lost.
     pub(crate) fn left(&self, first: u64) -> io::Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -119,6 +123,7 @@ fn read(path: &Path) -> io::Result<Group> {
             body: body.to_vec(),
             measures: envelope.measures,
             hash: envelope.sha256,
+            origin: envelope.origin,
         });
     }
     if !rest.is_empty() {
@@ -140,8 +145,13 @@ mod tests {
     use crate::message::Draft;
 
     fn group(number: u64) -> Group {
-        let message =
-            |origin: &str, body: &[u8]| Draft { origin: origin.to_owned(), body: body.to_vec(), measures: 1 };
+        let origin = Origin { file: "a.csv".to_owned(), first_line: 2, last_line: 3 };
+        let message = |place: &str, body: &[u8]| Draft {
+            place: place.to_owned(),
+            body: body.to_vec(),
+            measures: 1,
+            origin: origin.clone(),
+        };
         let messages = vec![message("a", b"[1]\n"), message("b", b"")];
         Group { messages, unparsable: vec!["{}\n".to_owned()], ..Group::new(number) }.named()
     }

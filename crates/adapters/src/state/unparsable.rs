@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use crate::publish::Rejection;
 use crate::record::{Complaint, Original};
 
 /// The file of the records that cannot be read: a JSON object in each line.
@@ -54,13 +55,41 @@ pub(crate) fn line(source: &str, file: &str, complaint: &Complaint, original: &O
     line
 }
 
+/// A message that the service has rejected.
+#[derive(Debug, Serialize)]
+struct Rejected<'a> {
+    source: &'a str,
+    file: &'a str,
+    line: u64,
+    last_line: u64,
+    message_id: &'a str,
+    reason: &'a str,
+    detail: &'a str,
+}
+
+/// The line for a message that the service has rejected.
+pub(crate) fn rejected_line(source: &str, rejection: &Rejection) -> String {
+    let entry = Rejected {
+        source,
+        file: &rejection.origin.file,
+        line: rejection.origin.first_line,
+        last_line: rejection.origin.last_line,
+        message_id: &rejection.message_id,
+        reason: &rejection.reason,
+        detail: &rejection.detail,
+    };
+    let mut line = serde_json::to_string(&entry).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
 impl UnparsableFile {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Appends lines behind the first `before` bytes, and gives the new length. Lines that an adapter wrote there before
-    /// it was killed are not written again. Somebody may have taken the file away or cut it meanwhile.
+    /// Appends lines behind the first `before` bytes, and gives the new length. Lines that were
+    /// written before a kill are not written again.
     pub(crate) fn append(&self, before: u64, lines: &[String]) -> io::Result<u64> {
         if lines.is_empty() {
             return Ok(before);
@@ -87,7 +116,7 @@ impl UnparsableFile {
     }
 }
 
-/// How many bytes of the text stand in the file already, behind the first `before` ones.
+/// How many bytes of the text are in the file already, after the first `before` ones.
 fn already_written(
     file: &mut (impl Read + Seek),
     before: u64,
@@ -123,7 +152,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\n");
         // Equal records that come later are others.
         assert_eq!(file.append(14, &lines).unwrap(), 22);
-        // Somebody has taken the file away.
+        // The file was deleted by another program.
         std::fs::remove_file(&path).unwrap();
         assert_eq!(file.append(22, &lines).unwrap(), 8);
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::house::{House, SOON};
+use crate::environment::{SOON, TestEnvironment};
 
 /// A source that reads one CSV file.
 const CSV: &str = r#"
@@ -21,29 +21,30 @@ measure = "hertz"
 value = "f"
 "#;
 
-fn unparsable(house: &House, name: &str) -> Vec<Value> {
-    let text = fs::read_to_string(house.path(&format!("state/mymonit-adapter/{name}/unparsable.ndjson")))
-        .unwrap_or_default();
+fn unparsable(environment: &TestEnvironment, name: &str) -> Vec<Value> {
+    let text =
+        fs::read_to_string(environment.path(&format!("state/mymonit-adapter/{name}/unparsable.ndjson")))
+            .unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_goes_on() {
-    let house = House::new().await.unwrap();
-    fs::write(house.path("csv.toml"), CSV).unwrap();
+    let environment = TestEnvironment::new().await.unwrap();
+    fs::write(environment.path("csv.toml"), CSV).unwrap();
     let mut text =
         b"time,f\n1700000000,1.5\n1700000001,abc\nyesterday,2\n1700000002\n1700000003,\xff\n".to_vec();
     text.extend(b"1700000004,inf\n1700000005,\"2.5\"\n1700000006,3.5");
-    fs::write(house.path("values.csv"), text).unwrap();
+    fs::write(environment.path("values.csv"), text).unwrap();
 
-    let first = house.run(&["run", "--source", "csv.toml"]).await.unwrap();
+    let first = environment.run(&["run", "--source", "csv.toml"]).await.unwrap();
     assert_eq!(first.code, 3, "{first:?}");
     assert!(
         first.stderr.contains("8 records read, 3 measures published, 5 records could not be read"),
         "{first:?}"
     );
 
-    let put_aside: Vec<_> = unparsable(&house, "csv")
+    let put_aside: Vec<_> = unparsable(&environment, "csv")
         .iter()
         .map(|entry| {
             (
@@ -69,18 +70,18 @@ async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_g
         (7, 12, "`f`: \"inf\" is not a number"),
     ];
     assert_eq!(put_aside, expected.map(|(line, column, reason)| (line, column, reason.to_owned())));
-    assert_eq!(unparsable(&house, "csv")[0]["record"], "1700000001,abc");
-    assert_eq!(unparsable(&house, "csv")[3]["record_base64"], "MTcwMDAwMDAwMyz/");
+    assert_eq!(unparsable(&environment, "csv")[0]["record"], "1700000001,abc");
+    assert_eq!(unparsable(&environment, "csv")[3]["record_base64"], "MTcwMDAwMDAwMyz/");
     let values: Vec<_> =
-        house.measures_when(3, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(3, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.5, 2.5, 3.5]);
 
-    // What has been read is not read again; what was added is.
-    let mut file = fs::File::options().append(true).open(house.path("values.csv")).unwrap();
+    // Records are read once; added ones are read.
+    let mut file = fs::File::options().append(true).open(environment.path("values.csv")).unwrap();
     file.write_all(b"7\n1700000007,4.5\n").unwrap();
-    let second = house.run(&["run", "--source", "csv.toml"]).await.unwrap();
+    let second = environment.run(&["run", "--source", "csv.toml"]).await.unwrap();
     assert_eq!(second.code, 3, "{second:?}");
-    let entries = unparsable(&house, "csv");
+    let entries = unparsable(&environment, "csv");
     assert_eq!(
         entries.len(),
         6,
@@ -88,19 +89,20 @@ async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_g
     );
     assert_eq!((&entries[5]["record"], &entries[5]["line"]), (&Value::from("7\n"), &Value::from(9)));
     let values: Vec<_> =
-        house.measures_when(4, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(4, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.5, 2.5, 3.5, 4.5]);
 }
 
 #[tokio::test]
-async fn a_mapping_that_does_not_fit_is_told_in_the_words_of_the_file() {
-    let house = House::new().await.unwrap();
-    fs::write(house.path("values.csv"), "time;f\n1;2\n").unwrap();
-    let description =
-        |change: fn(String) -> String| fs::write(house.path("csv.toml"), change(CSV.to_owned())).unwrap();
+async fn a_wrong_mapping_is_reported_in_the_words_of_the_file() {
+    let environment = TestEnvironment::new().await.unwrap();
+    fs::write(environment.path("values.csv"), "time;f\n1;2\n").unwrap();
+    let description = |change: fn(String) -> String| {
+        fs::write(environment.path("csv.toml"), change(CSV.to_owned())).unwrap()
+    };
 
     description(|csv| csv);
-    let run = house.run(&["run", "--source", "csv.toml"]).await.unwrap();
+    let run = environment.run(&["run", "--source", "csv.toml"]).await.unwrap();
     assert_eq!(run.code, 3);
     let said = "values.csv, line 1, column 1: there is no column `f`; the columns are: \"time;f\" (is `delimiter` right?)";
     assert!(run.stderr.contains(said), "{run:?}");
@@ -135,33 +137,35 @@ async fn a_mapping_that_does_not_fit_is_told_in_the_words_of_the_file() {
         ),
     ] {
         description(change);
-        let run = house.run(&["run", "--source", "csv.toml"]).await.unwrap();
+        let run = environment.run(&["run", "--source", "csv.toml"]).await.unwrap();
         assert_eq!(run.code, 2, "{run:?}");
         assert!(run.stderr.contains("csv.toml") && run.stderr.contains(said), "{said}: {}", run.stderr);
     }
-    assert_eq!(house.run(&["run", "--source", "absent.toml"]).await.unwrap().code, 2);
-    assert_eq!(house.run(&["run"]).await.unwrap().code, 2);
+    assert_eq!(environment.run(&["run", "--source", "absent.toml"]).await.unwrap().code, 2);
+    assert_eq!(environment.run(&["run"]).await.unwrap().code, 2);
     description(|csv| csv);
-    let named = house.run(&["run", "--source", "csv.toml", "--name", "../elsewhere"]).await.unwrap();
+    let named = environment.run(&["run", "--source", "csv.toml", "--name", "../elsewhere"]).await.unwrap();
     assert!(named.code == 2 && named.stderr.contains("`name` is `../elsewhere`"), "{named:?}");
-    let absent = house.run(&["run", "--experiment", "e", "--measure", "hertz", "absent.txt"]).await.unwrap();
+    let absent =
+        environment.run(&["run", "--experiment", "e", "--measure", "hertz", "absent.txt"]).await.unwrap();
     assert!(absent.code == 1 && absent.stderr.contains("absent.txt"), "{absent:?}");
-    let device = house.run(&["run", "--experiment", "e", "--measure", "hertz", "/dev/null"]).await.unwrap();
+    let device =
+        environment.run(&["run", "--experiment", "e", "--measure", "hertz", "/dev/null"]).await.unwrap();
     assert!(device.code == 1 && device.stderr.contains("/dev/null: it is no file"), "{device:?}");
 }
 
 #[tokio::test]
 async fn an_empty_file_is_named_and_no_error() {
-    let house = House::new().await.unwrap();
-    fs::write(house.path("csv.toml"), CSV).unwrap();
-    fs::write(house.path("values.csv"), "").unwrap();
-    let run = house.run(&["run", "--source", "csv.toml"]).await.unwrap();
+    let environment = TestEnvironment::new().await.unwrap();
+    fs::write(environment.path("csv.toml"), CSV).unwrap();
+    fs::write(environment.path("values.csv"), "").unwrap();
+    let run = environment.run(&["run", "--source", "csv.toml"]).await.unwrap();
     assert!(run.code == 0 && run.stderr.contains("values.csv is empty"), "{run:?}");
 }
 
 #[tokio::test]
 async fn a_document_that_breaks_off_is_read_up_to_there() {
-    let house = House::new().await.unwrap();
+    let environment = TestEnvironment::new().await.unwrap();
     let json =
         r#"[{"t": 1700000000, "v": 1}, {"t": 1700000001, "v": oops}, {"t": 1700000002, "v": 3}, {"t": 17"#;
     let xml = "<run>\n<s t='1700000003'>4</s>\n<s t='1700000004'>x</s>\n<s t='1700000005'>6</s>\n<s t='1700";
@@ -177,20 +181,20 @@ async fn a_document_that_breaks_off_is_read_up_to_there() {
         ),
         ("xml", "kind = \"xml\"\nrecords = \"run/s\"", "@t", ".", xml, "line 5, column 11"),
     ] {
-        fs::write(house.path(name), text).unwrap();
+        fs::write(environment.path(name), text).unwrap();
         let description = common.replace("TIME", time).replace("VALUE", value);
         let description = format!("{description}[input]\nfiles = [\"{name}\"]\n[format]\n{format}\n");
-        fs::write(house.path(&format!("{name}.toml")), description).unwrap();
-        let run = house.run(&["run", "--source", &format!("{name}.toml")]).await.unwrap();
+        fs::write(environment.path(&format!("{name}.toml")), description).unwrap();
+        let run = environment.run(&["run", "--source", &format!("{name}.toml")]).await.unwrap();
         assert_eq!(run.code, 3, "{run:?}");
         assert!(
             run.stderr.contains(place) && run.stderr.contains("is not read any further"),
             "{}",
             run.stderr
         );
-        assert_eq!(unparsable(&house, name).len(), 1, "{name}");
+        assert_eq!(unparsable(&environment, name).len(), 1, "{name}");
     }
     let values: Vec<_> =
-        house.measures_when(4, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(4, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.0, 3.0, 4.0, 6.0]);
 }

@@ -1,16 +1,16 @@
-//! The adapter and its broker: away, refusing, without a queue, behind TLS.
+//! The adapter with a broker that is unreachable, refuses, lacks a queue, or uses TLS.
 
 use std::fs;
 
 use mymonit_test_support::{RabbitMq, ReservedPort, ServiceProcess};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::house::{BINARY, House, SOON};
+use crate::environment::{BINARY, SOON, TestEnvironment};
 
 const SIMPLE: [&str; 6] = ["run", "--experiment", "device-vibrations", "--measure", "hertz", "values.txt"];
 
 #[tokio::test]
-async fn what_no_queue_takes_waits_until_the_service_comes() {
+async fn unroutable_messages_wait_until_the_service_starts() {
     let broker_url = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("values.txt"), "1\n2\n").unwrap();
@@ -26,11 +26,11 @@ async fn what_no_queue_takes_waits_until_the_service_comes() {
     declare_exchange_only(&broker_url).await.unwrap();
     adapter.wait_for_line("no queue is bound for the messages", SOON).await.unwrap();
 
-    let house = House::with_broker(broker_url).await.unwrap();
+    let environment = TestEnvironment::with_broker(broker_url).await.unwrap();
     let exit = adapter.wait_for_exit(SOON).await.unwrap();
     assert!(exit.success(), "{:?}", adapter.lines());
     let values: Vec<_> =
-        house.measures_when(2, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(2, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.0, 2.0]);
 }
 
@@ -47,50 +47,50 @@ async fn declare_exchange_only(url: &str) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_broker_that_refuses_is_told_at_once_without_the_password() {
-    let house = House::new().await.unwrap();
-    fs::write(house.path("values.txt"), "1\n").unwrap();
-    fs::write(house.path("password"), "canary\n").unwrap();
-    let url = house.broker_url.replace("guest:guest@", "");
-    let password = house.path("password");
-    let environment = [
+async fn a_refusing_broker_is_reported_at_once_without_the_password() {
+    let environment = TestEnvironment::new().await.unwrap();
+    fs::write(environment.path("values.txt"), "1\n").unwrap();
+    fs::write(environment.path("password"), "canary\n").unwrap();
+    let url = environment.broker_url.replace("guest:guest@", "");
+    let password = environment.path("password");
+    let variables = [
         ("RABBIT_URL", url.as_str()),
         ("RABBIT_USER", "nobody"),
         ("RABBIT_PASSWORD_FILE", password.to_str().unwrap()),
     ];
-    let refused = house.run_with(&SIMPLE, &environment).await.unwrap();
+    let refused = environment.run_with(&SIMPLE, &variables).await.unwrap();
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.stderr.contains("access refused; check RABBIT_USER, RABBIT_PASSWORD"), "{refused:?}");
     assert!(!refused.stderr.contains("canary"), "{refused:?}");
 
-    let wrong = house.run_with(&SIMPLE, &[("RABBIT_URL", "http://rabbit")]).await.unwrap();
+    let wrong = environment.run_with(&SIMPLE, &[("RABBIT_URL", "http://rabbit")]).await.unwrap();
     assert!(wrong.code == 2 && wrong.stderr.contains("RABBIT_URL"), "{wrong:?}");
 }
 
 #[tokio::test]
-async fn a_broker_that_stays_away_is_given_up_and_nothing_is_lost() {
-    let house = House::new().await.unwrap();
-    fs::write(house.path("values.txt"), "1.5\n").unwrap();
+async fn an_unreachable_broker_is_given_up_and_nothing_is_lost() {
+    let environment = TestEnvironment::new().await.unwrap();
+    fs::write(environment.path("values.txt"), "1.5\n").unwrap();
     let nobody = ReservedPort::reserve().unwrap();
     let away = format!("127.0.0.1:{}", nobody.get());
     let patient = [&SIMPLE[..], &["--give-up-after", "0.3"]].concat();
-    let gave_up = house.run_with(&patient, &[("RABBIT_URL", &away)]).await.unwrap();
+    let gave_up = environment.run_with(&patient, &[("RABBIT_URL", &away)]).await.unwrap();
     assert_eq!(gave_up.code, 4, "{gave_up:?}");
     assert!(
         gave_up.stderr.contains(&away) && gave_up.stderr.contains("kept for the next run"),
         "{gave_up:?}"
     );
 
-    // Not even the file is needed any more.
-    fs::write(house.path("values.txt"), "").unwrap();
-    let done = house.run(&SIMPLE).await.unwrap();
+    // The file is no longer needed.
+    fs::write(environment.path("values.txt"), "").unwrap();
+    let done = environment.run(&SIMPLE).await.unwrap();
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.stderr.contains("1 messages were left from an earlier run"), "{done:?}");
-    assert_eq!(house.measures_when(1, SOON).await.unwrap()[0].value, 1.5);
+    assert_eq!(environment.measures_when(1, SOON).await.unwrap()[0].value, 1.5);
 }
 
 #[tokio::test]
-async fn a_broker_behind_tls_is_used_if_each_side_knows_the_other() {
+async fn a_broker_with_tls_is_used_if_each_side_trusts_the_other() {
     let folder = tempfile::tempdir().unwrap();
     make_certificates(folder.path()).unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -107,19 +107,21 @@ async fn a_broker_behind_tls_is_used_if_each_side_knows_the_other() {
         .start()
         .await
         .unwrap();
-    let house = House::with_broker(broker.url()).await.unwrap();
-    fs::write(house.path("values.txt"), "1\n").unwrap();
+    let environment = TestEnvironment::with_broker(broker.url()).await.unwrap();
+    fs::write(environment.path("values.txt"), "1\n").unwrap();
     let (ca, client) = (path("ca.pem"), path("client.pem"));
     let patient = [&SIMPLE[..], &["--give-up-after", "0.1"]].concat();
 
-    let stranger =
-        house.run_with(&patient, &[("RABBIT_URL", &tls_url), ("RABBIT_CA_FILE", &client)]).await.unwrap();
+    let stranger = environment
+        .run_with(&patient, &[("RABBIT_URL", &tls_url), ("RABBIT_CA_FILE", &client)])
+        .await
+        .unwrap();
     assert!(stranger.code == 4 && stranger.stderr.contains("TLS"), "{stranger:?}");
     let nobody =
-        house.run_with(&patient, &[("RABBIT_URL", &tls_url), ("RABBIT_CA_FILE", &ca)]).await.unwrap();
+        environment.run_with(&patient, &[("RABBIT_URL", &tls_url), ("RABBIT_CA_FILE", &ca)]).await.unwrap();
     assert_eq!(nobody.code, 4, "{nobody:?}");
     let useless = [("RABBIT_URL", tls_url.as_str()), ("RABBIT_CA_FILE", "/no/such/file")];
-    let useless = house.run_with(&patient, &useless).await.unwrap();
+    let useless = environment.run_with(&patient, &useless).await.unwrap();
     assert!(
         useless.code == 4 && useless.stderr.contains("RABBIT_CA_FILE (/no/such/file) cannot be read"),
         "{useless:?}"
@@ -127,12 +129,12 @@ async fn a_broker_behind_tls_is_used_if_each_side_knows_the_other() {
 
     let known =
         [("RABBIT_URL", tls_url.as_str()), ("RABBIT_CA_FILE", &ca), ("RABBIT_CLIENT_IDENTITY_FILE", &client)];
-    let done = house.run_with(&SIMPLE, &known).await.unwrap();
+    let done = environment.run_with(&SIMPLE, &known).await.unwrap();
     assert_eq!(done.code, 0, "{done:?}");
-    assert_eq!(house.measures_when(1, SOON).await.unwrap().len(), 1);
+    assert_eq!(environment.measures_when(1, SOON).await.unwrap().len(), 1);
 }
 
-/// An authority, and what it has signed for the broker and the adapter.
+/// A certificate authority, with certificates for the broker and the adapter.
 fn make_certificates(folder: &std::path::Path) -> anyhow::Result<()> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

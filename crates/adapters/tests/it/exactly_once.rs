@@ -1,8 +1,6 @@
-//! Every record arrives exactly once and bit for bit, while the adapter is killed, its files are rotated and the
-//! broker is restarted.
+//! Every record arrives exactly once, bit for bit, despite kills, rotations and broker restarts.
 //!
-//! By default some thousand records in each format; with `MYMONIT_LONG_TESTS=1` in the environment a million, with 50
-//! kills, 20 rotations and 10 restarts of the broker.
+//! `MYMONIT_LONG_TESTS=1` runs a million records, 50 kills, 20 rotations and 10 restarts.
 
 mod chaos;
 mod records;

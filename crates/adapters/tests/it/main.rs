@@ -5,10 +5,11 @@
 mod bad_documents;
 mod bad_input;
 mod broker;
+mod cases;
+mod environment;
 mod exactly_once;
 mod examples;
 mod folders;
-mod house;
 mod people;
 mod refusals;
 mod state;

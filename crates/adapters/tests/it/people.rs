@@ -1,4 +1,5 @@
-//! What people and their scripts meet: help, completions, the progress bar, exit codes, the unit for systemd.
+//! What people and their scripts meet: help, completions, the progress bar, exit codes, the unit
+//! for systemd.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +11,7 @@ use mymonit_test_support::{Exit, ReservedPort, ServiceProcess, wait_until};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::house::{BINARY, Finished, House, SOON, run_in};
+use crate::environment::{BINARY, Finished, SOON, TestEnvironment, run_in};
 
 const SIMPLE: [&str; 5] = ["run", "--experiment", "device-vibrations", "--measure", "hertz"];
 
@@ -73,7 +74,7 @@ async fn fish_completes_commands_options_and_their_values() {
 
 #[tokio::test]
 async fn zsh_completes_commands_options_and_their_values() {
-    // zsh completes only where somebody types, as zpty does here. Control-B tells what stands on the line then.
+    // zsh completes only on a terminal, here from zpty. Control-B prints the current line.
     let script = r#"
         zmodload zsh/zpty
         zpty shell "TERM=dumb zsh -f -i"
@@ -97,7 +98,7 @@ async fn zsh_completes_commands_options_and_their_values() {
 }
 
 #[tokio::test]
-async fn completions_that_nobody_takes_are_an_error_in_words() {
+async fn completions_to_a_closed_output_are_a_clear_error() {
     let folder = TempDir::new().unwrap();
     let full = "mymonit-adapter completions bash >/dev/full";
     let run = Finished::of_command(shell("bash", &["-c", full], folder.path())).await.unwrap();
@@ -121,14 +122,14 @@ async fn variables_of_others_may_hold_any_bytes() {
 }
 
 #[tokio::test]
-async fn nothing_depends_on_somebody_who_reads_what_is_said() {
-    let house = House::new().await.unwrap();
-    fs::write(house.path("values.txt"), "1\nx\n2\n").unwrap();
+async fn nothing_depends_on_a_reader_of_the_output() {
+    let environment = TestEnvironment::new().await.unwrap();
+    fs::write(environment.path("values.txt"), "1\nx\n2\n").unwrap();
     let line = format!("mymonit-adapter {} values.txt 2>/dev/full", SIMPLE.join(" "));
-    let mut command = shell("bash", &["-c", &line], house.folder.path());
-    command.env("RABBIT_URL", &house.broker_url).env("XDG_STATE_HOME", house.path("state"));
+    let mut command = shell("bash", &["-c", &line], environment.folder.path());
+    command.env("RABBIT_URL", &environment.broker_url).env("XDG_STATE_HOME", environment.path("state"));
     assert_eq!(Finished::of_command(command).await.unwrap().code, 3);
-    assert_eq!(house.measures_when(2, SOON).await.unwrap().len(), 2);
+    assert_eq!(environment.measures_when(2, SOON).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -140,7 +141,7 @@ async fn a_terminal_shows_how_far_it_is_how_fast_and_how_long_it_will_take() {
         shell("script", &["--quiet", "--return", "--command", line, "typescript"], folder.path())
     };
     let mut command = run(&line);
-    // A terminal that knows how to move the cursor.
+    // A terminal that can move the cursor.
     command.env("TERM", "xterm");
     let shown = Finished::of_command(command).await.unwrap();
     assert_eq!(shown.code, 0, "{shown:?}");
@@ -169,32 +170,32 @@ fn examples(help: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_examples_of_the_help_do_what_they_say() {
-    let house = House::new().await.unwrap();
-    let help = house.run(&["--help"]).await.unwrap();
+async fn the_examples_of_the_help_work() {
+    let environment = TestEnvironment::new().await.unwrap();
+    let help = environment.run(&["--help"]).await.unwrap();
     assert_eq!(
-        house.run(&["run", "--help"]).await.unwrap().stdout.split_once("Examples:").unwrap().1,
+        environment.run(&["run", "--help"]).await.unwrap().stdout.split_once("Examples:").unwrap().1,
         help.stdout.split_once("Examples:").unwrap().1
     );
-    fs::write(house.path("values.txt"), "1\n2\n").unwrap();
-    fs::write(house.path("run-17.csv"), "time,frequency\n1700000000,3\n").unwrap();
+    fs::write(environment.path("values.txt"), "1\n2\n").unwrap();
+    fs::write(environment.path("run-17.csv"), "time,frequency\n1700000000,3\n").unwrap();
     fs::write(
-        house.path("station.toml"),
+        environment.path("station.toml"),
         "experiment = \"device-vibrations\"\n[input]\nfiles = [\"station.txt\"]\n[timestamp]\narrival = true\n\
          [[measures]]\nmeasure = \"hertz\"\nvalue = \"line\"\n[format]\nkind = \"text\"\n",
     )
     .unwrap();
-    fs::write(house.path("station.txt"), "4\n").unwrap();
+    fs::write(environment.path("station.txt"), "4\n").unwrap();
     let (mut measures, mut run) = (0, 0);
     for example in examples(&help.stdout) {
         run += 1;
-        measures += run_example(&house, &example, measures).await.unwrap();
+        measures += run_example(&environment, &example, measures).await.unwrap();
     }
     assert_eq!((run, measures), (5, 6), "one of the examples only checks");
 }
 
-/// Runs an example until it has ended, or its measures have arrived; gives how many those are.
-async fn run_example(house: &House, example: &str, before: usize) -> anyhow::Result<usize> {
+/// Runs an example until it ends or its measures arrive; returns their number.
+async fn run_example(environment: &TestEnvironment, example: &str, before: usize) -> anyhow::Result<usize> {
     let is_endless = example.contains("tail -f") || example.contains("--follow");
     let expected = match example {
         _ if is_endless => 2,
@@ -204,8 +205,8 @@ async fn run_example(house: &House, example: &str, before: usize) -> anyhow::Res
     // The group of processes is ended with its pipe.
     let line =
         if is_endless { format!("set -m; {{ {example}; }} & echo $!; wait") } else { example.to_owned() };
-    let mut command = shell("bash", &["-c", &line], house.folder.path());
-    command.env("RABBIT_URL", &house.broker_url).env("XDG_STATE_HOME", house.path("state"));
+    let mut command = shell("bash", &["-c", &line], environment.folder.path());
+    command.env("RABBIT_URL", &environment.broker_url).env("XDG_STATE_HOME", environment.path("state"));
     if !is_endless {
         let run = Finished::of_command(command).await?;
         ensure!(run.code == 0, "{example}: {run:?}");
@@ -214,25 +215,28 @@ async fn run_example(house: &House, example: &str, before: usize) -> anyhow::Res
         let mut first = String::new();
         let mut out = tokio::io::BufReader::new(child.stdout.take().context("its output")?);
         tokio::io::AsyncBufReadExt::read_line(&mut out, &mut first).await?;
-        let arrived = house.measures_when(before + expected, SOON).await;
+        let arrived = environment.measures_when(before + expected, SOON).await;
         let group = format!("kill -TERM -- -{}", first.trim());
-        ensure!(shell("bash", &["-c", &group], house.folder.path()).status().await?.success(), "{group}");
+        ensure!(
+            shell("bash", &["-c", &group], environment.folder.path()).status().await?.success(),
+            "{group}"
+        );
         child.wait().await?;
         arrived?;
     }
-    house.measures_when(before + expected, SOON).await.with_context(|| example.to_owned())?;
+    environment.measures_when(before + expected, SOON).await.with_context(|| example.to_owned())?;
     Ok(expected)
 }
 
 #[tokio::test]
 async fn each_exit_code_means_what_the_help_says() {
-    let house = House::new().await.unwrap();
-    fs::write(house.path("good.txt"), "1\n").unwrap();
-    fs::write(house.path("bad.txt"), "x\n").unwrap();
+    let environment = TestEnvironment::new().await.unwrap();
+    fs::write(environment.path("good.txt"), "1\n").unwrap();
+    fs::write(environment.path("bad.txt"), "x\n").unwrap();
     let nobody = ReservedPort::reserve().unwrap();
     let away = format!("127.0.0.1:{}", nobody.get());
-    let run = async |more: &[&str], environment: &[(&str, &str)]| {
-        house.run_with(&[&SIMPLE[..], more].concat(), environment).await.unwrap().code
+    let run = async |more: &[&str], variables: &[(&str, &str)]| {
+        environment.run_with(&[&SIMPLE[..], more].concat(), variables).await.unwrap().code
     };
     assert_eq!(run(&["good.txt"], &[]).await, 0);
     assert_eq!(run(&["absent.txt"], &[]).await, 1);
@@ -243,26 +247,56 @@ async fn each_exit_code_means_what_the_help_says() {
         .args(SIMPLE)
         .args(["good.txt", "--name", "c"])
         .env("RABBIT_URL", &away)
-        .env("XDG_STATE_HOME", house.path("state"))
-        .working_folder(house.folder.path())
+        .env("XDG_STATE_HOME", environment.path("state"))
+        .working_folder(environment.folder.path())
         .start()
         .await
         .unwrap();
-    waiting.wait_for_line("trying again", SOON).await.unwrap();
+    waiting.wait_for_line("retrying", SOON).await.unwrap();
     let exit = waiting.terminate(SOON).await.unwrap();
     assert!(matches!(exit, Exit::Status(5)), "{exit:?}: {:?}", waiting.lines());
-    let help = house.run(&["--help"]).await.unwrap().stdout;
+    let help = environment.run(&["--help"]).await.unwrap().stdout;
     for code in 0..=5 {
         assert!(help.contains(&format!("\n  {code}  ")), "{help}");
     }
-    // What it had read is with the broker after the next run.
+    // The records read before are published by the next run.
     assert_eq!(run(&["good.txt", "--name", "c"], &[]).await, 0);
     wait_until("both measures have arrived", SOON, async || {
-        let measures = house.measures().await.map_err(|error| error.to_string())?;
+        let measures = environment.measures().await.map_err(|error| error.to_string())?;
         if measures.len() == 2 { Ok(()) } else { Err(format!("{measures:?}")) }
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn check_asks_the_service_for_the_names() {
+    let environment = TestEnvironment::new().await.unwrap();
+    let description = "experiment = \"device-vibrations\"\n[input]\nfiles = [\"values.csv\"]\n[format]\nkind = \"csv\"\n\
+        [timestamp]\nfield = \"time\"\n[[measures]]\nmeasure = { field = \"unit\", names = { hertz = \"hertz\" } }\nvalue = \"v\"\n";
+    fs::write(environment.path("source.toml"), description).unwrap();
+    let check = async |content: &str, token: &str| {
+        fs::write(environment.path("values.csv"), format!("time,unit,v\n1700000000,{content},1\n")).unwrap();
+        let service = environment.service_url();
+        let arguments = ["check", "--source", "source.toml", "--service", &service];
+        environment.run_with(&arguments, &[("MYMONIT_TOKEN", token)]).await.unwrap()
+    };
+    for content in ["hertz", "Hz"] {
+        let good = check(content, environment.token()).await;
+        assert_eq!(good.code, 0, "{good:?}");
+    }
+    let typo = check("herz", environment.token()).await;
+    assert_eq!(typo.code, 3, "{typo:?}");
+    assert!(typo.stdout.contains("there is no measure type `herz`; the closest are `hertz`"), "{typo:?}");
+    let other = description.replace("device-vibrations", "device-vibration");
+    fs::write(environment.path("source.toml"), other).unwrap();
+    let typo = check("hertz", environment.token()).await;
+    assert!(typo.code == 3 && typo.stdout.contains("the closest are `device-vibrations`"), "{typo:?}");
+    let refused = check("hertz", "nonsense").await;
+    assert!(refused.code == 1 && refused.stderr.contains("does not accept the token"), "{refused:?}");
+    let arguments = ["check", "--source", "source.toml", "--service", "http://127.0.0.1:1"];
+    let none = environment.run(&arguments).await.unwrap();
+    assert!(none.code == 2 && none.stderr.contains("--service needs an API token"), "{none:?}");
 }
 
 #[tokio::test]
@@ -279,7 +313,7 @@ async fn systemd_understands_the_unit() {
 }
 
 #[tokio::test]
-async fn a_reader_who_has_seen_enough_is_no_failure() {
+async fn a_closed_pipe_is_no_failure() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("values.txt"), "1\nnonsense\n".repeat(20_000)).unwrap();
     let options = "--experiment device-vibrations --measure hertz";
@@ -290,7 +324,7 @@ async fn a_reader_who_has_seen_enough_is_no_failure() {
     ] {
         let script = format!("set -o pipefail; mymonit-adapter {command}");
         let said = Finished::of_command(shell("bash", &["-c", &script], folder.path())).await.unwrap();
-        // Of the dry run, the number of bad lines is the result, whether anybody hears of it or not.
+        // The exit code of a dry run reports bad lines, even if its output is not read.
         let code = if command.starts_with("run") { 3 } else { 0 };
         assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (code, shown, ""), "{command}");
     }

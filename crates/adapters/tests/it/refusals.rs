@@ -1,4 +1,4 @@
-//! A broker that is there and does not take what it is given.
+//! A broker that is reachable and refuses messages.
 
 use std::fs;
 
@@ -8,11 +8,11 @@ use mymonit_test_support::{RabbitMq, ServiceProcess, wait_until};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::house::{BINARY, SOON, run_in};
+use crate::environment::{BINARY, SOON, TestEnvironment, run_in};
 
 const SIMPLE: [&str; 6] = ["run", "--experiment", "device-vibrations", "--measure", "hertz", "values.txt"];
 
-/// A broker of these tests' own, whose memory alarm and permissions disturb nobody else.
+/// A separate broker, so that its memory alarm and permissions affect no other tests.
 static BROKER: OnceCell<RabbitMq> = OnceCell::const_new();
 
 async fn broker() -> &'static RabbitMq {
@@ -68,7 +68,7 @@ impl Queue {
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_publish_is_told_so_at_once() {
+async fn an_account_that_may_not_publish_fails_at_once() {
     let queue = Queue::on(broker().await).await.unwrap();
     let ctl = async |arguments: &[&str]| broker().await.ctl(arguments).await.unwrap();
     ctl(&["add_user", "reader", "secret"]).await;
@@ -90,6 +90,45 @@ async fn an_account_that_may_not_publish_is_told_so_at_once() {
 }
 
 #[tokio::test]
+async fn a_rejected_message_is_reported_with_its_file_and_lines() {
+    let environment = TestEnvironment::new().await.unwrap();
+    let description = "experiment = \"device-vibration\"\nmeasures_per_message = 1\n[input]\nfiles = [\"values.txt\"]\n\
+        [format]\nkind = \"text\"\n[timestamp]\narrival = true\n[[measures]]\nmeasure = \"hertz\"\n";
+    fs::write(environment.path("source.toml"), description).unwrap();
+    fs::write(environment.path("values.txt"), "1\n2\n").unwrap();
+    let arguments = ["run", "--source", "source.toml"];
+    let run = environment.run(&arguments).await.unwrap();
+    assert_eq!(run.code, 4, "{run:?}");
+    for line in 1..=2 {
+        let told = format!(
+            "values.txt, lines {line} to {line}: the service rejects the message (unknown_experiment): measure 0: \
+             `experiment`: there is no experiment named `device-vibration`; the closest known name is \
+             `device-vibrations`"
+        );
+        assert!(run.stderr.contains(&told), "{told}: {run:?}");
+    }
+    assert!(run.stderr.contains("the service rejected 2 messages"), "{run:?}");
+
+    let rejected = environment.rejected_messages().await.unwrap();
+    let aside =
+        fs::read_to_string(environment.path("state/mymonit-adapter/source/unparsable.ndjson")).unwrap();
+    let aside: Vec<serde_json::Value> =
+        aside.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(aside.len(), 2, "{aside:?}");
+    for told in &aside {
+        let kept = rejected.iter().find(|kept| kept["message_id"] == told["message_id"]).unwrap();
+        assert_eq!(kept["properties"]["user_id"], "guest", "{kept}");
+        assert_eq!(
+            kept["properties"]["correlation_id"],
+            format!("{0}-{0}:values.txt", told["line"]),
+            "{kept}"
+        );
+    }
+    let again = environment.run(&arguments).await.unwrap();
+    assert_eq!(again.code, 0, "nothing is sent again: {again:?}");
+}
+
+#[tokio::test]
 async fn a_queue_that_rejects_is_tried_again_until_it_takes() {
     let queue = Queue::on(broker().await).await.unwrap();
     let ctl = async |arguments: &[&str]| broker().await.ctl(arguments).await.unwrap();
@@ -105,7 +144,7 @@ async fn a_queue_that_rejects_is_tried_again_until_it_takes() {
 
 #[tokio::test]
 async fn a_broker_short_of_memory_is_waited_for_and_that_is_said() {
-    // One of its own: all connections that publish wait for the same memory.
+    // A separate broker: a memory alarm blocks all publishing connections.
     let broker = RabbitMq::start().await.unwrap();
     let queue = Queue::on(&broker).await.unwrap();
     // More than fits into the buffers on the way.

@@ -6,20 +6,23 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::scanner::without_not_finite;
 use crate::record::Record;
 use crate::source::Field;
 
-/// What is wanted of the records, and of the document around them.
+/// The fields to read from the records, and from the document around them.
 #[derive(Debug, Default)]
 pub(in crate::format) struct Fields {
     /// How many there are.
     pub(in crate::format) slots: usize,
     root: Node,
-    /// Slots and their paths from the root of the document, which are written with a `/` at the start.
+    /// Slots and their paths from the record.
+    pub(in crate::format) of_record: Vec<(usize, Vec<String>)>,
+    /// Slots and their paths from the root of the document, which are written with a leading `/`.
     pub(in crate::format) of_document: Vec<(usize, Vec<String>)>,
 }
 
-/// A place in a record from which paths go on.
+/// A place in a record from which paths continue.
 #[derive(Debug, Default)]
 struct Node {
     slots: Vec<usize>,
@@ -32,14 +35,22 @@ impl Fields {
     pub(in crate::format) fn new(fields: &[Field]) -> Result<Self, String> {
         let mut this = Self { slots: fields.len(), ..Self::default() };
         for (slot, field) in fields.iter().enumerate() {
-            match field {
+            let path = match field {
                 Field::Name(name) => match name.strip_prefix('/') {
-                    Some(path) => this.of_document.push((slot, path.split('/').map(str::to_owned).collect())),
-                    None => this.root.insert(&segments(name), slot),
+                    Some(path) => {
+                        this.of_document.push((slot, path.split('/').map(str::to_owned).collect()));
+                        continue;
+                    }
+                    None => segments(name),
                 },
-                Field::Path(path) => this.root.insert(path, slot),
-                Field::Number(index) => this.root.insert(&[index.to_string()], slot),
-            }
+                Field::Path(path) => path.clone(),
+                Field::Number(index) => vec![index.to_string()],
+                Field::Head(_) => {
+                    return Err(format!("JSON has no lines before its records, as {field} needs"));
+                }
+            };
+            this.root.insert(&path, slot);
+            this.of_record.push((slot, path));
         }
         Ok(this)
     }
@@ -68,7 +79,7 @@ impl Node {
     }
 }
 
-/// Why a value cannot be read: the place counts from its start, lines and columns from 1.
+/// Why a value cannot be read. The position is relative to its start; lines and columns are from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::format) struct JsonError {
     pub(in crate::format) line: u64,
@@ -76,8 +87,15 @@ pub(in crate::format) struct JsonError {
     pub(in crate::format) reason: String,
 }
 
-/// Fills a record from the text of one JSON value.
+/// Fills a record from the text of one JSON value. NaN and Infinity, which are not JSON, are empty.
 pub(in crate::format) fn fill_in(text: &str, fields: &Fields, record: &mut Record) -> Result<(), JsonError> {
+    fill(text, fields, record).or_else(|error| match without_not_finite(text) {
+        Some(text) => fill(&text, fields, record),
+        None => Err(error),
+    })
+}
+
+fn fill(text: &str, fields: &Fields, record: &mut Record) -> Result<(), JsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let walk = Walk { node: &fields.root, record, whole: text };
     walk.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|error| {
@@ -87,8 +105,7 @@ pub(in crate::format) fn fill_in(text: &str, fields: &Fields, record: &mut Recor
     })
 }
 
-/// The text of a value: of a string what it stands for, of anything else what is written there. Of `null` there is
-/// none.
+/// The text of a value: the content of a string, or the raw text of other values. `null` has none.
 pub(in crate::format) fn plain_text(raw: &str) -> Result<Option<Cow<'_, str>>, serde_json::Error> {
     if raw == "null" {
         return Ok(None);
@@ -103,7 +120,7 @@ pub(in crate::format) fn plain_text(raw: &str) -> Result<Option<Cow<'_, str>>, s
 struct Walk<'a, 'r> {
     node: &'a Node,
     record: &'r mut Record,
-    /// The text of the whole value, to know where its parts lie in it.
+    /// The text of the whole value, to calculate the positions of its parts.
     whole: &'a str,
 }
 
@@ -120,14 +137,14 @@ impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
         if self.node.slots.is_empty() {
             return deserializer.deserialize_any(self);
         }
-        // Raw, because a number has to keep its digits.
+        // Raw, because a number must keep its digits.
         let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
         let raw = raw.get();
         let start = (raw.as_ptr() as usize).saturating_sub(self.whole.as_ptr() as usize);
-        if let Some(text) = plain_text(raw).map_err(serde::de::Error::custom)? {
-            for slot in &self.node.slots {
-                self.record.set_at(*slot, &text, start);
-            }
+        // A null is an empty value: the field exists.
+        let text = plain_text(raw).map_err(serde::de::Error::custom)?.unwrap_or_default();
+        for slot in &self.node.slots {
+            self.record.set_at(*slot, &text, start);
         }
         if !self.node.children.is_empty() {
             let node = self.node;
@@ -153,9 +170,9 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            // Of two values for one field nobody can say which one was meant.
+            // If a field has two values, the correct one is unknown.
             if std::mem::replace(&mut seen[at], true) {
-                return Err(serde::de::Error::custom(format_args!("`{key}` stands twice in one object")));
+                return Err(serde::de::Error::custom(format_args!("`{key}` occurs twice in one object")));
             }
             let node = &self.node.children[at].1;
             map.next_value_seed(self.below(node))?;

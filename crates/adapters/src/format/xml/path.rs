@@ -2,10 +2,11 @@ use std::fmt;
 
 use crate::source::Field;
 
-/// Where something is in a document: elements by their names without prefix, `*` for any, and perhaps an attribute.
+/// A path in a document: names of elements without prefix, `*` for any, and optionally an
+/// attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct XmlPath {
-    /// From the root of the document, and not from the record.
+    /// Relative to the root of the document, not to the record.
     pub(super) is_absolute: bool,
     elements: Vec<String>,
     pub(super) attribute: Option<String>,
@@ -23,8 +24,8 @@ impl XmlPath {
         Ok(Self { is_absolute: true, ..parsed })
     }
 
-    /// A field: `temperature`, `sensor/@id`, `.` for the text of the record itself; with a `/` before it from the
-    /// root.
+    /// A field: `temperature`, `sensor/@id`, `.` for the text of the record itself; with a leading
+    /// `/` from the root.
     pub(super) fn of_field(field: &Field) -> Result<Self, String> {
         match field {
             Field::Name(name) => match name.strip_prefix('/') {
@@ -52,12 +53,12 @@ impl XmlPath {
         Ok(this)
     }
 
-    /// Whether these elements lead to it.
+    /// Whether the path of these open elements is this path.
     pub(super) fn is_at(&self, open: &[String]) -> bool {
         self.elements.len() == open.len() && self.is_below(open)
     }
 
-    /// Whether it is one of these elements' last one, or lies in it.
+    /// Whether this path is that of the open elements, or below it.
     pub(super) fn is_below(&self, open: &[String]) -> bool {
         self.elements.len() >= open.len()
             && self.elements.iter().zip(open).all(|(wanted, name)| wanted == "*" || wanted == name)

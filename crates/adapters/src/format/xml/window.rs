@@ -3,8 +3,8 @@ use std::io::{self, BufRead, Read};
 use crate::format::ReadError;
 use crate::input::Input;
 
-/// The input as quick-xml reads it. It keeps what the current record has read, and lets no event grow beyond a limit:
-/// a longer text is cut off, since its end is easy to find, and anything else that long breaks the document.
+/// The input as quick-xml reads it. It keeps the current record, and limits the size of events: a
+/// longer text is cut off, since its end is easy to find; any other event breaks the document.
 pub(super) struct Window {
     pub(super) input: Input,
     limit: usize,
@@ -59,7 +59,7 @@ impl Window {
         self.length > self.limit as u64
     }
 
-    /// What to say where the document cannot be read on.
+    /// The message if the document cannot be read further.
     pub(super) fn broken(&mut self, error: &quick_xml::Error) -> ReadError {
         let place = self.input.place();
         match error {
@@ -79,7 +79,7 @@ impl Window {
         }
     }
 
-    /// Lets go of the rest of a text.
+    /// Drops the rest of a text.
     fn cut_off(&mut self) -> io::Result<()> {
         loop {
             let window = self.input.available();

@@ -1,12 +1,10 @@
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use glob::Pattern;
 
-use crate::input::encoding::SourceEncoding;
 use crate::source::Follow;
 use crate::state::FileKey;
 
@@ -28,7 +26,7 @@ impl Candidate {
         let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         let (file, metadata) = match opened {
             Ok(opened) => opened,
-            // It may be gone again.
+            // It may be deleted meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
         };
@@ -38,6 +36,11 @@ impl Candidate {
         let (key, length, modified) = (FileKey::of(&metadata), metadata.len(), metadata.modified()?);
         Ok(Some(Self { path: path.to_owned(), file, key, length, modified }))
     }
+}
+
+/// Whether rotation has compressed a file, so that it cannot be read any more.
+pub(in crate::read) fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|end| COMPRESSED.iter().any(|compressed| end == *compressed))
 }
 
 /// The folder of a path, which may be a name alone.
@@ -74,29 +77,10 @@ pub(super) fn rotated_paths(follow: &Follow) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let is_compressed =
-            path.extension().is_some_and(|end| COMPRESSED.iter().any(|compressed| end == *compressed));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if pattern.matches(&name) && !is_compressed && path.file_name() != follow.path.file_name() {
+        if pattern.matches(&name) && !is_compressed(&path) && path.file_name() != follow.path.file_name() {
             paths.push(path);
         }
     }
     Ok(paths)
-}
-
-/// Where the last whole line ends, and which line comes then.
-pub(super) fn end_of_last_line(file: &File, encoding: SourceEncoding) -> io::Result<(u64, u64)> {
-    let (mut offset, mut end, mut line) = (0, 0, 1);
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = file.read_at(&mut buffer, offset)?;
-        let bytes = &buffer[..count];
-        for line_end in encoding.line_ends(bytes) {
-            (end, line) = (offset + line_end as u64, line + 1);
-        }
-        offset += count as u64;
-        if count == 0 {
-            return Ok((end, line));
-        }
-    }
 }

@@ -14,12 +14,12 @@ use crate::read::{FileBytes, Interruption, OpenFile, Reading, stopped};
 use crate::source::Follow;
 use crate::state::{FileEntry, FileKey, Seen};
 
-/// How often to look where nothing tells of changes.
+/// How often to look without change notifications.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long a file that has been rotated is read on: whoever writes it may not know yet.
+/// How long a rotated file is still read: its writer may not have reopened it yet.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The bytes of a file that may grow. They end when the file has been rotated away and nothing comes any more.
+/// The bytes of a file that may grow. They end when it was rotated and grows no more.
 pub(super) struct Tail {
     bytes: FileBytes,
     file: File,
@@ -29,7 +29,7 @@ pub(super) struct Tail {
     follow: Follow,
     /// Files that have been read, which should not grow any more.
     others: Vec<FileEntry>,
-    /// Since when nothing has come although the file has been rotated away.
+    /// Since when a rotated file has not grown.
     quiet_since: Option<Instant>,
     watch: Rc<Watch>,
     stop: CancellationToken,
@@ -60,7 +60,7 @@ impl Tail {
         })
     }
 
-    /// At the end of the file, looks around and waits. Says whether it is the end for good.
+    /// At the end of the file, checks for a rotation and waits. Returns whether the end is final.
     fn wait(&mut self) -> io::Result<bool> {
         if self.stop.is_cancelled() {
             return Err(stopped());
@@ -98,7 +98,7 @@ impl Tail {
         }
     }
 
-    /// Whether somebody has written to a file after its rotation.
+    /// Whether a file was written to after its rotation.
     fn another_has_grown(&self) -> io::Result<bool> {
         if self.others.is_empty() {
             return Ok(false);
@@ -123,7 +123,8 @@ impl Bytes for Tail {
         loop {
             let count = self.bytes.read_unseen(buffer)?;
             if count > 0 {
-                // It may have been emptied and written anew beyond where we were, so that these are other bytes.
+                // It may have been emptied and written anew beyond this place: these are other
+                // bytes then.
                 if self.was_emptied()? {
                     return Err(Interruption::Switch.into());
                 }
@@ -139,5 +140,9 @@ impl Bytes for Tail {
 
     fn seek(&mut self, offset: u64) -> io::Result<()> {
         self.bytes.seek(offset)
+    }
+
+    fn may_wait(&mut self) -> bool {
+        self.file.metadata().map_or(true, |metadata| metadata.len() <= self.bytes.offset)
     }
 }

@@ -12,12 +12,12 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::Mutex;
 
 use super::records::{Format, number_of, value};
-use crate::house::{House, SOON};
+use crate::environment::{SOON, TestEnvironment};
 
-/// Long enough for a million records, on a machine that does other things as well.
+/// Long enough for a million records on a busy host.
 const LONG: Duration = Duration::from_secs(1_800);
 
-/// One at a time: each has a broker of its own to restart.
+/// One after the other: each restarts its own broker.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// How much of everything.
@@ -43,7 +43,7 @@ impl Scale {
             [(Event::Kill, self.kills), (Event::Rotate, self.rotations), (Event::Restart, self.restarts)];
         let mut steps: Vec<(u64, Event)> = Vec::new();
         for (event, count) in events {
-            // Spread evenly, in thousandths of the whole.
+            // Spread evenly, in thousandths of all records.
             steps.extend((1..=count).map(|number| (number * 1_000 / (count + 1), event)));
         }
         steps.sort_by_key(|(at, _)| *at);
@@ -60,7 +60,7 @@ enum Event {
 }
 
 struct Chaos {
-    house: House,
+    environment: TestEnvironment,
     broker: RabbitMq,
     adapter: ServiceProcess,
     random: StdRng,
@@ -71,39 +71,44 @@ struct Chaos {
 impl Chaos {
     async fn start(description: &str) -> anyhow::Result<Self> {
         let broker = RabbitMq::start().await?;
-        let house = House::with_broker(broker.url()).await?;
-        fs::write(house.path("chaos.toml"), description)?;
-        fs::create_dir_all(house.path("in"))?;
-        let adapter = house.adapter(&["run", "--source", "chaos.toml"]).start().await?;
-        Ok(Self { house, broker, adapter, random: StdRng::seed_from_u64(7), kills: 0, restarts: 0 })
+        let environment = TestEnvironment::with_broker(broker.url()).await?;
+        fs::write(environment.path("chaos.toml"), description)?;
+        fs::create_dir_all(environment.path("in"))?;
+        let adapter = environment.adapter(&["run", "--source", "chaos.toml"]).start().await?;
+        Ok(Self { environment, broker, adapter, random: StdRng::seed_from_u64(7), kills: 0, restarts: 0 })
     }
 
-    /// Kills the adapter while it is at work: as soon as messages are on the disk that are not confirmed, or their
-    /// checkpoint has been written, or at any moment.
-    async fn kill(&mut self) -> anyhow::Result<()> {
-        let state = self.house.path("state/mymonit-adapter/chaos");
+    /// Kills the adapter while it works: when unconfirmed messages are on disk, when a checkpoint
+    /// has been written, or at any moment; at once if all is confirmed.
+    async fn kill(&mut self, written: u64) -> anyhow::Result<()> {
+        let state = self.environment.path("state/mymonit-adapter/chaos");
         let before = fs::read(state.join("checkpoint.json")).unwrap_or_default();
-        match self.kills % 3 {
-            0 => {
-                let look = async || match fs::read_dir(state.join("spool")) {
-                    Ok(mut groups) => groups.next().map(drop).ok_or("nothing is on its way"),
-                    Err(_) => Err("there is no spool"),
-                };
-                // All may have been sent and confirmed already.
-                let _ = wait_until("a group is on its way", Duration::from_millis(500), look).await;
-            }
-            1 => {
-                let look = async || match fs::read(state.join("checkpoint.json")) {
-                    Ok(now) if now != before => Ok(()),
-                    _ => Err("no checkpoint has been written"),
-                };
-                let _ = wait_until("a checkpoint", Duration::from_millis(500), look).await;
-            }
-            _ => tokio::time::sleep(Duration::from_millis(self.random.random_range(0..300))).await,
+        if self.kills % 3 == 2 {
+            tokio::time::sleep(Duration::from_millis(self.random.random_range(0..300))).await;
         }
+        let is_due = || match self.kills % 3 {
+            0 => fs::read_dir(state.join("spool")).is_ok_and(|mut groups| groups.next().is_some()),
+            1 => fs::read(state.join("checkpoint.json")).is_ok_and(|now| now != before),
+            _ => true,
+        };
+        let is_idle = || self.confirmed().is_ok_and(|confirmed| confirmed >= written);
+        wait_until("the adapter is at work", LONG, async || {
+            let may_be_killed = is_due() || is_idle() || !self.adapter.is_running();
+            if may_be_killed { Ok(()) } else { Err(format!("{:?} are confirmed", self.confirmed())) }
+        })
+        .await?;
         self.adapter.kill9().await.with_context(|| self.last_lines())?;
         self.kills += 1;
         self.adapter.start_again().await
+    }
+
+    /// The measures that the checkpoint says are confirmed.
+    fn confirmed(&self) -> Result<u64, String> {
+        let path = self.environment.path("state/mymonit-adapter/chaos/checkpoint.json");
+        let text = fs::read(&path).map_err(|error| error.to_string())?;
+        let checkpoint: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        checkpoint["counts"]["measures"].as_u64().ok_or_else(|| checkpoint.to_string())
     }
 
     fn last_lines(&self) -> String {
@@ -120,18 +125,13 @@ impl Chaos {
         self.broker.start_again().await
     }
 
-    /// Waits until the checkpoint says that everything has been confirmed, which is cheaper to ask than the service.
+    /// Waits until the checkpoint says that everything has been confirmed, which is cheaper to ask
+    /// than the service.
     async fn wait_until_sent(&self, records: u64) -> anyhow::Result<()> {
-        let path = self.house.path("state/mymonit-adapter/chaos/checkpoint.json");
-        let sent = wait_until("everything has been confirmed", LONG, async || {
-            let text = fs::read(&path).map_err(|error| error.to_string())?;
-            let checkpoint: serde_json::Value =
-                serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-            match checkpoint["counts"]["measures"].as_u64() {
-                Some(measures) if measures >= records => Ok(true),
-                _ if !self.adapter.is_running() => Ok(false),
-                measures => Err(format!("{measures:?} measures")),
-            }
+        let sent = wait_until("everything has been confirmed", LONG, async || match self.confirmed()? {
+            confirmed if confirmed >= records => Ok(true),
+            _ if !self.adapter.is_running() => Ok(false),
+            confirmed => Err(format!("{confirmed} measures")),
         });
         ensure!(sent.await?, "the adapter has ended");
         Ok(())
@@ -141,15 +141,17 @@ impl Chaos {
         ensure!((self.kills, self.restarts) == (scale.kills, scale.restarts), "not all has happened");
         let count = usize::try_from(scale.records)?;
         self.wait_until_sent(scale.records).await.with_context(|| self.last_lines())?;
-        self.house.measures_when(count, LONG).await.with_context(|| self.last_lines())?;
+        self.environment.measures_when(count, LONG).await.with_context(|| self.last_lines())?;
         let exit = self.adapter.terminate(SOON).await.with_context(|| self.last_lines())?;
         ensure!(exit.success(), "{}", self.last_lines());
-        // Everything has been confirmed; a message that was sent twice would have been stored by now or is in the
-        // queue before this one.
-        self.house.run(&["run", "--experiment", "device-vibrations", "--measure", "lux", "last.txt"]).await?;
+        // Everything has been confirmed; a message that was sent twice would have been stored by
+        // now or is in the queue before this one.
+        self.environment
+            .run(&["run", "--experiment", "device-vibrations", "--measure", "lux", "last.txt"])
+            .await?;
         let last = wait_until("the last measure has arrived", LONG, async || {
-            let measures = self.house.measures().await.map_err(|error| format!("{error:#}"))?;
-            let is_last = |measure: &&crate::house::Measure| measure.measure_type == "lux";
+            let measures = self.environment.measures().await.map_err(|error| format!("{error:#}"))?;
+            let is_last = |measure: &&crate::environment::Measure| measure.measure_type == "lux";
             if measures.iter().any(|measure| is_last(&measure)) {
                 Ok(measures)
             } else {
@@ -169,7 +171,7 @@ impl Chaos {
             );
         }
         ensure!(
-            !self.house.path("state/mymonit-adapter/chaos/unparsable.ndjson").exists(),
+            !self.environment.path("state/mymonit-adapter/chaos/unparsable.ndjson").exists(),
             "something was not read"
         );
         Ok(())
@@ -180,14 +182,16 @@ impl Chaos {
 pub(super) async fn follow(format: Format, scale: &Scale) -> anyhow::Result<()> {
     let _turn = TURN.lock().await;
     let mut chaos = Chaos::start(&format.description(&format!("follow = \"in/{}\"", format.file()))).await?;
-    fs::write(chaos.house.path("last.txt"), "1\n")?;
-    let mut growing = Growing { format, path: chaos.house.path("in").join(format.file()), rotations: 0 };
+    fs::write(chaos.environment.path("last.txt"), "1\n")?;
+    let mut growing =
+        Growing { format, path: chaos.environment.path("in").join(format.file()), rotations: 0 };
     growing.create()?;
     let (events, portion) = scale.steps();
     for (step, event) in (0..).zip(events.into_iter().map(Some).chain([None])) {
-        growing.write(step * portion..((step + 1) * portion).min(scale.records))?;
+        let written = ((step + 1) * portion).min(scale.records);
+        growing.write(step * portion..written)?;
         match event {
-            Some(Event::Kill) => chaos.kill().await?,
+            Some(Event::Kill) => chaos.kill(written).await?,
             Some(Event::Rotate) => growing.rotate()?,
             Some(Event::Restart) => chaos.restart_broker().await?,
             None => {}
@@ -249,8 +253,8 @@ pub(super) async fn drop_files(format: Format, scale: &Scale) -> anyhow::Result<
     let _turn = TURN.lock().await;
     let mut chaos =
         Chaos::start(&format.description("folder = \"in\"\ndone = \"done\"\nsettle_seconds = 0.1")).await?;
-    fs::write(chaos.house.path("last.txt"), "1\n")?;
-    let folder = chaos.house.path("in");
+    fs::write(chaos.environment.path("last.txt"), "1\n")?;
+    let folder = chaos.environment.path("in");
     let (events, portion) = scale.steps();
     let (mut from, mut files) = (0, 0);
     for (step, event) in (1..).zip(events.into_iter().map(Some).chain([None])) {
@@ -260,7 +264,7 @@ pub(super) async fn drop_files(format: Format, scale: &Scale) -> anyhow::Result<
             (from, files) = (to, files + 1);
         }
         match event {
-            Some(Event::Kill) => chaos.kill().await?,
+            Some(Event::Kill) => chaos.kill(from).await?,
             Some(Event::Restart) => chaos.restart_broker().await?,
             Some(Event::Rotate) | None => {}
         }
@@ -268,7 +272,7 @@ pub(super) async fn drop_files(format: Format, scale: &Scale) -> anyhow::Result<
     ensure!(files == scale.rotations + 1, "not enough files");
     chaos.verify(scale).await?;
     let left = fs::read_dir(&folder)?.count();
-    let done = fs::read_dir(chaos.house.path("done"))?.count() as u64;
+    let done = fs::read_dir(chaos.environment.path("done"))?.count() as u64;
     ensure!((left, done) == (0, files), "{left} files are left, {done} are done");
     Ok(())
 }

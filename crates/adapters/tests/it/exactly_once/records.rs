@@ -27,7 +27,7 @@ pub(super) fn number_of(nanos: i64) -> Option<u64> {
     millis.checked_sub(FIRST_SECOND * 1_000)
 }
 
-/// A finite double of any kind; mostly with all the digits that there are.
+/// A finite double of any kind, mostly with all its digits.
 pub(super) fn value(number: u64) -> f64 {
     let mut random = StdRng::seed_from_u64(number);
     match number % 100 {
@@ -37,7 +37,7 @@ pub(super) fn value(number: u64) -> f64 {
         3 => f64::MAX,
         _ => loop {
             let value = f64::from_bits(random.random());
-            // Numbers of 300 digits are no use to anybody, and slow.
+            // Numbers of 300 digits are slow and unrealistic.
             if value.is_finite() && (value.abs() > 1e-20 && value.abs() < 1e20) {
                 break value;
             }
@@ -56,7 +56,7 @@ impl Format {
         }
     }
 
-    /// What stands before the records.
+    /// The text before the records.
     pub(super) fn head(self) -> &'static str {
         match self {
             Self::Text | Self::Ndjson => "",
@@ -66,7 +66,7 @@ impl Format {
         }
     }
 
-    /// What stands behind them.
+    /// The text after the records.
     pub(super) fn end(self) -> &'static str {
         match self {
             Self::Text | Self::Csv | Self::Ndjson => "",

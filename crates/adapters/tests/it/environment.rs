@@ -7,17 +7,18 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use mymonit_test_support::{RabbitMq, ReservedPort, ServiceProcess, ServiceProcessBuilder, wait_until};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit-adapter");
-/// Long enough for anything that should happen soon, on a machine that does other things as well.
+/// Long enough for any expected event on a busy host.
 pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 static SERVICE: OnceCell<PathBuf> = OnceCell::const_new();
 
-/// The binary of the service, which a test of the whole workspace has built beside the adapter's.
+/// The service binary, which a workspace build puts beside the adapter's.
 async fn service_binary() -> anyhow::Result<&'static PathBuf> {
     SERVICE
         .get_or_try_init(|| async {
@@ -34,7 +35,7 @@ async fn service_binary() -> anyhow::Result<&'static PathBuf> {
         .await
 }
 
-/// A measure as the service gives it.
+/// A measure as the service returns it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Measure {
     pub(crate) measure_type: String,
@@ -43,17 +44,18 @@ pub(crate) struct Measure {
 }
 
 /// The service in evaluation mode, and a folder for everything else.
-pub(crate) struct House {
+pub(crate) struct TestEnvironment {
     pub(crate) broker_url: String,
     pub(crate) folder: TempDir,
     service: ServiceProcess,
     port: ReservedPort,
     http: reqwest::Client,
     token: String,
+    administrator_token: String,
 }
 
-impl House {
-    /// With a virtual host of its own on the broker that all tests share.
+impl TestEnvironment {
+    /// With a separate virtual host on the shared broker.
     pub(crate) async fn new() -> anyhow::Result<Self> {
         Self::with_broker(RabbitMq::shared().await?.create_vhost().await?).await
     }
@@ -71,7 +73,7 @@ impl House {
             .env("LOGSTASH_HOST", "")
             .start()
             .await?;
-        // Past any proxy that the machine has for what is outside.
+        // Without the proxies of the environment.
         let http = reqwest::Client::builder().no_proxy().build()?;
         let ready = format!("http://127.0.0.1:{}/health/ready", port.get());
         wait_until("the service is ready", SOON, async || {
@@ -79,10 +81,23 @@ impl House {
             if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
         })
         .await?;
-        let mut token = Command::new(binary);
-        token.args(["token", "S001"]).env("DATABASE_URL", &database).current_dir(service.folder());
-        let token = said(token.output().await?)?.trim().to_owned();
-        Ok(Self { broker_url, folder, service, port, http, token })
+        let token = async |user: &str| -> anyhow::Result<String> {
+            let mut token = Command::new(binary);
+            token.args(["token", user]).env("DATABASE_URL", &database).current_dir(service.folder());
+            Ok(said(token.output().await?)?.trim().to_owned())
+        };
+        let (token, administrator_token) = (token("S001").await?, token("A001").await?);
+        Ok(Self { broker_url, folder, service, port, http, token, administrator_token })
+    }
+
+    /// The address of the service.
+    pub(crate) fn service_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port.get())
+    }
+
+    /// A token of a scientist.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// The path of a file in the folder.
@@ -92,8 +107,17 @@ impl House {
 
     /// The measures of `device-vibrations`, in the order of their time.
     pub(crate) async fn all_measures(&self) -> anyhow::Result<Vec<Measure>> {
-        let url = format!("http://127.0.0.1:{}/measures/1?order=asc", self.port.get());
-        let response = self.http.get(url).bearer_auth(&self.token).send().await?.error_for_status()?;
+        self.get("/measures/1?order=asc", &self.token).await
+    }
+
+    /// The rejected messages, the last received first.
+    pub(crate) async fn rejected_messages(&self) -> anyhow::Result<Vec<serde_json::Value>> {
+        self.get("/rejected-messages/", &self.administrator_token).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, token: &str) -> anyhow::Result<T> {
+        let url = format!("{}{path}", self.service_url());
+        let response = self.http.get(url).bearer_auth(token).send().await?.error_for_status()?;
         Ok(serde_json::from_slice(&response.bytes().await?)?)
     }
 
@@ -104,7 +128,7 @@ impl House {
         Ok(measures)
     }
 
-    /// Waits until there are so many measures, or more, with those of the example data.
+    /// Waits for at least that many measures, including the example data.
     pub(crate) async fn all_measures_when(
         &self,
         count: usize,
@@ -117,7 +141,7 @@ impl House {
         .await
     }
 
-    /// Waits until there are so many measures, or more.
+    /// Waits for at least that many measures.
     pub(crate) async fn measures_when(&self, count: usize, within: Duration) -> anyhow::Result<Vec<Measure>> {
         wait_until("all measures have arrived", within, async || {
             let measures = self.measures().await.map_err(|error| format!("{error:#}"))?;
@@ -129,8 +153,8 @@ impl House {
         })
     }
 
-    /// Waits until the adapter has noted that the broker has taken so many measures of a source. They may arrive before that, and
-    /// an adapter that is stopped in between says rightly that it has kept them.
+    /// Waits until the adapter's state records that many confirmed measures of a source.
+    /// They may arrive before; an adapter stopped in between reports them as kept.
     pub(crate) async fn confirmed(&self, source: &str, measures: u64) -> anyhow::Result<()> {
         let path = self.path("state/mymonit-adapter").join(source).join("checkpoint.json");
         wait_until("the measures are confirmed", SOON, async || {
@@ -143,7 +167,7 @@ impl House {
         .await
     }
 
-    /// The adapter, in the folder, for the broker of this house.
+    /// The adapter, run in the folder, with the broker of this environment.
     pub(crate) fn adapter(&self, arguments: &[&str]) -> ServiceProcessBuilder {
         ServiceProcess::builder(BINARY)
             .args(arguments)
@@ -181,7 +205,7 @@ pub(crate) async fn run_in(
     Finished::of_command(command).await
 }
 
-/// How a command ended, and what it printed.
+/// Exit status and output of a command.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: i32,

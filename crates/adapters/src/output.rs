@@ -1,4 +1,4 @@
-//! What is said to the person at the terminal, or to the log of the system.
+//! Messages on standard error, and the progress bar.
 
 use std::io::{IsTerminal, Write as _, stderr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Says things on standard error, above the progress bar where there is one.
+/// Writes messages above the progress bar, if there is one.
 #[derive(Debug, Clone)]
-pub(crate) struct Say(Arc<Inner>);
+pub(crate) struct Output(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     is_quiet: bool,
     bar: Option<ProgressBar>,
-    last_trouble: Mutex<String>,
+    last_repeated: Mutex<String>,
 }
 
-impl Say {
+impl Output {
     fn new(is_quiet: bool, bar: Option<ProgressBar>) -> Self {
-        Self(Arc::new(Inner { is_quiet, bar, last_trouble: Mutex::default() }))
+        Self(Arc::new(Inner { is_quiet, bar, last_repeated: Mutex::default() }))
     }
 
-    /// Says nothing but troubles.
-    pub(crate) fn quietly() -> Self {
+    /// Writes errors and warnings only.
+    pub(crate) fn quiet() -> Self {
         Self::new(true, None)
     }
 
-    /// Shows, on a terminal, how much of so many bytes has been read.
+    /// Shows a progress bar for `bytes` on a terminal.
     pub(crate) fn with_progress(bytes: Option<u64>) -> Self {
         let Some(bytes) = bytes.filter(|bytes| *bytes > 0 && stderr().is_terminal()) else {
             return Self::new(false, None);
@@ -47,49 +47,49 @@ impl Say {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.0.bar {
             bar.finish_and_clear();
         }
     }
 
-    /// Says something that nobody has to know.
+    /// Writes a message, unless `--quiet` is set.
     pub(crate) fn info(&self, text: &str) {
         if !self.0.is_quiet {
             self.note(text);
         }
     }
 
-    /// Says something.
+    /// Writes a message.
     pub(crate) fn note(&self, text: &str) {
-        let print = || tell(text);
+        let print = || print_line(text);
         match &self.0.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
         }
-        if let Ok(mut last) = self.0.last_trouble.lock() {
+        if let Ok(mut last) = self.0.last_repeated.lock() {
             last.clear();
         }
     }
 
-    /// Says something that may go on for long, once.
-    pub(crate) fn trouble(&self, text: &str) {
+    /// Writes a message once, however often it repeats.
+    pub(crate) fn repeated(&self, text: &str) {
         let is_new = {
-            let mut last = self.0.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.0.last_repeated.lock().unwrap_or_else(PoisonError::into_inner);
             let is_new = *last != text;
             text.clone_into(&mut last);
             is_new
         };
         if is_new {
             self.note(text);
-            text.clone_into(&mut self.0.last_trouble.lock().unwrap_or_else(PoisonError::into_inner));
+            text.clone_into(&mut self.0.last_repeated.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
 
-/// Prints a line on standard error, if there is anybody who reads it: nothing depends on that.
-pub(crate) fn tell(text: &str) {
+/// Prints a line on standard error. A closed or full standard error is ignored.
+pub(crate) fn print_line(text: &str) {
     let _ = writeln!(stderr(), "mymonit-adapter: {text}");
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_numbers_are_readable() {
+    fn thousands_are_grouped() {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), text);
         }
