@@ -1,7 +1,10 @@
 use mymonit_services::audit::{Action, AuditEvent, AuditLog};
 use shaku::Component;
 
-/// Says audit events beside everything else, under a target of their own, which no filter can silence.
+/// The target of audit events, which no filter can silence.
+pub const AUDIT: &str = "mymonit::audit";
+
+/// Logs audit events under the target [`AUDIT`].
 #[derive(Component)]
 #[shaku(interface = AuditLog)]
 pub struct TracingAuditLog {}
@@ -30,10 +33,12 @@ impl AuditLog for TracingAuditLog {
             resource,
             reason,
             measures,
+            changed,
             throughput,
         } = event;
+        let changed = changed.join(",");
         tracing::info!(
-            target: "mymonit::audit",
+            target: AUDIT,
             kind = if action == Action::ConsumeMessages { "metric" } else { "event" },
             category = action.category(),
             action = action.as_str(),
@@ -45,6 +50,7 @@ impl AuditLog for TracingAuditLog {
             resource_id = resource.as_ref().map(|resource| resource.id()),
             reason = reason.as_deref(),
             measures,
+            changed = (!changed.is_empty()).then_some(changed),
             seconds = throughput.map(|throughput| throughput.during.as_secs_f64()),
             received = throughput.map(|throughput| throughput.received),
             stored = throughput.map(|throughput| throughput.stored),

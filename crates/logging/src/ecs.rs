@@ -1,25 +1,26 @@
-//! A line as JSON, in the names of the Elastic Common Schema (ECS), which is what Kibana understands.
+//! A line as JSON with the field names of the Elastic Common Schema (ECS), as Kibana expects.
 
 use std::fmt::Write;
 
 use mymonit_model::Timestamp;
 use tracing::{Level, Metadata};
 
-use crate::AUDIT;
+use crate::audit::AUDIT;
 use crate::entry::{Fields, Value, escape};
 
 /// The version of ECS whose names these are.
 const ECS_VERSION: &str = "8.11.0";
 
-/// The short names by which this program calls its fields, and their names in ECS. What ECS has no name for stands
-/// under `mymonit.`, so that it never means something else than ECS says.
-const NAMES: [(&str, &str); 26] = [
+/// This program's field names and their names in ECS. Fields unknown to ECS get the prefix
+/// `mymonit.`, so that they cannot collide with ECS.
+const NAMES: [(&str, &str); 27] = [
     ("request_id", "http.request.id"),
     ("method", "http.request.method"),
     ("route", "url.path"),
     ("status", "http.response.status_code"),
     ("duration_ms", "event.duration"),
     ("user_id", "user.id"),
+    ("token_id", "mymonit.token.id"),
     ("source_ip", "source.ip"),
     ("code", "error.code"),
     ("cause", "error.message"),
@@ -42,7 +43,7 @@ const NAMES: [(&str, &str); 26] = [
     ("rejected", "mymonit.throughput.rejected"),
 ];
 
-/// Writes the line without its end. Of fields of one name the innermost counts: the event's before its span's.
+/// Writes the line without its end. The innermost of equal field names counts: event before span.
 pub(crate) fn line(metadata: &Metadata<'_>, fields: &Fields, spans: &[Fields], out: &mut String) {
     let is_audit = metadata.target() == AUDIT;
     out.push_str("{\"@timestamp\":\"");

@@ -3,8 +3,7 @@ use std::fmt;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Record};
 
-/// The greatest length of a text in bytes. What is longer than this is no log line any more, and a line of bounded
-/// length is what keeps the buffer for Logstash bounded.
+/// The greatest length of a text in bytes. A bound for lines bounds the buffer for Logstash.
 const MAX_TEXT: usize = 8 * 1024;
 
 /// The value of a field, as it is to be printed.
@@ -33,7 +32,7 @@ impl Fields {
         fields
     }
 
-    /// Adds what became known of a span later on.
+    /// Adds fields that a span recorded later.
     pub(crate) fn add(&mut self, record: &Record<'_>) {
         record.record(self);
     }
@@ -100,8 +99,8 @@ impl Visit for Fields {
     }
 }
 
-/// Writes a text without any character that begins a new line or has a meaning of its own in a terminal: whatever is
-/// in it, it stays within its line. The escapes are those of JSON.
+/// Escapes line breaks and terminal control characters as JSON does, so that the text stays
+/// within its line.
 pub(crate) fn escape(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find(needs_escape) {
@@ -122,8 +121,8 @@ pub(crate) fn escape(text: &str, out: &mut String) {
 }
 
 fn needs_escape(character: char) -> bool {
-    // Control characters of both sets, and Unicode's separators of lines and paragraphs and its changes of direction,
-    // with which a line can be made to look like another one.
+    // Control characters, and Unicode's line and paragraph separators and changes of direction,
+    // which could make a line look like another one.
     matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || character.is_control()
 }

@@ -7,22 +7,21 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::AUDIT;
+use crate::audit::AUDIT;
 
-/// How the targets of this program begin.
+/// The prefix of this program's targets.
 const OWN: &str = "mymonit";
-/// How those begin of a library that may say nothing.
+/// The target prefix of the library whose logs are disabled.
 const SILENT: &str = "lapin";
 
-/// What is said at all: what the operator's filter lets through, with two rules that stand above it.
+/// The operator's filter, with two fixed rules:
 ///
-/// - Audit events are always said, and requests always have their span, from which the events take what they belong to.
-/// - Libraries may warn and no more. Below that they log what passes through them: frames with messages and passwords,
-///   statements with the values of rows, headers with tokens. The AMQP client says nothing at all: its warnings repeat
-///   what the broker said, account included, and the Rabbit listener says the same without it.
+/// - Audit events and the spans of requests, from which they take their fields, are always enabled.
+/// - Libraries log warnings at most: lower levels show payloads, passwords, row values and tokens.
+///   The AMQP client logs nothing: its warnings repeat the broker's texts, account included.
 pub(crate) struct SafeFilter(EnvFilter);
 
-/// What the rules say without the operator's filter.
+/// The verdict of the fixed rules.
 enum Verdict {
     Always,
     Never,
@@ -60,7 +59,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Filter<S> for SafeFilter {
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // The operator's filter is asked in any case: it takes note of the spans that it names.
+        // Always call the operator's filter: it registers the spans that it names.
         let wish = Filter::<S>::callsite_enabled(&self.0, metadata);
         match Self::rule(metadata) {
             Verdict::Always => Interest::always(),

@@ -1,8 +1,7 @@
-//! What the service says, and where it says it: on standard output, readable and coloured on a terminal and as JSON
-//! lines anywhere else, and to Logstash, with the same JSON lines in the names of ECS.
+//! Logging: to the console as text or JSON lines, and to Logstash as JSON lines with ECS names.
 //!
-//! What may not be said is decided by the type of a value (`Faceted` in the model) and, for the libraries below, by the
-//! filter, which lets them warn and no more. No text can end its line, whatever is in it.
+//! Secrets are masked by their type (`Faceted` in the model). Libraries log warnings at most.
+//! Text is escaped, so that no value can end its line.
 
 mod audit;
 mod ecs;
@@ -10,7 +9,7 @@ mod entry;
 mod filter;
 mod logstash;
 mod output;
-mod terminal;
+mod text;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -22,13 +21,12 @@ use tracing_subscriber::{Layer, Registry};
 
 use filter::SafeFilter;
 use logstash::Sending;
-use output::{Console, Output};
+use output::Output;
 
-pub use audit::TracingAuditLog;
+pub use audit::{AUDIT, TracingAuditLog};
 pub use logstash::{LogstashAddress, LogstashStatistics};
-
-/// The target of audit events.
-pub const AUDIT: &str = "mymonit::audit";
+pub use mymonit_tls::TlsFiles;
+pub use output::Console;
 
 /// Why logging could not be set up.
 #[derive(Debug, Error)]
@@ -44,70 +42,76 @@ pub enum LoggingError {
     Thread(#[source] std::io::Error),
 }
 
+/// How lines look on the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON lines elsewhere.
+    #[default]
+    Auto,
+    /// Text, coloured on a terminal.
+    Text,
+    /// JSON lines with ECS names.
+    Json,
+}
+
+/// What is logged, how, and where to.
+#[derive(Debug)]
+pub struct LoggingConfiguration {
+    /// A filter in tracing's syntax.
+    pub filter: String,
+    /// How lines look on the console.
+    pub format: LogFormat,
+    /// Where Logstash is, if lines go there too.
+    pub logstash: Option<LogstashAddress>,
+}
+
 /// Logging that has been set up.
 pub struct Logging {
     logstash: Option<Sending>,
 }
 
 impl Logging {
-    /// Says from now on what `filter` lets through, to standard output and, if there is an address, to Logstash.
-    /// Logstash may be away.
+    /// Sets up logging for the whole process. Logstash may be unreachable.
     ///
     /// # Errors
     /// If the filter is not in tracing's syntax, or logging was set up before.
-    pub fn start(filter: &str, logstash: Option<LogstashAddress>) -> Result<Self, LoggingError> {
-        Self::start_on(Console::Output, filter, logstash)
-    }
-
-    /// As [`Self::start`], but to standard error, for a command whose standard output is its result.
-    ///
-    /// # Errors
-    /// As for [`Self::start`].
-    pub fn start_beside_output(
-        filter: &str,
-        logstash: Option<LogstashAddress>,
-    ) -> Result<Self, LoggingError> {
-        Self::start_on(Console::Error, filter, logstash)
-    }
-
-    fn start_on(
-        console: Console,
-        filter: &str,
-        logstash: Option<LogstashAddress>,
-    ) -> Result<Self, LoggingError> {
-        let filter = SafeFilter::parse(filter)?;
+    pub fn start(console: Console, configuration: LoggingConfiguration) -> Result<Self, LoggingError> {
+        let LoggingConfiguration { filter, format, logstash } = configuration;
+        let filter = SafeFilter::parse(&filter)?;
         let logstash = logstash.map(Sending::start).transpose().map_err(LoggingError::Thread)?;
+        let is_terminal = match console {
+            Console::Output => std::io::stdout().is_terminal(),
+            Console::Error => std::io::stderr().is_terminal(),
+        };
         let output = Output {
             console,
-            is_terminal: match console {
-                Console::Output => std::io::stdout().is_terminal(),
-                Console::Error => std::io::stderr().is_terminal(),
-            },
+            is_text: format == LogFormat::Text || format == LogFormat::Auto && is_terminal,
+            is_coloured: is_terminal,
             logstash: logstash.as_ref().map(|sending| sending.buffer.clone()),
         };
-        // Without a bridge for what libraries say through the `log` crate: all of it is theirs.
+        // Without a bridge for the `log` crate: only libraries use it.
         tracing::subscriber::set_global_default(Registry::default().with(output.with_filter(filter)))?;
-        std::panic::set_hook(Box::new(say_panic));
+        std::panic::set_hook(Box::new(log_panic));
         Ok(Self { logstash })
     }
 
-    /// What became of the lines for Logstash, if it is configured.
+    /// The statistics of the lines for Logstash, if it is configured.
     pub fn logstash(&self) -> Option<Arc<LogstashStatistics>> {
         self.logstash.as_ref().map(|sending| sending.buffer.statistics.clone())
     }
 
-    /// Waits, no longer than that, until Logstash has what was said, and says how much it does not have.
+    /// Waits, at most that long, until all lines are sent to Logstash, and logs how many were not.
     pub fn finish(self, within: Duration) {
         let Some(sending) = &self.logstash else { return };
         let dropped = sending.finish(within);
         if dropped > 0 {
-            tracing::warn!(dropped, "lines for Logstash were dropped; it did not take them before the end");
+            tracing::warn!(dropped, "Logstash lines dropped at the end");
         }
     }
 }
 
-/// Says where a panic was. What it said is said by whoever notices its end, once, and escaped as anything else is.
-fn say_panic(panic: &std::panic::PanicHookInfo<'_>) {
+/// Logs where a panic was. Its message is logged by the code that joins the task.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
-    tracing::error!(place, "a task panicked, which is a defect of this program");
+    tracing::error!(place, "task panicked; this is a defect of the program");
 }

@@ -1,9 +1,9 @@
-//! The way of lines to Logstash, off everybody's path: whoever logs puts the line into a bounded [`Buffer`] and goes
-//! on; a thread of its own sends what is in it. Logstash's input acknowledges nothing, so a line counts as sent when
-//! the network has taken it over.
+//! Sends lines to Logstash: logging pushes into a bounded [`Buffer`], and a thread sends them.
+//! Logstash acknowledges nothing, so a line counts as sent when the network has accepted it.
 
 mod buffer;
 mod sender;
+mod stream;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -11,17 +11,9 @@ use std::time::Duration;
 
 pub(crate) use buffer::Buffer;
 pub use buffer::LogstashStatistics;
+pub use stream::LogstashAddress;
 
-/// Where Logstash's TCP input listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogstashAddress {
-    /// A host name or an address.
-    pub host: String,
-    /// The port of the input, whose codec is `json_lines`.
-    pub port: u16,
-}
-
-/// The sending thread, from its start to its end.
+/// The sending thread.
 pub(crate) struct Sending {
     pub(crate) buffer: Arc<Buffer>,
     /// Closed by the thread when it ends.
@@ -40,8 +32,7 @@ impl Sending {
         Ok(Self { buffer, ended })
     }
 
-    /// Takes no more lines and waits, no longer than that, until those in the buffer are sent. Gives the number of
-    /// those that were not.
+    /// Closes the buffer and waits until it is sent or `within` is over. Returns the dropped lines.
     pub(crate) fn finish(&self, within: Duration) -> u64 {
         self.buffer.close();
         match self.ended.recv_timeout(within) {

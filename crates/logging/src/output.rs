@@ -6,51 +6,55 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::audit::AUDIT;
 use crate::entry::Fields;
 use crate::logstash::Buffer;
-use crate::{AUDIT, ecs, terminal};
+use crate::{ecs, text};
 
 /// Which of the process's streams is the console.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Console {
+pub enum Console {
+    /// Standard output.
     Output,
+    /// Standard error, for commands whose standard output is their result.
     Error,
 }
 
-/// Where lines go: to the console, for people or as JSON, and to Logstash.
+/// Writes lines to the console and to Logstash.
 pub(crate) struct Output {
     pub(crate) console: Console,
-    pub(crate) is_terminal: bool,
+    pub(crate) is_text: bool,
+    pub(crate) is_coloured: bool,
     pub(crate) logstash: Option<Arc<Buffer>>,
 }
 
 impl Output {
-    fn say(&self, event: &Event<'_>, spans: &[Fields]) {
+    fn write(&self, event: &Event<'_>, spans: &[Fields]) {
         let (metadata, fields) = (event.metadata(), Fields::of_event(event));
         let mut line = String::with_capacity(512);
-        if self.is_terminal {
-            terminal::line(metadata, &fields, spans, &mut line);
+        if self.is_text {
+            text::line(metadata, &fields, spans, self.is_coloured, &mut line);
             self.print(&mut line);
             line.clear();
         }
-        if !self.is_terminal || self.logstash.is_some() {
+        if !self.is_text || self.logstash.is_some() {
             ecs::line(metadata, &fields, spans, &mut line);
         }
-        if !self.is_terminal {
+        if !self.is_text {
             self.print(&mut line);
         }
         if let Some(logstash) = &self.logstash {
-            if self.is_terminal {
+            if self.is_text {
                 line.push('\n');
             }
             logstash.push(line.into_bytes(), metadata.target() == AUDIT);
         }
     }
 
-    /// Prints a line, in one piece, so that lines of several threads do not mix.
+    /// Prints a line with one write, so that the lines of several threads do not mix.
     fn print(&self, line: &mut String) {
         line.push('\n');
-        // There is nobody to tell that nobody reads the console any more.
+        // An error of the console cannot be reported on the console.
         let _ = match self.console {
             Console::Output => io::stdout().lock().write_all(line.as_bytes()),
             Console::Error => io::stderr().lock().write_all(line.as_bytes()),
@@ -77,6 +81,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Output {
         let scope = context.event_scope(event);
         let fields =
             scope.into_iter().flatten().filter_map(|span| span.extensions().get::<Fields>().cloned());
-        self.say(event, &fields.collect::<Vec<_>>());
+        self.write(event, &fields.collect::<Vec<_>>());
     }
 }

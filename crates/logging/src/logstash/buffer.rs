@@ -3,14 +3,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How much waits for Logstash at most, in bytes: about 16,000 lines.
+/// The capacity in bytes: about 16,000 lines.
 const CAPACITY: usize = 8 << 20;
-/// Of which so much is for audit events alone: a flood of other lines does not push them out.
+/// The share reserved for audit events, so that other lines cannot crowd them out.
 const FOR_AUDIT: usize = 2 << 20;
 /// What a line takes besides its bytes.
 const OVERHEAD: usize = size_of::<Vec<u8>>() + 16;
 
-/// What became of the lines for Logstash, since the start.
+/// Statistics of the lines for Logstash since the start.
 #[derive(Debug, Default)]
 pub struct LogstashStatistics {
     pub(super) sent: AtomicU64,
@@ -20,12 +20,12 @@ pub struct LogstashStatistics {
 }
 
 impl LogstashStatistics {
-    /// Lines that the network has taken over.
+    /// Lines that the network has accepted.
     pub fn sent(&self) -> u64 {
         self.sent.load(Relaxed)
     }
 
-    /// Lines for which there was no room, and that are lost to Logstash. Standard output has them.
+    /// Lines dropped because the buffer was full. Standard output has them.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -53,16 +53,16 @@ pub(crate) struct Buffer {
 struct State {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Lines that the sender has in hand; they count as waiting until it says what became of them.
+    /// Lines in flight; they count as waiting until the sender reports them.
     in_hand: u64,
     bytes_in_hand: usize,
-    /// Lines that were dropped since that was said last.
+    /// Lines dropped since the last report.
     unsaid: u64,
     is_closed: bool,
 }
 
 impl Buffer {
-    /// Takes a line, or drops it if there is no room. Never waits for anything but the making of a copy.
+    /// Takes a line, or drops it if the buffer is full. Never blocks on the network.
     pub(crate) fn push(&self, line: Vec<u8>, is_audit: bool) {
         let capacity = if is_audit { CAPACITY } else { CAPACITY - FOR_AUDIT };
         let mut state = self.state();
@@ -79,8 +79,8 @@ impl Buffer {
         self.changed.notify_one();
     }
 
-    /// Waits for lines, no longer than that, and hands out some, at most about that many bytes; `None` when the buffer
-    /// is closed and empty.
+    /// Waits for lines, at most `within`, and returns about `most_bytes` of them; `None` when the
+    /// buffer is closed and empty.
     pub(super) fn take(&self, most_bytes: usize, within: Duration) -> Option<Vec<Vec<u8>>> {
         let is_quiet = |state: &mut State| state.lines.is_empty() && !state.is_closed;
         let waited = self.changed.wait_timeout_while(self.state(), within, is_quiet);
@@ -98,8 +98,7 @@ impl Buffer {
         if taken.is_empty() && state.is_closed { None } else { Some(taken) }
     }
 
-    /// What was taken has been sent. Gives the number of lines that were dropped, if it is time to say so: nothing is
-    /// left in the way of a new one.
+    /// Records lines as sent. Returns the dropped lines to report, once there is room again.
     pub(super) fn sent(&self, lines: u64) -> u64 {
         let mut state = self.state();
         // After `abandon` they have been counted as dropped already, which cannot be taken back.
@@ -112,7 +111,7 @@ impl Buffer {
         if state.lines.is_empty() { std::mem::take(&mut state.unsaid) } else { 0 }
     }
 
-    /// Waits, no longer than that, for the closing of the buffer; tells whether it is closed.
+    /// Waits, at most `within`, until the buffer is closed; returns whether it is.
     pub(super) fn wait_for_close(&self, within: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.state(), within, |state| !state.is_closed);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_closed
@@ -123,7 +122,7 @@ impl Buffer {
         self.changed.notify_all();
     }
 
-    /// Counts as dropped what has not been sent, and gives the number of lines that were dropped and not said.
+    /// Counts unsent lines as dropped. Returns the number of dropped lines that were not reported.
     pub(super) fn abandon(&self) -> u64 {
         let mut state = self.state();
         let left = state.in_hand + u64::try_from(state.lines.len()).unwrap_or(u64::MAX);

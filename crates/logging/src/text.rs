@@ -1,4 +1,4 @@
-//! A line for people, in colours.
+//! A line as text, for people.
 
 use std::fmt::Write;
 
@@ -7,11 +7,14 @@ use tracing::{Level, Metadata};
 
 use crate::entry::{Fields, Value, escape};
 
-const DIM: &str = "\u{1b}[2m";
-const RESET: &str = "\u{1b}[0m";
-
-/// Writes the line without its end: time, level, who speaks, what is said, and the fields.
-pub(crate) fn line(metadata: &Metadata<'_>, fields: &Fields, spans: &[Fields], out: &mut String) {
+/// Writes the line without its end: time, level, target, message and fields.
+pub(crate) fn line(
+    metadata: &Metadata<'_>,
+    fields: &Fields,
+    spans: &[Fields],
+    is_coloured: bool,
+    out: &mut String,
+) {
     let (name, colour) = match *metadata.level() {
         Level::ERROR => ("ERROR", "\u{1b}[31m"),
         Level::WARN => (" WARN", "\u{1b}[33m"),
@@ -19,9 +22,11 @@ pub(crate) fn line(metadata: &Metadata<'_>, fields: &Fields, spans: &[Fields], o
         Level::DEBUG => ("DEBUG", "\u{1b}[34m"),
         Level::TRACE => ("TRACE", "\u{1b}[35m"),
     };
-    let _ = write!(out, "{DIM}{}{RESET} {colour}{name}{RESET} {DIM}", Timestamp::now());
+    let [dim, colour, reset] =
+        ["\u{1b}[2m", colour, "\u{1b}[0m"].map(|code| if is_coloured { code } else { "" });
+    let _ = write!(out, "{dim}{}{reset} {colour}{name}{reset} {dim}", Timestamp::now());
     escape(metadata.target(), out);
-    let _ = write!(out, ":{RESET} ");
+    let _ = write!(out, ":{reset} ");
     if let Some(Value::Text(message)) = fields.get("message") {
         escape(message, out);
     }
@@ -31,7 +36,7 @@ pub(crate) fn line(metadata: &Metadata<'_>, fields: &Fields, spans: &[Fields], o
             continue;
         }
         seen.push(name);
-        let _ = write!(out, " {DIM}{name}={RESET}");
+        let _ = write!(out, " {dim}{name}={reset}");
         match value {
             Value::Text(text) => escape(text, out),
             Value::Number(number) => drop(write!(out, "{number:.3}")),
