@@ -1,14 +1,16 @@
-//! The command line (specification §1).
+//! The command line.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use mymonit_model::Timestamp;
+use clap::{Args, Parser, Subcommand};
+use mymonit_model::Faceted;
 
 use crate::configuration::Listeners;
 
-/// MyMONIT collects the measurements of scientific experiments and gives them to the scientists who may see
-/// them. It is configured by environment variables, which the README lists.
+/// MyMONIT collects the measurements of scientific experiments and serves them to the scientists of
+/// each experiment. It is configured by environment variables, listed in docs/reference.md.
 #[derive(Debug, Parser)]
 #[command(name = "mymonit", version, about)]
 pub(crate) struct Arguments {
@@ -17,12 +19,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments that the process was started with; wrong ones end it with what is allowed.
-    pub(crate) fn of_process() -> Self {
-        Self::parse()
-    }
-
-    /// What to do; plain `mymonit` serves.
+    /// The command; plain `mymonit` serves.
     pub(crate) fn command(self) -> Command {
         self.command.unwrap_or(Command::Serve(Serve::default()))
     }
@@ -30,16 +27,41 @@ impl Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Takes in measures and answers clients until SIGTERM or SIGINT (the default).
+    /// Stores measures from the broker and serves the REST API until SIGTERM or SIGINT (the
+    /// default).
     Serve(Serve),
     /// Brings the database schema up to date and exits.
     Migrate,
-    /// Prints users, experiments, associations and measure types as one JSON document, or the measures of an
-    /// experiment. Changes nothing.
-    Export(Export),
-    /// Takes in such a document, or measures. What a document does not mention is left as it is; one with a mistake
-    /// changes nothing.
-    Import(Import),
+    /// Prints users, experiments, associations and measure types as one JSON document. Changes
+    /// nothing.
+    Export,
+    /// Imports such a document. What it does not mention stays; a document with a mistake changes
+    /// nothing.
+    Import {
+        /// The file of the document, or `-` for standard input.
+        file: PathBuf,
+        /// Prints the changes without making them.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Copies a database of the Python system of 2022 into the configured one, which must be empty.
+    /// The old one is only read. Interrupted, it is started again on an emptied target.
+    ImportLegacy {
+        /// The old database: `mysql://user:password@host:port/database`.
+        #[arg(long, value_name = "URL", value_parser = secret)]
+        from: Faceted<String>,
+    },
+    /// Moves measures that are at least that old into compressed blocks.
+    Seal {
+        /// A number with a unit: `s`, `m`, `h` or `d`; `0s` is all up to now.
+        #[arg(long, value_name = "AGE", default_value = "24h", value_parser = age)]
+        older_than: Duration,
+    },
+    /// Turns all blocks back into rows. A running service seals them again unless SEAL_AFTER_HOURS
+    /// is 0.
+    Unseal,
+    /// Reads all blocks, and fails if any is damaged.
+    Verify,
     /// Evaluation mode only: prints an ID token for a user.
     Token {
         /// The staff identification, such as S001.
@@ -51,80 +73,35 @@ pub(crate) enum Command {
     Healthcheck,
 }
 
+fn age(text: &str) -> Result<Duration, String> {
+    let parsed = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds: u64 = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 60 * 60,
+            "d" => 24 * 60 * 60,
+            _ => return None,
+        };
+        let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u64 = number.parse().ok().filter(|_| is_plain)?;
+        Some(Duration::from_secs(number.checked_mul(seconds)?))
+    };
+    parsed()
+        .ok_or_else(|| "must be a whole number with a unit (`s`, `m`, `h` or `d`), such as `24h`".to_owned())
+}
+
+fn secret(text: &str) -> Result<Faceted<String>, Infallible> {
+    Ok(text.to_owned().into())
+}
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct Serve {
-    /// Everything on this machine, with example data and own tokens, and nothing to configure.
+    /// Runs on this machine alone, with example data and its own tokens, without any configuration.
     #[arg(long)]
     pub(crate) evaluation: bool,
-    /// Runs only these listeners: `rest`, `rabbit`, or both with a comma between them (the default). Counts more than
-    /// the variable LISTENERS.
+    /// Runs only these listeners: `rest`, `rabbit`, or both separated by a comma (the default).
+    /// Overrides LISTENERS.
     #[arg(long)]
     pub(crate) listeners: Option<Listeners>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    #[command(subcommand)]
-    pub(crate) what: Option<ExportWhat>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ExportWhat {
-    /// Prints all measures of an experiment, oldest first, as `import measures` takes them.
-    Measures(ExportMeasures),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportMeasures {
-    /// The name of the experiment.
-    #[arg(long)]
-    pub(crate) experiment: String,
-    /// One JSON object on a line, or comma-separated values with a header.
-    #[arg(long, value_enum, default_value_t = LineFormat::Ndjson)]
-    pub(crate) format: LineFormat,
-    /// Not before this moment: RFC 3339, or Unix seconds.
-    #[arg(long)]
-    pub(crate) from: Option<Timestamp>,
-    /// Before this moment: RFC 3339, or Unix seconds.
-    #[arg(long)]
-    pub(crate) to: Option<Timestamp>,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Import {
-    #[command(subcommand)]
-    pub(crate) what: Option<ImportWhat>,
-    /// The file of the document, or `-` for standard input.
-    #[arg(required = true)]
-    pub(crate) file: Option<PathBuf>,
-    /// Shows what would be changed, and changes nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ImportWhat {
-    /// Stores measures, each line as a message from the broker would be: what cannot be stored is kept among the
-    /// rejected messages. The same file again is recognised within the deduplication window (24 h unless
-    /// RABBIT_DEDUP_WINDOW_HOURS says otherwise); after it, everything would be stored a second time.
-    Measures(ImportMeasures),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImportMeasures {
-    /// The file, or `-` for standard input.
-    pub(crate) file: PathBuf,
-    /// How the file is written; by default CSV if its name ends in `.csv`, and NDJSON otherwise.
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<LineFormat>,
-}
-
-/// How measures are written, one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LineFormat {
-    /// A JSON object on each line, as in a message.
-    Ndjson,
-    /// Comma-separated values with the columns experiment, measure, value and timestamp.
-    Csv,
 }

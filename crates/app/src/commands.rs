@@ -1,70 +1,45 @@
-//! What each command of the command line does.
+//! The commands of the command line.
 
+mod blocks;
 mod export;
 mod healthcheck;
 mod import;
-mod measure_lines;
+mod import_legacy;
 mod migrate;
-mod openapi;
+mod output;
 mod serve;
 mod stop_signal;
 mod token;
 
-use std::io::{self, ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use token::VALID_FOR as TOKEN_VALID_FOR;
+use mymonit_logging::{Console, Logging, LoggingConfiguration, LoggingError, LogstashStatistics};
 
-use mymonit_logging::{Logging, LoggingError};
-use thiserror::Error;
-
-use crate::cli::{Arguments, Command};
+use crate::cli::Command;
 use crate::configuration::{
-    Configuration, ConfigurationError, DatabaseConfiguration, Environment, LoggingConfiguration,
+    Configuration, ConfigurationError, DatabaseConfiguration, Environment, RestConfiguration, logging,
 };
 use crate::container::Storage;
+use output::{NotTaken, OutputClosed, print, print_error};
 
-/// The exit status for a configuration that cannot be used, as for wrong arguments.
+/// The exit status for a wrong configuration, as for wrong arguments.
 const WRONG_CONFIGURATION: u8 = 2;
 
-/// The exit status for input that was read and not taken, or not all of it.
+/// The exit status for input that was refused.
 const NOT_TAKEN: u8 = 3;
 
-/// Input was read, and it or some of it was not taken: what is wrong with it, for who gave it.
-#[derive(Debug, Error)]
-#[error("{0}")]
-struct NotTaken(String);
-
-/// Whoever reads what a command prints has seen enough (`| head`), which is no failure.
-#[derive(Debug, Error)]
-#[error("nobody reads standard output any more")]
-struct SeenEnough;
-
-/// What it means that a command could not print what it was asked for.
-fn cannot_print(error: io::Error) -> anyhow::Error {
-    match error.kind() {
-        ErrorKind::BrokenPipe => SeenEnough.into(),
-        _ => anyhow::Error::from(error).context("cannot print the result"),
-    }
-}
-
-/// Prints what a command was asked for.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut output = stdout().lock();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(cannot_print)
-}
-
-/// How long the last lines may take to Logstash: a part of the 10 s that the service has to stop.
+/// How long the last lines may take to Logstash: a part of the 10 s of a graceful shutdown.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-/// Runs the command, and says on standard error, in one line, why it could not be done.
-pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    match execute(arguments.command(), &Environment::of_process()).await {
+/// Runs the command; prints its error on standard error in one line.
+pub(crate) async fn run(command: Command, environment: &Environment) -> ExitCode {
+    match execute(command, environment).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<SeenEnough>() => ExitCode::SUCCESS,
+        Err(error) if error.is::<OutputClosed>() => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("mymonit: {error:#}"));
+            print_error(&format!("mymonit: {error:#}"));
             ExitCode::from(match &error {
                 error if error.is::<ConfigurationError>() => WRONG_CONFIGURATION,
                 error if error.is::<NotTaken>() => NOT_TAKEN,
@@ -75,72 +50,93 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn execute(command: Command, environment: &Environment) -> anyhow::Result<()> {
+    let evaluation = || environment.flag("EVALUATION");
     match command {
         Command::Serve(arguments) => {
-            let logging = start_logging(environment, arguments.evaluation)?;
-            let ended = serve::serve(environment, &arguments, logging.logstash()).await;
-            logging.finish(LAST_LINES);
-            ended
+            let evaluation = evaluation()? || arguments.evaluation;
+            with_logging(Console::Output, logging::read(environment, evaluation)?, async |logstash| {
+                let configuration = Configuration::read(environment, evaluation, arguments.listeners)?;
+                serve::serve(configuration, logstash).await
+            })
+            .await
         }
         Command::Migrate => {
-            let logging = start_logging(environment, false)?;
-            let ended = migrate::migrate(environment).await;
-            logging.finish(LAST_LINES);
-            ended
+            with_logging(Console::Output, logging::read(environment, evaluation()?)?, async |_| {
+                migrate::migrate(&Storage::open(DatabaseConfiguration::read(environment, evaluation()?)?)?)
+                    .await
+            })
+            .await
         }
-        Command::Export(arguments) => {
-            let logging = start_logging_beside_output(environment)?;
-            let ended = export::export(environment, arguments).await;
-            logging.finish(LAST_LINES);
-            ended
+        Command::Export => {
+            with_logging(Console::Error, logging::read(environment, evaluation()?)?, async |_| {
+                export::export(&attached_storage(environment, evaluation()?).await?).await
+            })
+            .await
         }
-        Command::Import(arguments) => {
-            let logging = start_logging_beside_output(environment)?;
-            let ended = import::import(environment, arguments).await;
-            logging.finish(LAST_LINES);
-            ended
+        Command::Import { file, dry_run } => {
+            with_logging(Console::Error, logging::read(environment, evaluation()?)?, async |_| {
+                import::import(&attached_storage(environment, evaluation()?).await?, &file, dry_run).await
+            })
+            .await
         }
-        Command::Token { user_id } => token::token(environment, &user_id).await,
-        Command::Openapi => openapi::openapi(),
-        Command::Healthcheck => healthcheck::healthcheck(environment).await,
+        Command::ImportLegacy { from } => {
+            with_logging(Console::Output, logging::read(environment, evaluation()?)?, async |_| {
+                let database = DatabaseConfiguration::read(environment, evaluation()?)?;
+                import_legacy::import_legacy(&Storage::open(database)?, &from).await
+            })
+            .await
+        }
+        Command::Seal { older_than } => {
+            with_logging(Console::Output, logging::read(environment, evaluation()?)?, async |_| {
+                Box::pin(blocks::seal(&attached_storage(environment, evaluation()?).await?, older_than)).await
+            })
+            .await
+        }
+        Command::Unseal => {
+            with_logging(Console::Output, logging::read(environment, evaluation()?)?, async |_| {
+                Box::pin(blocks::unseal(&attached_storage(environment, evaluation()?).await?)).await
+            })
+            .await
+        }
+        Command::Verify => {
+            with_logging(Console::Output, logging::read(environment, evaluation()?)?, async |_| {
+                Box::pin(blocks::verify(&attached_storage(environment, evaluation()?).await?)).await
+            })
+            .await
+        }
+        Command::Token { user_id } => {
+            with_logging(Console::Error, logging::read(environment, true)?, async |_| {
+                token::token(environment, &user_id).await
+            })
+            .await
+        }
+        Command::Openapi => print(mymonit_rest_listener::openapi_yaml()),
+        Command::Healthcheck => {
+            let url = RestConfiguration::read(environment, evaluation()?)?.local_url("/health/ready");
+            healthcheck::healthcheck(&url).await
+        }
     }
 }
 
-fn start_logging(environment: &Environment, evaluation: bool) -> anyhow::Result<Logging> {
-    let LoggingConfiguration { filter, logstash } = logging_configuration(environment, evaluation)?;
-    Logging::start(&filter, logstash).map_err(|error| logging_error(&filter, error))
-}
-
-/// For commands whose standard output is their result.
-fn start_logging_beside_output(environment: &Environment) -> anyhow::Result<Logging> {
-    let LoggingConfiguration { filter, logstash } = logging_configuration(environment, false)?;
-    Logging::start_beside_output(&filter, logstash).map_err(|error| logging_error(&filter, error))
-}
-
-fn logging_configuration(
-    environment: &Environment,
-    evaluation: bool,
-) -> anyhow::Result<LoggingConfiguration> {
-    let evaluation = Configuration::is_evaluation(environment, evaluation)?;
-    Ok(LoggingConfiguration::read(environment, evaluation)?)
-}
-
-fn logging_error(filter: &str, error: LoggingError) -> anyhow::Error {
-    match error {
+/// Runs a command with logging, and waits for its last lines to reach Logstash.
+async fn with_logging(
+    console: Console,
+    configuration: LoggingConfiguration,
+    command: impl AsyncFnOnce(Option<Arc<LogstashStatistics>>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let filter = configuration.filter.clone();
+    let logging = Logging::start(console, configuration).map_err(|error| match error {
         LoggingError::Filter(_) => ConfigurationError::wrong("LOG_LEVEL", filter, error).into(),
-        other => other.into(),
-    }
+        other => anyhow::Error::from(other),
+    })?;
+    let ended = command(logging.logstash()).await;
+    logging.finish(LAST_LINES);
+    ended
 }
 
-/// The storage that the environment names, to be used as it is.
-async fn attached_storage(environment: &Environment) -> anyhow::Result<Storage> {
-    let evaluation = Configuration::is_evaluation(environment, false)?;
+/// The configured database, whose schema must be up to date.
+async fn attached_storage(environment: &Environment, evaluation: bool) -> anyhow::Result<Storage> {
     let storage = Storage::open(DatabaseConfiguration::read(environment, evaluation)?)?;
-    storage.attach().await?;
+    storage.database().attach().await?;
     Ok(storage)
-}
-
-/// Writes a line to standard error, for who started the command; there may be no log yet, and nobody who reads.
-fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
 }

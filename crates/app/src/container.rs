@@ -1,7 +1,6 @@
-//! Dependency injection: which component stands behind which trait. shaku's modules stay in this file; the rest
-//! of the program is handed the resolved services.
+//! Dependency injection: binds components to traits. shaku's modules stay in this file; the rest
+//! of the program gets the resolved services.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,190 +9,107 @@ use async_trait::async_trait;
 use mymonit_auth::{
     EmulatorTokenVerifier, EmulatorTokenVerifierParameters, EvaluationKey, EvaluationTokenVerifier,
     EvaluationTokenVerifierParameters, FirebaseTokenVerifier, FirebaseTokenVerifierParameters, SigningKeys,
+    TokenMetrics,
 };
 use mymonit_logging::TracingAuditLog;
 use mymonit_rest_listener::{HealthState, Page, RestState};
 use mymonit_services::audit::AuditLog;
 use mymonit_services::directory::{DirectoryService, DirectoryServiceImpl};
 use mymonit_services::ports::{
-    AssociationStore, DirectoryStore, ExampleDataStore, ExperimentStore, IngestStore, MeasureStore,
-    MeasureTypeStore, RejectedMessageStore, StorageHealth, TokenVerifier, UserStore,
+    ApiTokenStore, AssociationStore, DirectoryStore, ExampleDataStore, ExperimentStore, FlagStore,
+    IngestStore, MeasureStore, MeasureTypeStore, PublisherStore, RejectedMessageStore, SensorStore,
+    StorageHealth, TokenVerifier, UserStore,
 };
 use mymonit_services::{
-    ExperimentService, ExperimentServiceImpl, IngestService, IngestServiceImpl, MeasureExportService,
-    MeasureExportServiceImpl, MeasureImport, MeasureService, MeasureServiceImpl, MeasureTypeService,
-    MeasureTypeServiceImpl, PartState, ReadinessProbe, RejectedMessageService, RejectedMessageServiceImpl,
-    RejectedMessageServiceImplParameters, UserService, UserServiceImpl,
+    ApiTokenService, ApiTokenServiceImpl, ApiTokenServiceImplParameters, ExperimentService,
+    ExperimentServiceImpl, FlagService, FlagServiceImpl, IngestService, IngestServiceImpl,
+    IngestServiceImplParameters, MeasureService, MeasureServiceImpl, MeasureTypeService,
+    MeasureTypeServiceImpl, PartState, PublisherService, PublisherServiceImpl, ReadinessProbe,
+    RejectedMessageService, RejectedMessageServiceImpl, RejectedMessageServiceImplParameters, RejectedQuota,
+    SensorService, SensorServiceImpl, UserRate, UserService, UserServiceImpl, UserServiceImplParameters,
 };
+use mymonit_storage::blocks::Sealer;
 use mymonit_storage::{
-    MySqlAssociationStore, MySqlAssociationStoreParameters, MySqlDatabase, MySqlDirectoryStore,
-    MySqlDirectoryStoreParameters, MySqlExampleDataStore, MySqlExampleDataStoreParameters,
-    MySqlExperimentStore, MySqlExperimentStoreParameters, MySqlIngestStore, MySqlIngestStoreParameters,
-    MySqlMeasureStore, MySqlMeasureStoreParameters, MySqlMeasureTypeStore, MySqlMeasureTypeStoreParameters,
-    MySqlRejectedMessageStore, MySqlRejectedMessageStoreParameters, MySqlSettings, MySqlStorageHealth,
-    MySqlStorageHealthParameters, MySqlUserStore, MySqlUserStoreParameters, PoolUse, PrepareError,
-    SqliteAssociationStore, SqliteAssociationStoreParameters, SqliteDatabase, SqliteDirectoryStore,
-    SqliteDirectoryStoreParameters, SqliteExampleDataStore, SqliteExampleDataStoreParameters,
-    SqliteExperimentStore, SqliteExperimentStoreParameters, SqliteIngestStore, SqliteIngestStoreParameters,
-    SqliteMeasureStore, SqliteMeasureStoreParameters, SqliteMeasureTypeStore,
-    SqliteMeasureTypeStoreParameters, SqliteRejectedMessageStore, SqliteRejectedMessageStoreParameters,
-    SqliteStorageHealth, SqliteStorageHealthParameters, SqliteUserStore, SqliteUserStoreParameters,
+    Database, DatabaseComponent, DatabaseComponentParameters, LegacyImport, MySqlDatabase, MySqlSettings,
+    MySqlTls, SqlApiTokenStore, SqlAssociationStore, SqlDirectoryStore, SqlExampleDataStore,
+    SqlExperimentStore, SqlFlagStore, SqlIngestStore, SqlMeasureStore, SqlMeasureTypeStore,
+    SqlPublisherStore, SqlRejectedMessageStore, SqlSensorStore, SqlStorageHealth, SqlUserStore,
+    SqliteDatabase,
 };
 use shaku::{HasComponent, module};
 
 use crate::configuration::{AuthConfiguration, ConfigurationError, DatabaseConfiguration, DatabaseLocation};
-use crate::metrics::{ExperimentActivity, WatchingIngestObserver, WatchingIngestObserverParameters};
+use crate::experiment_activity::{
+    ExperimentActivity, WatchingIngestObserver, WatchingIngestObserverParameters,
+};
 use crate::preparation::Preparation;
 
-/// Everything that keeps data, on one engine.
-pub(crate) trait StorageModule:
-    HasComponent<dyn UserStore>
-    + HasComponent<dyn ExperimentStore>
-    + HasComponent<dyn AssociationStore>
-    + HasComponent<dyn MeasureTypeStore>
-    + HasComponent<dyn MeasureStore>
-    + HasComponent<dyn IngestStore>
-    + HasComponent<dyn RejectedMessageStore>
-    + HasComponent<dyn ExampleDataStore>
-    + HasComponent<dyn DirectoryStore>
-    + HasComponent<dyn StorageHealth>
-    + Send
-    + Sync
-{
-}
-
 module! {
-    MySqlStorageModule: StorageModule {
+    StorageModule {
         components = [
-            MySqlUserStore, MySqlExperimentStore, MySqlAssociationStore, MySqlMeasureTypeStore, MySqlMeasureStore,
-            MySqlIngestStore, MySqlRejectedMessageStore, MySqlExampleDataStore, MySqlDirectoryStore, MySqlStorageHealth
+            DatabaseComponent, SqlUserStore, SqlApiTokenStore, SqlExperimentStore, SqlAssociationStore, SqlMeasureTypeStore, SqlMeasureStore,
+            SqlPublisherStore, SqlSensorStore, SqlFlagStore,
+            SqlIngestStore, SqlRejectedMessageStore, SqlExampleDataStore, SqlDirectoryStore, SqlStorageHealth
         ],
         providers = []
     }
 }
 
-module! {
-    SqliteStorageModule: StorageModule {
-        components = [
-            SqliteUserStore, SqliteExperimentStore, SqliteAssociationStore, SqliteMeasureTypeStore,
-            SqliteMeasureStore, SqliteIngestStore, SqliteRejectedMessageStore, SqliteExampleDataStore,
-            SqliteDirectoryStore, SqliteStorageHealth
-        ],
-        providers = []
-    }
-}
-
-/// Builds a storage module: every store is handed the same handle.
-macro_rules! storage_module {
-    ($module:ty, $database:expr, $($store:ty => $parameters:ident),+ $(,)?) => {
-        <$module>::builder()
-            $(.with_component_parameters::<$store>($parameters { database: $database.clone() }))+
-            .build()
-    };
-}
-
-fn mysql_module(database: &MySqlDatabase) -> MySqlStorageModule {
-    storage_module!(
-        MySqlStorageModule, database,
-        MySqlDirectoryStore => MySqlDirectoryStoreParameters,
-        MySqlUserStore => MySqlUserStoreParameters,
-        MySqlExperimentStore => MySqlExperimentStoreParameters,
-        MySqlAssociationStore => MySqlAssociationStoreParameters,
-        MySqlMeasureTypeStore => MySqlMeasureTypeStoreParameters,
-        MySqlMeasureStore => MySqlMeasureStoreParameters,
-        MySqlIngestStore => MySqlIngestStoreParameters,
-        MySqlRejectedMessageStore => MySqlRejectedMessageStoreParameters,
-        MySqlExampleDataStore => MySqlExampleDataStoreParameters,
-        MySqlStorageHealth => MySqlStorageHealthParameters,
-    )
-}
-
-fn sqlite_module(database: &SqliteDatabase) -> SqliteStorageModule {
-    storage_module!(
-        SqliteStorageModule, database,
-        SqliteDirectoryStore => SqliteDirectoryStoreParameters,
-        SqliteUserStore => SqliteUserStoreParameters,
-        SqliteExperimentStore => SqliteExperimentStoreParameters,
-        SqliteAssociationStore => SqliteAssociationStoreParameters,
-        SqliteMeasureTypeStore => SqliteMeasureTypeStoreParameters,
-        SqliteMeasureStore => SqliteMeasureStoreParameters,
-        SqliteIngestStore => SqliteIngestStoreParameters,
-        SqliteRejectedMessageStore => SqliteRejectedMessageStoreParameters,
-        SqliteExampleDataStore => SqliteExampleDataStoreParameters,
-        SqliteStorageHealth => SqliteStorageHealthParameters,
-    )
-}
-
-/// The storage, whichever engine it is on.
+/// The database and its stores.
 pub(crate) struct Storage {
-    engine: Engine,
-    module: Arc<dyn StorageModule>,
+    database: Database,
+    tls: MySqlTls,
+    module: Arc<StorageModule>,
     preparation: Preparation,
 }
 
-#[derive(Clone)]
-enum Engine {
-    MySql(MySqlDatabase),
-    Sqlite(SqliteDatabase),
-}
-
 impl Storage {
-    /// Makes the handles; touches neither network nor disk.
+    /// Makes the handle; touches neither network nor disk.
     ///
     /// # Errors
     /// If the address cannot be used.
     pub(crate) fn open(configuration: DatabaseConfiguration) -> Result<Self, ConfigurationError> {
-        let DatabaseConfiguration { location, pool_size } = configuration;
+        let DatabaseConfiguration { location, tls, pool_size } = configuration;
         let refused = |error| ConfigurationError(format!("DATABASE_URL cannot be used: {error}"));
-        let mysql = |database: MySqlDatabase| Self {
-            module: Arc::new(mysql_module(&database)),
-            engine: Engine::MySql(database),
-            preparation: Preparation::default(),
-        };
-        Ok(match location {
+        let database = match location {
             DatabaseLocation::MySqlUrl(url) => {
-                mysql(MySqlDatabase::from_url(&url, pool_size).map_err(refused)?)
+                Database::MySql(MySqlDatabase::from_url_with(&url, &tls, pool_size).map_err(refused)?)
             }
             DatabaseLocation::MySql { user, password, host, port, database } => {
-                let settings = MySqlSettings { user, password, host, port, database };
-                mysql(MySqlDatabase::new(&settings, pool_size))
+                let tls = tls.clone();
+                let settings = MySqlSettings { user, password, host, port, database, tls };
+                let refused = |error| ConfigurationError(format!("DB_SSL_MODE cannot be used: {error}"));
+                Database::MySql(MySqlDatabase::new(&settings, pool_size).map_err(refused)?)
             }
             DatabaseLocation::Sqlite(path) => {
-                let database = SqliteDatabase::new(&path, pool_size).map_err(refused)?;
-                Self {
-                    module: Arc::new(sqlite_module(&database)),
-                    engine: Engine::Sqlite(database),
-                    preparation: Preparation::default(),
-                }
+                Database::Sqlite(SqliteDatabase::new(&path, pool_size).map_err(refused)?)
             }
-        })
+        };
+        let parameters = DatabaseComponentParameters { database: database.clone() };
+        let module =
+            StorageModule::builder().with_component_parameters::<DatabaseComponent>(parameters).build();
+        Ok(Self { database, tls, module: Arc::new(module), preparation: Preparation::default() })
     }
 
-    /// Brings the schema up to date; safe from several processes at once.
-    pub(crate) async fn prepare(&self) -> Result<(), PrepareError> {
-        match &self.engine {
-            Engine::MySql(database) => database.prepare().await,
-            Engine::Sqlite(database) => database.prepare().await,
+    /// The handle: to prepare the database and to watch its pool.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// What `mymonit import-legacy` writes to.
+    pub(crate) fn legacy_import(&self) -> LegacyImport {
+        LegacyImport {
+            tls: self.tls.clone(),
+            database: self.module.resolve(),
+            directory: self.module.resolve(),
+            ingest: self.module.resolve(),
+            measures: self.module.resolve(),
         }
     }
 
-    /// The same, unless `stop` comes while another process does so: then nothing is done, and the answer is false.
-    pub(crate) async fn prepare_unless(
-        &self,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<bool, PrepareError> {
-        match &self.engine {
-            Engine::MySql(database) => database.prepare_unless(stop).await,
-            Engine::Sqlite(database) => database.prepare_unless(stop).await,
-        }
-    }
-
-    /// Uses the database as it is, for commands that are to change nothing but what they are told.
-    pub(crate) async fn attach(&self) -> Result<(), PrepareError> {
-        match &self.engine {
-            Engine::MySql(database) => database.attach().await,
-            Engine::Sqlite(database) => database.attach().await,
-        }
+    /// What seals measures.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer::new(self.module.resolve())
     }
 
     /// The users, for the command line.
@@ -206,7 +122,7 @@ impl Storage {
         self.module.resolve()
     }
 
-    /// Says that everything is in the database that has to be there before the first message.
+    /// Marks the database as prepared for the first message.
     pub(crate) fn prepared(&self) {
         self.preparation.finish();
     }
@@ -216,37 +132,13 @@ impl Storage {
         self.module.resolve()
     }
 
-    /// How the connections to the database are used.
-    pub(crate) fn pool(&self) -> PoolWatch {
-        PoolWatch(self.engine.clone())
-    }
-
-    /// Tells whether the database answers.
+    /// Checks that the database is reachable.
     pub(crate) fn probe(&self) -> Arc<dyn ReadinessProbe> {
         Arc::new(DatabaseProbe { health: self.module.resolve(), preparation: self.preparation.clone() })
     }
 }
 
-/// Tells how the connections to the database are used.
-#[derive(Clone)]
-pub(crate) struct PoolWatch(Engine);
-
-impl PoolWatch {
-    pub(crate) fn now(&self) -> PoolUse {
-        match &self.0 {
-            Engine::MySql(database) => database.pool_use(),
-            Engine::Sqlite(database) => database.pool_use(),
-        }
-    }
-}
-
-impl fmt::Debug for PoolWatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.now().fmt(f)
-    }
-}
-
-/// How long a database may take to answer before it counts as away.
+/// How long a database may take to answer before it counts as unavailable.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct DatabaseProbe {
@@ -271,46 +163,19 @@ impl ReadinessProbe for DatabaseProbe {
 
 module! {
     OperatorModule {
-        components = [
-            DirectoryServiceImpl, MeasureExportServiceImpl, IngestServiceImpl, MeasureTypeServiceImpl, TracingAuditLog,
-            WatchingIngestObserver
-        ],
+        components = [DirectoryServiceImpl, TracingAuditLog],
         providers = [],
 
-        use dyn StorageModule {
-            components = [
-                dyn DirectoryStore, dyn ExperimentStore, dyn MeasureTypeStore, dyn MeasureStore, dyn IngestStore
-            ],
-            providers = []
-        }
+        use StorageModule { components = [dyn DirectoryStore], providers = [] }
     }
 }
 
-/// What an operator does on the command line. Nobody signs in for it: who has the database's credentials may.
-pub(crate) struct OperatorServices {
-    pub(crate) directory: Arc<dyn DirectoryService>,
-    pub(crate) measure_export: Arc<dyn MeasureExportService>,
-    pub(crate) measure_import: MeasureImport,
+/// The directory service of the CLI, which needs the database's credentials but no token.
+pub(crate) fn directory_service(storage: &Storage) -> Arc<dyn DirectoryService> {
+    OperatorModule::builder(storage.module.clone()).build().resolve()
 }
 
-impl OperatorServices {
-    /// Puts the services on top of the storage. Lines of at most that many bytes are stored.
-    pub(crate) fn build(storage: &Storage, max_message_bytes: usize) -> Self {
-        let observer = WatchingIngestObserverParameters { activity: Arc::default() };
-        let module = OperatorModule::builder(storage.module.clone())
-            .with_component_parameters::<WatchingIngestObserver>(observer)
-            .build();
-        let ingest: Arc<dyn IngestService> = module.resolve();
-        let audit: Arc<dyn AuditLog> = module.resolve();
-        Self {
-            directory: module.resolve(),
-            measure_export: module.resolve(),
-            measure_import: MeasureImport::new(ingest, audit, max_message_bytes),
-        }
-    }
-}
-
-/// Who judges tokens.
+/// Provides the token verifier.
 pub(crate) trait AuthModule: HasComponent<dyn TokenVerifier> {}
 
 module! {
@@ -330,8 +195,10 @@ module! {
         components = [IngestServiceImpl, MeasureTypeServiceImpl, TracingAuditLog, WatchingIngestObserver],
         providers = [],
 
-        use dyn StorageModule {
-            components = [dyn IngestStore, dyn ExperimentStore, dyn MeasureTypeStore],
+        use StorageModule {
+            components = [
+                dyn IngestStore, dyn ExperimentStore, dyn PublisherStore, dyn MeasureTypeStore, dyn RejectedMessageStore
+            ],
             providers = []
         }
     }
@@ -340,15 +207,15 @@ module! {
 module! {
     ClientModule {
         components = [
-            UserServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl,
-            RejectedMessageServiceImpl, TracingAuditLog
+            UserServiceImpl, ApiTokenServiceImpl, ExperimentServiceImpl, MeasureTypeServiceImpl, MeasureServiceImpl,
+            PublisherServiceImpl, RejectedMessageServiceImpl, SensorServiceImpl, FlagServiceImpl, TracingAuditLog
         ],
         providers = [],
 
-        use dyn StorageModule {
+        use StorageModule {
             components = [
-                dyn UserStore, dyn ExperimentStore, dyn AssociationStore, dyn MeasureTypeStore, dyn MeasureStore,
-                dyn RejectedMessageStore
+                dyn UserStore, dyn ApiTokenStore, dyn ExperimentStore, dyn AssociationStore, dyn MeasureTypeStore, dyn MeasureStore,
+                dyn PublisherStore, dyn RejectedMessageStore, dyn SensorStore, dyn FlagStore
             ],
             providers = []
         },
@@ -359,15 +226,18 @@ module! {
     }
 }
 
-/// The judge of tokens that the configuration asks for.
+/// The token verifier of the configuration.
 ///
 /// # Errors
-/// If evaluation mode's key can be neither read nor made.
-pub(crate) fn auth_module(configuration: AuthConfiguration) -> anyhow::Result<Arc<dyn AuthModule>> {
+/// If evaluation mode's key can be neither read nor created.
+pub(crate) fn auth_module(
+    configuration: AuthConfiguration,
+    metrics: TokenMetrics,
+) -> anyhow::Result<Arc<dyn AuthModule>> {
     Ok(match configuration {
         AuthConfiguration::Firebase { project_id, certificates } => {
             let keys = Arc::new(SigningKeys::start(certificates)?);
-            let parameters = FirebaseTokenVerifierParameters { project_id, keys };
+            let parameters = FirebaseTokenVerifierParameters { project_id, keys, metrics };
             Arc::new(
                 FirebaseModule::builder()
                     .with_component_parameters::<FirebaseTokenVerifier>(parameters)
@@ -375,7 +245,7 @@ pub(crate) fn auth_module(configuration: AuthConfiguration) -> anyhow::Result<Ar
             )
         }
         AuthConfiguration::Emulator { project_id, .. } => {
-            let parameters = EmulatorTokenVerifierParameters { project_id };
+            let parameters = EmulatorTokenVerifierParameters { project_id, metrics };
             Arc::new(
                 EmulatorModule::builder()
                     .with_component_parameters::<EmulatorTokenVerifier>(parameters)
@@ -385,66 +255,102 @@ pub(crate) fn auth_module(configuration: AuthConfiguration) -> anyhow::Result<Ar
         AuthConfiguration::Evaluation { key_file } => {
             let key = EvaluationKey::read_or_create(&key_file)
                 .context("the key that signs evaluation mode's tokens can be neither read nor made")?;
-            let parameters = EvaluationTokenVerifierParameters { key };
+            let parameters = EvaluationTokenVerifierParameters { key, metrics };
             let builder = EvaluationModule::builder();
             Arc::new(builder.with_component_parameters::<EvaluationTokenVerifier>(parameters).build())
         }
     })
 }
 
-/// What the Rabbit listener is handed: services, each resolved once, and never the container.
+/// The services of the Rabbit listener, each resolved once.
 pub(crate) struct IngestServices {
     pub(crate) ingest: Arc<dyn IngestService>,
     pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) activity: Arc<ExperimentActivity>,
+    pub(crate) quota: Arc<RejectedQuota>,
+}
+
+/// The rules for deliveries.
+pub(crate) struct IngestRules {
+    pub(crate) quota: Arc<RejectedQuota>,
+    /// Whether a message without `user-id` is rejected.
+    pub(crate) require_user_id: bool,
 }
 
 impl IngestServices {
-    /// Puts the services on top of the storage.
-    pub(crate) fn build(storage: &Storage) -> Self {
+    /// Builds the services on the storage.
+    pub(crate) fn build(storage: &Storage, rules: IngestRules) -> Self {
         let activity = Arc::<ExperimentActivity>::default();
+        let IngestRules { quota, require_user_id } = rules;
+        let parameters = IngestServiceImplParameters { quota: quota.clone(), require_user_id };
         let observer = WatchingIngestObserverParameters { activity: activity.clone() };
         let module = IngestModule::builder(storage.module.clone())
             .with_component_parameters::<WatchingIngestObserver>(observer)
+            .with_component_parameters::<IngestServiceImpl>(parameters)
             .build();
         let ingest = storage.preparation.clone().guard(module.resolve());
-        Self { ingest, audit: module.resolve(), activity }
+        Self { ingest, audit: module.resolve(), activity, quota }
     }
 }
 
-/// What the REST listener is handed: services, each resolved once, and never the container.
+/// The services of the REST listener, each resolved once.
 pub(crate) struct ClientServices {
     pub(crate) users: Arc<dyn UserService>,
+    pub(crate) api_tokens: Arc<dyn ApiTokenService>,
     pub(crate) experiments: Arc<dyn ExperimentService>,
     pub(crate) measures: Arc<dyn MeasureService>,
     pub(crate) measure_types: Arc<dyn MeasureTypeService>,
+    pub(crate) publishers: Arc<dyn PublisherService>,
+    pub(crate) sensors: Arc<dyn SensorService>,
+    pub(crate) flags: Arc<dyn FlagService>,
     pub(crate) rejected_messages: Arc<dyn RejectedMessageService>,
 }
 
 impl ClientServices {
-    /// Puts the services on top of the storage and the judge of tokens. Messages of at most that many bytes are
-    /// stored.
-    pub(crate) fn build(storage: &Storage, auth: Arc<dyn AuthModule>, max_message_bytes: usize) -> Self {
-        let parameters = RejectedMessageServiceImplParameters { max_message_bytes };
+    /// Builds the services on the storage and the token verifier. Larger messages are not replayed.
+    /// API tokens have at most that lifetime; 0 disables them. `max_sign_in_age` is the maximum age
+    /// of a recent sign-in.
+    pub(crate) fn build(
+        storage: &Storage,
+        auth: Arc<dyn AuthModule>,
+        max_message_bytes: usize,
+        api_token_max_days: u32,
+        max_sign_in_age: Option<Duration>,
+        rate: UserRate,
+    ) -> Self {
+        let rejected = RejectedMessageServiceImplParameters { max_message_bytes };
+        let users =
+            UserServiceImplParameters { api_token_max_days, max_sign_in_age, rate, ..Default::default() };
+        let api_tokens = ApiTokenServiceImplParameters { max_days: api_token_max_days };
         let module = ClientModule::builder(storage.module.clone(), auth)
-            .with_component_parameters::<RejectedMessageServiceImpl>(parameters)
+            .with_component_parameters::<RejectedMessageServiceImpl>(rejected)
+            .with_component_parameters::<UserServiceImpl>(users)
+            .with_component_parameters::<ApiTokenServiceImpl>(api_tokens)
             .build();
         Self {
             users: module.resolve(),
+            api_tokens: module.resolve(),
             experiments: module.resolve(),
             measures: module.resolve(),
             measure_types: module.resolve(),
+            publishers: module.resolve(),
+            sensors: module.resolve(),
+            flags: module.resolve(),
             rejected_messages: module.resolve(),
         }
     }
 
-    /// Everything that the REST listener is handed.
+    /// The dependencies of the REST listener.
     pub(crate) fn with(self, health: HealthState, page: Page) -> RestState {
         RestState {
             users: self.users,
+            api_tokens: self.api_tokens,
             experiments: self.experiments,
             measures: self.measures,
             measure_types: self.measure_types,
+            publishers: self.publishers,
+            sensors: self.sensors,
+            flags: self.flags,
             rejected_messages: self.rejected_messages,
             health,
             page,

@@ -1,18 +1,28 @@
-//! The binary `mymonit`: puts the rooms of the house together and runs them.
+//! The binary `mymonit`: reads the configuration, builds the components and runs them.
+
+// The types of nested asynchronous functions are deep.
+#![recursion_limit = "256"]
 
 mod cli;
 mod commands;
 mod configuration;
 mod container;
 mod descriptors;
+mod experiment_activity;
 mod metrics;
 mod page;
+mod parts;
 mod preparation;
+mod sealing;
 mod upkeep;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    commands::run(cli::Arguments::of_process()).await
+    let command = cli::Arguments::parse().command();
+    let environment = configuration::Environment::of_process();
+    commands::run(command, &environment).await
 }

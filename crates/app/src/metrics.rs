@@ -1,17 +1,19 @@
-//! What Prometheus is told (specification §10). Each part of the program counts for itself and shows its counters in
-//! the registry here; what is not counted but is so at one moment is asked for when Prometheus asks.
+//! The metrics that Prometheus scrapes. Counters are registered here; gauges are read on scrape.
 
+mod encoding;
 mod experiments;
-mod moment;
+mod gauges;
 mod process;
 mod server;
 
 use std::sync::Arc;
 
+use mymonit_auth::TokenMetrics;
 use mymonit_logging::LogstashStatistics;
 use mymonit_rabbit_listener::{ConsumerState, IngestCounters};
 use mymonit_rest_listener::RequestMetrics;
-use mymonit_services::ReadinessProbe;
+use mymonit_services::{ReadinessProbe, RejectedQuota};
+use mymonit_storage::Database;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
@@ -19,49 +21,57 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use crate::configuration::Listeners;
-use crate::container::PoolWatch;
+use crate::experiment_activity::ExperimentActivity;
+use crate::sealing::SealingMetrics;
 
-pub(crate) use experiments::{ExperimentActivity, WatchingIngestObserver, WatchingIngestObserverParameters};
-pub(crate) use server::{Metrics, bind};
+pub(crate) use server::Metrics;
 
-/// Everything that is shown.
+/// Everything that is measured.
 pub(crate) struct Sources {
+    /// If this process seals.
+    pub(crate) sealing: Option<SealingMetrics>,
     pub(crate) listeners: Listeners,
     pub(crate) requests: RequestMetrics,
-    pub(crate) intake: Option<Intake>,
-    pub(crate) pool: PoolWatch,
+    pub(crate) tokens: TokenMetrics,
+    pub(crate) ingest: Option<IngestSources>,
+    pub(crate) pool: Database,
     pub(crate) logstash: Option<Arc<LogstashStatistics>>,
     pub(crate) probes: Arc<[Arc<dyn ReadinessProbe>]>,
 }
 
-/// What is shown where the Rabbit listener runs.
-pub(crate) struct Intake {
+/// The metrics of the Rabbit listener.
+pub(crate) struct IngestSources {
     pub(crate) counters: Arc<IngestCounters>,
     pub(crate) consumer: watch::Receiver<ConsumerState>,
     pub(crate) experiments: Arc<ExperimentActivity>,
+    pub(crate) quota: Arc<RejectedQuota>,
 }
 
 impl Sources {
-    /// Puts all of it into a registry.
+    /// Registers all of it.
     pub(crate) fn metrics(self) -> Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process));
         let own = registry.sub_registry_with_prefix("mymonit");
-        own.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        own.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         register_listeners(self.listeners, own);
         self.requests.register(own);
-        let consumer = self.intake.map(|Intake { counters, consumer, experiments }| {
+        self.tokens.register(own);
+        if let Some(sealing) = self.sealing {
+            sealing.register(own);
+        }
+        let consumer = self.ingest.map(|IngestSources { counters, consumer, experiments, quota }| {
             counters.register(own);
-            own.register_collector(Box::new(experiments));
-            consumer
+            own.register_collector(Box::new(experiments::ExperimentCollector(experiments)));
+            (consumer, quota)
         });
-        let moment = moment::Moment { consumer, pool: self.pool, logstash: self.logstash };
-        own.register_collector(Box::new(moment));
+        let gauges = gauges::GaugeCollector { consumer, pool: self.pool, logstash: self.logstash };
+        own.register_collector(Box::new(gauges));
         Metrics::new(registry, self.probes)
     }
 }
 
-/// Shows which listeners run, so that somebody can be told when none of a kind does.
+/// Shows which listeners run, for an alert when none of a kind does.
 fn register_listeners(Listeners { rest, rabbit }: Listeners, own: &mut Registry) {
     let family = Family::<[(&str, &str); 1], Gauge>::default();
     for (listener, runs) in [("rest", rest), ("rabbit", rabbit)] {

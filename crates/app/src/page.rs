@@ -1,18 +1,23 @@
-//! How the users of the page sign in.
+//! Sign-in for the users of the page.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mymonit_auth::EvaluationKey;
+use mymonit_logging::TracingAuditLog;
 use mymonit_model::UserId;
-use mymonit_rest_listener::{EvaluationDoor, EvaluationUser, SignIn};
+use mymonit_rest_listener::{EvaluationTokens, EvaluationUser, SignIn};
 use mymonit_services::ServiceError;
+use mymonit_services::audit::{Action, AuditEvent, AuditLog, Outcome, Resource};
 use mymonit_services::ports::UserStore;
 
-use crate::commands::TOKEN_VALID_FOR;
 use crate::configuration::{AuthConfiguration, PageConfiguration};
 
-/// The way that the configuration asks for.
+/// How long a token of evaluation mode is valid.
+pub(crate) const TOKEN_VALID_FOR: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// The configured way of signing in.
 ///
 /// # Errors
 /// If evaluation mode's key can be neither read nor made.
@@ -33,14 +38,20 @@ pub(crate) fn sign_in(
     })
 }
 
-/// Evaluation mode's users are those in storage, so that one that somebody has just added can be tried, too.
+/// The audit event of a token that was issued in evaluation mode.
+pub(crate) fn issued(user_id: UserId) -> AuditEvent {
+    let resource = Some(Resource::User(user_id));
+    AuditEvent { resource, ..AuditEvent::new(Action::IssueToken, Outcome::Success) }
+}
+
+/// The users of evaluation mode are those in storage, so that a user just added can sign in.
 struct StoredUsers {
     users: Arc<dyn UserStore>,
     key: EvaluationKey,
 }
 
 #[async_trait]
-impl EvaluationDoor for StoredUsers {
+impl EvaluationTokens for StoredUsers {
     async fn users(&self) -> Result<Vec<EvaluationUser>, ServiceError> {
         let users = self.users.list().await?;
         let shown = users.into_iter().map(|user| EvaluationUser {
@@ -52,10 +63,12 @@ impl EvaluationDoor for StoredUsers {
     }
 
     async fn token(&self, user_id: &str) -> Result<Option<String>, ServiceError> {
-        // What can be no id is that of no user.
-        let Ok(user_id) = UserId::new(user_id) else { return Ok(None) };
+        // A malformed id belongs to no user.
+        let Ok(user_id) = UserId::existing(user_id) else { return Ok(None) };
         let Some(user) = self.users.find(&user_id).await? else { return Ok(None) };
         let token = self.key.sign(user.username.reveal(), TOKEN_VALID_FOR);
-        token.map(Some).map_err(|error| ServiceError::Internal(Arc::new(error)))
+        let token = token.map_err(|error| ServiceError::Internal(Arc::new(error)))?;
+        TracingAuditLog::new().record(issued(user_id));
+        Ok(Some(token))
     }
 }

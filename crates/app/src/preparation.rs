@@ -5,26 +5,22 @@ use async_trait::async_trait;
 use mymonit_services::ports::{IngestOutcome, StorageError};
 use mymonit_services::{Delivery, IngestService};
 
-/// Whether everything is in the database that has to be there before the first message: the schema, and the
-/// example data where they are wanted. Clones tell the same.
+/// Whether schema and configured example data are in the database. Clones share the state.
 ///
-/// Between the two the database works already, but a message for an experiment of the example data would be
-/// rejected, and their administrator would not be known.
+/// Before the example data are there, a message for one of their experiments would be rejected.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Preparation(Arc<AtomicBool>);
 
 impl Preparation {
-    /// Everything is there.
     pub(crate) fn finish(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether everything is there.
     pub(crate) fn is_finished(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Lets no message through to the service before everything is there.
+    /// Wraps the service: it is unavailable before the preparation is finished.
     pub(crate) fn guard(self, ingest: Arc<dyn IngestService>) -> Arc<dyn IngestService> {
         Arc::new(GuardedIngestService { preparation: self, ingest })
     }
@@ -37,12 +33,12 @@ struct GuardedIngestService {
 
 #[async_trait]
 impl IngestService for GuardedIngestService {
-    async fn store(&self, deliveries: &[Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
+    async fn ingest(&self, deliveries: &mut [Delivery]) -> Result<Vec<IngestOutcome>, StorageError> {
         if !self.preparation.is_finished() {
             return Err(StorageError::Unavailable(Arc::from(
                 Box::<dyn std::error::Error + Send + Sync>::from("the database is being prepared"),
             )));
         }
-        self.ingest.store(deliveries).await
+        self.ingest.ingest(deliveries).await
     }
 }

@@ -1,5 +1,5 @@
-//! What the storage needs beside being read and written: its schema brought up to date when the database can be
-//! reached, and the `message-id`s that are past their window forgotten.
+//! Maintenance of the storage: migrates the schema once the database is reachable, and forgets
+//! `message-id`s after their window.
 
 use std::future::pending;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use mymonit_model::Timestamp;
 use mymonit_rabbit_listener::ConsumerState;
-use mymonit_services::example_data::example_data;
+use mymonit_services::example_data::ExampleData;
 use mymonit_services::ports::StorageError;
 use mymonit_storage::PrepareError;
 use tokio::sync::watch;
@@ -19,30 +19,29 @@ use crate::container::Storage;
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
-/// How often the window is looked at; short beside its hours, so that little is forgotten at a time.
+/// The interval of cleanup; short, so that each run deletes little.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
-/// How long measures have to be taken in without a break before any id is forgotten. What was under way when the service
-/// was killed, or lost its broker or database, is delivered again first of all when it is back, however long that
-/// takes; until then the ids tell what of it is stored.
+/// Ingest must run this long without interruption before ids are deleted. Messages in flight at a
+/// crash or a lost connection are redelivered first; their ids detect the duplicates.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
-/// How many ids are forgotten in one statement: few enough that no batch has to wait for it.
+/// How many ids one statement deletes: few enough that no batch has to wait for it.
 const FORGET_AT_ONCE: u32 = 1_000;
 
-/// Prepares the storage as soon as it can be reached and looks after it until `stop`. Says when that has been `tried` for the first
-/// time. Ids are forgotten by processes that have a consumer.
+/// Prepares the storage once it is reachable, and maintains it until `stop`. `tried` reports the
+/// first attempt. Only processes with a consumer forget ids.
 ///
 /// # Errors
-/// If the schema cannot be used by this version of the service; waiting would not help.
+/// If this version of the service cannot use the schema; a retry would not help.
 pub(crate) async fn run(
     storage: Storage,
-    with_example_data: bool,
+    examples: Vec<ExampleData>,
     dedup_window: Duration,
     consumer: Option<watch::Receiver<ConsumerState>>,
     tried: CancellationToken,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let work = async {
-        prepare(&storage, with_example_data, &tried).await?;
+        prepare(&storage, &examples, &tried).await?;
         if let Some(consumer) = consumer {
             while_consuming(consumer, || forget_message_ids(&storage, dedup_window)).await;
         }
@@ -53,7 +52,7 @@ pub(crate) async fn run(
 
 async fn prepare(
     storage: &Storage,
-    with_example_data: bool,
+    examples: &[ExampleData],
     tried: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut delays = ExponentialBuilder::new()
@@ -62,17 +61,18 @@ async fn prepare(
         .with_max_delay(LONGEST_DELAY)
         .without_max_times()
         .build();
-    let mut said = false;
+    let mut said = String::new();
     loop {
-        let outcome = try_prepare(storage, with_example_data).await;
+        let outcome = try_prepare(storage, examples).await;
         tried.cancel();
         match outcome {
             Ok(()) => break,
             Err(error) if is_passing(&error) => {
-                // Said once; readiness goes on saying it as long as it lasts.
-                if !said {
-                    warn!("the database cannot be used yet, the service waits for it: {error:#}");
-                    said = true;
+                // Each reason is logged once; readiness reports it until it is over.
+                let reason = format!("{error:#}");
+                if said != reason {
+                    warn!("the database is not ready; waiting for it: {reason}");
+                    said = reason;
                 }
                 sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
             }
@@ -83,10 +83,10 @@ async fn prepare(
     Ok(())
 }
 
-async fn try_prepare(storage: &Storage, with_example_data: bool) -> anyhow::Result<()> {
-    storage.prepare().await?;
-    if with_example_data {
-        storage.example_data().install(&example_data()?).await?;
+async fn try_prepare(storage: &Storage, examples: &[ExampleData]) -> anyhow::Result<()> {
+    storage.database().prepare().await?;
+    for data in examples {
+        storage.example_data().install(data).await?;
     }
     storage.prepared();
     Ok(())
@@ -97,7 +97,7 @@ fn is_passing(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(StorageError::Unavailable(_)))
 }
 
-/// Does the work every minute as long as measures have been taken in for [`SETTLED`] without a break. Ends with the
+/// Runs the work every minute once ingest has run for [`SETTLED`] without a break. Ends with the
 /// consumer.
 async fn while_consuming<W: Future<Output = ()>>(
     mut consumer: watch::Receiver<ConsumerState>,
@@ -130,7 +130,7 @@ async fn settled(consumer: &mut watch::Receiver<ConsumerState>) -> Result<(), wa
     }
 }
 
-/// Forgets the ids past the window, a few at a time.
+/// Deletes the ids past the window, a few at a time.
 async fn forget_message_ids(storage: &Storage, window: Duration) {
     let window = i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
     let before = Timestamp::from_unix_nanos(Timestamp::now().unix_nanos().saturating_sub(window));
@@ -139,8 +139,8 @@ async fn forget_message_ids(storage: &Storage, window: Duration) {
         match storage.ingest().forget_message_ids(before, FORGET_AT_ONCE).await {
             Ok(count) if count >= u64::from(FORGET_AT_ONCE) => tokio::task::yield_now().await,
             Ok(_) => return,
-            // The next tick tries again, and consumption says that the database is away.
-            Err(error) => return debug!("message ids cannot be forgotten for now: {error}"),
+            // The next tick retries; the consumer logs that the database is unavailable.
+            Err(error) => return debug!("expired message ids not deleted: {error}"),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The proof of specification §4 in its short form: each scenario of `mymonit-chaos`, in some seconds. The long form is
-//! `./run-tests.sh --chaos`; `docs/chaos.md` says what each of them proves.
+//! The short form of each `mymonit-chaos` scenario; `docs/chaos.md` describes them.
 //!
-//! What is left to chance follows from a seed, which an error names and which `MYMONIT_CHAOS_SEED` gives again.
+//! An error names the seed; `MYMONIT_CHAOS_SEED` repeats its run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
@@ -18,7 +17,8 @@ async fn run(scenario: Scenario) -> Report {
     let report = scenario.run(&Setting { binary, form: Form::Short, seed }).await;
     let report = report.map_err(|error| format!("{error:#}")).unwrap();
     for remark in &report.remarks {
-        // Past the test harness, which would keep it: that a scenario could not be run must be seen.
+        // Past the test harness, which would keep it: that a scenario could not be run must be
+        // seen.
         let _ = writeln!(std::io::stderr(), "{}: {remark}", scenario.name());
     }
     report
@@ -54,6 +54,7 @@ scenarios! {
     deadlocks_and_lock_timeouts_lose_and_double_nothing: exactly_once(Locks),
     an_absent_database_takes_no_memory_floods_no_log_and_loses_nothing: exactly_once(Outage),
     fuzzed_messages_are_stored_or_kept_whole_and_good_ones_pass_between_them: exactly_once(Fuzz),
+    kills_of_service_and_sealer_lose_and_double_nothing: exactly_once(Sealing),
     publishers_that_declare_exchange_and_queue_never_meet_a_406: exactly_once(Declarations),
 }
 

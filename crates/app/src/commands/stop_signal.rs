@@ -1,8 +1,8 @@
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Ends on the first SIGTERM or SIGINT. The handlers are in place when this returns, so that a signal during
-/// the start is not missed.
-pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
+/// Completes on the first SIGTERM or SIGINT. The handlers are installed on return, so that a
+/// signal during the start is not missed.
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

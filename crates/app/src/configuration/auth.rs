@@ -2,29 +2,32 @@ use std::path::Path;
 
 use mymonit_auth::{CertificateAddress, DemoProjectId, ProjectId, project_id_from_credentials};
 
-use super::{ConfigurationError, Environment, evaluation_key_file};
+use super::environment::{ConfigurationError, Environment};
+
+/// Where evaluation mode keeps its key, relative to the working folder.
+const EVALUATION_KEY_FILE: &str = "./data/evaluation.key";
 
 const CREDENTIALS_DEFAULT: &str = "./containers/app/private_key.json";
 
-/// Whose tokens are accepted: `FIREBASE_PROJECT_ID`, `GOOGLE_CLOUD_PROJECT`, `GOOGLE_APPLICATION_CREDENTIALS`,
-/// `FIREBASE_CERTS_URL`, `FIREBASE_AUTH_EMULATOR_HOST`.
+/// Which tokens are accepted: `FIREBASE_PROJECT_ID`, `GOOGLE_CLOUD_PROJECT`,
+/// `GOOGLE_APPLICATION_CREDENTIALS`, `FIREBASE_CERTS_URL`, `FIREBASE_AUTH_EMULATOR_HOST`.
 #[derive(Debug, Clone)]
 pub(crate) enum AuthConfiguration {
-    /// Those of a Firebase project, signed with Google's keys.
+    /// The tokens of a Firebase project, signed with Google's keys.
     Firebase {
         /// The project's id.
         project_id: ProjectId,
-        /// Where the keys are.
+        /// The address of the keys.
         certificates: CertificateAddress,
     },
-    /// The unsigned ones of the Firebase Auth emulator.
+    /// The unsigned tokens of the Firebase Auth emulator.
     Emulator {
         /// The project's id.
         project_id: DemoProjectId,
         /// The emulator's `host:port`.
         host: String,
     },
-    /// Evaluation mode's own.
+    /// The tokens of evaluation mode.
     Evaluation {
         /// The file of the key that signs them.
         key_file: std::path::PathBuf,
@@ -60,7 +63,7 @@ impl AuthConfiguration {
         let configured =
             project.map(|project| project.variable).or(emulator.map(|_| "FIREBASE_AUTH_EMULATOR_HOST"));
         match configured {
-            None => Ok(Self::Evaluation { key_file: evaluation_key_file() }),
+            None => Ok(Self::Evaluation { key_file: EVALUATION_KEY_FILE.into() }),
             Some(variable) => Err(ConfigurationError(format!(
                 "{variable} configures Firebase, and evaluation mode accepts tokens of its own; unset {variable}, or \
                  start without --evaluation and EVALUATION"
@@ -74,7 +77,7 @@ fn certificate_address(environment: &Environment) -> Result<CertificateAddress, 
     CertificateAddress::new(url.as_deref()).map_err(|refusal| ConfigurationError(refusal.to_string()))
 }
 
-/// The Firebase project, and the variable that says so.
+/// The Firebase project, and the variable that names it.
 struct Project {
     id: ProjectId,
     variable: &'static str,
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_project_comes_from_the_first_variable_that_says_it() {
+    fn the_project_comes_from_the_first_variable_that_names_it() {
         let variables = [("FIREBASE_PROJECT_ID", "one"), ("GOOGLE_CLOUD_PROJECT", "two")];
         let project = |variables| match read(variables, false).unwrap() {
             AuthConfiguration::Firebase { project_id, .. } => project_id.as_str().to_owned(),
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_project_the_start_stops_and_says_what_to_set() {
+    fn without_a_project_the_error_names_the_variable_to_set() {
         let message = read(&[], false).unwrap_err();
         assert!(message.contains("FIREBASE_PROJECT_ID") && message.contains("--evaluation"), "{message}");
     }
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_by_plain_http_from_this_machine_only() {
+    fn plain_http_is_allowed_for_loopback_addresses_only() {
         let project = ("FIREBASE_PROJECT_ID", "one");
         let message = read(&[project, ("FIREBASE_CERTS_URL", "http://example.org/keys")], false).unwrap_err();
         assert!(message.starts_with("FIREBASE_CERTS_URL"), "{message}");
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_id_that_can_be_none_is_refused() {
+    fn a_malformed_project_id_is_refused() {
         let message = read(&[("FIREBASE_PROJECT_ID", "a b")], false).unwrap_err();
         assert!(message.starts_with("FIREBASE_PROJECT_ID holds `a b`"), "{message}");
     }

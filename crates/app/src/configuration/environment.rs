@@ -4,35 +4,32 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use mymonit_model::Faceted;
 use thiserror::Error;
 
-/// A variable that cannot be used, said in one sentence: its name, what it held (never for a secret) and
-/// what is allowed.
+/// A variable with a wrong value: its name, the value (never of a secret) and what is allowed.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub(crate) struct ConfigurationError(pub(crate) String);
 
 impl ConfigurationError {
-    /// The variable holds something that is not allowed.
+    /// The value is not allowed.
     pub(crate) fn wrong(name: &str, held: impl Display, allowed: impl Display) -> Self {
         Self(format!("{name} holds `{held}`; allowed is {allowed}"))
     }
 
-    /// The variable holds a secret that is not allowed; the secret is not repeated.
+    /// The value of a secret is not allowed; it is not repeated.
     pub(crate) fn wrong_secret(name: &str, allowed: impl Display) -> Self {
         Self(format!("{name} holds a value that cannot be used; allowed is {allowed}"))
     }
 }
 
-/// The variables that the process was started with. An empty one counts as not set, since compose files
-/// pass on what is not set as empty.
+/// The environment variables. An empty one counts as unset: compose files pass unset ones as empty.
 pub(crate) struct Environment(HashMap<String, OsString>);
 
 impl Environment {
     /// The environment of this process.
     ///
-    /// Variables whose names are no UTF-8 are none of ours and are left out.
+    /// Leaves out names that are not UTF-8, which this program does not use.
     pub(crate) fn of_process() -> Self {
         let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
         Self(std::env::vars_os().filter_map(named).collect())
@@ -71,14 +68,14 @@ impl Environment {
         }
     }
 
-    /// Whether the variable is set, and to nothing. Where that differs from not being set, the caller says so.
+    /// Whether the variable is set to the empty string, where that differs from unset.
     pub(crate) fn is_empty(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| value.is_empty())
     }
 
-    /// Like [`Self::text`], for what may never be shown.
-    pub(crate) fn secret(&self, name: &str) -> Result<Option<Faceted<String>>, ConfigurationError> {
-        Ok(self.text(name)?.map(Faceted::new))
+    /// Like [`Self::text`], with a default.
+    pub(crate) fn text_or(&self, name: &str, default: &str) -> Result<String, ConfigurationError> {
+        Ok(self.text(name)?.unwrap_or_else(|| default.to_owned()))
     }
 
     /// Like [`Self::text`], for the path of a file that must exist.
@@ -120,7 +117,7 @@ impl Environment {
     }
 }
 
-/// A value that is no text could be a password, so it is not repeated.
+/// The value may be a password, so it is not repeated.
 fn not_text(name: &str) -> ConfigurationError {
     ConfigurationError(format!("{name} holds bytes that are not UTF-8; allowed is text in UTF-8"))
 }
@@ -136,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_may_stand_in_a_file() {
+    fn a_value_is_read_from_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, "  from file \r\n").unwrap();
@@ -145,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn both_a_value_and_a_file_are_refused_by_name() {
+    fn a_value_and_a_file_together_are_refused_by_name() {
         let environment = Environment::of(&[("DB_USER", "a"), ("DB_USER_FILE", "/b")]);
         let message = message(environment.text("DB_USER"));
         assert!(message.contains("DB_USER and DB_USER_FILE"), "{message}");
@@ -158,16 +155,16 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_counts_as_not_set() {
+    fn an_empty_variable_counts_as_unset() {
         assert_eq!(Environment::of(&[("DB_USER", "")]).text("DB_USER").unwrap(), None);
     }
 
     #[test]
-    fn a_value_that_is_no_text_is_refused_by_name_instead_of_being_left_out() {
+    fn a_value_that_is_not_utf8_is_refused_by_name() {
         for name in ["DB_PASSWORD", "DB_PASSWORD_FILE"] {
             let value = OsString::from_vec(b"canary\xe9".to_vec());
             let environment = Environment([(name.to_owned(), value)].into());
-            let message = message(environment.secret("DB_PASSWORD"));
+            let message = message(environment.text("DB_PASSWORD"));
             assert_eq!(message, format!("{name} holds bytes that are not UTF-8; allowed is text in UTF-8"));
         }
     }

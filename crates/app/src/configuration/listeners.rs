@@ -1,9 +1,9 @@
 use std::str::FromStr;
 
-use super::{ConfigurationError, Environment};
+use super::environment::{ConfigurationError, Environment};
 
-/// Which of the two listeners this process runs: `LISTENERS`, or `--listeners`. Both, unless told otherwise; several
-/// processes with one each let readers and writers scale apart.
+/// The listeners of this process: `LISTENERS` or `--listeners`; both by default. Processes with
+/// one each scale separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Listeners {
     /// The REST listener.
@@ -16,7 +16,7 @@ impl Listeners {
     const NAME: &'static str = "LISTENERS";
     const BOTH: Self = Self { rest: true, rabbit: true };
 
-    /// The argument, where there is one, counts more than the environment.
+    /// The argument overrides the environment, which is validated anyway.
     pub(crate) fn read(
         environment: &Environment,
         argument: Option<Self>,

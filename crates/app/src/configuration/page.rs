@@ -1,15 +1,16 @@
 use mymonit_rest_listener::FirebaseProject;
 
-use super::{AuthConfiguration, ConfigurationError, Environment};
+use super::auth::AuthConfiguration;
+use super::environment::{ConfigurationError, Environment};
 
 const API_KEY: &str = "FIREBASE_API_KEY";
 
-/// How a browser signs its user in: `FIREBASE_API_KEY`, and what [`AuthConfiguration`] says of the project.
+/// How the page signs its user in: `FIREBASE_API_KEY`, and the project of [`AuthConfiguration`].
 #[derive(Debug, Clone)]
 pub(crate) enum PageConfiguration {
     /// With Firebase, or its emulator.
     Firebase(FirebaseProject),
-    /// By choosing who to be.
+    /// With a choice of the example users.
     Evaluation,
 }
 
@@ -54,13 +55,13 @@ mod tests {
     }
 
     #[test]
-    fn the_page_works_without_a_key_and_says_so_itself() {
+    fn the_key_is_optional() {
         assert!(matches!(read(&[("FIREBASE_PROJECT_ID", "one")], false), Ok(PageConfiguration::Firebase(_))));
         assert!(matches!(read(&[], true), Ok(PageConfiguration::Evaluation)));
     }
 
     #[test]
-    fn what_can_be_no_key_or_no_emulator_is_refused_by_name() {
+    fn a_malformed_key_or_emulator_is_refused_by_name() {
         let message = read(&[("FIREBASE_PROJECT_ID", "one"), (API_KEY, "a b")], false).unwrap_err();
         assert!(message.starts_with("FIREBASE_API_KEY holds `a b`"), "{message}");
         let project = ("FIREBASE_PROJECT_ID", "demo-one");

@@ -3,27 +3,27 @@ use std::time::Duration;
 use mymonit_model::Faceted;
 use mymonit_rabbit_listener::{
     DEFAULT_BATCH_SIZE, DEFAULT_EXCHANGE, DEFAULT_LINGER, DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_PREFETCH,
-    DEFAULT_QUEUE, DEFAULT_ROUTING_KEY, RabbitConfiguration, RabbitTls, compose_uri,
+    DEFAULT_QUEUE, DEFAULT_ROUTING_KEY, RabbitConfiguration, TlsFiles, compose_uri,
 };
 
-use super::{ConfigurationError, Environment};
+use super::environment::{ConfigurationError, Environment};
 
 const DEFAULT_HOST: &str = "localhost";
 const DEFAULT_ACCOUNT: &str = "guest";
 /// RabbitMQ's own limit for a message is 512 MiB at most.
 const LARGEST_MESSAGE: usize = 512 << 20;
-/// A longer wait would make a lone measure unreadable for a noticeable time.
+/// A single measure becomes readable after the linger time at the latest.
 const LONGEST_LINGER_MS: u64 = 60_000;
 
-/// Where measures come from: `RABBIT_URL`, `RABBIT_USER`, `RABBIT_PASSWORD`, `RABBIT_EXCHANGE`, `RABBIT_ROUTING`,
-/// `RABBIT_QUEUE`, `RABBIT_CA_FILE`, `RABBIT_CLIENT_IDENTITY_FILE`, `RABBIT_PREFETCH`, `RABBIT_BATCH_SIZE`,
-/// `RABBIT_BATCH_LINGER_MS`, `RABBIT_MAX_MESSAGE_BYTES`.
+/// The broker: `RABBIT_URL`, `RABBIT_USER`, `RABBIT_PASSWORD`, `RABBIT_EXCHANGE`,
+/// `RABBIT_ROUTING`, `RABBIT_QUEUE`, `RABBIT_CA_FILE`, `RABBIT_CLIENT_IDENTITY_FILE`,
+/// `RABBIT_PREFETCH`, `RABBIT_BATCH_SIZE`, `RABBIT_BATCH_LINGER_MS`, `RABBIT_MAX_MESSAGE_BYTES`.
 pub(super) fn read(environment: &Environment) -> Result<RabbitConfiguration, ConfigurationError> {
     let linger_ms = u64::try_from(DEFAULT_LINGER.as_millis()).unwrap_or(LONGEST_LINGER_MS);
     let linger = environment.number("RABBIT_BATCH_LINGER_MS", linger_ms, 0..=LONGEST_LINGER_MS)?;
     Ok(RabbitConfiguration {
         uri: uri(environment)?,
-        tls: RabbitTls {
+        tls: TlsFiles {
             ca_file: environment.file("RABBIT_CA_FILE")?,
             client_identity_file: environment.file("RABBIT_CLIENT_IDENTITY_FILE")?,
         },
@@ -33,31 +33,29 @@ pub(super) fn read(environment: &Environment) -> Result<RabbitConfiguration, Con
         prefetch: environment.number("RABBIT_PREFETCH", DEFAULT_PREFETCH, 1..=u16::MAX)?,
         batch_size: environment.number("RABBIT_BATCH_SIZE", DEFAULT_BATCH_SIZE, 1..=u16::MAX)?,
         linger: Duration::from_millis(linger),
-        max_message_bytes: max_message_bytes(environment)?,
+        max_message_bytes: environment.number(
+            "RABBIT_MAX_MESSAGE_BYTES",
+            DEFAULT_MAX_MESSAGE_BYTES,
+            1..=LARGEST_MESSAGE,
+        )?,
     })
 }
 
 fn uri(environment: &Environment) -> Result<Faceted<String>, ConfigurationError> {
-    let url = environment.text("RABBIT_URL")?.unwrap_or_else(|| DEFAULT_HOST.to_owned());
-    let user = environment.text("RABBIT_USER")?.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
-    let password =
-        environment.secret("RABBIT_PASSWORD")?.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned().into());
+    let url = environment.text_or("RABBIT_URL", DEFAULT_HOST)?;
+    let user = environment.text_or("RABBIT_USER", DEFAULT_ACCOUNT)?;
+    let password = environment.text_or("RABBIT_PASSWORD", DEFAULT_ACCOUNT)?.into();
     compose_uri(&url, &user, &password).map_err(|refusal| ConfigurationError(refusal.to_string()))
 }
 
-/// A name that the broker can hold: AMQP's short string.
+/// A name of the broker: an AMQP short string.
 fn name(environment: &Environment, variable: &str, default: &str) -> Result<String, ConfigurationError> {
     match environment.text(variable)? {
         None => Ok(default.to_owned()),
-        // A file can hold an empty name, at which the broker would make up one of its own for each process.
+        // For an empty name the broker would generate a queue for each process.
         Some(name) if (1..=255).contains(&name.len()) => Ok(name),
         Some(name) => Err(ConfigurationError::wrong(variable, name, "a name of 1 to 255 bytes")),
     }
-}
-
-/// `RABBIT_MAX_MESSAGE_BYTES`, which holds for messages that come in another way, too.
-pub(crate) fn max_message_bytes(environment: &Environment) -> Result<usize, ConfigurationError> {
-    environment.number("RABBIT_MAX_MESSAGE_BYTES", DEFAULT_MAX_MESSAGE_BYTES, 1..=LARGEST_MESSAGE)
 }
 
 #[cfg(test)]
@@ -65,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_account_is_really_used() {
+    fn the_account_is_part_of_the_uri() {
         let variables = [("RABBIT_URL", "rabbit:5673"), ("RABBIT_USER", "us@er"), ("RABBIT_PASSWORD", "p/w")];
         let uri = read(&Environment::of(&variables)).unwrap().uri;
         assert!(uri.reveal().starts_with("amqp://us%40er:p%2Fw@rabbit:5673"), "{}", uri.reveal());
@@ -94,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_no_name_is_refused_by_name() {
+    fn an_empty_file_is_refused_by_name() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
         for variable in ["RABBIT_EXCHANGE", "RABBIT_ROUTING", "RABBIT_QUEUE"] {

@@ -1,47 +1,67 @@
 use std::net::IpAddr;
 
 use mymonit_rest_listener::{AllowedOrigins, TrustedProxies};
+use mymonit_services::{DEFAULT_API_TOKEN_MAX_DAYS, UserRate};
 
-use super::{ConfigurationError, Environment};
+use super::address::ListenAddress;
+use super::environment::{ConfigurationError, Environment};
 
-/// Where clients are answered, pages of which origins among them, and who may say on whose behalf a request comes:
-/// `REST_HOST`, `REST_PORT`, `REST_CORS_ORIGINS`, `REST_TRUSTED_PROXIES`.
+/// More than a person's programs make.
+const DEFAULT_RATE: u32 = 1_000;
+/// The greatest `REST_USER_REQUESTS_PER_SECOND`.
+const GREATEST_RATE: u32 = 100_000;
+/// The greatest `API_TOKEN_MAX_DAYS`.
+const API_TOKEN_DAYS_OF_TEN_YEARS: u32 = 3_660;
+
+/// The REST listener: `REST_HOST`, `REST_PORT`, `REST_CORS_ORIGINS`, `REST_TRUSTED_PROXIES`,
+/// `API_TOKEN_MAX_DAYS`, `REST_USER_REQUESTS_PER_SECOND`.
 #[derive(Debug)]
 pub(crate) struct RestConfiguration {
-    /// A host name or an address; every address unless configured, in evaluation mode only this machine.
-    pub(crate) host: String,
-    /// The TCP port; 0 lets the system choose one.
-    pub(crate) port: u16,
-    /// The origins whose pages may read the answers; none unless configured.
+    /// All addresses by default, in evaluation mode the loopback address.
+    pub(crate) address: ListenAddress,
+    /// The origins whose pages may read the responses; none by default.
     pub(crate) cors_origins: AllowedOrigins,
-    /// Whose `X-Forwarded-For` is believed; nobody's unless configured.
+    /// The proxies whose `X-Forwarded-For` is trusted; none by default.
     pub(crate) trusted_proxies: TrustedProxies,
+    /// The longest lifetime of an API token; 0 turns API tokens off.
+    pub(crate) api_token_max_days: u32,
+    /// How many requests each user may make; any number in evaluation mode.
+    pub(crate) user_rate: UserRate,
 }
 
 impl RestConfiguration {
     pub(crate) fn read(environment: &Environment, evaluation: bool) -> Result<Self, ConfigurationError> {
         let default = if evaluation { "127.0.0.1" } else { "0.0.0.0" };
         Ok(Self {
-            host: environment.text("REST_HOST")?.unwrap_or_else(|| default.to_owned()),
-            port: environment.number("REST_PORT", 5000, 0..=u16::MAX)?,
+            address: ListenAddress::read(environment, "REST", default, 5000)?,
             cors_origins: cors_origins(environment)?,
             trusted_proxies: trusted_proxies(environment)?,
+            api_token_max_days: environment.number(
+                "API_TOKEN_MAX_DAYS",
+                DEFAULT_API_TOKEN_MAX_DAYS,
+                0..=API_TOKEN_DAYS_OF_TEN_YEARS,
+            )?,
+            user_rate: UserRate::per_second(environment.number(
+                "REST_USER_REQUESTS_PER_SECOND",
+                if evaluation { 0 } else { DEFAULT_RATE },
+                0..=GREATEST_RATE,
+            )?),
         })
     }
 
-    /// Where this machine reaches the service itself, for its health check.
+    /// A URL of the service for a client on this machine.
     pub(crate) fn local_url(&self, path: &str) -> String {
-        let host = match self.host.parse::<IpAddr>() {
+        let host = match self.address.host.parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
             Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
             Ok(IpAddr::V6(address)) => format!("[{address}]"),
-            _ => self.host.clone(),
+            _ => self.address.host.clone(),
         };
-        format!("http://{host}:{}{path}", self.port)
+        format!("http://{host}:{}{path}", self.address.port)
     }
 }
 
-/// Origins with commas between them.
+/// A comma-separated list of origins.
 fn cors_origins(environment: &Environment) -> Result<AllowedOrigins, ConfigurationError> {
     const NAME: &str = "REST_CORS_ORIGINS";
     let Some(text) = environment.text(NAME)? else { return Ok(AllowedOrigins::default()) };
@@ -51,7 +71,7 @@ fn cors_origins(environment: &Environment) -> Result<AllowedOrigins, Configurati
     })
 }
 
-/// Addresses and networks, with commas between them.
+/// A comma-separated list of addresses and networks.
 fn trusted_proxies(environment: &Environment) -> Result<TrustedProxies, ConfigurationError> {
     let Some(text) = environment.text("REST_TRUSTED_PROXIES")? else { return Ok(TrustedProxies::default()) };
     text.parse().map_err(|allowed| ConfigurationError::wrong("REST_TRUSTED_PROXIES", &text, allowed))
@@ -62,9 +82,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evaluation_mode_answers_this_machine_only_unless_told_otherwise() {
+    fn evaluation_mode_listens_on_loopback_by_default() {
         let host = |variables, evaluation| {
-            RestConfiguration::read(&Environment::of(variables), evaluation).unwrap().host
+            RestConfiguration::read(&Environment::of(variables), evaluation).unwrap().address.host
         };
         assert_eq!(host(&[], false), "0.0.0.0");
         assert_eq!(host(&[], true), "127.0.0.1");
@@ -72,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_proxy_is_refused_by_name() {
+    fn a_malformed_proxy_is_refused_by_name() {
         let environment = Environment::of(&[("REST_TRUSTED_PROXIES", "nginx")]);
         let refused = RestConfiguration::read(&environment, false).unwrap_err().to_string();
         assert!(refused.starts_with("REST_TRUSTED_PROXIES holds `nginx`"), "{refused}");
     }
 
     #[test]
-    fn origins_stand_in_a_list() {
+    fn origins_are_a_list() {
         let read = |held| cors_origins(&Environment::of(&[("REST_CORS_ORIGINS", held)]));
         let origins = |list: &[&str]| AllowedOrigins::new(list.iter().copied()).unwrap();
         assert_eq!(read("").unwrap(), AllowedOrigins::default());
@@ -95,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_health_check_finds_the_service_wherever_it_listens() {
+    fn the_health_check_uses_the_configured_address() {
         for (host, url) in [
             ("0.0.0.0", "http://127.0.0.1:5000/x"),
             ("::", "http://[::1]:5000/x"),

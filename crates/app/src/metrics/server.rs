@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,17 +15,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 
-use crate::configuration::MetricsConfiguration;
-
-/// OpenMetrics, which is what Prometheus's own format became.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How many may ask at once: few do, and the descriptors are for clients.
+/// Few: file descriptors are reserved for clients.
 const CONNECTIONS: usize = 32;
 
-/// All that is shown, and the parts that are asked how they are.
+/// The registry, and the probes that are read at each scrape.
 pub(crate) struct Metrics {
     registry: Registry,
     probes: Arc<[Arc<dyn ReadinessProbe>]>,
@@ -41,15 +36,15 @@ struct Part {
 impl Metrics {
     pub(super) fn new(mut registry: Registry, probes: Arc<[Arc<dyn ReadinessProbe>]>) -> Self {
         let ready = Family::default();
-        let help = "Whether a part of the service does its work; the service is ready if all do";
+        let help = "Whether a part of the service is ready; the service is ready if all parts are";
         registry.sub_registry_with_prefix("mymonit").register("ready", help, ready.clone());
         Self { registry, probes, ready }
     }
 
-    /// Answers Prometheus until `stop`.
+    /// Serves Prometheus until `stop`.
     pub(crate) async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let router = Router::new().route("/metrics", get(show)).with_state(Arc::new(self));
-        // Whoever asks may ask again, so that nobody has to be waited for.
+        // Prometheus scrapes again, so a drain is not needed.
         let limits = Limits { connections: CONNECTIONS, drain: Duration::ZERO, ..Limits::default() };
         mymonit_rest_listener::serve(listener, router, limits, stop).await
     }
@@ -70,14 +65,4 @@ async fn show(State(metrics): State<Arc<Metrics>>) -> Response {
         Ok(text) => ([(CONTENT_TYPE, MEDIA_TYPE), (CACHE_CONTROL, "no-store")], text).into_response(),
         Err(std::fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// Listens where Prometheus is to be answered.
-pub(crate) async fn bind(configuration: &MetricsConfiguration) -> anyhow::Result<TcpListener> {
-    let MetricsConfiguration { host, port } = configuration;
-    let listener = TcpListener::bind((host.as_str(), *port))
-        .await
-        .with_context(|| format!("cannot listen on METRICS_HOST `{host}`, METRICS_PORT {port}"))?;
-    info!(address = %listener.local_addr()?, "metrics are shown");
-    Ok(listener)
 }

@@ -1,5 +1,4 @@
-//! Each audit event of specification §9, provoked as a user or an adapter would, and read as an auditor would. Together
-//! with `docs/audit.md`: what the page lists is what is told here, and nothing else.
+//! Provokes each audit event and compares it with `docs/audit.md`, which must list exactly these.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +6,14 @@ use mymonit_services::audit::Action;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::house::{
-    ADMIN, Answer, AuditTrail, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, Service, message,
-    on_every_engine, user,
+use crate::environment::{
+    ADMIN, Answer, AuditTrail, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, Service, ServiceBuilder,
+    TestEnvironment, message, on_every_engine, user,
 };
 
 on_every_engine!(
-    every_action_is_told_once_with_who_what_and_how_it_ended,
-    a_reading_whose_client_leaves_is_told_with_what_was_sent,
+    every_action_is_recorded_once_with_user_resource_and_outcome,
+    a_reading_whose_client_disconnects_is_recorded_with_what_was_sent,
 );
 
 const PAGE: &str = include_str!("../../../../docs/audit.md");
@@ -29,13 +28,18 @@ struct Told {
     reason: Option<&'static str>,
     operation: Option<&'static str>,
     measures: Option<u64>,
+    changed: Option<&'static str>,
 }
 
 fn assert_told(event: &Value, told: &Told) {
     let category = match told.action {
         "authenticate" => "authentication",
-        "create-experiment" | "rename-experiment" => "configuration",
-        action if action.contains("measure") || action.contains("message") => "database",
+        "create-experiment"
+        | "update-experiment"
+        | "create-measure-type"
+        | "update-measure-type"
+        | "update-sensor" => "configuration",
+        action if ["measure", "message", "-flag"].iter().any(|part| action.contains(part)) => "database",
         _ => "iam",
     };
     let (kind, id) = told.resource.as_ref().map(|(kind, id)| (Some(*kind), Some(&**id))).unwrap_or_default();
@@ -48,6 +52,7 @@ fn assert_told(event: &Value, told: &Told) {
         ("user.id", told.user_id),
         ("source.ip", Some("127.0.0.1")),
         ("mymonit.operation", told.operation),
+        ("mymonit.changed", told.changed),
         ("mymonit.resource.type", kind),
         ("mymonit.resource.id", id),
     ] {
@@ -86,7 +91,7 @@ fn the_page_lists_exactly_the_actions_of_the_program_each_with_an_example() {
     }
 }
 
-/// Makes requests, and keeps the events that were told of.
+/// Makes requests and keeps the audit events.
 struct Story<'a> {
     trail: AuditTrail<'a>,
     told: BTreeMap<String, Value>,
@@ -150,22 +155,32 @@ fn refused(user_id: &'static str, operation: &'static str, reason: &'static str)
     }
 }
 
-async fn every_action_is_told_once_with_who_what_and_how_it_ended(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
+async fn every_action_is_recorded_once_with_user_resource_and_outcome(engine: Engine) {
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
     let mut story = Story { trail: AuditTrail::of(&service), told: BTreeMap::new() };
-    authentication(&house, &service, &mut story).await;
-    users(&house, &service, &mut story).await;
-    experiments(&house, &service, &mut story).await;
-    refusals(&house, &service, &mut story).await;
-    measures(&house, &service, &mut story).await;
-    rejected_messages(&house, &service, &mut story).await;
-    // Who looks at what everybody may see is not told of.
-    let admin = house.client(&service, ADMIN);
-    for path in ["/users/", "/users/S001", "/experiments/", "/measure-types/", "/nowhere"] {
+    authentication(&environment, &service, &mut story).await;
+    users(&environment, &service, &mut story).await;
+    api_tokens(&environment, &service, &mut story).await;
+    experiments(&environment, &service, &mut story).await;
+    refusals(&environment, &service, &mut story).await;
+    measures(&environment, &service, &mut story).await;
+    rejected_messages(&environment, &service, &mut story).await;
+    // Reads that every user is allowed record no event.
+    let admin = environment.client(&service, ADMIN);
+    for path in [
+        "/users/me",
+        "/users/me/tokens/",
+        "/users/S001/tokens/",
+        "/experiments/",
+        "/experiments/1",
+        "/measure-types/",
+        "/nowhere",
+    ] {
         story.trail.untold(&admin, path).await.unwrap();
     }
-    throughput(&house, &service, &mut story).await;
+    throughput(&environment, &service, &mut story).await;
+    tokens(&environment, &mut story).await;
 
     let told: BTreeSet<_> = story.told.keys().cloned().collect();
     assert_eq!(told, actions_of_the_page());
@@ -175,7 +190,7 @@ async fn every_action_is_told_once_with_who_what_and_how_it_ended(engine: Engine
     }
 }
 
-async fn authentication(house: &House, service: &Service, story: &mut Story<'_>) {
+async fn authentication(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
     let nobody = Told { action: "authenticate", ..Told::default() };
     let anonymous = service.anonymous();
     story.expect(&anonymous, get("/users/me"), 401, failed("no Authorization header", nobody.clone())).await;
@@ -187,14 +202,14 @@ async fn authentication(house: &House, service: &Service, story: &mut Story<'_>)
     assert_eq!((answer.status, &event["event.action"]), (401, &json!("authenticate")));
     assert!(event["event.reason"].is_string(), "{event:#}");
 
-    let stranger = house.client(service, "a-stranger");
+    let stranger = environment.client(service, "a-stranger");
     let reason = "the token's user is not known here";
     let told = Told { user_id: None, ..refused("", "sign-in", reason) };
     story.expect(&stranger, get("/users/me"), 403, told).await;
 }
 
-async fn users(house: &House, service: &Service, story: &mut Story<'_>) {
-    let admin = house.client(service, ADMIN);
+async fn users(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+    let admin = environment.client(service, ADMIN);
     let created = done("create-user", "user", "S003");
     let create = |body| (Method::POST, "/users/", Some(body));
     story.expect(&admin, create(user("S003", "SCIENTIST")), 201, created.clone()).await;
@@ -202,14 +217,29 @@ async fn users(house: &House, service: &Service, story: &mut Story<'_>) {
     story.expect(&admin, create(user("S003", "SCIENTIST")), 409, failed("conflict", in_vain.clone())).await;
     story.expect(&admin, create(user("S004", "GOD")), 400, failed("invalid_argument", in_vain)).await;
 
+    story.expect(&admin, get("/users/"), 200, Told { resource: None, ..done("list-users", "", "") }).await;
+    story
+        .expect(
+            &admin,
+            get("/users/?search=x&limit=1"),
+            200,
+            Told { resource: None, ..done("list-users", "", "") },
+        )
+        .await;
+    story.expect(&admin, get("/users/S003"), 200, done("read-user", "user", "S003")).await;
+
     let update = |path, body| (Method::PUT, path, Some(body));
     let updated = done("update-user", "user", "S003");
-    story.expect(&admin, update("/users/S003", user("S003", "SCIENTIST")), 200, updated.clone()).await;
+    let mut other = user("S003", "SCIENTIST");
+    (other["name"], other["email"]) = (json!("Other Name"), json!("other@home.cern"));
+    let changed = Told { changed: Some("name,email"), ..updated.clone() };
+    story.expect(&admin, update("/users/S003", other.clone()), 200, changed).await;
+    story.expect(&admin, update("/users/S003", other), 200, updated.clone()).await;
     let taken = json!({"name": "x", "username": ADMIN, "email": "x@home.cern"});
     story.expect(&admin, update("/users/S003", taken), 409, failed("conflict", updated.clone())).await;
     let absent = failed("not_found", Told { resource: None, ..updated.clone() });
     story.expect(&admin, update("/users/nobody", user("nobody", "SCIENTIST")), 404, absent).await;
-    let own = house.client(service, "uid-S003");
+    let own = environment.client(service, "uid-S003");
     let other_name = json!({"name": "x", "username": "other", "email": "x@home.cern"});
     let told = refused("S003", "update-user", "only an administrator may change `username`");
     let told = Told { resource: Some(("user", "S003".to_owned())), ..told };
@@ -221,17 +251,90 @@ async fn users(house: &House, service: &Service, story: &mut Story<'_>) {
     story.expect(&admin, delete("/users/A001"), 409, last).await;
 }
 
-async fn experiments(house: &House, service: &Service, story: &mut Story<'_>) {
-    let admin = house.client(service, ADMIN);
+async fn api_tokens(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+    let (admin, own) = (environment.client(service, ADMIN), environment.client(service, SCIENTIST));
+    let create = |body| (Method::POST, "/users/me/tokens/", Some(body));
+    let by = |user_id, told: Told| Told { user_id: Some(user_id), ..told };
+    for id in ["1", "2"] {
+        let told = by("S001", done("create-api-token", "api-token", id));
+        story.expect(&own, create(json!({"name": "x", "experiments": [1]})), 201, told).await;
+    }
+    let none = by("S001", Told { resource: None, ..done("create-api-token", "api-token", "") });
+    let wrong = create(json!({"name": "x", "experiments": [2]}));
+    story.expect(&own, wrong, 400, failed("invalid_argument", none)).await;
+    let revoked = |id| done("revoke-api-token", "api-token", id);
+    story.expect(&own, delete("/users/me/tokens/1"), 204, by("S001", revoked("1"))).await;
+    story.expect(&admin, delete("/users/S001/tokens/2"), 204, revoked("2")).await;
+    let of_user = failed("not_found", done("revoke-api-token", "user", "S001"));
+    story.expect(&admin, delete("/users/S001/tokens/2"), 404, of_user).await;
+    let absent = failed("not_found", Told { resource: None, ..revoked("") });
+    story.expect(&own, delete("/users/me/tokens/1"), 404, by("S001", absent)).await;
+}
+
+async fn flags(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+    let own = environment.client(service, SCIENTIST);
+    let create = |to| {
+        let body = json!({"from": 0, "to": to, "reason": "lid open"});
+        (Method::POST, "/experiments/1/flags/", Some(body))
+    };
+    let by_own = |told: Told| Told { user_id: Some("S001"), ..told };
+    story.expect(&own, create(1), 201, by_own(done("create-flag", "flag", "1/1"))).await;
+    let in_vain = by_own(failed("invalid_argument", done("create-flag", "experiment", "1")));
+    story.expect(&own, create(0), 400, in_vain).await;
+    let path = "/experiments/1/flags/1";
+    story.expect(&own, delete(path), 204, by_own(done("withdraw-flag", "flag", "1/1"))).await;
+    let absent = by_own(failed("not_found", done("withdraw-flag", "experiment", "1")));
+    story.expect(&own, delete(path), 404, absent).await;
+}
+
+async fn experiments(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+    let admin = environment.client(service, ADMIN);
     let create = || (Method::POST, "/experiments/", Some(json!({"name": "new"})));
     let created = done("create-experiment", "experiment", "3");
     story.expect(&admin, create(), 201, created.clone()).await;
     let in_vain = Told { resource: None, ..created };
     story.expect(&admin, create(), 409, failed("conflict", in_vain)).await;
-    let rename = |path| (Method::PUT, path, Some(json!({"name": "newer"})));
-    let renamed = |id| done("rename-experiment", "experiment", id);
-    story.expect(&admin, rename("/experiments/3"), 200, renamed("3")).await;
-    story.expect(&admin, rename("/experiments/99"), 404, failed("not_found", renamed("99"))).await;
+    let update = |path| (Method::PUT, path, Some(json!({"name": "newer", "archived": true})));
+    let updated = |id| done("update-experiment", "experiment", id);
+    let changed = Told { changed: Some("name,archived"), ..updated("3") };
+    story.expect(&admin, update("/experiments/3"), 200, changed).await;
+    story.expect(&admin, update("/experiments/3"), 200, updated("3")).await;
+    story.expect(&admin, update("/experiments/99"), 404, failed("not_found", updated("99"))).await;
+
+    let kind = |symbol| Some(json!({"name": "newton metre", "symbol": symbol, "quantity": "torque"}));
+    let created = done("create-measure-type", "measure-type", "39");
+    story.expect(&admin, (Method::POST, "/measure-types/", kind("Nm")), 201, created.clone()).await;
+    let in_vain = Told { resource: None, ..created };
+    story
+        .expect(&admin, (Method::POST, "/measure-types/", kind("N m")), 409, failed("conflict", in_vain))
+        .await;
+    let updated = Told { changed: Some("symbol"), ..done("update-measure-type", "measure-type", "39") };
+    story.expect(&admin, (Method::PUT, "/measure-types/39", kind("N m")), 200, updated).await;
+
+    let body = json!({
+        "experiment": "newer", "measure": "hertz", "sensor": "thermometer-1", "value": 1.0, "timestamp": 1,
+    });
+    let back = json!({"name": "newer", "archived": false});
+    assert_eq!(admin.put("/experiments/3", back).await.unwrap().status, 200);
+    let adapter = environment.adapter().await.unwrap();
+    adapter.publish(body.to_string().as_bytes(), None).await.unwrap();
+    mymonit_test_support::wait_until("the sensor is there", SOON, async || {
+        let list = admin.read("/experiments/3/sensors/").await.map_err(|error| format!("{error:#}"))?;
+        if list == json!([{"name": "thermometer-1", "description": ""}]) {
+            Ok(())
+        } else {
+            Err(list.to_string())
+        }
+    })
+    .await
+    .unwrap();
+    let describe = |path| (Method::PUT, path, Some(json!({"name": "thermometer-1", "description": "PT100"})));
+    let described = done("update-sensor", "sensor", "3/thermometer-1");
+    story.expect(&admin, describe("/experiments/3/sensors/thermometer-1"), 200, described).await;
+    let absent = failed("not_found", done("update-sensor", "experiment", "2"));
+    story.expect(&admin, describe("/experiments/2/sensors/thermometer-1"), 404, absent).await;
+
+    flags(environment, service, story).await;
 
     let associated = done("associate", "association", "3/S001");
     let path = "/scientists-experiments/3/S001";
@@ -240,30 +343,73 @@ async fn experiments(house: &House, service: &Service, story: &mut Story<'_>) {
     let nobody = done("associate", "experiment", "3");
     let path_of_nobody = "/scientists-experiments/3/nobody";
     story.expect(&admin, post(path_of_nobody), 404, failed("not_found", nobody)).await;
+    let all = Told { resource: None, ..done("list-associations", "", "") };
+    story.expect(&admin, get("/scientists-experiments/"), 200, all).await;
+    let of_experiment = done("list-associations", "experiment", "3");
+    story.expect(&admin, get("/scientists-experiments/3"), 200, of_experiment).await;
+    let of_user = done("list-associations", "user", "S001");
+    story.expect(&admin, get("/users/S001/experiments"), 200, of_user).await;
     story.expect(&admin, delete(path), 204, done("dissociate", "association", "3/S001")).await;
+    let replace = |ids: &[&str]| (Method::PUT, "/scientists-experiments/3", Some(json!({"user_ids": ids})));
+    story.expect(&admin, replace(&["S001"]), 200, done("associate", "association", "3/S001")).await;
+    story.expect(&admin, replace(&[]), 200, done("dissociate", "association", "3/S001")).await;
+    let in_vain = failed("invalid_argument", done("associate", "experiment", "3"));
+    story.expect(&admin, replace(&["A001"]), 400, in_vain).await;
     let absent = done("dissociate", "experiment", "3");
+    story.expect(&admin, delete(path), 404, failed("not_found", absent)).await;
+
+    let path = "/publishers/station-1";
+    let put = |ids| (Method::PUT, path, Some(json!({"experiments": ids})));
+    let updated = done("update-publisher", "publisher", "station-1");
+    story.expect(&admin, put([3]), 200, updated.clone()).await;
+    let in_vain = Told { resource: None, ..updated };
+    story.expect(&admin, put([99]), 400, failed("invalid_argument", in_vain)).await;
+    let deleted = done("delete-publisher", "publisher", "station-1");
+    story.expect(&admin, delete(path), 204, deleted.clone()).await;
+    let absent = Told { resource: None, ..deleted };
     story.expect(&admin, delete(path), 404, failed("not_found", absent)).await;
 }
 
-async fn refusals(house: &House, service: &Service, story: &mut Story<'_>) {
+async fn refusals(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
     const ONLY_ADMINISTRATORS: &str = "only an administrator may do this";
-    let scientist = house.client(service, SCIENTIST);
+    let scientist = environment.client(service, SCIENTIST);
     let new_user = Some(user("S009", "SCIENTIST"));
     let name = Some(json!({"name": "x"}));
+    let kind = Some(json!({"name": "x", "symbol": "x", "quantity": "x"}));
+    let sensor = Some(json!({"name": "left", "description": "x"}));
+    let set = Some(json!({"user_ids": []}));
     let experiment = Some(("experiment", "1".to_owned()));
     for (method, path, body, operation, resource) in [
         (Method::GET, "/users/", None, "list-users", None),
         (Method::POST, "/users/", new_user, "create-user", None),
+        (Method::GET, "/users/S001/tokens/", None, "list-api-tokens", None),
+        (Method::DELETE, "/users/S001/tokens/1", None, "revoke-api-token", None),
         (Method::POST, "/experiments/", name.clone(), "create-experiment", None),
-        (Method::PUT, "/experiments/1", name, "rename-experiment", experiment.clone()),
+        (Method::PUT, "/experiments/1", name, "update-experiment", experiment.clone()),
+        (Method::POST, "/measure-types/", kind.clone(), "create-measure-type", None),
+        (
+            Method::PUT,
+            "/measure-types/1",
+            kind,
+            "update-measure-type",
+            Some(("measure-type", "1".to_owned())),
+        ),
+        (Method::PUT, "/experiments/1/sensors/left", sensor, "update-sensor", experiment.clone()),
         (Method::GET, "/scientists-experiments/", None, "list-associations", None),
+        (Method::GET, "/scientists-experiments/1", None, "list-associations", experiment.clone()),
+        (Method::PUT, "/scientists-experiments/1", set, "associate", experiment.clone()),
         (Method::POST, "/scientists-experiments/1/S001", None, "associate", experiment.clone()),
         (Method::DELETE, "/scientists-experiments/1/S001", None, "dissociate", experiment),
+        (Method::GET, "/publishers/", None, "list-publishers", None),
+        (Method::GET, "/publishers/a", None, "read-publisher", None),
+        (Method::PUT, "/publishers/a", Some(json!({"experiments": null})), "update-publisher", None),
+        (Method::DELETE, "/publishers/a", None, "delete-publisher", None),
         (Method::GET, "/rejected-messages/", None, "list-rejected-messages", None),
         (Method::GET, "/rejected-messages/1", None, "read-rejected-message", None),
         (Method::POST, "/rejected-messages/1/replay", None, "replay-rejected-message", None),
         (Method::POST, "/rejected-messages/replay", None, "replay-rejected-message", None),
         (Method::DELETE, "/rejected-messages/1", None, "discard-rejected-message", None),
+        (Method::POST, "/rejected-messages/discard", None, "discard-rejected-message", None),
     ] {
         let told = Told { resource, ..refused("S001", operation, ONLY_ADMINISTRATORS) };
         story.expect(&scientist, (method, path, body), 403, told).await;
@@ -277,12 +423,15 @@ async fn refusals(house: &House, service: &Service, story: &mut Story<'_>) {
         let told = Told { resource: of_other.clone(), ..refused("S001", operation, reason) };
         story.expect(&scientist, (method, "/users/S002", body), 403, told).await;
     }
-    // A name that somebody writes there is not repeated.
+    // Unknown user ids are not logged.
     let told = refused("S001", "read-user", reason);
     story.expect(&scientist, get("/users/peter.higg@home.cern"), 403, told).await;
     let reason = "not associated with the experiment, or there is none";
     for (path, operation, id) in [
         ("/experiments/2", "read-experiment", "2"),
+        ("/experiments/2/sensors/", "read-sensors", "2"),
+        ("/experiments/2/series", "read-measures", "2"),
+        ("/experiments/2/flags/", "read-flags", "2"),
         ("/measures/2", "read-measures", "2"),
         ("/measures/99", "read-measures", "99"),
     ] {
@@ -292,11 +441,23 @@ async fn refusals(house: &House, service: &Service, story: &mut Story<'_>) {
     }
     let resource = Some(("experiment", "1".to_owned()));
     let told = Told { resource, ..refused("A001", "read-measures", "only scientists may read measures") };
-    story.expect(&house.client(service, ADMIN), get("/measures/1"), 403, told).await;
+    story.expect(&environment.client(service, ADMIN), get("/measures/1"), 403, told.clone()).await;
+    story.expect(&environment.client(service, ADMIN), get("/experiments/1/series"), 403, told).await;
+    let flag = Some(json!({"from": 0, "to": 1, "reason": "x"}));
+    for (method, path, body, operation) in [
+        (Method::GET, "/experiments/1/flags/", None, "read-flags"),
+        (Method::POST, "/experiments/1/flags/", flag, "create-flag"),
+        (Method::DELETE, "/experiments/1/flags/1", None, "withdraw-flag"),
+    ] {
+        let reason = "only scientists may read, set and withdraw flags";
+        let resource = Some(("experiment", "1".to_owned()));
+        let told = Told { resource, ..refused("A001", operation, reason) };
+        story.expect(&environment.client(service, ADMIN), (method, path, body), 403, told).await;
+    }
 }
 
-async fn measures(house: &House, service: &Service, story: &mut Story<'_>) {
-    let scientist = house.client(service, SCIENTIST);
+async fn measures(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+    let scientist = environment.client(service, SCIENTIST);
     let read = |measures| Told {
         user_id: Some("S001"),
         measures: Some(measures),
@@ -305,14 +466,20 @@ async fn measures(house: &House, service: &Service, story: &mut Story<'_>) {
     story.expect(&scientist, get("/measures/1"), 200, read(10)).await;
     story.expect(&scientist, get("/measures/1?limit=3"), 200, read(3)).await;
     story.expect(&scientist, get("/measures/1?type=volt"), 200, read(0)).await;
+    story.expect(&scientist, get("/experiments/1/series"), 200, read(1)).await;
     let empty = Told { user_id: Some("S002"), resource: Some(("experiment", "2".to_owned())), ..read(0) };
-    story.expect(&house.client(service, OTHER_SCIENTIST), get("/measures/2"), 200, empty).await;
+    story.expect(&environment.client(service, OTHER_SCIENTIST), get("/measures/2"), 200, empty).await;
     story.trail.untold(&scientist, "/measures/1?limit=0").await.unwrap();
+    // HEAD authorises and sends no measures.
+    let id = story.trail.next_id();
+    let head = scientist.request(Method::HEAD, "/measures/1").header("x-request-id", &id);
+    assert_eq!(head.send().await.unwrap().status(), 200);
+    assert!(story.trail.of_request(&id, 0).await.unwrap().is_empty());
 }
 
-async fn rejected_messages(house: &House, service: &Service, story: &mut Story<'_>) {
-    let admin = house.client(service, ADMIN);
-    let adapter = house.adapter().await.unwrap();
+async fn rejected_messages(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+    let admin = environment.client(service, ADMIN);
+    let adapter = environment.adapter().await.unwrap();
     for value in [1.0, 2.0] {
         adapter.publish(&message("later", "hertz", value, 1_700_000_000), None).await.unwrap();
     }
@@ -322,6 +489,13 @@ async fn rejected_messages(house: &House, service: &Service, story: &mut Story<'
     });
     let list = list.await.unwrap();
     let ids: Vec<_> = list.as_array().unwrap().iter().map(|message| message["id"].to_string()).collect();
+
+    let listed = Told { resource: None, ..done("list-rejected-messages", "", "") };
+    story.expect(&admin, get("/rejected-messages/?limit=1"), 200, listed.clone()).await;
+    story.expect(&admin, get("/rejected-messages/"), 200, listed).await;
+    let path = format!("/rejected-messages/{}", ids[0]);
+    let read = done("read-rejected-message", "rejected-message", &ids[0]);
+    story.expect(&admin, get(&path), 200, read).await;
 
     let replayed = |id: &str| done("replay-rejected-message", "rejected-message", id);
     let path = format!("/rejected-messages/{}/replay", ids[0]);
@@ -337,7 +511,7 @@ async fn rejected_messages(house: &House, service: &Service, story: &mut Story<'
     story.expect(&admin, delete(&path), 204, discarded.clone()).await;
     story.expect(&admin, delete(&path), 404, failed("not_found", discarded)).await;
 
-    // Each of many is told of by itself.
+    // A replay of many records one event for each message.
     for value in [3.0, 4.0] {
         adapter.publish(&message("latest", "hertz", value, 1_700_000_000), None).await.unwrap();
     }
@@ -350,18 +524,52 @@ async fn rejected_messages(house: &House, service: &Service, story: &mut Story<'
     .await
     .unwrap();
     // What a process prints arrives a moment later.
-    let events = mymonit_test_support::wait_until("both are told of", SOON, async || {
+    let events = mymonit_test_support::wait_until("both are recorded", SOON, async || {
         let mut events = story.trail.events();
         events.retain(|event| event["http.request.id"] == *id);
         if events.len() >= 2 { Ok(events) } else { Err(format!("{events:#?}")) }
     });
     let events = events.await.unwrap();
     assert!(events.iter().all(|event| event["event.reason"] == "unknown_experiment"), "{events:#?}");
+    // And so does a discard of many.
+    let id = story.trail.next_id();
+    let request = admin.request(Method::POST, "/rejected-messages/discard?reason=unknown_experiment");
+    let answer = Answer::of(request.header("x-request-id", &id).send().await.unwrap()).await.unwrap();
+    assert_eq!(answer.body, json!({"discarded": 2, "complete": true}));
+    for event in story.trail.of_request(&id, 2).await.unwrap() {
+        let (action, outcome) = (&event["event.action"], &event["event.outcome"]);
+        assert_eq!((action, outcome), (&json!("discard-rejected-message"), &json!("success")));
+    }
 }
 
-/// The minute that has not passed yet is told of at the end.
-async fn throughput(house: &House, service: &Service, story: &mut Story<'_>) {
-    house.wait_until_all_is_acknowledged().await;
+/// Tokens of evaluation mode, from the command and from the page.
+async fn tokens(environment: &TestEnvironment, story: &mut Story<'_>) {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = ServiceBuilder::bare(&["serve", "--evaluation"], Some(folder.path())).unwrap();
+    let service = serve.env("RABBIT_URL", &environment.broker_url).ready().await.unwrap();
+    let token = ServiceBuilder::bare(&["token", "S001"], Some(folder.path())).unwrap().run().await.unwrap();
+    let by_command: Value = serde_json::from_str(&token.stderr).unwrap();
+    let mut trail = AuditTrail::of(&service);
+    let path = "/static/evaluation-tokens/S001";
+    let (_, by_page) = trail.follow(&service.anonymous(), Method::POST, path, None).await.unwrap();
+    for (event, command) in [(&by_command, Some("token")), (&by_page, None)] {
+        for (name, expected) in [
+            ("event.category", Some("iam")),
+            ("event.action", Some("issue-token")),
+            ("event.outcome", Some("success")),
+            ("mymonit.resource.type", Some("user")),
+            ("mymonit.resource.id", Some("S001")),
+            ("mymonit.command", command),
+        ] {
+            assert_eq!(event.get(name), expected.map(Value::from).as_ref(), "{name} of {event:#}");
+        }
+    }
+    story.told.insert("issue-token".to_owned(), by_command);
+}
+
+/// A graceful shutdown records the incomplete last minute.
+async fn throughput(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+    environment.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
     service.process.wait_for_line("\"message\":\"stopped\"", SOON).await.unwrap();
     let mut events = story.trail.events();
@@ -370,26 +578,23 @@ async fn throughput(house: &House, service: &Service, story: &mut Story<'_>) {
         let name = format!("mymonit.throughput.{name}");
         events.iter().map(|event| event[&name].as_u64().unwrap()).sum::<u64>()
     };
-    assert_eq!([sum("received"), sum("stored"), sum("duplicate"), sum("rejected")], [4, 0, 0, 4]);
+    assert_eq!([sum("received"), sum("stored"), sum("duplicate"), sum("rejected")], [5, 1, 0, 4]);
     let last = events.pop().unwrap();
     assert_eq!((&last["event.kind"], &last["event.category"]), (&json!("metric"), &json!("database")));
     assert!(last["mymonit.throughput.seconds"].as_f64().unwrap() > 0.0);
     story.told.insert("consume-messages".to_owned(), last);
 }
 
-async fn a_reading_whose_client_leaves_is_told_with_what_was_sent(engine: Engine) {
+async fn a_reading_whose_client_disconnects_is_recorded_with_what_was_sent(engine: Engine) {
     const STORED: u32 = 300_000;
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    house.session().await.unwrap().add_measures(2, STORED).await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    environment.session().await.unwrap().add_measures(2, STORED).await.unwrap();
     let mut trail = AuditTrail::of(&service);
-    let mut id = String::new();
-    let scientist = house.client(&service, OTHER_SCIENTIST);
-    let request = || {
-        id = trail.next_id();
-        scientist.request(Method::GET, "/measures/2").header("x-request-id", &id)
-    };
-    let mut response = scientist.answer_to(request).await.unwrap();
+    let id = trail.next_id();
+    let scientist = environment.client(&service, OTHER_SCIENTIST);
+    let request = scientist.request(Method::GET, "/measures/2").header("x-request-id", &id);
+    let mut response = request.send().await.unwrap();
     let mut seen = 0;
     while seen < 1_000_000 {
         seen += response.chunk().await.unwrap().unwrap().len();
@@ -403,16 +608,16 @@ async fn a_reading_whose_client_leaves_is_told_with_what_was_sent(engine: Engine
         "{event:#}"
     );
     assert_eq!(event["event.reason"], "the client did not stay to the end");
-    // A measure takes about a hundred bytes, and what is on its way in sockets and buffers was sent as well.
+    // A measure takes about a hundred bytes; those in sockets and buffers count as sent.
     assert!((5_000..u64::from(STORED)).contains(&sent), "{sent}");
 }
 
 #[tokio::test]
-async fn the_source_is_what_a_trusted_proxy_says_and_nobody_else() {
-    let house = House::new(Engine::Sqlite).await.unwrap();
+async fn the_source_is_taken_from_trusted_proxies_only() {
+    let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
     let (trusting, other) = tokio::join!(
-        house.service().unwrap().env("REST_TRUSTED_PROXIES", "127.0.0.0/8").ready(),
-        house.ready_service(),
+        environment.service().unwrap().env("REST_TRUSTED_PROXIES", "127.0.0.0/8").ready(),
+        environment.ready_service(),
     );
     for (service, source) in [(trusting.unwrap(), "198.51.100.9"), (other.unwrap(), "127.0.0.1")] {
         let mut trail = AuditTrail::of(&service);
@@ -425,9 +630,9 @@ async fn the_source_is_what_a_trusted_proxy_says_and_nobody_else() {
 
 #[tokio::test]
 async fn no_filter_silences_the_audit_events() {
-    let house = House::new(Engine::Sqlite).await.unwrap();
+    let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
     for level in ["off", "error", "off,mymonit::audit=off", "mymonit=trace,[request]=off"] {
-        let service = house.service().unwrap().env("LOG_LEVEL", level).ready().await.unwrap();
+        let service = environment.service().unwrap().env("LOG_LEVEL", level).ready().await.unwrap();
         let request = service.anonymous().request(Method::GET, "/users/me").header("x-request-id", "seen");
         request.send().await.unwrap();
         let line = service.process.wait_for_line("\"authenticate\"", SOON).await.unwrap();

@@ -1,7 +1,7 @@
-//! Unique names, addresses, tokens and passwords, and line breaks with what looks like a log line after them, are put into
-//! every path, parameter, header, body and message field there is, while the service logs all that it can log, and errors
-//! are provoked on the way. Nothing of it may appear on standard output, at Logstash, among the metrics, or in what
-//! others are answered; and nobody may have written a line of the log but the service.
+//! Puts canaries (unique texts, line breaks with forged log lines) into every input, and provokes
+//! errors.
+//!
+//! None may appear in logs, metrics or answers to others, and no forged log line may exist.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::house::{
-    ADMIN, Client, Engine, House, SCIENTIST, SOON, STOP_LIMIT, Service, message, on_every_engine,
+use crate::environment::{
+    ADMIN, Client, Engine, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment, message, on_every_engine,
 };
 
 on_every_engine!(nothing_secret_is_told_to_anybody_and_no_line_is_forged,);
 
-/// In every canary, in whatever letters. What follows tells where one was put that is found.
+/// Part of every canary, in any case. The rest names its place.
 const CANARY: &str = "xcanaryx";
 /// A line that the service would never write.
 const FORGED: &str = "{\"@timestamp\":\"2026-01-01T00:00:00Z\",\"message\":\"xforgedx\"}";
@@ -33,14 +33,14 @@ fn forging(place: &str) -> String {
     format!("{CANARY}-{place}\r\n{FORGED}\n{FORGED}\u{2028}{FORGED}\u{85}{FORGED}\u{1b}[2K{FORGED}")
 }
 
-/// The text as it stands in a path.
+/// The text, percent-encoded for a path.
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// Where the service and its surroundings are, all of them with secrets in their addresses.
 struct Scene {
-    house: House,
+    environment: TestEnvironment,
     database: Option<Proxy>,
     broker: Proxy,
     logstash: LogstashDouble,
@@ -77,20 +77,20 @@ async fn broker_with_secrets() -> (String, Proxy) {
 impl Scene {
     async fn set(engine: Engine) -> Self {
         let (broker_url, broker) = broker_with_secrets().await;
-        let (house, database) = match engine {
-            Engine::Sqlite => (House::with_broker(engine, broker_url).await.unwrap(), None),
+        let (environment, database) = match engine {
+            Engine::Sqlite => (TestEnvironment::with_broker(engine, broker_url).await.unwrap(), None),
             Engine::MySql => {
                 let (database_url, proxy) = database_with_secrets().await;
-                (House::with_mysql(database_url, broker_url).await.unwrap(), Some(proxy))
+                (TestEnvironment::with_mysql(database_url, broker_url).await.unwrap(), Some(proxy))
             }
         };
-        Self { house, database, broker, logstash: LogstashDouble::start().await.unwrap() }
+        Self { environment, database, broker, logstash: LogstashDouble::start().await.unwrap() }
     }
 
     /// The service, saying all that it can.
     async fn service(&self) -> Service {
         let service =
-            self.house.service().unwrap().env("LOG_LEVEL", "trace,lapin=trace,sqlx=trace,hyper=trace");
+            self.environment.service().unwrap().env("LOG_LEVEL", "trace,lapin=trace,sqlx=trace,hyper=trace");
         let service = service.env("LOGSTASH_HOST", "127.0.0.1");
         service.env("LOGSTASH_PORT", &self.logstash.port().to_string()).ready().await.unwrap()
     }
@@ -101,8 +101,9 @@ async fn nothing_secret_is_told_to_anybody_and_no_line_is_forged(engine: Engine)
     let service = scene.service().await;
     let mut to_others = Vec::new();
 
-    let admin = scene.house.client(&service, ADMIN);
+    let admin = scene.environment.client(&service, ADMIN);
     let owner = add_canary_user(&scene, &service, &admin).await;
+    let secrets = use_api_tokens(&service, &owner).await;
     to_others.extend(ask_everywhere(&scene, &service, &owner).await);
     to_others.extend(send_raw(&service).await);
     publish_everything(&scene, &admin).await;
@@ -118,7 +119,13 @@ async fn nothing_secret_is_told_to_anybody_and_no_line_is_forged(engine: Engine)
 
     assert_clean("the metrics", &metrics);
     for answer in &to_others {
-        assert_clean("an answer to somebody else", answer);
+        assert_clean("an answer to another user", answer);
+    }
+    for secret in &secrets {
+        let lines = service.process.lines();
+        let mut texts = lines.iter().map(|line| &line.text).chain(&to_others).chain([&metrics]);
+        assert!(!texts.any(|text| text.contains(secret)), "{secret}");
+        assert!(!scene.logstash.lines().iter().any(|line| line.contains(secret)), "{secret}");
     }
     let lines = service.process.lines();
     assert!(lines.len() > 500, "{} lines", lines.len());
@@ -138,7 +145,7 @@ async fn nothing_secret_is_told_to_anybody_and_no_line_is_forged(engine: Engine)
     for fragment in scene.logstash.fragments() {
         assert!(lines.iter().any(|line| line.text.starts_with(&fragment)), "{fragment}");
     }
-    // It was at work: the lines tell of all that was provoked.
+    // The log was on: its lines contain all that was provoked.
     let all = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
     for said in
         ["authenticate", "authorize", "create-user", "\"error.code\":\"invalid_argument\"", "not consuming"]
@@ -153,14 +160,14 @@ async fn nothing_secret_is_told_to_anybody_and_no_line_is_forged(engine: Engine)
     }
 }
 
-/// Neither a canary nor a forged line is in it, in whatever letters or encoding.
+/// Contains neither a canary nor a forged line, in any case or encoding.
 #[track_caller]
 fn assert_clean(place: &str, text: &str) {
     let lower = text.to_lowercase();
     assert!(!lower.contains(CANARY), "in {place}: {text}");
     assert!(!lower.contains("xforgedx"), "in {place}: {text}");
     use base64::Engine as _;
-    // Three ways in which the bytes can stand in base64.
+    // The three base64 alignments of the bytes.
     for shift in ["", "a", "aa"] {
         let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{shift}{CANARY}"));
         let middle = &encoded[4..encoded.len() - 4];
@@ -168,7 +175,7 @@ fn assert_clean(place: &str, text: &str) {
     }
 }
 
-/// It is one whole line as only the service writes it.
+/// Checks that it is one complete log line of the service.
 #[track_caller]
 fn assert_genuine(line: &str) {
     let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -178,7 +185,7 @@ fn assert_genuine(line: &str) {
     {
         assert!(event[name].is_string(), "{name} of {line}");
     }
-    // A name that stands twice would be read in two ways.
+    // A duplicate key would be ambiguous.
     let keys = line.matches("\",\"").count();
     assert!(keys >= event.len() / 2, "{line}");
     assert!(!line.chars().any(char::is_control), "{line}");
@@ -194,7 +201,7 @@ async fn add_canary_user(scene: &Scene, service: &Service, admin: &Client) -> Cl
         "role": "SCIENTIST",
     });
     assert_eq!(admin.post("/users/", user.clone()).await.unwrap().status, 201);
-    // Once more: each answer names the field, and not what was in it.
+    // Again: each answer names the field and does not repeat its value.
     assert_eq!(admin.post("/users/", user.clone()).await.unwrap().status, 409);
     for field in ["user_id", "name", "username", "email", "role"] {
         for wrong in
@@ -212,10 +219,34 @@ async fn add_canary_user(scene: &Scene, service: &Service, admin: &Client) -> Cl
     }
     assert_eq!(admin.put("/users/C001", user).await.unwrap().status, 200);
     admin.associate(1, "C001").await.unwrap();
-    scene.house.client(service, &canary("username"))
+    scene.environment.client(service, &canary("username"))
 }
 
-/// Sends a request that is full of canaries, and gives the answer as text.
+/// Uses API tokens with names that are canaries, rightly and wrongly; returns the random part of
+/// each secret.
+async fn use_api_tokens(service: &Service, owner: &Client) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for experiments in [json!(null), json!([1])] {
+        let body = json!({"name": canary("token"), "experiments": experiments});
+        let created = owner.post("/users/me/tokens/", body).await.unwrap();
+        assert_eq!(created.status, 201, "{created:?}");
+        let secret = created.body["secret"].as_str().unwrap();
+        let program = service.with_authorization(format!("Bearer {secret}"));
+        assert_eq!(program.get("/measures/1?limit=3").await.unwrap().status, 200);
+        assert_eq!(program.get("/experiments/99").await.unwrap().status, 404);
+        assert_eq!(program.post("/users/me/tokens/", json!({"name": secret})).await.unwrap().status, 403);
+        secrets.push(secret.strip_prefix("mymonit_").unwrap().to_owned());
+    }
+    for name in [json!(forging("token")), json!({CANARY: CANARY})] {
+        let body = json!({"name": name, "expires_in_days": canary("days"), "experiments": [CANARY]});
+        assert_eq!(owner.post("/users/me/tokens/", body).await.unwrap().status, 400);
+    }
+    let forger = service.with_authorization(format!("Bearer mymonit_{CANARY}"));
+    assert_eq!(forger.get("/measures/1").await.unwrap().status, 401);
+    secrets
+}
+
+/// Sends a request full of canaries and returns the answer as text.
 async fn ask(client: &Client, method: Method, path: &str, body: Option<Vec<u8>>) -> String {
     let mut request = client.request(method, path);
     for name in
@@ -234,17 +265,17 @@ async fn ask(client: &Client, method: Method, path: &str, body: Option<Vec<u8>>)
     format!("{head}\n{}", answer.text().await.unwrap())
 }
 
-/// Every operation of the API, by everybody, with canaries wherever the client has something to say. Gives what those
-/// were answered who have not sent the canary themselves and are not meant to know it.
+/// Calls every operation as every caller, with canaries in all inputs.
+/// Returns the answers to callers that did not send the canary and may not see it.
 async fn ask_everywhere(scene: &Scene, service: &Service, owner: &Client) -> Vec<String> {
     let document = service.anonymous().request(Method::GET, "/api.yaml").send().await.unwrap();
     let document: Value = yaml_serde::from_str(&document.text().await.unwrap()).unwrap();
-    let admin = scene.house.client(service, ADMIN);
-    let peter = scene.house.client(service, SCIENTIST);
+    let admin = scene.environment.client(service, ADMIN);
+    let peter = scene.environment.client(service, SCIENTIST);
     let forger =
         service.with_authorization(format!("Bearer {}.{}.{}", canary("h"), canary("p"), canary("s")));
     let basic = service.with_authorization(format!("Basic {}", canary("basic")));
-    let stranger = scene.house.client(service, &canary("stranger"));
+    let stranger = scene.environment.client(service, &canary("stranger"));
     let wrong =
         [forging("body").into_bytes(), json!({"name": forging("name"), CANARY: 1}).to_string().into_bytes()];
     let mut seen = BTreeSet::new();
@@ -264,7 +295,7 @@ async fn ask_everywhere(scene: &Scene, service: &Service, owner: &Client) -> Vec
             let all = format!("{path}?{}", all.join("&"));
             for client in [&admin, &peter, owner, &forger, &basic, &stranger, &service.anonymous()] {
                 for path in [&path, &query, &all] {
-                    // What one has sent oneself may come back, named as what is wrong with it.
+                    // Errors may quote the client's own input.
                     ask(client, method.clone(), path, None).await;
                     for body in &wrong {
                         ask(client, method.clone(), path, Some(body.clone())).await;
@@ -272,8 +303,11 @@ async fn ask_everywhere(scene: &Scene, service: &Service, owner: &Client) -> Vec
                 }
             }
             // Real ids of others, so that the services say no as well.
-            let real =
-                template.replace("{experiment_id}", "1").replace("{user_id}", "C001").replace("{id}", "1");
+            let real = template
+                .replace("{experiment_id}", "1")
+                .replace("{user_id}", "C001")
+                .replace("{id}", "1")
+                .replace("{token_id}", "1");
             if method == Method::GET {
                 for client in [&peter, &stranger, &service.anonymous()] {
                     let answer = client.request(method.clone(), &real).send().await.unwrap();
@@ -310,7 +344,7 @@ async fn send_raw(service: &Service) -> Vec<String> {
 
 /// Messages with a canary in every field, property and header, one at a time.
 async fn publish_everything(scene: &Scene, admin: &Client) {
-    let adapter = scene.house.adapter().await.unwrap();
+    let adapter = scene.environment.adapter().await.unwrap();
     let good = json!({"experiment": "device-vibrations", "measure": "hertz", "value": 1.0, "timestamp": 1});
     let mut bodies =
         vec![forging("body").into_bytes(), vec![0xff, 0xfe], json!([good, CANARY]).to_string().into()];
@@ -352,14 +386,14 @@ async fn publish_everything(scene: &Scene, admin: &Client) {
     })
     .await
     .unwrap();
-    // Looked at, replayed in vain, and discarded.
+    // Read, replayed without success, and discarded.
     assert!(admin.read("/rejected-messages/1").await.unwrap().to_string().contains(CANARY));
     assert_eq!(admin.post("/rejected-messages/1/replay", json!(null)).await.unwrap().status, 200);
     assert_eq!(admin.post("/rejected-messages/replay", json!(null)).await.unwrap().status, 200);
     assert_eq!(admin.delete("/rejected-messages/1").await.unwrap().status, 204);
 }
 
-/// Takes database, broker and signing keys away while requests and messages are under way.
+/// Breaks database, broker and signing keys while requests and messages are in progress.
 async fn break_everything(scene: &Scene, service: &Service, owner: &Client) {
     scene.broker.refuse().await;
     scene.broker.cut().await;
@@ -368,27 +402,28 @@ async fn break_everything(scene: &Scene, service: &Service, owner: &Client) {
         database.refuse().await;
         database.cut().await;
         service.wait_until_part("database", false).await.unwrap();
-        let admin = scene.house.client(service, ADMIN);
+        let admin = scene.environment.client(service, ADMIN);
         for client in [owner, &admin] {
-            assert_eq!(client.asking_once().get("/users/C001").await.unwrap().status, 503);
+            assert_eq!(client.get("/users/C001").await.unwrap().status, 503);
         }
         database.resume().await.unwrap();
     }
     scene.broker.resume().await.unwrap();
     service.wait_until_ready().await.unwrap();
-    let adapter = scene.house.adapter().await.unwrap();
+    let adapter = scene.environment.adapter().await.unwrap();
     adapter.publish(&message("device-vibrations", "hertz", 7.0, 1_700_000_000), None).await.unwrap();
-    let owner = scene.house.client(service, &canary("username"));
+    let owner = scene.environment.client(service, &canary("username"));
     owner.measures_when("/measures/1", |measures| measures[0]["value"] == 7.0).await.unwrap();
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_of_without_them() {
+async fn wrong_credentials_are_reported_without_them() {
     let broker = RabbitMq::shared().await.unwrap().create_vhost().await.unwrap();
     let broker_port = RabbitMq::shared().await.unwrap().port();
     let database_port = MySqlServer::shared().await.unwrap().port();
     let secret = canary("password");
-    // A user who is known, and may not use the virtual host; the broker says so with the user's name.
+    // A user who is known, and may not use the virtual host; the broker says so with the user's
+    // name.
     let user = format!("{}-{:08x}", canary("broker-user"), rand::random::<u32>());
     RabbitMq::shared().await.unwrap().ctl(&["add_user", &user, &secret]).await.unwrap();
     let not_allowed = format!("amqp://{user}:{secret}@127.0.0.1:{broker_port}/");
@@ -404,12 +439,12 @@ async fn wrong_credentials_are_told_of_without_them() {
         ("RABBIT_URL", format!("amqp://{secret}:{secret}@127.0.0.1:notaport/x")),
         ("RABBIT_URL", format!("amqp://{secret}:{secret}@127.0.0.1:1/?heartbeat=x")),
     ] {
-        let house = House::with_broker(Engine::Sqlite, broker.clone()).await.unwrap();
-        let service = house.service().unwrap().env(name, &value).env("LOG_LEVEL", "trace");
+        let environment = TestEnvironment::with_broker(Engine::Sqlite, broker.clone()).await.unwrap();
+        let service = environment.service().unwrap().env(name, &value).env("LOG_LEVEL", "trace");
         let service = service.start().await.unwrap();
-        // Either it refuses to start, or it says that it waits.
+        // Either it refuses to start, or it logs that it waits.
         let waits = async {
-            let lines = ["the service waits for it", "not consuming"];
+            let lines = ["the database is not ready", "not consuming"];
             tokio::select! {
                 line = service.process.wait_for_line(lines[0], SOON) => line.map(drop),
                 line = service.process.wait_for_line(lines[1], SOON) => line.map(drop),

@@ -1,8 +1,8 @@
-//! Readings that clients break off half-way: no later request is answered with another's rows, and nothing is left
-//! behind. `MYMONIT_CANCELLED_READINGS=10000` runs the long form.
+//! Readings that clients break off half-way: no later request is answered with another's rows, and
+//! nothing is left behind. `MYMONIT_CANCELLED_READINGS=10000` runs the long form.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use mymonit_test_support::wait_until;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::house::{ADMIN, Client, Engine, House, SERVICE_WAITS, SOON, Service, Session, on_every_engine};
+use crate::environment::{ADMIN, Client, Engine, SOON, Service, Session, TestEnvironment, on_every_engine};
 
 on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind);
 
@@ -55,7 +55,7 @@ impl Reader {
         first..first + DISTANCE
     }
 
-    /// Asks and goes away before the answer, or amid it. Tells whether it was broken off.
+    /// Sends a request and disconnects before or during the answer. Returns whether it was cut off.
     async fn break_off(&self, query: &str) -> anyhow::Result<bool> {
         let path = format!("/measures/{}{query}", self.experiment);
         let encoding = ["identity", "gzip", "zstd"][rand::rng().random_range(0..3)];
@@ -64,18 +64,12 @@ impl Reader {
             let patience = Duration::from_micros(rand::rng().random_range(0..20_000));
             return Ok(timeout(patience, request().send()).await.is_err());
         }
-        let begun = Instant::now();
-        let mut response = self.client.answer_to(request).await?;
+        let mut response = request().send().await?;
         ensure!(response.status() == 200, "{query}: {}", response.status());
         let mut wanted = rand::rng().random_range(1..100_000_usize);
         loop {
-            match response.chunk().await {
-                Ok(Some(piece)) => wanted = wanted.saturating_sub(piece.len()),
-                Ok(None) => return Ok(false),
-                // The service has broken it off, after a wait for a database that stood still.
-                Err(_) if begun.elapsed() >= SERVICE_WAITS => return Ok(false),
-                Err(error) => return Err(error.into()),
-            }
+            let Some(piece) = response.chunk().await? else { return Ok(false) };
+            wanted = wanted.saturating_sub(piece.len());
             if wanted == 0 {
                 return Ok(true);
             }
@@ -95,7 +89,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Breaks readings off, and reads a little between them, until so many were broken off and did not end before.
+    /// Cancels readings, with short reads in between, until that many were cancelled before their
+    /// end.
     async fn work(self, count: usize) -> anyhow::Result<()> {
         let mut broken_off = 0;
         for (number, query) in QUERIES.into_iter().cycle().enumerate() {
@@ -112,8 +107,12 @@ impl Reader {
     }
 }
 
-async fn readers(house: &House, service: &Service, database: &mut Session) -> anyhow::Result<Vec<Reader>> {
-    let administrator = house.client(service, ADMIN);
+async fn readers(
+    environment: &TestEnvironment,
+    service: &Service,
+    database: &mut Session,
+) -> anyhow::Result<Vec<Reader>> {
+    let administrator = environment.client(service, ADMIN);
     let mut readers = Vec::new();
     for number in 0..READERS {
         let user_id = format!("R{number}");
@@ -122,7 +121,7 @@ async fn readers(house: &House, service: &Service, database: &mut Session) -> an
         administrator.associate(experiment, &user_id).await?;
         database.add_measures(u32::try_from(experiment)?, MEASURES).await?;
         let username = format!("uid-{user_id}");
-        let client = house.client(service, &username);
+        let client = environment.client(service, &username);
         readers.push(Reader { username, client, experiment });
     }
     let apart = format!(
@@ -139,11 +138,11 @@ fn open_files(service: &Service) -> anyhow::Result<usize> {
 
 async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind(engine: Engine) {
     let count = std::env::var("MYMONIT_CANCELLED_READINGS").map_or(CANCELLED, |count| count.parse().unwrap());
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let mut database = house.session().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.unlimited_service().await.unwrap();
+    let mut database = environment.session().await.unwrap();
     let before = open_files(&service).unwrap();
-    let mut readers = readers(&house, &service, &mut database).await.unwrap();
+    let mut readers = readers(&environment, &service, &mut database).await.unwrap();
 
     let mut left = count.div_ceil(READERS);
     while left > 0 {
@@ -151,21 +150,21 @@ async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_beh
         let mut work = JoinSet::new();
         for reader in &mut readers {
             // The portion before may have taken most of the hour.
-            reader.client = house.client(&service, &reader.username);
+            reader.client = environment.client(&service, &reader.username);
             work.spawn(reader.clone().work(portion));
         }
         work.join_all().await.into_iter().collect::<anyhow::Result<()>>().unwrap();
         left -= portion;
     }
 
-    // Everybody gets the own measures, whole.
+    // Each reader gets all of its own measures.
     for reader in &readers {
         reader.read_own().await.unwrap();
         let all = reader.client.measures(&format!("/measures/{}", reader.experiment)).await.unwrap();
         assert_eq!(all.len(), MEASURES as usize);
         assert!(all.iter().all(|measure| reader.values().contains(&measure["value"].as_f64().unwrap())));
     }
-    // A connection that was ended at the server, because nobody waited for its reading any more, may be listed for a moment yet.
+    // The server may still list connections that were just killed with their query.
     wait_until("there are no more connections than the pool has", SOON, async || {
         match database.others_connected().await {
             Ok(connections) if connections <= CONNECTIONS => Ok(()),

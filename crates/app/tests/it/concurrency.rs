@@ -1,4 +1,4 @@
-//! Many clients at once: every one is answered, with its own answer, and none waits for another's query.
+//! Many concurrent clients: each gets its own answer, and none waits for another's query.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use tokio::sync::Barrier;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::house::{
-    ADMIN, Answer, Client, Engine, House, SCIENTIST, SOON, Service, Session, WAITING_FOR_A_TABLE, message,
-    on_every_engine, user,
+use crate::environment::{
+    ADMIN, Answer, Client, Engine, SCIENTIST, SOON, Service, Session, TestEnvironment, WAITING_FOR_A_TABLE,
+    message, on_every_engine, user,
 };
 
 on_every_engine!(
@@ -35,7 +35,7 @@ async fn two_hundred_and_fifty_six_clients_at_once_get_their_own_answers_and_no_
     clients_at_once(engine, 256, 2).await;
 }
 
-/// A scientist with an experiment of their own, whose measures tell whose they are.
+/// A scientist with their own experiment, whose measures identify them.
 #[derive(Clone)]
 struct Tenant {
     number: usize,
@@ -55,8 +55,8 @@ impl Tenant {
         format!("experiment of {}", self.user_id)
     }
 
-    /// The user whose record is written by the requests that this tenant breaks off. They may still be carried out, and then after
-    /// what the tenant does next, so nobody reads it back.
+    /// The user whose record the cancelled requests of this tenant write.
+    /// They may run later than the tenant's next requests, so no test reads it back.
     fn left_behind(&self) -> String {
         format!("L{}", self.number)
     }
@@ -70,7 +70,7 @@ impl Tenant {
         self.values().into_iter().enumerate().map(message)
     }
 
-    /// Reads and writes what is its own, and makes sure that each answer is.
+    /// Reads and writes its own resources and checks each answer.
     async fn use_the_service(&self, administrator: &Client, round: usize) -> anyhow::Result<()> {
         let Self { user_id, experiment, client, .. } = self;
         self.read_measures().await?;
@@ -84,7 +84,9 @@ impl Tenant {
         ensure!(seen == record, "{user_id} wrote {record}, and {seen} is read");
 
         let experiments = client.read("/experiments/").await?;
-        let expected = json!([{"experiment_id": experiment, "name": self.experiment_name()}]);
+        let name = self.experiment_name();
+        let expected =
+            json!([{"experiment_id": experiment, "name": name, "description": "", "archived": false}]);
         ensure!(experiments == expected, "{user_id} is answered {experiments}");
 
         let name = format!("{user_id} {round}");
@@ -107,30 +109,34 @@ impl Tenant {
 }
 
 /// Adds tenants, and waits until their measures have come in through the broker.
-async fn tenants(house: &House, service: &Service, count: usize) -> anyhow::Result<Vec<Tenant>> {
-    let administrator = house.client(service, ADMIN);
+async fn tenants(
+    environment: &TestEnvironment,
+    service: &Service,
+    count: usize,
+) -> anyhow::Result<Vec<Tenant>> {
+    let administrator = environment.client(service, ADMIN);
     let mut tenants = Vec::new();
     for number in 0..count {
         let user_id = format!("T{number}");
         administrator.add_scientist(&user_id).await?;
-        let client = house.client(service, &format!("uid-{user_id}"));
+        let client = environment.client(service, &format!("uid-{user_id}"));
         let mut tenant = Tenant { number, user_id, experiment: 0, client };
         tenant.experiment = administrator.add_experiment(&tenant.experiment_name()).await?;
         administrator.associate(tenant.experiment, &tenant.user_id).await?;
         tenants.push(tenant);
     }
-    house.adapter().await?.publish_all(tenants.iter().flat_map(Tenant::messages)).await?;
+    environment.adapter().await?.publish_all(tenants.iter().flat_map(Tenant::messages)).await?;
     let last = tenants.last().context("a tenant")?;
     last.client.measures_when(&format!("/measures/{}", last.experiment), |all| all.len() == 3).await?;
     Ok(tenants)
 }
 
 async fn clients_at_once(engine: Engine, count: usize, rounds: usize) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
-    let tenants = tenants(&house, &service, count).await.unwrap();
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.unlimited_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
+    let tenants = tenants(&environment, &service, count).await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
 
     let start = Arc::new(Barrier::new(count));
     let mut clients = JoinSet::new();
@@ -144,26 +150,18 @@ async fn clients_at_once(engine: Engine, count: usize, rounds: usize) {
             anyhow::Ok(())
         });
     }
-    // Measures go on coming in meanwhile, to an experiment of nobody in particular.
+    // Ingest continues meanwhile, for an unrelated experiment.
     let bodies = (0..2_000).map(|second| (message("device-vibrations", "hertz", 0.5, second), None));
     let published = adapter.publish_all(bodies);
     let (published, served) = tokio::join!(published, clients.join_all());
     published.unwrap();
     let failures: Vec<_> = served.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{} of {count} clients failed: {failures:#?}", failures.len());
-    // Where the machine stood still for longer than a request waits for a connection, everybody may be told so, once.
-    let told = came_back(&tenants, &administrator);
-    assert!(told <= count, "{told} times one of {count} clients was told to come back later");
-    let scientist = house.client(&service, SCIENTIST);
+    let scientist = environment.client(&service, SCIENTIST);
     scientist.measures_when("/measures/1", |measures| measures.len() == 2_010).await.unwrap();
 }
 
-/// How often these clients have been told to come back, and did.
-fn came_back(tenants: &[Tenant], administrator: &Client) -> usize {
-    tenants.iter().map(|tenant| tenant.client.came_back()).sum::<usize>() + administrator.came_back()
-}
-
-/// What is answered while something else is stuck in the database.
+/// Requests that are answered while another one is blocked in the database.
 async fn others_are_answered(tenants: &[Tenant], administrator: &Client) {
     let mut clients = JoinSet::new();
     for tenant in tenants.iter().cloned() {
@@ -182,41 +180,30 @@ async fn others_are_answered(tenants: &[Tenant], administrator: &Client) {
 struct Wait {
     hold: &'static str,
     let_go: &'static str,
-    /// Counts the statements that wait, where the database tells of them.
+    /// Counts the waiting statements, where the database lists them.
     count: Option<&'static str>,
 }
 
 impl Wait {
-    /// Lets a request wait, has others answered meanwhile, and then ends the wait. The service gives up a wait after some seconds;
-    /// where this machine was so slow, or one of the others was told to come back, everything is done once more.
+    /// Lets a request wait, has the others answered meanwhile, and ends the wait before the service
+    /// gives it up.
     async fn end_after(
         self,
-        house: &House,
+        environment: &TestEnvironment,
         request: impl Fn() -> JoinHandle<Answer>,
         others: impl AsyncFn(),
-        came_back: impl Fn() -> usize,
     ) -> Answer {
-        let (mut holder, mut watcher) = (house.session().await.unwrap(), house.session().await.unwrap());
-        for _ in 0..20 {
-            holder.rows(self.hold).await.unwrap();
-            let blocked = request();
-            self.wait_until_seen(&blocked, &mut watcher).await;
-            let before = came_back();
-            others().await;
-            let has_waited = !blocked.is_finished();
-            let all_were_answered = came_back() == before;
-            holder.rows(self.let_go).await.unwrap();
-            let answer = blocked.await.unwrap();
-            if answer.status != 200 {
-                assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{answer:?}");
-                continue;
-            }
-            assert!(has_waited, "{answer:?}");
-            if all_were_answered {
-                return answer;
-            }
-        }
-        panic!("the others were never answered before the service gave up the wait");
+        let (mut holder, mut watcher) =
+            (environment.session().await.unwrap(), environment.session().await.unwrap());
+        holder.rows(self.hold).await.unwrap();
+        let blocked = request();
+        self.wait_until_seen(&blocked, &mut watcher).await;
+        others().await;
+        assert!(!blocked.is_finished(), "{:?}", blocked.await);
+        holder.rows(self.let_go).await.unwrap();
+        let answer = blocked.await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
     }
 
     /// Waits until the request is seen to wait, or is over already.
@@ -234,18 +221,18 @@ impl Wait {
 
 #[tokio::test]
 async fn a_write_that_waits_for_a_row_delays_no_other_request() {
-    let house = House::new(Engine::MySql).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
-    let tenants = tenants(&house, &service, 8).await.unwrap();
-    let scientist = house.client(&service, SCIENTIST).asking_once();
-    let mut record = house.client(&service, SCIENTIST).read("/users/me").await.unwrap();
+    let environment = TestEnvironment::new(Engine::MySql).await.unwrap();
+    let service = environment.unlimited_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
+    let tenants = tenants(&environment, &service, 8).await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
+    let mut record = environment.client(&service, SCIENTIST).read("/users/me").await.unwrap();
     record["name"] = json!("Peter the Patient");
 
     let wait = Wait {
         hold: "BEGIN; SELECT ID FROM USERS WHERE ID = 'S001' FOR UPDATE",
         let_go: "COMMIT",
-        // (INNODB_TRX would tell that it waits, but shows nothing new to somebody who asks again and again.)
+        // `INNODB_TRX` is not refreshed while it is polled.
         count: Some(
             "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
              WHERE DB = DATABASE() AND INFO LIKE 'UPDATE USERS %'",
@@ -256,17 +243,17 @@ async fn a_write_that_waits_for_a_row_delays_no_other_request() {
         tokio::spawn(async move { scientist.put("/users/S001", record).await.unwrap() })
     };
     let others = async || others_are_answered(&tenants, &administrator).await;
-    let answer = wait.end_after(&house, write, others, || came_back(&tenants, &administrator)).await;
+    let answer = wait.end_after(&environment, write, others).await;
     assert_eq!(answer.body["name"], "Peter the Patient");
 }
 
 #[tokio::test]
 async fn a_read_that_waits_for_a_table_delays_no_other_request() {
-    let house = House::new(Engine::MySql).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
-    let tenants = tenants(&house, &service, 8).await.unwrap();
-    let scientist = house.client(&service, SCIENTIST).asking_once();
+    let environment = TestEnvironment::new(Engine::MySql).await.unwrap();
+    let service = environment.unlimited_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
+    let tenants = tenants(&environment, &service, 8).await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
 
     let wait = Wait {
         hold: "LOCK TABLES MEASURES WRITE",
@@ -278,17 +265,17 @@ async fn a_read_that_waits_for_a_table_delays_no_other_request() {
         tokio::spawn(async move { scientist.get("/measures/1").await.unwrap() })
     };
     let others = async || others_are_answered(&tenants, &administrator).await;
-    let answer = wait.end_after(&house, read, others, || came_back(&tenants, &administrator)).await;
+    let answer = wait.end_after(&environment, read, others).await;
     assert_eq!(answer.body.as_array().unwrap().len(), 10);
 }
 
 #[tokio::test]
 async fn a_write_that_waits_for_another_program_delays_no_read_on_sqlite() {
-    let house = House::new(Engine::Sqlite).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let tenants = tenants(&house, &service, 8).await.unwrap();
-    let scientist = house.client(&service, SCIENTIST).asking_once();
-    let record = house.client(&service, SCIENTIST).read("/users/me").await.unwrap();
+    let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
+    let service = environment.unlimited_service().await.unwrap();
+    let tenants = tenants(&environment, &service, 8).await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
+    let record = environment.client(&service, SCIENTIST).read("/users/me").await.unwrap();
 
     let wait = Wait { hold: "BEGIN IMMEDIATE", let_go: "COMMIT", count: None };
     let write = || {
@@ -302,13 +289,11 @@ async fn a_write_that_waits_for_another_program_delays_no_read_on_sqlite() {
             }
         }
     };
-    let told = || tenants.iter().map(|tenant| tenant.client.came_back()).sum();
-    let answer = wait.end_after(&house, write, readings, told).await;
+    let answer = wait.end_after(&environment, write, readings).await;
     assert_eq!(answer.body, record);
 }
 
-/// Sends requests of all kinds and breaks each off at a random moment, until so many have been broken off and not
-/// been quicker.
+/// Cancels requests of all kinds at random times, until that many were cancelled before their end.
 async fn break_off_requests(
     tenant: Tenant,
     left_behind: Client,
@@ -352,21 +337,22 @@ async fn break_off_requests(
 }
 
 async fn requests_that_clients_break_off_leave_no_connection_out_of_step(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
-    let tenants = tenants(&house, &service, 16).await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.unlimited_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
+    let tenants = tenants(&environment, &service, 16).await.unwrap();
     for tenant in &tenants {
         administrator.add_scientist(&tenant.left_behind()).await.unwrap();
     }
     for round in 0..4 {
-        // A connection that has not been used before is the most delicate one: its statements are to be prepared.
+        // A connection that has not been used before is the most delicate one: its statements are
+        // to be prepared.
         service.stop().await.unwrap();
         service.process.start_again().await.unwrap();
         service.wait_until_ready().await.unwrap();
         let mut leavers = JoinSet::new();
         for tenant in tenants.clone() {
-            let left_behind = house.client(&service, &format!("uid-{}", tenant.left_behind()));
+            let left_behind = environment.client(&service, &format!("uid-{}", tenant.left_behind()));
             leavers.spawn(break_off_requests(tenant, left_behind, administrator.clone(), round, 8));
         }
         leavers.join_all().await;

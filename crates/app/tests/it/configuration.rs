@@ -1,8 +1,8 @@
 //! A wrong value stops the start with one clear message.
 
-use crate::house::ServiceBuilder;
+use crate::environment::ServiceBuilder;
 
-/// Starts the service with these variables and gives what it says on its end.
+/// Starts the service with these variables and returns its error.
 async fn refusal(variables: &[(&str, &str)]) -> String {
     let mut command = ServiceBuilder::bare(&["serve"], None).unwrap();
     for (name, value) in variables {
@@ -28,9 +28,12 @@ async fn each_wrong_variable_stops_the_start_with_one_message_that_names_it() {
         ("RABBIT_DEDUP_WINDOW_HOURS", "0"),
         ("RABBIT_MAX_MESSAGE_BYTES", "4MiB"),
         ("RABBIT_CA_FILE", "/no/such/file"),
+        ("SEAL_AFTER_HOURS", "-1"),
         ("LISTENERS", "rest,amqp"),
         ("REST_PORT", "http"),
         ("REST_CORS_ORIGINS", "*"),
+        ("API_TOKEN_MAX_DAYS", "-1"),
+        ("API_TOKEN_MAX_DAYS", "3661"),
         ("LOG_LEVEL", "loud=="),
         ("EXAMPLE_DATA", "perhaps"),
         ("EVALUATION", "maybe"),

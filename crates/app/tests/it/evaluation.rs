@@ -1,4 +1,4 @@
-//! Evaluation mode (specification §12): everything on one machine, with nothing to configure.
+//! Evaluation mode: all on one machine, without configuration.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::house::{Adapter, BINARY, Client, Finished, SOON, Service, ServiceBuilder, message};
+use crate::environment::{Adapter, BINARY, Client, Finished, SOON, Service, ServiceBuilder, message};
 
-/// A folder in which somebody tries MyMONIT.
+/// A folder for one evaluation.
 struct Trial {
     folder: TempDir,
     broker_url: String,
@@ -26,7 +26,7 @@ impl Trial {
         self.folder.path()
     }
 
-    /// The service as it is started here, ready.
+    /// Starts the service and waits until it is ready.
     async fn start(&self) -> Service {
         let serve = ServiceBuilder::bare(&["serve", "--evaluation"], Some(self.path())).unwrap();
         serve.env("RABBIT_URL", &self.broker_url).ready().await.unwrap()
@@ -36,11 +36,17 @@ impl Trial {
         ServiceBuilder::bare(&["token", user_id], Some(self.path())).unwrap().run().await.unwrap()
     }
 
-    /// A client with a token that was printed here.
+    /// A client with a token from `mymonit token`.
     async fn client(&self, service: &Service, user_id: &str) -> Client {
         let printed = self.token_command(user_id).await;
         assert_eq!(printed.status, 0, "{printed:?}");
-        assert_eq!((printed.stdout.lines().count(), printed.stderr.as_str()), (1, ""), "{printed:?}");
+        assert_eq!(printed.stdout.lines().count(), 1, "{printed:?}");
+        // The audit event.
+        let event: Value = serde_json::from_str(&printed.stderr).unwrap();
+        assert_eq!(
+            (&event["event.action"], &event["mymonit.resource.id"]),
+            (&json!("issue-token"), &json!(user_id))
+        );
         service.with_authorization(format!("Bearer {}", printed.stdout))
     }
 }
@@ -76,7 +82,7 @@ async fn it_answers_this_machine_alone() {
 }
 
 #[tokio::test]
-async fn the_example_data_are_those_of_the_specification() {
+async fn the_example_data_are_complete() {
     let trial = Trial::new().await;
     let service = trial.start().await;
     let administrator = trial.client(&service, "A001").await;
@@ -90,13 +96,19 @@ async fn the_example_data_are_those_of_the_specification() {
     assert_eq!(
         administrator.read("/experiments/").await.unwrap(),
         json!([
-            {"experiment_id": 1, "name": "device-vibrations"},
-            {"experiment_id": 2, "name": "black-holes"},
+            {"experiment_id": 1, "name": "device-vibrations", "description": "", "archived": false},
+            {"experiment_id": 2, "name": "black-holes", "description": "", "archived": false},
+            {
+                "experiment_id": 3,
+                "name": "oven",
+                "description": "Three thermometers in a laboratory oven. Example data.",
+                "archived": false,
+            },
         ])
     );
     assert_eq!(
         administrator.read("/scientists-experiments/").await.unwrap(),
-        json!({"1": {"users": [peter]}, "2": {"users": [katie]}})
+        json!({"1": {"users": [peter]}, "2": {"users": [katie]}, "3": {"users": [peter]}})
     );
 
     let values = [100.0, 95.0, 94.0, 110.0, 120.0, 130.0, 110.0, 110.0, 105.0, 120.0];
@@ -114,12 +126,17 @@ async fn the_example_data_are_those_of_the_specification() {
         .collect();
     let peter = trial.client(&service, "S001").await;
     assert_eq!(peter.measures("/measures/1?order=asc").await.unwrap(), measures);
+    let series = peter.read("/experiments/3/series").await.unwrap();
+    let sensors: Vec<_> = series.as_array().unwrap().iter().map(|each| &each["sensor"]).collect();
+    assert_eq!(sensors, ["thermometer-1", "thermometer-2", "thermometer-3"]);
+    let last_hour = peter.measures("/measures/3?from=now-1h&sensor=thermometer-1").await.unwrap();
+    assert!(!last_hour.is_empty());
     let katie = trial.client(&service, "S002").await;
     assert_eq!(katie.read("/measures/2").await.unwrap(), json!([]));
 }
 
 #[tokio::test]
-async fn a_token_for_nobody_or_before_the_first_start_is_a_clear_error() {
+async fn a_token_for_an_unknown_user_or_before_the_first_start_is_a_clear_error() {
     let trial = Trial::new().await;
     let early = trial.token_command("S001").await;
     assert_eq!((early.status, early.stdout.as_str()), (1, ""), "{early:?}");
@@ -129,7 +146,7 @@ async fn a_token_for_nobody_or_before_the_first_start_is_a_clear_error() {
     for user_id in ["S999", "s001", "S001 or 1=1"] {
         let unknown = trial.token_command(user_id).await;
         assert_eq!((unknown.status, unknown.stdout.as_str()), (1, ""), "{unknown:?}");
-        assert_eq!(unknown.stderr, format!("mymonit: there is no user {user_id}"));
+        assert_eq!(unknown.stderr, format!("mymonit: user {user_id} not found"));
     }
     for user_id in ["", "me", &"x".repeat(31)] {
         let impossible = trial.token_command(user_id).await;

@@ -3,61 +3,53 @@
 use mymonit_test_support::wait_until;
 use serde_json::{Value, json};
 
-use crate::house::{
-    ADMIN, Engine, House, OTHER_SCIENTIST, SOON, Service, ServiceBuilder, message, on_every_engine,
+use crate::environment::{
+    ADMIN, Engine, OTHER_SCIENTIST, SOON, Service, ServiceBuilder, TestEnvironment, message, on_every_engine,
 };
 
 on_every_engine!(readers_and_writers_run_apart_and_what_one_stores_the_other_shows,);
 
-/// The names of the parts that `/health/ready` tells of, once all of them are ready.
+/// The names of the parts in `/health/ready`, once all of them are ready.
 async fn parts(service: &Service) -> Vec<String> {
     let body = service.wait_until_ready().await.unwrap();
     body["parts"].as_object().unwrap().keys().cloned().collect()
 }
 
-async fn health_check(house: &House, service: &Service) -> i32 {
-    let command = house.command("healthcheck").unwrap().env("REST_PORT", &service.port().to_string());
+async fn health_check(environment: &TestEnvironment, service: &Service) -> i32 {
+    let command = environment.command("healthcheck").unwrap().env("REST_PORT", &service.port().to_string());
     command.run().await.unwrap().status
 }
 
 async fn readers_and_writers_run_apart_and_what_one_stores_the_other_shows(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let reader = house.service().unwrap().env("LISTENERS", "rest").ready().await.unwrap();
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let reader = environment.service().unwrap().env("LISTENERS", "rest").ready().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
     adapter.declare().await.unwrap();
-    assert_eq!(adapter.queue().await.unwrap().consumers, 0, "the reader does not consume");
+    assert_eq!(adapter.queue().await.unwrap().consumer_count(), 0, "the reader does not consume");
     adapter.publish(&message("black-holes", "hertz", 1.0, 1), None).await.unwrap();
-    let scientist = house.client(&reader, OTHER_SCIENTIST);
+    let scientist = environment.client(&reader, OTHER_SCIENTIST);
     assert_eq!(scientist.measures("/measures/2").await.unwrap().len(), 0);
 
-    let writer = house.service().unwrap().env("LISTENERS", "rabbit").ready().await.unwrap();
+    let writer = environment.service().unwrap().env("LISTENERS", "rabbit").ready().await.unwrap();
     scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
     for path in ["/users/", "/experiments/", "/measures/2", "/measure-types/", "/api.yaml", "/docs"] {
-        let answer = house.client(&writer, ADMIN).get(path).await.unwrap();
+        let answer = environment.client(&writer, ADMIN).get(path).await.unwrap();
         assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}");
     }
     assert_eq!(writer.anonymous().get("/health/live").await.unwrap().status, 200);
     assert_eq!(parts(&reader).await, ["database"]);
     assert_eq!(parts(&writer).await, ["consumer", "database"]);
     for service in [&reader, &writer] {
-        // Each check is one look, which a database that stands still for a moment fails.
-        wait_until("the health check finds it ready", SOON, async || {
-            match health_check(&house, service).await {
-                0 => Ok(()),
-                other => Err(other),
-            }
-        })
-        .await
-        .unwrap();
+        assert_eq!(health_check(&environment, service).await, 0);
     }
     tell_what_they_do(&reader, &writer).await;
     for service in [&reader, &writer] {
         service.stop().await.unwrap();
-        assert_eq!(health_check(&house, service).await, 1);
+        assert_eq!(health_check(&environment, service).await, 1);
     }
 }
 
-/// Each tells Prometheus of the listener that it runs, and of nothing that it does not do.
+/// Each exposes metrics of the listener that it runs, and no others.
 async fn tell_what_they_do(reader: &Service, writer: &Service) {
     // A measure can be read a moment before it is counted.
     let told = wait_until("the message is counted", SOON, async || {
@@ -81,12 +73,12 @@ async fn tell_what_they_do(reader: &Service, writer: &Service) {
 
 #[tokio::test]
 async fn a_writer_needs_no_firebase_project_and_the_argument_counts_more_than_the_variable() {
-    let house = House::new(Engine::Sqlite).await.unwrap();
+    let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
     let writer = ServiceBuilder::bare(&["serve", "--listeners", "rabbit"], None)
         .unwrap()
         .env("LISTENERS", "rest")
-        .env("DATABASE_URL", &house.database_url)
-        .env("RABBIT_URL", &house.broker_url)
+        .env("DATABASE_URL", &environment.database_url)
+        .env("RABBIT_URL", &environment.broker_url)
         .env("LOGSTASH_HOST", "")
         .ready()
         .await
@@ -106,12 +98,12 @@ async fn a_wrong_argument_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_reader_is_ready_and_answers_though_there_is_no_broker() {
-    let house = House::with_broker(Engine::Sqlite, "127.0.0.1:1".to_owned()).await.unwrap();
-    let reader = house.service().unwrap().env("LISTENERS", "rest").ready().await.unwrap();
-    let scientist = house.client(&reader, OTHER_SCIENTIST);
+    let environment = TestEnvironment::with_broker(Engine::Sqlite, "127.0.0.1:1".to_owned()).await.unwrap();
+    let reader = environment.service().unwrap().env("LISTENERS", "rest").ready().await.unwrap();
+    let scientist = environment.client(&reader, OTHER_SCIENTIST);
     let me: Value = scientist.read("/users/me").await.unwrap();
     assert_eq!(me["user_id"], json!("S002"));
-    // Not even a look: nobody is told of a consumer that is not there.
+    // No request to the broker: readiness ignores a listener that does not run.
     wait_until("the log tells that it listens", SOON, async || {
         let lines = reader.process.lines();
         if lines.iter().any(|line| line.text.contains("REST listener listens")) {

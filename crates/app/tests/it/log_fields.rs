@@ -1,5 +1,4 @@
-//! What the service, and nginx, write into their logs goes through the fields that `containers/elasticsearch` gives the log lines:
-//! each field has a place there, and each value is of its type. Elasticsearch itself, Logstash and Kibana are not run here.
+//! Compares the log lines of the service and nginx with the mapping in `containers/elasticsearch`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,7 +8,7 @@ use mymonit_model::Timestamp;
 use mymonit_test_support::{Stream, wait_until};
 use serde_json::{Map, Value};
 
-use crate::house::{ADMIN, Engine, House, SCIENTIST, SOON, Service, message};
+use crate::environment::{ADMIN, Engine, SCIENTIST, SOON, Service, TestEnvironment, message};
 
 const FIELDS: &str = include_str!("../../../../containers/elasticsearch/components/mymonit-fields.json");
 const TEMPLATES: [&str; 2] = [
@@ -28,7 +27,8 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The type of a field, if it has one: `None` for a name that is not there or that is only a part of names.
+/// The type of a field, if it has one: `None` for a name that is not there or that is only a part
+/// of names.
 fn type_of<'a>(fields: &'a Value, name: &str) -> Option<&'a str> {
     let mut place = &fields["template"]["mappings"];
     for part in name.split('.') {
@@ -37,7 +37,8 @@ fn type_of<'a>(fields: &'a Value, name: &str) -> Option<&'a str> {
     place["type"].as_str()
 }
 
-/// Whether a new field of this name gets a type of its own: those of the service's own part of the names do.
+/// Whether a new field of this name is mapped dynamically: those of the service's own namespace
+/// are.
 fn is_dynamic(fields: &Value, name: &str) -> bool {
     name.split_once('.').is_some_and(|(first, _)| {
         fields["template"]["mappings"]["properties"][first]["dynamic"] == Value::Bool(true)
@@ -55,7 +56,7 @@ fn fits(kind: &str, value: &Value) -> bool {
     }
 }
 
-/// Checks one line as Elasticsearch would take it in. The service's names have dots, which stand for objects there.
+/// Checks one line against the mapping. Dots in names are objects in Elasticsearch.
 fn check(fields: &Value, line: &Map<String, Value>) {
     for (name, value) in line {
         match type_of(fields, name) {
@@ -97,16 +98,17 @@ async fn printed(service: &Service) -> Vec<Map<String, Value>> {
 
 #[tokio::test]
 async fn every_field_of_the_service_has_a_place_in_elasticsearch_and_is_of_its_type() {
-    let house = House::new(Engine::Sqlite).await.unwrap();
+    let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
     // A port where nothing listens: what the service says of that is among the lines.
-    let service = house.service().unwrap().env("LOG_LEVEL", "debug").env("LOGSTASH_HOST", "127.0.0.1");
+    let service = environment.service().unwrap().env("LOG_LEVEL", "debug").env("LOGSTASH_HOST", "127.0.0.1");
     let service = service.env("LOGSTASH_PORT", "1").ready().await.unwrap();
-    let (administrator, scientist) = (house.client(&service, ADMIN), house.client(&service, SCIENTIST));
+    let (administrator, scientist) =
+        (environment.client(&service, ADMIN), environment.client(&service, SCIENTIST));
     assert_eq!(service.anonymous().get("/users/me").await.unwrap().status, 401);
     assert_eq!(administrator.get("/measures/1").await.unwrap().status, 403);
     assert_eq!(scientist.get("/measures/1").await.unwrap().status, 200);
     assert_eq!(scientist.get("/measures/1?limit=nothing").await.unwrap().status, 400);
-    let adapter = house.adapter().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
     adapter.declare().await.unwrap();
     adapter.publish(b"no JSON", None).await.unwrap();
     adapter.publish(&message("device-vibrations", "hertz", 1.0, 2), None).await.unwrap();
@@ -145,7 +147,8 @@ fn a_line_that_does_not_fit_is_noticed() {
     );
 }
 
-/// nginx's own format, with something in the place of each variable. `containers/smoke-test.sh` reads real ones.
+/// nginx's own format, with something in the place of each variable. `containers/smoke-test.sh`
+/// reads real ones.
 #[test]
 fn every_field_of_nginx_has_a_place_in_elasticsearch_and_is_of_its_type() {
     let (_, format) = NGINX.split_once("log_format ecs escape=json").unwrap();
@@ -155,6 +158,7 @@ fn every_field_of_nginx_has_a_place_in_elasticsearch_and_is_of_its_type() {
         ("$time_iso8601", "2026-11-21T12:00:00+00:00"),
         ("$remote_addr", "198.51.100.9"),
         ("$status", "200"),
+        ("$response_status", "200"),
         ("$body_bytes_sent", "120"),
         ("$request_time", "0.004"),
     ] {
@@ -168,7 +172,7 @@ fn every_field_of_nginx_has_a_place_in_elasticsearch_and_is_of_its_type() {
 }
 
 #[test]
-fn every_dataset_has_one_template_and_may_be_written_and_comes_from_somewhere() {
+fn every_dataset_has_one_template_a_permission_and_a_source() {
     let templates = TEMPLATES.map(json);
     let role = json(WRITER);
     let may_write: Vec<_> = role["indices"][0]["names"].as_array().unwrap().iter().collect();
@@ -183,14 +187,14 @@ fn every_dataset_has_one_template_and_may_be_written_and_comes_from_somewhere() 
         let is_ours = dataset.starts_with("mymonit.");
         let is_shipped = FILEBEAT.contains(&format!("event.dataset: {dataset}"))
             || NGINX.contains(&format!("\"{dataset}\""));
-        assert!(is_ours || is_shipped, "nobody sends {dataset}");
+        assert!(is_ours || is_shipped, "nothing sends {dataset}");
     }
     for text in [FILEBEAT, KIBANA] {
         yaml_serde::from_str::<Value>(text).unwrap();
     }
 }
 
-/// The names of fields in a query: what stands before a colon.
+/// The field names of a query: the text before each colon.
 fn fields_of_query(query: &str) -> Vec<&str> {
     let mut parts: Vec<_> = query.split(": ").collect();
     parts.pop();

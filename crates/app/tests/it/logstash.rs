@@ -1,4 +1,4 @@
-//! A Logstash in every state, beside a service that goes on as if nothing were (specification §9).
+//! No state of Logstash affects the service.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,23 +8,24 @@ use mymonit_test_support::{Appetite, LogstashDouble, Stream, wait_until};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::house::{Engine, House, LONG, SCIENTIST, SOON, STOP_LIMIT, Service};
+use crate::environment::{Engine, LONG, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment};
 
 const SENT: &str = "mymonit_logstash_lines_sent_total";
 const DROPPED: &str = "mymonit_logstash_lines_dropped_total";
 const WAITING: &str = "mymonit_logstash_buffer_bytes";
 
-/// A service that says nothing but what these tests make it say: no throughput once a minute, nothing of a broker.
-async fn service_with(logstash: &LogstashDouble) -> (House, Service) {
-    let house = House::new(Engine::Sqlite).await.unwrap();
-    let service = house
+/// A service that says nothing but what these tests make it say: no throughput once a minute,
+/// nothing of a broker.
+async fn service_with(logstash: &LogstashDouble) -> (TestEnvironment, Service) {
+    let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
+    let service = environment
         .service()
         .unwrap()
         .env("LISTENERS", "rest")
         .env("LOGSTASH_HOST", "127.0.0.1")
         .env("LOGSTASH_PORT", &logstash.port().to_string());
     let service = service.ready().await.unwrap();
-    (house, service)
+    (environment, service)
 }
 
 /// The lines on standard output.
@@ -33,8 +34,8 @@ fn printed(service: &Service) -> Vec<String> {
     lines.into_iter().filter(|line| line.stream == Stream::Stdout).map(|line| line.text).collect()
 }
 
-/// The lines on standard output, all of those that were sent to Logstash or dropped among them: what a process prints
-/// arrives a moment later.
+/// The lines on standard output, all of those that were sent to Logstash or dropped among them:
+/// what a process prints arrives a moment later.
 async fn all_printed(service: &Service) -> Vec<String> {
     wait_until("the output has arrived", SOON, async || {
         let said = counted(service, SENT).await + counted(service, DROPPED).await;
@@ -45,7 +46,7 @@ async fn all_printed(service: &Service) -> Vec<String> {
     .unwrap()
 }
 
-/// Makes so many requests, each of which is told of in two lines.
+/// Makes that many requests, each of which is logged in two lines.
 async fn make_requests(service: &Service, number: u32) {
     let client = service.anonymous();
     let some = async |number: u32| {
@@ -61,7 +62,7 @@ async fn counted(service: &Service, name: &str) -> u64 {
     format!("{value:.0}").parse().unwrap()
 }
 
-/// Waits until nothing is left to send, and nothing more is said.
+/// Waits until the send buffer is empty and no line is logged.
 async fn wait_until_sent(service: &Service) {
     wait_until("everything is sent", LONG, async || {
         let waiting = counted(service, WAITING).await;
@@ -84,8 +85,8 @@ async fn wait_for_lines(logstash: &LogstashDouble, number: usize) {
 #[tokio::test]
 async fn logstash_gets_what_is_printed_line_by_line_in_the_names_of_ecs() {
     let logstash = LogstashDouble::start().await.unwrap();
-    let (house, service) = service_with(&logstash).await;
-    let scientist = house.client(&service, SCIENTIST);
+    let (environment, service) = service_with(&logstash).await;
+    let scientist = environment.client(&service, SCIENTIST);
     let request = scientist.request(Method::GET, "/measures/1").header("x-request-id", "followed");
     assert_eq!(request.send().await.unwrap().status(), 200);
     let line = logstash.wait_for_line("\"request answered\"", SOON).await.unwrap();
@@ -93,7 +94,7 @@ async fn logstash_gets_what_is_printed_line_by_line_in_the_names_of_ecs() {
     for (name, expected) in [
         ("ecs.version", Value::from("8.11.0")),
         ("log.level", "info".into()),
-        ("log.logger", "mymonit_rest_listener::edge::request_line".into()),
+        ("log.logger", "mymonit_rest_listener::middleware::request_log".into()),
         ("message", "request answered".into()),
         ("service.name", "mymonit".into()),
         ("service.version", env!("CARGO_PKG_VERSION").into()),
@@ -117,20 +118,20 @@ async fn logstash_gets_what_is_printed_line_by_line_in_the_names_of_ecs() {
 }
 
 #[tokio::test]
-async fn what_is_said_while_logstash_is_away_arrives_when_it_comes() {
+async fn lines_logged_while_logstash_is_unreachable_arrive_later() {
     let mut logstash = LogstashDouble::away().unwrap();
-    let (_house, service) = service_with(&logstash).await;
-    service.process.wait_for_line("Logstash cannot be reached", SOON).await.unwrap();
+    let (_environment, service) = service_with(&logstash).await;
+    service.process.wait_for_line("Logstash unreachable", SOON).await.unwrap();
     make_requests(&service, 100).await;
     logstash.come().await.unwrap();
-    logstash.wait_for_line("Logstash takes lines again", SOON).await.unwrap();
+    logstash.wait_for_line("Logstash connected again", SOON).await.unwrap();
     wait_until_sent(&service).await;
     assert_eq!(counted(&service, DROPPED).await, 0);
     let printed = all_printed(&service).await;
     wait_for_lines(&logstash, printed.len()).await;
     assert_same(&logstash.lines(), &printed);
 
-    // It is killed and comes again. That it went is noticed before anything is sent into the void.
+    // It is killed and restarted. The closed connection is noticed before a line is sent over it.
     logstash.go().await;
     wait_until("the loss is noticed", SOON, async || {
         match counted(&service, "mymonit_logstash_connected").await {
@@ -146,13 +147,13 @@ async fn what_is_said_while_logstash_is_away_arrives_when_it_comes() {
     let printed = all_printed(&service).await;
     wait_for_lines(&logstash, printed.len()).await;
     assert_same(&logstash.lines(), &printed);
-    assert_eq!(printed.iter().filter(|line| line.contains("Logstash cannot be reached")).count(), 2);
+    assert_eq!(printed.iter().filter(|line| line.contains("Logstash unreachable")).count(), 2);
 }
 
 #[tokio::test]
-async fn of_what_is_said_while_logstash_stalls_each_line_arrives_or_is_counted_as_dropped() {
+async fn lines_logged_while_logstash_stalls_arrive_or_are_counted_as_dropped() {
     let logstash = LogstashDouble::start().await.unwrap();
-    let (_house, service) = service_with(&logstash).await;
+    let (_environment, service) = service_with(&logstash).await;
     logstash.appetite(Appetite::Stalled);
     let mut dropped = 0;
     while dropped == 0 {
@@ -161,12 +162,12 @@ async fn of_what_is_said_while_logstash_stalls_each_line_arrives_or_is_counted_a
     }
     make_requests(&service, 1_000).await;
     assert!(counted(&service, WAITING).await <= 8 << 20);
-    // A request is told of once it has been answered, so the last lines may be to come.
+    // A request is logged after its answer, so the last lines may come later.
     let at_least = counted(&service, DROPPED).await;
     assert!(at_least > 1_000, "{at_least}");
 
     logstash.appetite(Appetite::Whole);
-    let said = service.process.wait_for_line("there is room for new ones again", LONG).await.unwrap();
+    let said = service.process.wait_for_line("the buffer has room again", LONG).await.unwrap();
     let said: Value = serde_json::from_str(&said.text).unwrap();
     let dropped = counted(&service, DROPPED).await;
     assert!(dropped >= at_least, "{dropped} of {at_least}");
@@ -181,7 +182,7 @@ async fn of_what_is_said_while_logstash_stalls_each_line_arrives_or_is_counted_a
     assert_eq!(counted(&service, SENT).await, u64::try_from(arrived).unwrap());
     assert_each_printed_once(&logstash.lines(), &printed);
     assert_eq!(logstash.lines().len(), arrived);
-    assert_eq!(printed.iter().filter(|line| line.contains("were dropped")).count(), 1);
+    assert_eq!(printed.iter().filter(|line| line.contains("Logstash lines dropped")).count(), 1);
 }
 
 /// All of the printed lines have arrived, and nothing else.
@@ -190,8 +191,8 @@ fn assert_same(lines: &[String], printed: &[String]) {
     assert_eq!(lines.len(), printed.len());
 }
 
-/// All of these lines are among the printed ones, each at most once. Not always in their order: threads may overtake
-/// each other between standard output and the buffer.
+/// All of these lines are among the printed ones, each at most once. Not always in their order:
+/// threads may overtake each other between standard output and the buffer.
 fn assert_each_printed_once(lines: &[String], printed: &[String]) {
     let known: HashSet<_> = printed.iter().collect();
     assert_eq!(known.len(), printed.len(), "no two lines are alike");
@@ -205,14 +206,14 @@ fn assert_each_printed_once(lines: &[String], printed: &[String]) {
 #[tokio::test]
 async fn a_logstash_that_resets_again_and_again_gets_whole_lines_and_none_twice() {
     let logstash = LogstashDouble::start().await.unwrap();
-    let (_house, service) = service_with(&logstash).await;
+    let (_environment, service) = service_with(&logstash).await;
     for round in 0..10 {
         // So small that lines are cut in the middle.
         logstash.appetite(Appetite::Slow(100 + round, Duration::from_millis(1)));
         let connections = logstash.connections();
         make_requests(&service, 200).await;
         logstash.reset();
-        // What is said next finds out that the connection is gone, if nothing else has.
+        // The next log line detects the closed connection at the latest.
         make_requests(&service, 8).await;
         wait_until("it is connected to again", SOON, async || match logstash.connections() {
             now if now > connections => Ok(()),
@@ -229,7 +230,7 @@ async fn a_logstash_that_resets_again_and_again_gets_whole_lines_and_none_twice(
     assert_eq!((sent, dropped), (u64::try_from(printed.len()).unwrap(), 0));
     logstash.wait_for_line(printed.last().unwrap(), SOON).await.unwrap();
     assert_each_printed_once(&logstash.lines(), &printed);
-    // What a reset cut off begins like the line that it was, and goes on nowhere.
+    // A reset may leave an incomplete line.
     for fragment in logstash.fragments() {
         assert!(printed.iter().any(|line| line.starts_with(&fragment)), "{fragment}");
     }
@@ -239,7 +240,7 @@ async fn a_logstash_that_resets_again_and_again_gets_whole_lines_and_none_twice(
 async fn a_slow_logstash_gets_everything_in_its_own_time() {
     let logstash = LogstashDouble::start().await.unwrap();
     logstash.appetite(Appetite::Slow(4_096, Duration::from_millis(2)));
-    let (_house, service) = service_with(&logstash).await;
+    let (_environment, service) = service_with(&logstash).await;
     make_requests(&service, 1_000).await;
     wait_until_sent(&service).await;
     let printed = all_printed(&service).await;
@@ -249,14 +250,14 @@ async fn a_slow_logstash_gets_everything_in_its_own_time() {
 }
 
 #[tokio::test]
-async fn no_state_of_logstash_keeps_the_service_from_stopping_and_what_is_lost_is_said() {
+async fn no_state_of_logstash_delays_the_stop_and_losses_are_logged() {
     for is_away in [true, false] {
         let mut logstash = LogstashDouble::away().unwrap();
         if !is_away {
             logstash.come().await.unwrap();
             logstash.appetite(Appetite::Stalled);
         }
-        let (_house, service) = service_with(&logstash).await;
+        let (_environment, service) = service_with(&logstash).await;
         if is_away {
             make_requests(&service, 100).await;
         } else {
@@ -266,7 +267,7 @@ async fn no_state_of_logstash_keeps_the_service_from_stopping_and_what_is_lost_i
         }
         let exit = service.process.terminate(STOP_LIMIT).await.unwrap();
         assert!(exit.success(), "{exit}");
-        let said = service.process.wait_for_line("did not take them before the end", SOON).await.unwrap();
+        let said = service.process.wait_for_line("Logstash lines dropped at the end", SOON).await.unwrap();
         let said: Value = serde_json::from_str(&said.text).unwrap();
         let dropped = usize::try_from(said["mymonit.dropped"].as_u64().unwrap()).unwrap();
         if is_away {
@@ -279,9 +280,9 @@ async fn no_state_of_logstash_keeps_the_service_from_stopping_and_what_is_lost_i
 }
 
 #[tokio::test]
-async fn without_a_host_nobody_is_sent_anything() {
-    let house = House::new(Engine::Sqlite).await.unwrap();
-    let service = house.service().unwrap().env("LOGSTASH_HOST", "").ready().await.unwrap();
+async fn without_a_host_nothing_is_sent() {
+    let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
+    let service = environment.service().unwrap().env("LOGSTASH_HOST", "").ready().await.unwrap();
     assert_eq!(service.metrics().await.unwrap().get(DROPPED), None);
     service.stop().await.unwrap();
     assert!(printed(&service).iter().all(|line| !line.contains("Logstash")));

@@ -1,14 +1,15 @@
-//! A measure comes in through the broker and goes out over REST.
+//! A measure is consumed from the broker and read over REST.
 
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use mymonit_test_support::wait_until;
+use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::house::{Engine, House, PYTHON, SCIENTIST, SOON, message, on_every_engine};
+use crate::environment::{ADMIN, Engine, PYTHON, SCIENTIST, SOON, TestEnvironment, message, on_every_engine};
 
 /// Publishes with Python's pika.
 async fn publish_with_python(broker_url: &str, body: &[u8]) -> anyhow::Result<()> {
@@ -26,12 +27,12 @@ async fn publish_with_python(broker_url: &str, body: &[u8]) -> anyhow::Result<()
 }
 
 async fn a_message_from_a_python_client_is_readable(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
     let body = br#"{"experiment":"device-vibrations","measure":"degree Celsius","value":-273.15,"timestamp":1650000000.123456789}"#;
 
-    publish_with_python(&house.broker_url, body).await.unwrap();
+    publish_with_python(&environment.broker_url, body).await.unwrap();
 
     let expected = json!({
         "experiment": "device-vibrations",
@@ -47,14 +48,56 @@ async fn a_message_from_a_python_client_is_readable(engine: Engine) {
     .unwrap();
 }
 
-on_every_engine!(a_message_from_a_python_client_is_readable);
+/// The symbol of a type that an administrator has corrected counts at once, also in a process that
+/// knew the old one.
+async fn a_symbol_is_accepted_in_place_of_the_name_and_a_misspelt_name_gets_the_closest_one(engine: Engine) {
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
+    let scientist = environment.client(&service, SCIENTIST);
+    let adapter = environment.adapter().await.unwrap();
+    adapter.publish(&message("device-vibrations", "Hz", 1.5, 1_700_000_000), None).await.unwrap();
+    let stored = |value: f64, measure_type: &'static str| {
+        let scientist = &scientist;
+        wait_until("the measure is the newest one", SOON, async move || {
+            let newest = scientist.read("/measures/1?limit=1").await.map_err(|error| error.to_string())?;
+            let is_it = newest[0]["value"] == value && newest[0]["measure_type"] == measure_type;
+            if is_it { Ok(()) } else { Err(newest.to_string()) }
+        })
+    };
+    stored(1.5, "hertz").await.unwrap();
+
+    let exchanged = [("/measure-types/1", "hertz", "cps"), ("/measure-types/2", "radian", "Hz")];
+    for (path, name, symbol) in exchanged {
+        let body = json!({"name": name, "symbol": symbol, "quantity": "any"});
+        assert_eq!(administrator.send(Method::PUT, path, Some(&body)).await.unwrap().status, 200);
+    }
+    adapter.publish(&message("device-vibrations", "Hz", 2.5, 1_700_000_001), None).await.unwrap();
+    stored(2.5, "radian").await.unwrap();
+
+    adapter.publish(&message("device-vibration", "hertz", 1.0, 1), None).await.unwrap();
+    adapter.publish(&message("device-vibrations", "kelvn", 1.0, 1), None).await.unwrap();
+    for closest in ["the closest known name is `device-vibrations`", "the closest known name is `kelvin`"] {
+        wait_until("the message is rejected", SOON, async || {
+            let list = administrator.read("/rejected-messages/").await.map_err(|error| error.to_string())?;
+            if list.to_string().contains(closest) { Ok(()) } else { Err(list.to_string()) }
+        })
+        .await
+        .unwrap();
+    }
+}
+
+on_every_engine!(
+    a_message_from_a_python_client_is_readable,
+    a_symbol_is_accepted_in_place_of_the_name_and_a_misspelt_name_gets_the_closest_one,
+);
 
 #[tokio::test]
 async fn equal_measures_are_all_kept_and_one_message_id_is_stored_once() {
-    let house = House::new(Engine::MySql).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(Engine::MySql).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
+    let adapter = environment.adapter().await.unwrap();
     let body = message("device-vibrations", "hertz", 1.5, 1_700_000_000);
 
     adapter.publish(&body, None).await.unwrap();

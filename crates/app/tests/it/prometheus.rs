@@ -1,12 +1,12 @@
-//! The files of `containers/prometheus` and `containers/grafana`, with a real Prometheus that asks the real service and a
-//! real broker: every series that a rule or a dashboard names is there.
+//! The files of `containers/prometheus` and `containers/grafana`, with a real Prometheus that asks
+//! the real service and a real broker: every series that a rule or a dashboard names is there.
 
 use std::collections::BTreeSet;
 
 use mymonit_test_support::{LogstashDouble, Prometheus, RabbitMq, ReservedPort, wait_until};
 use serde_json::Value;
 
-use crate::house::{Engine, House, SCIENTIST, SOON, Service, message};
+use crate::environment::{Engine, SCIENTIST, SOON, Service, TestEnvironment, message};
 
 const CONFIGURATION: &str = include_str!("../../../../containers/prometheus/prometheus.yml");
 const RULES: &str = include_str!("../../../../containers/prometheus/rules/mymonit.yml");
@@ -17,7 +17,7 @@ const DASHBOARDS: [&str; 3] = [
     include_str!("../../../../containers/grafana/dashboards/ingest.json"),
     include_str!("../../../../containers/grafana/dashboards/reads.json"),
 ];
-const ALERTS_PAGE: &str = include_str!("../../../../docs/operating.md");
+const ALERTS_PAGE: &str = include_str!("../../../../docs/runbook.md");
 
 /// The text with one part of it replaced, which has to be there.
 fn replaced(text: &str, part: &str, by: &str) -> String {
@@ -25,7 +25,8 @@ fn replaced(text: &str, part: &str, by: &str) -> String {
     text.replace(part, by)
 }
 
-/// The configuration of the container, but for where the service and the broker are, and for the patience.
+/// The configuration of the container, but for where the service and the broker are, and for the
+/// patience.
 fn configuration(service_port: u16, broker_port: u16) -> String {
     let name = "    dns_sd_configs:\n      - names: [app]\n        type: A\n        port: 9464\n";
     let service = format!("    static_configs:\n      - targets: ['127.0.0.1:{service_port}']\n");
@@ -109,13 +110,13 @@ fn the_operators_page_explains_every_alert_and_no_other() {
 }
 
 /// Makes something of everything happen that is counted.
-async fn be_busy(house: &House, service: &Service) {
-    let scientist = house.client(service, SCIENTIST);
+async fn be_busy(environment: &TestEnvironment, service: &Service) {
+    let scientist = environment.client(service, SCIENTIST);
     assert_eq!(scientist.get("/measures/1").await.unwrap().status, 503, "without the signing keys");
-    house.firebase.come().await.unwrap();
+    environment.firebase.come().await.unwrap();
     scientist.measures_when("/measures/1", |measures| measures.len() == 10).await.unwrap();
     assert_eq!(service.anonymous().get("/users/me").await.unwrap().status, 401);
-    let adapter = house.adapter().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
     for experiment in ["device-vibrations", "nothing"] {
         adapter.publish(&message(experiment, "hertz", 1.0, 1), None).await.unwrap();
     }
@@ -143,11 +144,12 @@ async fn a_real_prometheus_finds_every_series_that_the_rules_and_the_dashboards_
     let broker = RabbitMq::builder().plugin("rabbitmq_prometheus").config("prometheus.tcp.ip = 127.0.0.1");
     let broker = broker.config(&port_line).keep(broker_port).start().await.unwrap();
     let logstash = LogstashDouble::start().await.unwrap();
-    let house = House::with_broker(Engine::Sqlite, broker.url()).await.unwrap();
-    house.firebase.go().await;
-    let service = house.service().unwrap().env("LOGSTASH_HOST", "127.0.0.1");
+    let environment = TestEnvironment::with_broker(Engine::Sqlite, broker.url()).await.unwrap();
+    environment.firebase.go().await;
+    let service =
+        environment.service().unwrap().env("LOGSTASH_HOST", "127.0.0.1").env("SEAL_AFTER_HOURS", "24");
     let service = service.env("LOGSTASH_PORT", &logstash.port().to_string()).ready().await.unwrap();
-    be_busy(&house, &service).await;
+    be_busy(&environment, &service).await;
 
     let configuration = configuration(service.metrics_port(), broker_metrics);
     let rules_here = replaced(RULES, "interval: 1m", "interval: 1s");

@@ -1,4 +1,4 @@
-"""An adapter in another language: publishes its standard input as one message, as specification §4 says.
+"""An adapter in another language: publishes its standard input as one message.
 
 Takes the AMQP URL as its argument, and declares the exchange and the queue itself as adapters already do.
 """

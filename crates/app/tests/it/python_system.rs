@@ -1,5 +1,4 @@
-//! Specification §13: each defect of the Python system, and each rule it left out, as a fact that holds here.
-//! Every test would fail on that system's behaviour.
+//! Defects of the Python system and rules that it lacked. Each test would fail on that system.
 
 use std::net::Ipv4Addr;
 
@@ -9,9 +8,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::house::{
-    ADMIN, Adapter, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, SOON, WAITING_FOR_A_TABLE, message,
-    on_every_engine, user,
+use crate::environment::{
+    ADMIN, Adapter, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, TestEnvironment, WAITING_FOR_A_TABLE,
+    message, on_every_engine, user,
 };
 
 on_every_engine!(
@@ -32,15 +31,15 @@ on_every_engine!(
 );
 
 async fn a_measure_comes_out_with_each_field_under_its_name(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
     adapter
         .publish(&message("device-vibrations", "degree Celsius", -273.15, 1_700_000_000), None)
         .await
         .unwrap();
 
-    let scientist = house.client(&service, SCIENTIST);
+    let scientist = environment.client(&service, SCIENTIST);
     let measures = scientist.measures_when("/measures/1", |measures| measures.len() == 11).await.unwrap();
     assert_eq!(
         measures[0],
@@ -63,8 +62,8 @@ async fn a_measure_comes_out_with_each_field_under_its_name(engine: Engine) {
 }
 
 async fn timestamps_are_rfc3339_and_good_to_the_nanosecond_beyond_2038(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
     // Sent and answered, oldest first.
     let times = [
         ("0", "1970-01-01T00:00:00Z"),
@@ -82,9 +81,9 @@ async fn timestamps_are_rfc3339_and_good_to_the_nanosecond_beyond_2038(engine: E
             format!(r#"{{"experiment":"black-holes","measure":"hertz","value":1,"timestamp":{sent}}}"#);
         (body.into_bytes(), None)
     });
-    house.adapter().await.unwrap().publish_all(messages).await.unwrap();
+    environment.adapter().await.unwrap().publish_all(messages).await.unwrap();
 
-    let scientist = house.client(&service, OTHER_SCIENTIST);
+    let scientist = environment.client(&service, OTHER_SCIENTIST);
     let measures = scientist
         .measures_when("/measures/2?order=asc", |measures| measures.len() == times.len())
         .await
@@ -94,9 +93,9 @@ async fn timestamps_are_rfc3339_and_good_to_the_nanosecond_beyond_2038(engine: E
 }
 
 async fn malformed_messages_do_not_end_consumption(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
     let malformed: [&[u8]; 8] =
         [b"", b"x", b"{", b"[1]", b"\xff\xfe", b"null", b"{}", br#"{"experiment":"device-vibrations"}"#];
     for (number, body) in malformed.into_iter().enumerate() {
@@ -104,52 +103,52 @@ async fn malformed_messages_do_not_end_consumption(engine: Engine) {
         let value = 1000.0 + f64::from(u32::try_from(number).unwrap());
         adapter.publish(&message("device-vibrations", "hertz", value, 1_700_000_000), None).await.unwrap();
     }
-    let scientist = house.client(&service, SCIENTIST);
+    let scientist = environment.client(&service, SCIENTIST);
     scientist.measures_when("/measures/1", |measures| measures.len() == 10 + malformed.len()).await.unwrap();
     service.wait_until_ready().await.unwrap();
-    // None of them is left in the queue to be delivered again and again.
-    house.wait_until_all_is_acknowledged().await;
+    // None is left in the queue for endless redelivery.
+    environment.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
-    assert_eq!(adapter.queue().await.unwrap().waiting, 0);
+    assert_eq!(adapter.queue().await.unwrap().message_count(), 0);
 }
 
 async fn nothing_is_acknowledged_before_it_is_committed(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let adapter = house.adapter().await.unwrap();
-    // Somebody else holds what the service needs for its commit.
-    let mut holder = house.session().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
+    // Another session holds a lock that the commit needs.
+    let mut holder = environment.session().await.unwrap();
     let hold = match engine {
         Engine::MySql => "LOCK TABLES MEASURES WRITE",
         Engine::Sqlite => "BEGIN IMMEDIATE",
     };
     holder.rows(hold).await.unwrap();
     adapter.publish(&message("device-vibrations", "hertz", 4711.0, 1_700_000_000), None).await.unwrap();
-    // The service has the message in hand and tries to commit it.
+    // The service has the message and tries to commit it.
     match engine {
         Engine::MySql => {
-            house.session().await.unwrap().wait_until_found(WAITING_FOR_A_TABLE).await.unwrap();
+            environment.session().await.unwrap().wait_until_found(WAITING_FOR_A_TABLE).await.unwrap();
         }
         Engine::Sqlite => service.wait_until_part("consumer", false).await.unwrap(),
     }
-    house.wait_until_queue_holds(QueueState { ready: 0, unacknowledged: 1, consumers: 1 }).await;
+    environment.wait_until_queue_holds(QueueState { ready: 0, unacknowledged: 1, consumers: 1 }).await;
 
     service.process.kill9().await.unwrap();
     // The message is back in the queue.
-    house.wait_until_queue_holds(QueueState { ready: 1, unacknowledged: 0, consumers: 0 }).await;
+    environment.wait_until_queue_holds(QueueState { ready: 1, unacknowledged: 0, consumers: 0 }).await;
 
     drop(holder);
     service.process.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
+    let scientist = environment.client(&service, SCIENTIST);
     let measures = scientist.measures_when("/measures/1", |measures| measures.len() == 11).await.unwrap();
     assert_eq!(measures[0]["value"], 4711.0);
 }
 
 async fn sixteen_concurrent_requests_are_all_answered_and_so_are_those_after_them(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
     let expected = scientist.read("/measures/1").await.unwrap();
     let mut clients = JoinSet::new();
     for _ in 0..16 {
@@ -165,10 +164,11 @@ async fn sixteen_concurrent_requests_are_all_answered_and_so_are_those_after_the
 }
 
 async fn a_read_sees_what_others_committed_after_an_earlier_read(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
-    // So many at once that each connection of the pool has read before, and none may stick to what it saw.
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
+    // Enough parallel reads that each pooled connection has read before; none may see an old
+    // snapshot.
     let read_by_all = async || {
         let mut readers = JoinSet::new();
         for _ in 0..40 {
@@ -177,29 +177,32 @@ async fn a_read_sees_what_others_committed_after_an_earlier_read(engine: Engine)
         }
         readers.join_all().await
     };
-    let mut other_program = house.session().await.unwrap();
+    let mut other_program = environment.session().await.unwrap();
     for count in 10..13 {
         assert_eq!(read_by_all().await, [count; 40]);
-        let insert = "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \
-            VALUES (1, 1700000000000000000, 1, 7.5)";
-        other_program.rows(insert).await.unwrap();
+        let insert = format!(
+            "INSERT INTO MEASURES (ID, TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \
+             VALUES ({count} + 1, 1, 1700000000000000000, 1, 7.5)"
+        );
+        other_program.rows(&insert).await.unwrap();
     }
 }
 
 async fn a_scientist_who_adds_a_user_is_told_403_and_nothing_is_added(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let answer = house.client(&service, SCIENTIST).post("/users/", user("S003", "SCIENTIST")).await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let answer =
+        environment.client(&service, SCIENTIST).post("/users/", user("S003", "SCIENTIST")).await.unwrap();
     assert_eq!((answer.status, answer.code()), (403, "forbidden"));
-    let administrator = house.client(&service, ADMIN);
+    let administrator = environment.client(&service, ADMIN);
     assert_eq!(administrator.get("/users/S003").await.unwrap().status, 404);
     assert_eq!(administrator.read("/users/").await.unwrap().as_array().unwrap().len(), 3);
 }
 
 async fn a_username_can_be_changed_and_stays_unique(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
     let old = administrator.read("/users/S001").await.unwrap();
     let with_username = |username: &str| {
         let mut changed = old.clone();
@@ -209,21 +212,24 @@ async fn a_username_can_be_changed_and_stays_unique(engine: Engine) {
 
     let answer = administrator.put("/users/S001", with_username("another-uid")).await.unwrap();
     assert_eq!((answer.status, &answer.body), (200, &with_username("another-uid")));
-    let renamed = house.client(&service, "another-uid");
+    let renamed = environment.client(&service, "another-uid");
     assert_eq!(renamed.read("/users/me").await.unwrap(), with_username("another-uid"));
-    assert_eq!(house.client(&service, SCIENTIST).get("/users/me").await.unwrap().status, 403);
+    assert_eq!(environment.client(&service, SCIENTIST).get("/users/me").await.unwrap().status, 403);
 
     let taken = administrator.put("/users/S001", with_username(OTHER_SCIENTIST)).await.unwrap();
     assert_eq!((taken.status, taken.code()), (409, "conflict"));
     assert!(taken.detail().contains("`username`"), "{taken:?}");
     assert_eq!(administrator.read("/users/S001").await.unwrap(), with_username("another-uid"));
-    assert_eq!(house.client(&service, OTHER_SCIENTIST).read("/users/me").await.unwrap()["user_id"], "S002");
+    assert_eq!(
+        environment.client(&service, OTHER_SCIENTIST).read("/users/me").await.unwrap()["user_id"],
+        "S002"
+    );
 }
 
 async fn an_administrator_sees_all_experiments_without_any_association(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
     for association in ["/scientists-experiments/1/S001", "/scientists-experiments/2/S002"] {
         assert_eq!(administrator.delete(association).await.unwrap().status, 204);
     }
@@ -232,17 +238,17 @@ async fn an_administrator_sees_all_experiments_without_any_association(engine: E
     assert_eq!(
         administrator.read("/experiments/").await.unwrap(),
         json!([
-            {"experiment_id": 1, "name": "device-vibrations"},
-            {"experiment_id": 2, "name": "black-holes"},
-            {"experiment_id": third, "name": "third"},
+            {"experiment_id": 1, "name": "device-vibrations", "description": "", "archived": false},
+            {"experiment_id": 2, "name": "black-holes", "description": "", "archived": false},
+            {"experiment_id": third, "name": "third", "description": "", "archived": false},
         ])
     );
 }
 
 async fn associating_an_unknown_scientist_or_experiment_is_404(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
     let before = administrator.read("/scientists-experiments/").await.unwrap();
     for (path, status, code) in [
         ("/scientists-experiments/1/S999", 404, "not_found"),
@@ -260,11 +266,11 @@ async fn associating_an_unknown_scientist_or_experiment_is_404(engine: Engine) {
 }
 
 async fn a_missing_header_is_401_and_an_unknown_user_403(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
     let mut expired = mymonit_test_support::tokens::FirebaseDouble::claims_for(SCIENTIST);
     expired["exp"] = json!(1);
-    let expired = format!("Bearer {}", house.firebase.token_with(&expired));
+    let expired = format!("Bearer {}", environment.firebase.token_with(&expired));
     for client in [
         service.anonymous(),
         service.with_authorization(""),
@@ -279,16 +285,16 @@ async fn a_missing_header_is_401_and_an_unknown_user_403(engine: Engine) {
     }
     // Known to Firebase and not to MyMONIT; known and not allowed.
     for (username, path) in [("uid-nobody", "/measures/1"), (ADMIN, "/measures/1"), (SCIENTIST, "/users/")] {
-        let answer = house.client(&service, username).get(path).await.unwrap();
+        let answer = environment.client(&service, username).get(path).await.unwrap();
         assert_eq!((answer.status, answer.code()), (403, "forbidden"));
         assert_eq!(answer.header("www-authenticate"), "");
     }
 }
 
 async fn created_things_are_answered_with_themselves_and_their_location(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
 
     let new_user = user("S 003/ö?", "SCIENTIST");
     let mut new_user = new_user;
@@ -335,17 +341,19 @@ async fn the_configured_broker_user_and_password_are_used_in_plain_and_over_tls(
     for (url, password, ca_file, state) in [
         (&plain, "wrong", "", "refused by the broker"),
         (&secure, "wrong", ca_file.as_str(), "refused by the broker"),
-        // A broker whose certificate nobody vouches for is not told the password.
+        // The password is not sent to a broker with an untrusted certificate.
         (&secure, password, "", "connecting"),
         (&plain, password, "", "consuming"),
         (&secure, password, &ca_file, "consuming"),
     ] {
-        let house = House::with_broker(Engine::Sqlite, url.clone()).await.unwrap();
-        let service = house.service().unwrap().env("RABBIT_USER", name).env("RABBIT_PASSWORD", password);
+        let environment = TestEnvironment::with_broker(Engine::Sqlite, url.clone()).await.unwrap();
+        let service =
+            environment.service().unwrap().env("RABBIT_USER", name).env("RABBIT_PASSWORD", password);
         let service = service.env("RABBIT_CA_FILE", ca_file).start().await.unwrap();
         service.wait_until_part("database", true).await.unwrap();
         let is_ready = state == "consuming";
-        // The first attempt has been made when the log says how it went, or when the consumer is there.
+        // The first attempt has been made when the log says how it went, or when the consumer is
+        // there.
         if is_ready {
             service.wait_until_ready().await.unwrap();
         } else {
@@ -371,14 +379,15 @@ async fn the_configured_broker_user_and_password_are_used_in_plain_and_over_tls(
                 Adapter::connect(&format!("amqp://{account}@127.0.0.1:{}", broker.port())).await.unwrap();
             let body = message("black-holes", "hertz", 1.0, 1);
             adapter.publish(&body, None).await.unwrap();
-            let scientist = house.client(&service, OTHER_SCIENTIST);
+            let scientist = environment.client(&service, OTHER_SCIENTIST);
             scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
             service.stop().await.unwrap();
         }
     }
 }
 
-/// A certificate for 127.0.0.1 with its key, in PEM; that of the authority which signed it is written to a file.
+/// A certificate for 127.0.0.1 with its key, in PEM; that of the authority which signed it is
+/// written to a file.
 fn certificate_for_loopback(ca_file: &str) -> (String, String) {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -392,14 +401,14 @@ fn certificate_for_loopback(ca_file: &str) -> (String, String) {
 }
 
 async fn erasing_a_user_keeps_the_id_and_nothing_else(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
-    let scientist = house.client(&service, SCIENTIST);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
+    let scientist = environment.client(&service, SCIENTIST);
     let erased = administrator.read("/users/S001").await.unwrap();
     assert_eq!(scientist.delete("/users/S001").await.unwrap().status, 204);
 
-    // Gone for everybody, at once.
+    // Removed for all callers at once.
     let refused = scientist.get("/users/me").await.unwrap();
     assert_eq!((refused.status, refused.code()), (403, "forbidden"));
     assert_eq!(administrator.get("/users/S001").await.unwrap().status, 404);
@@ -410,7 +419,7 @@ async fn erasing_a_user_keeps_the_id_and_nothing_else(engine: Engine) {
     assert_eq!(associations.as_object().unwrap().keys().collect::<Vec<_>>(), ["2"]);
 
     // The staff identification stays, alone, and is never given again.
-    let mut database = house.session().await.unwrap();
+    let mut database = environment.session().await.unwrap();
     let row = "SELECT ID, NAME, USERNAME, EMAIL, EMAIL_KEY FROM USERS WHERE ID = 'S001'";
     assert_eq!(database.rows(row).await.unwrap(), [["S001", "NULL", "NULL", "NULL", "NULL"]]);
     assert_eq!(
@@ -421,7 +430,7 @@ async fn erasing_a_user_keeps_the_id_and_nothing_else(engine: Engine) {
     assert_eq!((again.status, again.code()), (409, "conflict"));
     assert!(again.detail().contains("`user_id`"), "{again:?}");
 
-    // The person may come back, as somebody new who has none of the old rights.
+    // The person may return as a new user, without the old rights.
     let mut newcomer = erased;
     newcomer["user_id"] = json!("S003");
     assert_eq!(administrator.post("/users/", newcomer).await.unwrap().status, 201);
@@ -431,10 +440,10 @@ async fn erasing_a_user_keeps_the_id_and_nothing_else(engine: Engine) {
 }
 
 async fn measures_are_read_by_page_and_by_time(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let scientist = house.client(&service, SCIENTIST);
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let scientist = environment.client(&service, SCIENTIST);
+    let adapter = environment.adapter().await.unwrap();
     let values = |measures: &[Value]| -> Vec<f64> {
         measures.iter().map(|measure| measure["value"].as_f64().unwrap()).collect()
     };
@@ -454,7 +463,8 @@ async fn measures_are_read_by_page_and_by_time(engine: Engine) {
         assert_eq!(values(&scientist.measures(&path).await.unwrap()), expected, "{query}");
     }
 
-    // Page by page, while newer and older ones arrive: nothing twice, nothing of the old ones left out.
+    // Page by page, while newer and older ones arrive: nothing twice, nothing of the old ones left
+    // out.
     let mut read = Vec::new();
     let mut next = Some("/measures/1?limit=3".to_owned());
     let mut arrivals = 10;
@@ -481,11 +491,11 @@ fn link_to_next(headers: &reqwest::header::HeaderMap) -> Option<String> {
 
 #[tokio::test]
 async fn sixteen_concurrent_writers_of_one_record_all_succeed() {
-    let house = House::new(Engine::MySql).await.unwrap();
-    let service = house.ready_service().await.unwrap();
+    let environment = TestEnvironment::new(Engine::MySql).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
     let mut writers = JoinSet::new();
     for number in 0..16 {
-        let scientist: Client = house.client(&service, SCIENTIST);
+        let scientist: Client = environment.client(&service, SCIENTIST);
         writers.spawn(async move {
             let mut record = scientist.read("/users/me").await.unwrap();
             record["name"] = json!(format!("Peter {number}"));
@@ -494,6 +504,6 @@ async fn sixteen_concurrent_writers_of_one_record_all_succeed() {
         });
     }
     writers.join_all().await;
-    let name = house.client(&service, SCIENTIST).read("/users/me").await.unwrap()["name"].to_string();
+    let name = environment.client(&service, SCIENTIST).read("/users/me").await.unwrap()["name"].to_string();
     assert!(name.starts_with("\"Peter "), "{name}");
 }

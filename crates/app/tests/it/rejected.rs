@@ -1,5 +1,4 @@
-//! What can never be stored is kept: every message that breaks the contract of specification §4 ends among the
-//! rejected ones, whole and with its reason, and holds nothing up.
+//! Each message that breaks the contract is kept unchanged with its reason, and blocks no others.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +7,9 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use mymonit_model::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::house::{ADMIN, Client, Engine, House, OTHER_SCIENTIST, SCIENTIST, message, on_every_engine};
+use crate::environment::{
+    ADMIN, Client, Engine, OTHER_SCIENTIST, SCIENTIST, TestEnvironment, message, on_every_engine,
+};
 
 on_every_engine!(
     every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up,
@@ -46,7 +47,7 @@ fn bad_messages() -> Vec<Bad> {
         bad(GOOD.replace("device", "Device"), "unknown_experiment", "`experiment`"),
         bad(GOOD.replace("hertz", "furlong"), "unknown_measure_type", "`measure`"),
         bad(GOOD.replace("hertz", "Hertz"), "unknown_measure_type", "`measure`"),
-        bad(format!("[{GOOD},{}]", GOOD.replace("hertz", "Hz")), "unknown_measure_type", "measure 1"),
+        bad(format!("[{GOOD},{}]", GOOD.replace("hertz", "HZ")), "unknown_measure_type", "measure 1"),
         bad(format!("[{GOOD},{GOOD},{}]", GOOD.replace("2.2", "null")), "invalid_value", "measure 2"),
     ];
     messages.extend(not_json().into_iter().map(|body| bad(body, "malformed_json", "")));
@@ -162,7 +163,8 @@ fn wrong_fields() -> Vec<Bad> {
     messages
 }
 
-/// Properties that tell one message from the others: every second one has an id, and one has all there are.
+/// Properties that distinguish the messages: every second one has an id, and one has all
+/// there are.
 fn properties(number: usize) -> BasicProperties {
     let properties = BasicProperties::default();
     match number {
@@ -209,7 +211,8 @@ fn expected_properties(number: usize) -> Value {
     }
 }
 
-/// The rejected messages with their bodies, as an administrator reads them, in the order of their arrival.
+/// The rejected messages with their bodies, as an administrator reads them, in the order of their
+/// arrival.
 async fn kept_messages(administrator: &Client) -> Vec<(Value, Vec<u8>)> {
     let list = administrator.read("/rejected-messages/").await.unwrap();
     let mut kept = Vec::new();
@@ -230,8 +233,8 @@ async fn kept_messages(administrator: &Client) -> Vec<(Value, Vec<u8>)> {
 }
 
 async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
     let begin = Timestamp::now();
     let bad_messages = bad_messages();
     // After each bad one a good one.
@@ -240,19 +243,19 @@ async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(en
         let good = message("black-holes", "hertz", value, 1_700_000_000);
         [(bad.body.clone(), properties(number)), (good, BasicProperties::default())]
     });
-    house.adapter().await.unwrap().publish_with(all).await.unwrap();
-    house.wait_until_all_is_acknowledged().await;
+    environment.adapter().await.unwrap().publish_with(all).await.unwrap();
+    environment.wait_until_all_is_acknowledged().await;
 
-    let scientist = house.client(&service, OTHER_SCIENTIST);
+    let scientist = environment.client(&service, OTHER_SCIENTIST);
     let measures = scientist.measures("/measures/2?order=asc").await.unwrap();
     let values: Vec<_> = measures.iter().map(|measure| measure["value"].as_f64().unwrap()).collect();
     let expected: Vec<_> = (0..u32::try_from(bad_messages.len()).unwrap()).map(f64::from).collect();
     assert_eq!(values, expected, "every good message has arrived");
     // An array with one bad element is not stored in part.
-    assert_eq!(house.client(&service, SCIENTIST).measures("/measures/1").await.unwrap().len(), 10);
+    assert_eq!(environment.client(&service, SCIENTIST).measures("/measures/1").await.unwrap().len(), 10);
 
     let end = Timestamp::now();
-    let kept = kept_messages(&house.client(&service, ADMIN)).await;
+    let kept = kept_messages(&environment.client(&service, ADMIN)).await;
     let mut wrong = Vec::new();
     for (number, (bad, (kept, body))) in bad_messages.iter().zip(&kept).enumerate() {
         let beginning = String::from_utf8_lossy(&bad.body[..bad.body.len().min(100)]);
@@ -277,22 +280,22 @@ async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(en
 }
 
 async fn a_bad_message_that_comes_again_is_kept_once(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
     for _ in 0..3 {
         adapter.publish(b"{", Some("the one")).await.unwrap();
         adapter.publish(b"{", None).await.unwrap();
     }
-    house.wait_until_all_is_acknowledged().await;
+    environment.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
     service.process.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
     adapter.publish(b"{", Some("the one")).await.unwrap();
-    house.wait_until_all_is_acknowledged().await;
-    let kept = kept_messages(&house.client(&service, ADMIN)).await;
+    environment.wait_until_all_is_acknowledged().await;
+    let kept = kept_messages(&environment.client(&service, ADMIN)).await;
     let ids: Vec<_> = kept.iter().map(|(message, _)| &message["message_id"]).collect();
-    // Without an id nobody can tell whether it is the same one, so each is kept.
+    // Without an id duplicates cannot be detected, so each is kept.
     assert_eq!(ids.iter().filter(|id| id.is_null()).count(), 3, "{ids:?}");
     assert_eq!(ids.iter().filter(|id| **id == "the one").count(), 1, "{ids:?}");
 }
@@ -300,32 +303,32 @@ async fn a_bad_message_that_comes_again_is_kept_once(engine: Engine) {
 async fn a_message_that_comes_again_after_its_experiment_was_added_is_stored_and_no_longer_rejected(
     engine: Engine,
 ) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let adapter = house.adapter().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
     let early = message("dark-matter", "hertz", 1.0, 1);
     adapter.publish(&early, Some("early")).await.unwrap();
-    house.wait_until_all_is_acknowledged().await;
+    environment.wait_until_all_is_acknowledged().await;
     assert_eq!(kept_messages(&administrator).await.len(), 1);
 
     let experiment = administrator.add_experiment("dark-matter").await.unwrap();
     administrator.associate(experiment, "S001").await.unwrap();
     for _ in 0..2 {
         adapter.publish(&early, Some("early")).await.unwrap();
-        house.wait_until_all_is_acknowledged().await;
+        environment.wait_until_all_is_acknowledged().await;
         let path = format!("/measures/{experiment}");
-        assert_eq!(house.client(&service, SCIENTIST).measures(&path).await.unwrap().len(), 1);
+        assert_eq!(environment.client(&service, SCIENTIST).measures(&path).await.unwrap().len(), 1);
         assert_eq!(kept_messages(&administrator).await.len(), 0);
     }
 }
 
 async fn messages_up_to_the_limits_are_stored(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let adapter = environment.adapter().await.unwrap();
     let name = "é".repeat(255);
-    let administrator = house.client(&service, ADMIN);
+    let administrator = environment.client(&service, ADMIN);
     let experiment = administrator.add_experiment(&name).await.unwrap();
     administrator.associate(experiment, "S001").await.unwrap();
     let longest_name = GOOD.replace("device-vibrations", &name);
@@ -335,12 +338,12 @@ async fn messages_up_to_the_limits_are_stored(engine: Engine) {
     adapter.publish(largest.as_bytes(), Some(&longest_id)).await.unwrap();
     adapter.publish(largest.as_bytes(), Some(&longest_id)).await.unwrap();
     adapter.publish(most.as_bytes(), None).await.unwrap();
-    house.wait_until_all_is_acknowledged().await;
+    environment.wait_until_all_is_acknowledged().await;
 
     let measures =
-        house.client(&service, SCIENTIST).measures(&format!("/measures/{experiment}")).await.unwrap();
+        environment.client(&service, SCIENTIST).measures(&format!("/measures/{experiment}")).await.unwrap();
     assert_eq!((measures.len(), &measures[0]["experiment"]), (1, &json!(name)));
-    let scientist = house.client(&service, OTHER_SCIENTIST);
+    let scientist = environment.client(&service, OTHER_SCIENTIST);
     assert_eq!(scientist.measures("/measures/2").await.unwrap().len(), 10_000);
     assert_eq!(kept_messages(&administrator).await.len(), 0);
 }

@@ -1,4 +1,4 @@
-//! What was rejected can be seen, replayed and discarded by an administrator, over REST.
+//! Administrators read, replay and discard rejected messages over REST.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
@@ -6,10 +6,13 @@ use mymonit_test_support::wait_until;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::house::{ADMIN, Answer, Client, Engine, House, SCIENTIST, SOON, message, on_every_engine};
+use crate::environment::{
+    ADMIN, Answer, Client, Engine, SCIENTIST, SOON, TestEnvironment, message, on_every_engine,
+};
 
 on_every_engine!(
     a_message_for_an_experiment_that_is_made_later_is_listed_shown_replayed_and_read,
+    an_archived_experiment_takes_no_measures_until_it_is_brought_back,
     all_messages_of_a_filter_are_replayed_and_the_others_stay,
     a_discarded_message_may_be_published_again_under_its_id,
     hostile_bodies_are_shown_byte_for_byte,
@@ -34,8 +37,8 @@ async fn rejected(administrator: &Client, count: usize) -> Vec<Value> {
     .unwrap()
 }
 
-/// Replays all messages of a filter, in as many requests as that takes: one has its time, and a machine that is busy may need more.
-/// Gives how many were stored and how many are still rejected.
+/// Replays all messages of a filter in several requests, since each has a time limit.
+/// Returns how many were stored and how many are still rejected.
 async fn replay_all(administrator: &Client, filter: &str) -> [u64; 2] {
     let (mut stored, mut still_rejected) = (0, 0);
     let mut next = Some(format!("/rejected-messages/replay{filter}"));
@@ -50,7 +53,7 @@ async fn replay_all(administrator: &Client, filter: &str) -> [u64; 2] {
     [stored, still_rejected]
 }
 
-/// The path of the request that goes on with the rest, if there is any.
+/// The path of the next request, if any.
 fn next_of(answer: &Answer) -> Option<String> {
     let (path, _) = answer.header("link").strip_prefix('<')?.split_once('>')?;
     Some(path.to_owned())
@@ -63,10 +66,11 @@ async fn associated_experiment(administrator: &Client, name: &str) -> u64 {
 }
 
 async fn a_message_for_an_experiment_that_is_made_later_is_listed_shown_replayed_and_read(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let (administrator, scientist) = (house.client(&service, ADMIN), house.client(&service, SCIENTIST));
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let (administrator, scientist) =
+        (environment.client(&service, ADMIN), environment.client(&service, SCIENTIST));
+    let adapter = environment.adapter().await.unwrap();
     let body = message("pendulum", "hertz", 0.5, 1_650_000_000);
     let mut headers = FieldTable::default();
     headers.insert("device".into(), AMQPValue::LongString("é 7".into()));
@@ -115,7 +119,8 @@ async fn a_message_for_an_experiment_that_is_made_later_is_listed_shown_replayed
     ] {
         assert_eq!((answer.status, answer.code()), (404, "not_found"), "{answer:?}");
     }
-    // What the publisher sends again under its id is known by now; a later message tells when it was seen.
+    // What the publisher sends again under its id is known by now; a later message tells when it
+    // was seen.
     adapter.publish_with([(body, properties)]).await.unwrap();
     adapter.publish(&message("pendulum", "hertz", 1.5, 1_650_000_001), None).await.unwrap();
     let measures =
@@ -124,11 +129,38 @@ async fn a_message_for_an_experiment_that_is_made_later_is_listed_shown_replayed
     assert_eq!(administrator.read(LIST).await.unwrap(), json!([]));
 }
 
+async fn an_archived_experiment_takes_no_measures_until_it_is_brought_back(engine: Engine) {
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let (administrator, scientist) =
+        (environment.client(&service, ADMIN), environment.client(&service, SCIENTIST));
+    let adapter = environment.adapter().await.unwrap();
+    let experiment = associated_experiment(&administrator, "pendulum").await;
+    let path = format!("/experiments/{experiment}");
+    let archive = async |archived: bool| {
+        let body = json!({"name": "pendulum", "archived": archived});
+        let answer = administrator.send(Method::PUT, &path, Some(&body)).await.unwrap();
+        assert_eq!((answer.status, &answer.body["archived"]), (200, &json!(archived)));
+    };
+    archive(true).await;
+    adapter.publish(&message("pendulum", "hertz", 0.5, 1_650_000_000), None).await.unwrap();
+    let listed = rejected(&administrator, 1).await.remove(0);
+    assert_eq!(listed["reason"], "experiment_archived");
+    assert_eq!(listed["detail"], "`experiment`: the experiment `pendulum` is archived and takes no measures");
+    assert_eq!(replay_all(&administrator, "?reason=experiment_archived").await, [0, 1]);
+    let measures = format!("/measures/{experiment}");
+    assert!(scientist.measures(&measures).await.unwrap().is_empty());
+    archive(false).await;
+    assert_eq!(replay_all(&administrator, "?reason=experiment_archived").await, [1, 0]);
+    assert_eq!(scientist.measures(&measures).await.unwrap().len(), 1);
+}
+
 async fn all_messages_of_a_filter_are_replayed_and_the_others_stay(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let (administrator, scientist) = (house.client(&service, ADMIN), house.client(&service, SCIENTIST));
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let (administrator, scientist) =
+        (environment.client(&service, ADMIN), environment.client(&service, SCIENTIST));
+    let adapter = environment.adapter().await.unwrap();
     let early = (0..230).map(|number| (message("pendulum", "hertz", 1.0, number), Some(number.to_string())));
     let bad = [
         (message("nowhere", "hertz", 1.0, 1), None),
@@ -157,15 +189,16 @@ async fn all_messages_of_a_filter_are_replayed_and_the_others_stay(engine: Engin
         rejected(&administrator, 3).await.iter().map(|left| left["reason"].to_string()).collect();
     reasons.sort();
     assert_eq!(reasons, ["\"malformed_json\"", "\"unknown_experiment\"", "\"unknown_measure_type\""]);
-    // Again there is nothing to store.
+    // The second replay stores nothing.
     assert_eq!(replay_all(&administrator, "").await, [0, 3]);
 }
 
 async fn a_discarded_message_may_be_published_again_under_its_id(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let (administrator, scientist) = (house.client(&service, ADMIN), house.client(&service, SCIENTIST));
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let (administrator, scientist) =
+        (environment.client(&service, ADMIN), environment.client(&service, SCIENTIST));
+    let adapter = environment.adapter().await.unwrap();
     adapter.publish(&message("pendulum", "hertz", 1.0, 1), Some("the one")).await.unwrap();
     let id = rejected(&administrator, 1).await[0]["id"].as_u64().unwrap();
     let experiment = associated_experiment(&administrator, "pendulum").await;
@@ -173,7 +206,7 @@ async fn a_discarded_message_may_be_published_again_under_its_id(engine: Engine)
     assert_eq!((discarded.status, discarded.body), (204, Value::Null));
     assert_eq!(administrator.read(LIST).await.unwrap(), json!([]));
 
-    // Its publisher has mended it meanwhile.
+    // Its publisher has sent a corrected message meanwhile.
     adapter.publish(&message("pendulum", "hertz", 2.0, 1), Some("the one")).await.unwrap();
     let path = format!("/measures/{experiment}");
     let measures = scientist.measures_when(&path, |measures| measures.len() == 1).await.unwrap();
@@ -181,10 +214,10 @@ async fn a_discarded_message_may_be_published_again_under_its_id(engine: Engine)
 }
 
 async fn hostile_bodies_are_shown_byte_for_byte(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let administrator = house.client(&service, ADMIN);
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let administrator = environment.client(&service, ADMIN);
+    let adapter = environment.adapter().await.unwrap();
     let text = "\u{0}\"</script>\u{1f600}\u{2028}\\";
     let bodies = [
         (b"\xff\x00\xfe{".to_vec(), "base64", "/wD+ew==".to_owned()),
@@ -204,10 +237,11 @@ async fn hostile_bodies_are_shown_byte_for_byte(engine: Engine) {
 }
 
 async fn rejected_messages_are_for_administrators_only(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let (administrator, scientist) = (house.client(&service, ADMIN), house.client(&service, SCIENTIST));
-    house.adapter().await.unwrap().publish(b"{", None).await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let service = environment.ready_service().await.unwrap();
+    let (administrator, scientist) =
+        (environment.client(&service, ADMIN), environment.client(&service, SCIENTIST));
+    environment.adapter().await.unwrap().publish(b"{", None).await.unwrap();
     let before = rejected(&administrator, 1).await;
     let one = format!("/rejected-messages/{}", before[0]["id"]);
     for (method, path) in [
@@ -228,10 +262,11 @@ async fn rejected_messages_are_for_administrators_only(engine: Engine) {
 
 async fn a_message_that_two_processes_replay_at_once_is_stored_once(engine: Engine) {
     const MESSAGES: usize = 20;
-    let house = House::new(engine).await.unwrap();
-    let (one, other) = (house.ready_service().await.unwrap(), house.ready_service().await.unwrap());
-    let (here, there) = (house.client(&one, ADMIN), house.client(&other, ADMIN));
-    let adapter = house.adapter().await.unwrap();
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    let (one, other) =
+        (environment.ready_service().await.unwrap(), environment.ready_service().await.unwrap());
+    let (here, there) = (environment.client(&one, ADMIN), environment.client(&other, ADMIN));
+    let adapter = environment.adapter().await.unwrap();
     let early = (0..).map(|number| (message("pendulum", "hertz", 1.0, number), None)).take(MESSAGES);
     adapter.publish_all(early).await.unwrap();
     let list = rejected(&here, MESSAGES).await;
@@ -244,5 +279,5 @@ async fn a_message_that_two_processes_replay_at_once_is_stored_once(engine: Engi
         assert_eq!(statuses, [200, 404], "{one:?} {other:?}");
     }
     let path = format!("/measures/{experiment}");
-    assert_eq!(house.client(&one, SCIENTIST).measures(&path).await.unwrap().len(), MESSAGES);
+    assert_eq!(environment.client(&one, SCIENTIST).measures(&path).await.unwrap().len(), MESSAGES);
 }

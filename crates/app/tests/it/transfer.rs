@@ -1,14 +1,13 @@
-//! `mymonit export` and `mymonit import`: what goes out comes in again, to the bit, on either engine; and what is wrong
-//! changes nothing and is said, all of it.
+//! `mymonit export` and `mymonit import`: an exported directory is imported equal on either engine;
+//! a document with mistakes changes nothing, and every mistake is named.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use mymonit_test_support::{MySqlServer, python_system};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::house::{ADMIN, Engine, Finished, House, SCIENTIST, on_every_engine};
+use crate::environment::{Engine, Finished, TestEnvironment, on_every_engine};
 
 on_every_engine!(
     what_is_exported_and_imported_into_an_empty_database_of_either_engine_is_exported_equal,
@@ -18,24 +17,22 @@ on_every_engine!(
     hostile_documents_change_nothing_and_every_mistake_is_named_at_once,
     each_change_is_told_to_the_auditor_as_the_import_of_an_operator,
     a_command_whose_output_nobody_reads_ends_well_and_without_a_word,
-    measures_go_out_and_in_again_to_the_bit_and_a_repetition_doubles_none,
-    lines_that_cannot_be_stored_are_named_and_kept,
     a_database_that_was_not_migrated_is_left_alone,
 );
 
-/// A house whose database has the schema and nothing in it.
-async fn migrated(engine: Engine) -> House {
-    let house = House::new(engine).await.unwrap();
-    assert_eq!(house.command("migrate").unwrap().run().await.unwrap().status, 0);
-    house
+/// An environment whose database has the schema and no rows.
+async fn migrated(engine: Engine) -> TestEnvironment {
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    assert_eq!(environment.command("migrate").unwrap().run().await.unwrap().status, 0);
+    environment
 }
 
-async fn run(house: &House, arguments: &[&str]) -> Finished {
-    house.command_with(arguments).unwrap().run().await.unwrap()
+async fn run(environment: &TestEnvironment, arguments: &[&str]) -> Finished {
+    environment.command_with(arguments).unwrap().run().await.unwrap()
 }
 
-async fn export(house: &House) -> String {
-    let finished = run(house, &["export"]).await;
+async fn export(environment: &TestEnvironment) -> String {
+    let finished = run(environment, &["export"]).await;
     assert_eq!(finished.status, 0, "{finished:?}");
     finished.stdout + "\n"
 }
@@ -48,20 +45,15 @@ fn file(name: &str, content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-async fn import(house: &House, document: impl AsRef<[u8]>, further: &[&str]) -> Finished {
+async fn import(environment: &TestEnvironment, document: impl AsRef<[u8]>, further: &[&str]) -> Finished {
     let (_folder, path) = file("document.json", document);
-    run(house, &[&["import", text(&path)], further].concat()).await
+    run(environment, &[&["import", text(&path)], further].concat()).await
 }
 
-async fn import_ok(house: &House, document: &Value) -> Finished {
-    let finished = import(house, document.to_string(), &[]).await;
+async fn import_ok(environment: &TestEnvironment, document: &Value) -> Finished {
+    let finished = import(environment, document.to_string(), &[]).await;
     assert_eq!(finished.status, 0, "{finished:?}");
     finished
-}
-
-async fn import_measures(house: &House, name: &str, lines: impl AsRef<[u8]>) -> Finished {
-    let (_folder, path) = file(name, lines);
-    run(house, &["import", "measures", text(&path)]).await
 }
 
 fn text(path: &Path) -> &str {
@@ -79,11 +71,13 @@ fn document() -> Value {
         "version": 1,
         "users": [person("S2", "SCIENTIST"), person("A1", "ADMIN"), person("S1", "SCIENTIST")],
         "erased_users": [{ "user_id": "S9", "role": "SCIENTIST", "erased_at": "2026-01-02T03:04:05.000000006Z" }],
-        "experiments": [{ "experiment_id": 7, "name": "device-vibrations" }, { "name": "zeta" }, { "experiment_id": 3, "name": "b" }],
+        "experiments": [{ "experiment_id": 7, "name": "device-vibrations", "description": "in hall 7", "archived": true }, { "name": "zeta" }, { "experiment_id": 3, "name": "b" }],
         "associations": [{ "experiment": "zeta", "user_id": "S1" }, { "experiment": "device-vibrations", "user_id": "S1" },
             { "experiment": "device-vibrations", "user_id": "S2" }],
         "measure_types": [{ "name": "bit", "symbol": "bit", "quantity": "information" },
             { "name": "hertz", "symbol": "Hz", "quantity": "frequency" }],
+        "sensors": [{ "experiment": "zeta", "name": "left" }, { "experiment": "device-vibrations", "name": "left", "description": "PT100" },
+            { "experiment": "device-vibrations", "name": "Ofen/rechts \u{1f600}" }],
     })
 }
 
@@ -97,17 +91,21 @@ fn other(engine: Engine) -> Engine {
 async fn what_is_exported_and_imported_into_an_empty_database_of_either_engine_is_exported_equal(
     engine: Engine,
 ) {
-    let house = migrated(engine).await;
-    import_ok(&house, &document()).await;
-    let exported = export(&house).await;
-    assert!(exported.contains("    {\"experiment_id\":8,\"name\":\"zeta\"}"), "{exported}");
+    let environment = migrated(engine).await;
+    import_ok(&environment, &document()).await;
+    let exported = export(&environment).await;
+    assert!(
+        exported
+            .contains("    {\"experiment_id\":8,\"name\":\"zeta\",\"description\":\"\",\"archived\":false}"),
+        "{exported}"
+    );
     assert!(exported.find("\"A1\"").unwrap() < exported.find("\"S1\"").unwrap());
     for engine in [engine, other(engine)] {
         let empty = migrated(engine).await;
         let finished = import(&empty, &exported, &[]).await;
         assert_eq!(finished.status, 0, "{finished:?}");
         assert_eq!(export(&empty).await, exported);
-        // What was erased there cannot be used here either.
+        // User ids erased in the source cannot be used here either.
         let mut erased = document();
         erased["users"] = json!([person("S9", "SCIENTIST")]);
         assert_eq!(import(&empty, erased.to_string(), &[]).await.status, 3);
@@ -115,38 +113,44 @@ async fn what_is_exported_and_imported_into_an_empty_database_of_either_engine_i
 }
 
 async fn an_import_adds_and_changes_and_leaves_the_rest_and_the_second_one_does_nothing(engine: Engine) {
-    let house = migrated(engine).await;
-    import_ok(&house, &document()).await;
+    let environment = migrated(engine).await;
+    import_ok(&environment, &document()).await;
     let mut next = document();
     next["users"] = json!([person("S1", "SCIENTIST"), person("S3", "SCIENTIST")]);
     next["users"][0]["email"] = json!("new@home.cern");
-    next["experiments"] = json!([{ "experiment_id": 7, "name": "renamed" }]);
+    next["experiments"] = json!([{ "experiment_id": 7, "name": "renamed", "archived": false }]);
     next["associations"] = json!([{ "experiment": "renamed", "user_id": "S3" }]);
+    next["sensors"] = json!([{ "experiment": "renamed", "name": "left", "description": "PT1000" },
+        { "experiment": "b", "name": "left", "description": "x" }]);
     next.as_object_mut().unwrap().remove("measure_types");
-    let finished = import_ok(&house, &next).await;
+    let finished = import_ok(&environment, &next).await;
     for line in [
         "~ user S1: e-mail \"S1@home.cern\" -> \"new@home.cern\"",
         "+ user S3: SCIENTIST",
-        "~ experiment 7: name \"device-vibrations\" -> \"renamed\"",
+        "~ experiment 7: name \"device-vibrations\" -> \"renamed\", brought back",
         "+ association: S3 may read \"renamed\"",
         "= user A1 is not in the document, and is left as it is",
         "= experiment 3: name \"b\" is not in the document",
         "= association: S2 may read \"renamed\" is not in the document",
-        "= the document has no measure types; there are 23, left as they are",
-        "4 changes made",
+        "= the document has no measure types; there are 39, left as they are",
+        "~ sensor \"left\" of experiment 7: description \"PT100\" -> \"PT1000\"",
+        "+ sensor \"left\" of \"b\": description \"x\"",
+        "= sensor \"Ofen/rechts \u{1f600}\" of \"renamed\" is not in the document",
+        "= sensor \"left\" of \"zeta\" is not in the document",
+        "6 changes made",
     ] {
         assert!(finished.stdout.contains(line), "{line}: {}", finished.stdout);
     }
-    let exported = export(&house).await;
-    assert!(import_ok(&house, &next).await.stdout.ends_with("nothing to change"));
-    let own = import(&house, &exported, &[]).await;
+    let exported = export(&environment).await;
+    assert!(import_ok(&environment, &next).await.stdout.ends_with("nothing to change"));
+    let own = import(&environment, &exported, &[]).await;
     assert_eq!((own.status, own.stdout.as_str()), (0, "nothing to change"));
-    assert_eq!(export(&house).await, exported);
+    assert_eq!(export(&environment).await, exported);
     assert!(exported.contains("\"A1\"") && exported.contains("\"new@home.cern\""));
 }
 
 async fn names_and_addresses_are_exchanged_by_one_import(engine: Engine) {
-    let house = migrated(engine).await;
+    let environment = migrated(engine).await;
     let people = |first: &str, second: &str, third: &str| {
         [("S1", first), ("S2", second), ("S3", third)].map(|(id, like)| {
             let mut person = person(id, "SCIENTIST");
@@ -157,56 +161,57 @@ async fn names_and_addresses_are_exchanged_by_one_import(engine: Engine) {
         })
     };
     let experiments = |first: &str, second: &str, third: &str| {
-        json!([{ "experiment_id": 1, "name": first }, { "experiment_id": 2, "name": second },
-            { "experiment_id": 3, "name": third }])
+        json!([(1, first), (2, second), (3, third)].map(|(id, name)| {
+            json!({ "experiment_id": id, "name": name, "description": "", "archived": false })
+        }))
     };
     let mut document = json!({ "format": "mymonit-directory", "version": 1,
         "users": people("a", "b", "c"), "experiments": experiments("a", "b", "c"),
         "associations": [{ "experiment": "a", "user_id": "S1" }] });
-    import_ok(&house, &document).await;
+    import_ok(&environment, &document).await;
     // All three in a circle, two of them, and a name that another experiment gives up.
     for (names, changes) in [(["b", "c", "a"], 6), (["c", "b", "a"], 4), (["c", "d", "b"], 4)] {
         let [first, second, third] = names;
         document["users"] = json!(people(first, second, third));
         document["experiments"] = experiments(first, second, third);
         document["associations"] = json!([{ "experiment": first, "user_id": "S1" }]);
-        let finished = import_ok(&house, &document).await;
+        let finished = import_ok(&environment, &document).await;
         assert!(finished.stdout.ends_with(&format!("{changes} changes made")), "{}", finished.stdout);
-        let exported: Value = serde_json::from_str(&export(&house).await).unwrap();
+        let exported: Value = serde_json::from_str(&export(&environment).await).unwrap();
         for section in ["users", "experiments", "associations"] {
             assert_eq!(exported[section], document[section]);
         }
-        assert!(import_ok(&house, &document).await.stdout.ends_with("nothing to change"));
+        assert!(import_ok(&environment, &document).await.stdout.ends_with("nothing to change"));
     }
-    // What is left with somebody is nobody else's.
+    // A name that another user keeps cannot be given away.
     document["users"] = json!([people("b", "", "")[0]]);
-    let refused = import(&house, document.to_string(), &[]).await;
+    let refused = import(&environment, document.to_string(), &[]).await;
     assert_eq!(refused.status, 3);
     assert!(refused.stderr.contains("`users[0].email` is in use by another user"), "{}", refused.stderr);
 }
 
 async fn a_dry_run_shows_the_difference_and_changes_nothing(engine: Engine) {
-    let house = migrated(engine).await;
-    let before = export(&house).await;
-    let finished = import(&house, document().to_string(), &["--dry-run"]).await;
+    let environment = migrated(engine).await;
+    let before = export(&environment).await;
+    let finished = import(&environment, document().to_string(), &["--dry-run"]).await;
     assert_eq!(finished.status, 0);
     for line in [
         "+ user A1: ADMIN, name \"Zoë \\\"A1\\\" 黒穴\"",
         "+ erased user S9",
-        "+ experiment 7: name \"device-vibrations\"",
+        "+ experiment 7: name \"device-vibrations\", description \"in hall 7\", archived",
         "+ experiment with the next number: name \"zeta\"",
         "+ measure type \"bit\"",
-        "11 changes would be made; nothing was changed",
+        "14 changes would be made; nothing was changed",
     ] {
         assert!(finished.stdout.contains(line), "{line}: {}", finished.stdout);
     }
-    assert_eq!(export(&house).await, before);
+    assert_eq!(export(&environment).await, before);
 }
 
 async fn hostile_documents_change_nothing_and_every_mistake_is_named_at_once(engine: Engine) {
-    let house = migrated(engine).await;
-    import_ok(&house, &document()).await;
-    let before = export(&house).await;
+    let environment = migrated(engine).await;
+    import_ok(&environment, &document()).await;
+    let before = export(&environment).await;
     let mut long = person("S7", "SCIENTIST");
     long["name"] = json!("x".repeat(101));
     let hostile = r#"{
@@ -223,20 +228,24 @@ async fn hostile_documents_change_nothing_and_every_mistake_is_named_at_once(eng
         "erased_users": [{"user_id": "S2", "role": "SCIENTIST", "erased_at": "2026"}],
         "experiments": [
             {"experiment_id": 3, "name": "zeta"}, {"experiment_id": -1, "name": "n1"}, {"experiment_id": "3", "name": "n2"},
-            {"experiment_id": 4294967295, "name": "n3"}, {"name": "twice"}, {"name": "twice"}, {"name": "a\nb"}
+            {"experiment_id": 4294967295, "name": "n3"}, {"name": "twice"}, {"name": "twice"}, {"name": "a\nb", "description": 1, "archived": "yes"}
         ],
         "associations": [
             {"experiment": "zeta", "user_id": "A1"}, {"experiment": "nowhere", "user_id": "nobody"},
             {"experiment": "device-vibrations", "user_id": "S1"}, {"experiment": "device-vibrations", "user_id": "S1"}
         ],
-        "measure_types": [{"name": "hertz", "symbol": "hz", "quantity": "frequency"}, {"name": "n", "symbol": ""}, {}]
+        "measure_types": [{"name": "hertz", "symbol": "hz", "quantity": "frequency"}, {"name": "n", "symbol": ""}, {}],
+        "sensors": [
+            {"experiment": "nowhere", "name": "left"}, {"experiment": "zeta", "name": "twice"}, {"experiment": "zeta", "name": "twice"},
+            {"experiment": "zeta", "name": ".."}, {"experiment": "zeta", "name": "n", "description": null}
+        ]
     }"#
     .replace("LONG", &long.to_string());
-    let finished = import(&house, &hostile, &[]).await;
+    let finished = import(&environment, &hostile, &[]).await;
     assert_eq!(finished.status, 3, "{finished:?}");
     for mistake in [
         "`comment` is not known here",
-        "`version` stands twice",
+        "`version` occurs twice",
         "`version` must be 1",
         "`users[0].role` cannot be changed; it is SCIENTIST",
         "`users[1].role` cannot be changed; it is ADMIN",
@@ -250,10 +259,10 @@ async fn hostile_documents_change_nothing_and_every_mistake_is_named_at_once(eng
         "`users[4].name` must not be blank",
         "`users[4].username` is in use by another user",
         "`users[4].email` is in use by another user",
-        "`users[5].role` stands twice",
-        "`users[5].user_id` stands twice; see `users[4]`",
-        "`users[5].username` stands twice; see `users[0]`",
-        "`users[5].email` stands twice; see `users[0]`",
+        "`users[5].role` occurs twice",
+        "`users[5].user_id` occurs twice; see `users[4]`",
+        "`users[5].username` occurs twice; see `users[0]`",
+        "`users[5].email` occurs twice; see `users[0]`",
         "`users[6]` must be an object",
         "`users[7].name` must have at most 100 characters",
         "`erased_users[0].user_id` is a user's who was not erased",
@@ -262,24 +271,30 @@ async fn hostile_documents_change_nothing_and_every_mistake_is_named_at_once(eng
         "`experiments[1].experiment_id` must be an integer from 1",
         "`experiments[2].experiment_id` must be an integer from 1",
         "`experiments[3].experiment_id` must be at most 2000000000",
-        "`experiments[5].name` stands twice; see `experiments[4]`",
+        "`experiments[5].name` occurs twice; see `experiments[4]`",
         "`experiments[6].name` must not contain control characters",
+        "`experiments[6].description` must be a string",
+        "`experiments[6].archived` must be true or false",
         "`associations[0].user_id` must be a scientist's",
         "`associations[1].experiment` there is no such experiment",
         "`associations[1].user_id` there is no such user",
-        "`associations[3].user_id` stands twice; see `associations[2]`",
+        "`associations[3].user_id` occurs twice; see `associations[2]`",
         "`measure_types[0].symbol` cannot be changed; it is \"Hz\"",
         "`measure_types[1].symbol` must not be blank",
         "`measure_types[1].quantity` is missing",
         "`measure_types[2].name` is missing",
+        "`sensors[0].experiment` there is no such experiment",
+        "`sensors[2].name` occurs twice; see `sensors[1]`",
+        "`sensors[3].name` must not be `.` or `..`",
+        "`sensors[4].description` must be a string",
         "nothing was changed",
     ] {
         assert!(finished.stderr.contains(mistake), "{mistake}: {}", finished.stderr);
     }
     assert!(!finished.stderr.contains("no address"));
-    assert_eq!(export(&house).await, before);
+    assert_eq!(export(&environment).await, before);
 
-    // What is no document at all. 1 GB is read as far as is needed to see that it is too much.
+    // Not a document. Of 1 GB only as much is read as is needed to refuse it.
     let deep = format!("{{\"users\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     for (document, mistake) in [
         (b"".to_vec(), "is not JSON"),
@@ -289,21 +304,21 @@ async fn hostile_documents_change_nothing_and_every_mistake_is_named_at_once(eng
         (deep.into_bytes(), "recursion limit"),
         (b"{}".to_vec(), "`format` must be"),
     ] {
-        let finished = import(&house, document, &[]).await;
+        let finished = import(&environment, document, &[]).await;
         assert_eq!(finished.status, 3, "{finished:?}");
         assert!(finished.stderr.contains(mistake), "{mistake}: {}", finished.stderr);
     }
     let (_folder, huge) = file("huge.json", b"");
     std::fs::OpenOptions::new().write(true).open(&huge).unwrap().set_len(1 << 30).unwrap();
-    let finished = run(&house, &["import", text(&huge)]).await;
+    let finished = run(&environment, &["import", text(&huge)]).await;
     assert_eq!(finished.status, 3);
     assert!(finished.stderr.contains("more than 16777216 bytes"), "{}", finished.stderr);
-    assert_eq!(export(&house).await, before);
+    assert_eq!(export(&environment).await, before);
 }
 
 async fn each_change_is_told_to_the_auditor_as_the_import_of_an_operator(engine: Engine) {
-    let house = migrated(engine).await;
-    let finished = import_ok(&house, &document()).await;
+    let environment = migrated(engine).await;
+    let finished = import_ok(&environment, &document()).await;
     let mut events: Vec<_> = finished
         .stderr
         .lines()
@@ -332,156 +347,46 @@ async fn each_change_is_told_to_the_auditor_as_the_import_of_an_operator(engine:
             "create-user A1",
             "create-user S1",
             "create-user S2",
-            "erase-user S9"
+            "erase-user S9",
+            "update-sensor 7/Ofen/rechts \u{1f600}",
+            "update-sensor 7/left",
+            "update-sensor 8/left"
         ]
     );
     assert!(!finished.stderr.contains("home.cern"));
 }
 
 async fn a_command_whose_output_nobody_reads_ends_well_and_without_a_word(engine: Engine) {
-    let house = migrated(engine).await;
+    let environment = migrated(engine).await;
     let (_folder, path) = file("document.json", document().to_string());
-    let line = "{\"experiment\":\"device-vibrations\",\"measure\":\"bit\",\"value\":1,\"timestamp\":0}\n";
-    let (_lines_folder, lines) = file("m.ndjson", line.repeat(20_000));
-    for arguments in [
-        &["import", text(&path)][..],
-        &["import", "measures", text(&lines)],
-        &["export"],
-        &["export", "measures", "--experiment", "device-vibrations"],
-        &["export", "measures", "--experiment", "device-vibrations", "--format", "csv"],
-        &["openapi"],
-    ] {
-        let finished = house.command_with(arguments).unwrap().run_unread().await.unwrap();
+    for arguments in [&["import", text(&path)][..], &["export"], &["openapi"]] {
+        let finished = environment.command_with(arguments).unwrap().run_unread().await.unwrap();
         assert_eq!(finished.status, 0, "{arguments:?}: {finished:?}");
         // The log is on standard error.
         let spoken: Vec<_> = finished.stderr.lines().filter(|line| !line.starts_with('{')).collect();
         assert!(spoken.is_empty(), "{arguments:?}: {spoken:?}");
     }
-    // What was to be done is done.
-    assert!(import_ok(&house, &document()).await.stdout.ends_with("nothing to change"));
-    let measures = run(&house, &["export", "measures", "--experiment", "device-vibrations"]).await;
-    assert_eq!(measures.stdout.lines().count(), 20_000);
-}
-
-async fn measures_go_out_and_in_again_to_the_bit_and_a_repetition_doubles_none(engine: Engine) {
-    const COUNT: usize = 2_500;
-    let house = migrated(engine).await;
-    import_ok(&house, &document()).await;
-    let mut lines = String::new();
-    for number in 0..COUNT {
-        // Several of one moment, some equal in every field, and values of every kind.
-        let value = [5e-324, -0.0, 1.797_693_134_862_315_7e308, 0.1 + 0.2, -12.5][number % 5];
-        let value = serde_json::to_string(&value).unwrap();
-        writeln!(
-            lines,
-            "{{\"experiment\":\"device-vibrations\",\"measure\":\"bit\",\"value\":{value},\
-            \"timestamp\":{}.{:09}}}",
-            1_650_000_000 - number % 7,
-            number / 100
-        )
-        .unwrap();
-    }
-    let finished = import_measures(&house, "m.ndjson", &lines).await;
-    assert_eq!(finished.status, 0, "{finished:?}");
-    assert_eq!(
-        finished.stdout,
-        "2500 lines: 2500 stored, 0 known already, 0 kept among the rejected messages"
-    );
-    let again = import_measures(&house, "again.ndjson", &lines).await;
-    assert_eq!(again.stdout, "2500 lines: 0 stored, 2500 known already, 0 kept among the rejected messages");
-
-    let ndjson = run(&house, &["export", "measures", "--experiment", "device-vibrations"]).await;
-    let csv =
-        run(&house, &["export", "measures", "--experiment", "device-vibrations", "--format", "csv"]).await;
-    assert_eq!((ndjson.stdout.lines().count(), csv.stdout.lines().count()), (COUNT, COUNT + 1));
-    assert!(
-        ndjson.stderr.contains("\"event.action\":\"read-measures\"")
-            && ndjson.stderr.contains("\"mymonit.measures\":2500")
-    );
-    for engine in [engine, other(engine)] {
-        for (name, exported) in [("m.ndjson", &ndjson.stdout), ("m.CSV", &csv.stdout)] {
-            let empty = migrated(engine).await;
-            import_ok(&empty, &document()).await;
-            let finished = import_measures(&empty, name, exported).await;
-            assert_eq!(finished.status, 0, "{finished:?}");
-            let back = run(&empty, &["export", "measures", "--experiment", "device-vibrations"]).await;
-            assert!(back.stdout == ndjson.stdout, "{name} on {engine:?}");
-        }
-    }
-    let part = [
-        "export",
-        "measures",
-        "--experiment",
-        "device-vibrations",
-        "--from",
-        "1649999999",
-        "--to",
-        "2022-04-15T05:20:00Z",
-    ];
-    let part = run(&house, &part).await.stdout;
-    assert_eq!(part.lines().count(), ndjson.stdout.matches("2022-04-15T05:19:59").count());
-    assert!(part.lines().all(|line| line.contains("2022-04-15T05:19:59")));
-    assert_eq!(run(&house, &["export", "measures", "--experiment", "nowhere"]).await.status, 1);
-}
-
-async fn lines_that_cannot_be_stored_are_named_and_kept(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    let service = house.ready_service().await.unwrap();
-    let lines = "{\"experiment\":\"black-holes\",\"measure\":\"hertz\",\"value\":1,\"timestamp\":1}\n\n\
-        {\"experiment\":\"not yet\",\"measure\":\"hertz\",\"value\":1,\"timestamp\":1}\nnonsense\n\
-        {\"experiment\":\"black-holes\",\"measure\":\"hertz\",\"value\":\"x\",\"timestamp\":1}\n";
-    let finished = import_measures(&house, "m.ndjson", lines).await;
-    assert_eq!(finished.status, 3, "{finished:?}");
-    assert_eq!(finished.stdout, "4 lines: 1 stored, 0 known already, 3 kept among the rejected messages");
-    for line in [
-        "line 3: unknown_experiment: `experiment`: there is no experiment named `not yet`",
-        "line 4: malformed_json",
-        "line 5: invalid_value: `value` must be",
-    ] {
-        assert!(finished.stderr.contains(line), "{line}: {}", finished.stderr);
-    }
-    let admin = house.client(&service, ADMIN);
-    let rejected = admin.read("/rejected-messages/").await.unwrap();
-    let mut kept: Vec<_> = rejected
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|message| {
-            (message["properties"]["import"]["line"].as_u64().unwrap(), message["reason"].as_str().unwrap())
-        })
-        .collect();
-    kept.sort_unstable();
-    assert_eq!(kept, [(3, "unknown_experiment"), (4, "malformed_json"), (5, "invalid_value")]);
-
-    // Once there is such an experiment, the same file again stores what was rejected, and nothing twice.
-    let added =
-        json!({ "format": "mymonit-directory", "version": 1, "experiments": [{ "name": "not yet" }] });
-    import_ok(&house, &added).await;
-    let again = import_measures(&house, "m.ndjson", lines).await;
-    assert_eq!(again.stdout, "4 lines: 1 stored, 3 known already, 0 kept among the rejected messages");
-    assert_eq!(admin.read("/rejected-messages/").await.unwrap().as_array().unwrap().len(), 2);
-    assert_eq!(house.client(&service, SCIENTIST).measures("/measures/1").await.unwrap().len(), 10);
-    let csv = import_measures(&house, "m.csv", "experiment,value\nx,1\n").await;
-    assert_eq!(csv.status, 3);
-    assert!(csv.stderr.contains("the header has no column `measure`"), "{}", csv.stderr);
-    service.stop().await.unwrap();
+    // The changes are made.
+    assert!(import_ok(&environment, &document()).await.stdout.ends_with("nothing to change"));
 }
 
 async fn a_database_that_was_not_migrated_is_left_alone(engine: Engine) {
-    let house = House::new(engine).await.unwrap();
-    for arguments in [&["export"][..], &["import", "-"], &["import", "measures", "-"]] {
-        let finished = run(&house, arguments).await;
+    let environment = TestEnvironment::new(engine).await.unwrap();
+    for arguments in [&["export"][..], &["import", "-"]] {
+        let finished = run(&environment, arguments).await;
         assert_eq!(finished.status, 1, "{finished:?}");
         assert!(finished.stderr.contains("`mymonit migrate`"), "{}", finished.stderr);
     }
     match engine {
-        Engine::Sqlite => assert!(!Path::new(house.database_url.strip_prefix("sqlite://").unwrap()).exists()),
+        Engine::Sqlite => {
+            assert!(!Path::new(environment.database_url.strip_prefix("sqlite://").unwrap()).exists())
+        }
         Engine::MySql => {
-            // Not even one of the Python system, which another command would move in.
+            // The same of a database of the Python system.
             let server = MySqlServer::shared().await.unwrap();
-            let database = house.database_url.rsplit('/').next().unwrap();
+            let database = environment.database_url.rsplit('/').next().unwrap();
             server.execute(&format!("USE {database}; {}", python_system::SCHEMA)).await.unwrap();
-            assert_eq!(run(&house, &["export"]).await.status, 1);
+            assert_eq!(run(&environment, &["export"]).await.status, 1);
             let tables =
                 format!("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{database}'");
             assert_eq!(server.execute(&tables).await.unwrap().trim(), "6");

@@ -3,25 +3,18 @@ use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm};
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind, PublisherConfirm, Queue,
+};
 use serde_json::json;
 
 /// How many messages are on their way to the broker before their confirms are waited for.
 const UNCONFIRMED: usize = 2_000;
 
-/// What the broker tells of the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct QueueState {
-    /// Messages that wait and are with no consumer.
-    pub(crate) waiting: u32,
-    /// Consumers.
-    pub(crate) consumers: u32,
-}
-
 /// An adapter: publishes persistent messages and waits for the broker's confirms.
 pub(crate) struct Adapter {
     _connection: Connection,
-    channel: Channel,
+    pub(crate) channel: Channel,
 }
 
 impl Adapter {
@@ -32,7 +25,7 @@ impl Adapter {
         Ok(Self { _connection: connection, channel })
     }
 
-    /// Declares exchange, queue and binding, as adapters do that may start before the service.
+    /// Declares exchange, queue and binding, as an adapter that starts before the service.
     pub(crate) async fn declare(&self) -> anyhow::Result<()> {
         let table = FieldTable::default;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -46,14 +39,13 @@ impl Adapter {
         Ok(())
     }
 
-    /// How the queue stands.
-    pub(crate) async fn queue(&self) -> anyhow::Result<QueueState> {
+    /// The queue, with the numbers of ready messages and of consumers.
+    pub(crate) async fn queue(&self) -> anyhow::Result<Queue> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = self.channel.queue_declare("measures".into(), passive, FieldTable::default()).await?;
-        Ok(QueueState { waiting: queue.message_count(), consumers: queue.consumer_count() })
+        Ok(self.channel.queue_declare("measures".into(), passive, FieldTable::default()).await?)
     }
 
-    /// Publishes one message to the exchange of specification §4 and waits for its confirm.
+    /// Publishes one message and waits for its confirm.
     pub(crate) async fn publish(&self, body: &[u8], message_id: Option<&str>) -> anyhow::Result<()> {
         self.publish_all([(body.to_vec(), message_id.map(str::to_owned))]).await
     }

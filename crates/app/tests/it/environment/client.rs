@@ -1,8 +1,4 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use mymonit_test_support::wait_until;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -10,16 +6,7 @@ use serde_json::{Value, json};
 
 use super::SOON;
 
-/// Less than what the service waits for a connection to its database, or the database for a lock, before it gives up.
-pub(crate) const SERVICE_WAITS: Duration = Duration::from_secs(4);
-/// How long the service waits for the request of a client that has connected, before it closes the connection.
-const SERVICE_LISTENS: Duration = Duration::from_secs(10);
-/// Within this time the service says that it takes too long, while a change may go on: who makes it again may meet what it has done.
-const SERVICE_TAKES: Duration = Duration::from_secs(25);
-/// How often in a row a client does as it is told and comes back: a minute long at the least.
-const TIMES: usize = 15;
-
-/// An answer, taken in whole.
+/// A response with its complete body.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -29,7 +16,6 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Takes an answer in.
     pub(crate) async fn of(response: reqwest::Response) -> anyhow::Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
@@ -42,7 +28,7 @@ impl Answer {
         self.body["code"].as_str().unwrap_or_default()
     }
 
-    /// What a problem document says.
+    /// The detail of a problem document.
     pub(crate) fn detail(&self) -> &str {
         self.body["detail"].as_str().unwrap_or_default()
     }
@@ -52,66 +38,26 @@ impl Answer {
     }
 }
 
-/// Somebody with `curl`, who comes back when told to: see [`Client::answer_to`].
+/// An HTTP client of the service.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     address: String,
     authorization: Option<String>,
-    comes_back: bool,
-    /// How often it has come back, and its clones.
-    came_back: Arc<AtomicUsize>,
 }
 
 impl Client {
     pub(crate) fn new(http: reqwest::Client, address: String, authorization: Option<String>) -> Self {
-        Self { http, address, authorization, comes_back: true, came_back: Arc::default() }
+        Self { http, address, authorization }
     }
 
-    /// The same client, if it makes each request once, whatever it is told.
-    pub(crate) fn asking_once(&self) -> Self {
-        Self { comes_back: false, ..self.clone() }
-    }
-
-    /// How often it has come back so far: where the machine stood still, and for no other reason.
-    pub(crate) fn came_back(&self) -> usize {
-        self.came_back.load(Ordering::Relaxed)
-    }
-
-    /// A request to be completed and sent by the caller.
+    /// A request builder with method, path and authorization.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.address));
         match &self.authorization {
             Some(authorization) => request.header("Authorization", authorization),
             None => request,
         }
-    }
-
-    /// Makes a request, and makes it again where the service has waited in vain and says when to come back: the database, or this
-    /// machine, stood still for longer than a request waits. Nothing has been done then. Who is told to come back without having
-    /// waited is not expected to. The same holds where this test stood still for so long, once it had connected, that the service has
-    /// closed the connection.
-    pub(crate) async fn answer_to(
-        &self,
-        mut request: impl FnMut() -> reqwest::RequestBuilder,
-    ) -> anyhow::Result<reqwest::Response> {
-        for _ in 0..TIMES {
-            let asked = Instant::now();
-            match request().send().await {
-                Err(error) if error.is_request() && asked.elapsed() >= SERVICE_LISTENS => {}
-                response => {
-                    let response = response?;
-                    let is_told_to_come_back =
-                        response.status() == 503 && response.headers().contains_key("retry-after");
-                    let has_waited = (SERVICE_WAITS..SERVICE_TAKES).contains(&asked.elapsed());
-                    if !is_told_to_come_back || !has_waited {
-                        return Ok(response);
-                    }
-                }
-            }
-            self.came_back.fetch_add(1, Ordering::Relaxed);
-        }
-        bail!("told to come back again and again, or hung up on, each time after a wait")
     }
 
     pub(crate) async fn send(
@@ -121,25 +67,9 @@ impl Client {
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
         let what = || format!("{method} {path}");
-        let request = || {
-            let request = self.request(method.clone(), path);
-            if let Some(body) = body { request.json(body) } else { request }
-        };
-        if !self.comes_back {
-            return Answer::of(request().send().await.with_context(what)?).await.with_context(what);
-        }
-        for _ in 0..TIMES {
-            let begun = Instant::now();
-            let response = self.answer_to(request).await.with_context(what)?;
-            match Answer::of(response).await {
-                // What was being read is broken off, where the service has waited in vain for the rest of it.
-                Err(_) if method == Method::GET && begun.elapsed() >= SERVICE_WAITS => {
-                    self.came_back.fetch_add(1, Ordering::Relaxed);
-                }
-                answer => return answer.with_context(what),
-            }
-        }
-        bail!("{}: broken off again and again, each time after a wait", what())
+        let request = self.request(method.clone(), path);
+        let request = if let Some(body) = body { request.json(body) } else { request };
+        Answer::of(request.send().await.with_context(what)?).await.with_context(what)
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
@@ -158,7 +88,7 @@ impl Client {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// What a GET answers with 200.
+    /// The body of a GET that must be answered with 200.
     pub(crate) async fn read(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.get(path).await?;
         ensure!(answer.status == 200, "{path}: {answer:?}");
@@ -170,7 +100,7 @@ impl Client {
         self.read(path).await?.as_array().cloned().context("an array of measures")
     }
 
-    /// Reads the measures at that path again and again until they are as expected.
+    /// Polls the measures at that path until they are as expected.
     pub(crate) async fn measures_when(
         &self,
         path: &str,
@@ -183,7 +113,7 @@ impl Client {
         .await
     }
 
-    /// Adds a scientist of that id, whose username is `uid-` and the id; for administrators.
+    /// Adds a scientist with the username `uid-` and the id.
     pub(crate) async fn add_scientist(&self, user_id: &str) -> anyhow::Result<Value> {
         self.add(user(user_id, "SCIENTIST")).await
     }
@@ -199,14 +129,23 @@ impl Client {
         Ok(answer.body)
     }
 
-    /// Adds an experiment and gives its id; for administrators.
+    /// Adds an experiment and returns its id.
     pub(crate) async fn add_experiment(&self, name: &str) -> anyhow::Result<u64> {
         let answer = self.post("/experiments/", json!({"name": name})).await?;
         ensure!(answer.status == 201, "{answer:?}");
         answer.body["experiment_id"].as_u64().context("an experiment's id")
     }
 
-    /// Associates a scientist with an experiment; for administrators.
+    /// Creates an API token of the client's user; returns its number and its secret.
+    pub(crate) async fn add_api_token(&self, experiments: Option<&[u64]>) -> anyhow::Result<(u64, String)> {
+        let body = json!({"name": "program", "experiments": experiments});
+        let answer = self.post("/users/me/tokens/", body).await?;
+        ensure!(answer.status == 201, "{answer:?}");
+        let id = answer.body["token_id"].as_u64().context("a token's id")?;
+        Ok((id, answer.body["secret"].as_str().context("a secret")?.to_owned()))
+    }
+
+    /// Associates a scientist with an experiment.
     pub(crate) async fn associate(&self, experiment_id: u64, user_id: &str) -> anyhow::Result<()> {
         let answer = self
             .send(Method::POST, &format!("/scientists-experiments/{experiment_id}/{user_id}"), None)
@@ -216,13 +155,13 @@ impl Client {
     }
 }
 
-/// How many measures there are, and the newest ones.
+/// The number of measures and the newest ones.
 fn brief(measures: &[Value]) -> String {
     let newest = serde_json::to_string(&measures[..measures.len().min(3)]).unwrap_or_default();
     format!("{} measures, the first ones: {newest}", measures.len())
 }
 
-/// A user of that id, as it is sent and as it is answered.
+/// A user as it is sent and returned.
 pub(crate) fn user(user_id: &str, role: &str) -> Value {
     json!({
         "user_id": user_id,

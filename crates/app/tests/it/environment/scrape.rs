@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
 
-/// What the service told Prometheus at one moment.
+/// One scrape of the metrics.
 #[derive(Debug)]
 pub(crate) struct Scrape {
     pub(crate) text: String,

@@ -1,32 +1,31 @@
 use mymonit_test_support::{QueueState, wait_until};
 
-use super::{Adapter, House, LONG, Session, queue_at};
+use super::{Adapter, LONG, Session, TestEnvironment, queue_at};
 
-/// Keeps account of what is in the database and what is in the queue, beside the ten measures of the example
-/// data, while the service is ended again and again.
+/// Compares stored (on SQLite) and queued with published messages after each end of the service.
+/// The ten measures of the example data come on top.
 pub(crate) struct Books {
     database: Session,
     adapter: Adapter,
     broker_url: String,
     published: i64,
-    /// The number of the last measure when the books were balanced last.
+    /// The id of the last measure at the last balance.
     last_id: i64,
-    /// How many messages waited then, with those published since.
+    /// Messages ready then, and those published since.
     pub(crate) waiting: u64,
-    /// How much more than the published was there then: stored, and waiting to be delivered again or stored
-    /// twice. Less than nothing is lost.
+    /// How many more than the published were stored or ready then; a negative number is a loss.
     pub(crate) excess: i64,
 }
 
 impl Books {
-    /// Opens the books before anything has been published to the queue, which is declared.
-    pub(crate) async fn open(house: &House) -> anyhow::Result<Self> {
-        let adapter = house.adapter().await?;
+    /// Declares the queue; call it before anything is published.
+    pub(crate) async fn open(environment: &TestEnvironment) -> anyhow::Result<Self> {
+        let adapter = environment.adapter().await?;
         adapter.declare().await?;
         Ok(Self {
-            database: house.session().await?,
+            database: environment.session().await?,
             adapter,
-            broker_url: house.broker_url.clone(),
+            broker_url: environment.broker_url.clone(),
             published: 0,
             last_id: 10,
             waiting: 0,
@@ -42,13 +41,14 @@ impl Books {
         self.waiting += u64::try_from(count).unwrap();
     }
 
-    /// Waits until something has been stored since the books were balanced, and at most so many messages wait.
+    /// Waits until something was stored since the last balance, and at most `rest` messages are
+    /// ready.
     pub(crate) async fn wait_until_few_are_left(&mut self, rest: u32) {
         wait_until("enough has been consumed", LONG, async || {
             let queue = self.adapter.queue().await.map_err(|error| format!("{error:#}"))?;
             let last_id = self.database.number("SELECT COALESCE(MAX(ID), 0) FROM MEASURES").await;
             let last_id = last_id.map_err(|error| format!("{error:#}"))?;
-            let waiting = u64::from(queue.waiting);
+            let waiting = u64::from(queue.message_count());
             let is_reached = waiting <= self.waiting.min(rest.into()) && last_id > self.last_id;
             if is_reached { Ok(()) } else { Err(format!("{queue:?}, the last measure is {last_id}")) }
         })
@@ -56,38 +56,27 @@ impl Books {
         .unwrap();
     }
 
-    /// Takes stock after the end of the service.
+    /// Counts after the end of the service.
     pub(crate) async fn balance(&mut self) {
         self.waiting = self.wait_until_settled().await.ready;
         self.last_id = self.database.number("SELECT MAX(ID) FROM MEASURES").await.unwrap();
         self.excess = self.excess().await;
     }
 
-    /// How much more than the published is there, with what waited then.
+    /// How many more than the published are stored, or were ready at the last balance.
     pub(crate) async fn excess(&mut self) -> i64 {
         let stored = self.database.number("SELECT COUNT(*) FROM MEASURES").await.unwrap() - 10;
         stored + i64::try_from(self.waiting).unwrap() - self.published
     }
 
-    /// Waits until broker and database have seen that the service is gone, so that nothing moves any more, and gives
-    /// what the queue holds.
+    /// Waits until the broker has noticed that the service is gone; returns the state of the queue.
     async fn wait_until_settled(&mut self) -> QueueState {
-        let stock = wait_until("the queue has everything back", LONG, async || {
+        wait_until("the queue has everything back", LONG, async || {
             let stock = queue_at(&self.broker_url).await.map_err(|error| format!("{error:#}"))?;
             let is_back = stock.consumers == 0 && stock.unacknowledged == 0;
             if is_back { Ok(stock) } else { Err(format!("{stock:?}")) }
         })
         .await
-        .unwrap();
-        wait_until("nobody else uses the database any more", LONG, async || {
-            match self.database.others_connected().await {
-                Ok(0) => Ok(()),
-                Ok(others) => Err(format!("{others} connections")),
-                Err(error) => Err(format!("{error:#}")),
-            }
-        })
-        .await
-        .unwrap();
-        stock
+        .unwrap()
     }
 }

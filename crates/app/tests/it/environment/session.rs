@@ -7,8 +7,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::{Engine, SOON};
 
-/// Debian's interpreter, for which the package python3-pika installs its modules, and which has SQLite in its
-/// standard library.
+/// Debian's interpreter, for which the package python3-pika installs its modules, and which has
+/// SQLite in its standard library.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Counts the statements that wait for a table which another MySQL session has locked.
@@ -27,7 +27,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens a session with a client that reads statements and prints rows with tabs between the columns.
+    /// Opens a session with a client that reads statements and prints rows with tabs between the
+    /// columns.
     pub(crate) fn open(engine: Engine, mut client: Command) -> anyhow::Result<Self> {
         client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = client.spawn()?;
@@ -37,8 +38,7 @@ impl Session {
         Ok(Self { engine, child, input, output, errors, statements: 0 })
     }
 
-    /// Runs one statement to its end and gives its rows. NULL is told as `NULL`; what is no plain text is best
-    /// asked for with `HEX`.
+    /// Runs one statement and returns its rows. NULL becomes `NULL`; use `HEX` for binary data.
     pub(crate) async fn rows(&mut self, statement: &str) -> anyhow::Result<Vec<Vec<String>>> {
         self.statements += 1;
         let end = format!("end of statement {}", self.statements);
@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    /// The one number that a statement gives.
+    /// The single number that a statement returns.
     pub(crate) async fn number(&mut self, statement: &str) -> anyhow::Result<i64> {
         let rows = self.rows(statement).await?;
         ensure!(rows.len() == 1 && rows[0].len() == 1, "{statement}: {rows:?}");
@@ -71,7 +71,8 @@ impl Session {
         .await
     }
 
-    /// How many other connections there are to the database. Those to a file are gone with their process.
+    /// How many other connections there are to the database. Those to a file are gone with their
+    /// process.
     pub(crate) async fn others_connected(&mut self) -> anyhow::Result<i64> {
         match self.engine {
             Engine::MySql => {
@@ -83,7 +84,7 @@ impl Session {
         }
     }
 
-    /// Adds many measures in hertz to an experiment, one a second, as if they had come in long ago.
+    /// Adds many measures in hertz to an experiment, one a second.
     pub(crate) async fn add_measures(&mut self, experiment_id: u32, count: u32) -> anyhow::Result<()> {
         let numbers = match self.engine {
             Engine::MySql => format!("SELECT seq AS number FROM {}", numbers(count)),
@@ -94,8 +95,8 @@ impl Session {
             ),
         };
         let insert = format!(
-            "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \
-            SELECT 1, number * 1000000000, {experiment_id}, number * 1.0 FROM ({numbers}) AS numbered"
+            "INSERT INTO MEASURES (ID, TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \
+            SELECT number, 1, number * 1000000000, {experiment_id}, number * 1.0 FROM ({numbers}) AS numbered"
         );
         self.rows(&insert).await.map(drop)
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Answer, Client, SOON, Service};
 
-/// Reads the audit events of a service as an auditor would, and makes requests that it can tell apart.
+/// Reads the audit events of a service, and makes requests with known ids.
 pub(crate) struct AuditTrail<'a> {
     service: &'a Service,
     requests: u32,
@@ -24,11 +24,11 @@ impl<'a> AuditTrail<'a> {
         events.filter(|event| event["event.dataset"] == "mymonit.audit").collect()
     }
 
-    /// Waits for the events of a request, of which there are so many.
+    /// Waits for the events of a request, whose number is given.
     pub(crate) async fn of_request(&self, id: &str, number: usize) -> anyhow::Result<Vec<Value>> {
         // The line of the request itself is written last.
         let is_over =
-            |line: &str| line.contains(id) && line.contains("mymonit_rest_listener::edge::request_line");
+            |line: &str| line.contains(id) && line.contains("mymonit_rest_listener::middleware::request_log");
         wait_until("the audit events of a request", SOON, async || {
             if !self.service.process.lines().iter().any(|line| is_over(&line.text)) {
                 return Err("the request is not over".to_owned());
@@ -40,13 +40,13 @@ impl<'a> AuditTrail<'a> {
         .await
     }
 
-    /// A name for the next request.
+    /// The id of the next request.
     pub(crate) fn next_id(&mut self) -> String {
         self.requests += 1;
         format!("request-{}-of-this-test", self.requests)
     }
 
-    /// Makes a request and gives its answer and the one event that it is told of with.
+    /// Makes a request; returns its answer and its one audit event.
     pub(crate) async fn follow(
         &mut self,
         client: &Client,
@@ -54,27 +54,29 @@ impl<'a> AuditTrail<'a> {
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<(Answer, Value)> {
-        let mut id = String::new();
-        let request = || {
-            id = self.next_id();
-            let request = client.request(method.clone(), path).header("x-request-id", &id);
-            if let Some(body) = &body { request.json(body) } else { request }
-        };
-        let answer = Answer::of(client.answer_to(request).await?).await?;
-        let events = self.of_request(&id, 1).await;
-        let mut events = events.with_context(|| format!("{method} {path}: {answer:?}"))?;
+        let (answer, mut events) = self.request(client, method, path, body, 1).await?;
         Ok((answer, events.remove(0)))
     }
 
-    /// Makes a request that the auditor is not told of.
+    /// Makes a request that must cause no audit event.
     pub(crate) async fn untold(&mut self, client: &Client, path: &str) -> anyhow::Result<Answer> {
-        let mut id = String::new();
-        let request = || {
-            id = self.next_id();
-            client.request(Method::GET, path).header("x-request-id", &id)
-        };
-        let answer = Answer::of(client.answer_to(request).await?).await?;
-        self.of_request(&id, 0).await?;
-        Ok(answer)
+        Ok(self.request(client, Method::GET, path, None, 0).await?.0)
+    }
+
+    async fn request(
+        &mut self,
+        client: &Client,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        events: usize,
+    ) -> anyhow::Result<(Answer, Vec<Value>)> {
+        let id = self.next_id();
+        let request = client.request(method.clone(), path).header("x-request-id", &id);
+        let request = if let Some(body) = &body { request.json(body) } else { request };
+        let answer = Answer::of(request.send().await?).await?;
+        let events = self.of_request(&id, events).await;
+        let events = events.with_context(|| format!("{method} {path}: {answer:?}"))?;
+        Ok((answer, events))
     }
 }
