@@ -1,21 +1,21 @@
-//! How fast the adapter brings a CSV file to the broker, beside a bare publisher of the same messages, and beside
-//! what it reads without publishing.
+//! Throughput of the adapter from a CSV file to the broker, compared with a bare publisher and with
+//! reading alone.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
 use lapin::message::Delivery;
-use mymonit_test_support::{Pid, RabbitMq, ServiceProcess};
+use mymonit_test_support::{Pid, RabbitMq, ServiceProcess, build_release};
 use tokio::time::sleep;
 
 use crate::broker::Broker;
 use crate::report::{line, median, to_f64};
 use crate::usage::Usage;
+use crate::workload::value;
 
 const DESCRIPTION: &str = r#"
 experiment = "device-vibrations"
@@ -31,7 +31,7 @@ measure = "hertz"
 value = "frequency"
 "#;
 
-/// Messages of so many measures are tried, the last ones by default.
+/// The measures per message to try, the last ones by default.
 const MEASURES_PER_MESSAGE: [u64; 4] = [1, 10, 100, 1_000];
 /// As many messages are enough to measure, however small they are.
 const MAX_MESSAGES: u64 = 100_000;
@@ -66,7 +66,7 @@ struct Run {
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let binary = match &options.binary {
         Some(binary) => fs::canonicalize(binary)?,
-        None => build()?,
+        None => build_release("mymonit-adapters", "mymonit-adapter")?,
     };
     let broker = RabbitMq::start().await?;
     for measures in MEASURES_PER_MESSAGE {
@@ -124,7 +124,7 @@ fn described(runs: &[Run], rows: u64) -> String {
     )
 }
 
-/// Publishes, out of memory, what the adapter has published, to a queue of its own.
+/// Publishes the adapter's messages from memory to a separate queue.
 async fn publish_bare(broker: &RabbitMq, messages: Vec<Delivery>) -> anyhow::Result<Run> {
     let url = broker.create_vhost().await?;
     let pid = Pid::from_raw(i32::try_from(std::process::id())?).context("a process has a number")?;
@@ -145,16 +145,6 @@ async fn publish_bare(broker: &RabbitMq, messages: Vec<Delivery>) -> anyhow::Res
     Ok(run)
 }
 
-fn build() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built =
-        Command::new(cargo).args(["build", "--release", "--locked", "-p", "mymonit-adapters"]).status()?;
-    ensure!(built.success(), "the build of mymonit-adapter ended with {built}");
-    // The benchmarks are built into the same folder.
-    let own = std::env::current_exe()?;
-    Ok(own.parent().context("the folder of this program")?.join("mymonit-adapter"))
-}
-
 /// Writes a CSV file, and its description beside it.
 fn write_source(folder: &Path, measures: u64, rows: u64) -> anyhow::Result<()> {
     use std::io::Write as _;
@@ -167,7 +157,7 @@ fn write_source(folder: &Path, measures: u64, rows: u64) -> anyhow::Result<()> {
         text.clear();
         for row in first..rows.min(first + PORTION) {
             let (second, millis) = (1_650_000_000 + row / 1_000, row % 1_000);
-            writeln!(text, "{second}.{millis:03},{},ok", crate::ingest::value(row))?;
+            writeln!(text, "{second}.{millis:03},{},ok", value(row))?;
         }
         file.write_all(text.as_bytes())?;
     }

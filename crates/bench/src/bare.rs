@@ -1,4 +1,4 @@
-//! The limit of small reads: axum with one query behind it, and nothing of what a service is.
+//! The limit of small reads: axum with one query and none of the service's layers.
 
 use std::net::Ipv4Addr;
 
@@ -13,9 +13,10 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySqlPool, query_as};
 use tokio::net::TcpListener;
 
-/// What the service's own statement reads for a first page, with the names that the service keeps in memory.
+/// What the service's own statement reads for a first page, with the names that the service keeps
+/// in memory.
 const READ: &str = "SELECT ID, TYPE, TIMESTAMP, MEASURE_VALUE, IS_NEGATIVE_ZERO \
-    FROM MEASURES FORCE INDEX (IX_MEASURES_READING) \
+    FROM MEASURES FORCE INDEX (PRIMARY) \
     WHERE EXPERIMENT_ID = ? AND TIMESTAMP BETWEEN ? AND ? ORDER BY TIMESTAMP DESC, ID DESC LIMIT ?";
 const MEASURES: u64 = 10;
 
@@ -36,7 +37,7 @@ struct Measure {
 }
 
 /// Answers until it is killed.
-#[expect(clippy::disallowed_methods, reason = "bare is what this is; nobody but the benchmark is let in")]
+#[expect(clippy::disallowed_methods, reason = "the peer has no middleware; only the benchmark connects")]
 pub(crate) async fn serve(options: &Options) -> anyhow::Result<()> {
     let pool = MySqlPoolOptions::new().max_connections(10).connect(&options.database_url).await?;
     let router = Router::new().route("/measures/{experiment_id}", get(read)).with_state(pool);
@@ -44,7 +45,7 @@ pub(crate) async fn serve(options: &Options) -> anyhow::Result<()> {
     Ok(axum::serve(listener, router).await?)
 }
 
-/// A handler such as a tutorial shows. What goes wrong ends the benchmark, on the client's side.
+/// A handler as in a tutorial. Errors end the benchmark, on the client's side.
 async fn read(
     State(pool): State<MySqlPool>,
     Path(experiment_id): Path<u32>,

@@ -22,16 +22,16 @@ const IN_FLIGHT: usize = 2_000;
 /// What the service uses by default, so that the limit is taken under the same conditions.
 const PREFETCH: u16 = 3_000;
 const ACK_EVERY: u64 = 500;
-/// How long the drain rests once it has taken all that is there: being woken for each message costs more than
-/// anything else that it does.
+/// Pause of the drain after it has taken all messages: a wake-up for each message costs more than
+/// its other work.
 const REST: Duration = Duration::from_millis(1);
 
-/// Often enough for a figure of seconds, and seldom enough to take nothing from what is measured.
+/// Often enough for results in seconds, rarely enough not to affect them.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long nothing may be consumed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A channel to the virtual host, with the topology of specification §4 declared.
+/// A channel to the virtual host with the declared topology.
 pub(crate) struct Broker {
     _connection: Connection,
     channel: Channel,
@@ -54,31 +54,18 @@ impl Broker {
         Ok(Self { _connection: connection, channel })
     }
 
-    /// Publishes persistent messages and waits until the broker has taken all of them. Their ids are random, since no
-    /// order in them helps the database then.
+    /// Publishes persistent messages, with random ids if wanted, and waits for their confirms.
     pub(crate) async fn fill(
         &self,
         bodies: impl Iterator<Item = Vec<u8>>,
         with_message_ids: bool,
     ) -> anyhow::Result<()> {
-        let mut confirms = futures::stream::FuturesUnordered::new();
-        for body in bodies {
-            let mut properties = BasicProperties::default().with_delivery_mode(2);
-            if with_message_ids {
-                properties = properties.with_message_id(ShortString::from(Uuid::new_v4().to_string()));
-            }
-            let options = BasicPublishOptions::default();
-            let confirm =
-                self.channel.basic_publish(EXCHANGE.into(), QUEUE.into(), options, &body, properties).await?;
-            confirms.push(confirm);
-            if confirms.len() >= IN_FLIGHT {
-                ensure!(confirms.next().await.context("a confirm")??.is_ack(), "a message was not taken");
-            }
-        }
-        while let Some(confirm) = confirms.next().await {
-            ensure!(confirm?.is_ack(), "a message was not taken");
-        }
-        Ok(())
+        self.publish(bodies.map(|body| {
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let id = with_message_ids.then(|| ShortString::from(Uuid::new_v4().to_string()));
+            (body, id.map_or(properties.clone(), |id| properties.with_message_id(id)))
+        }))
+        .await
     }
 
     /// Takes all messages out of the queue.
@@ -91,33 +78,38 @@ impl Broker {
         Ok(messages)
     }
 
-    /// Publishes messages again, with all that they say, and waits until a queue has each of them.
+    /// Publishes messages again with their properties, and waits for their confirms.
     pub(crate) async fn publish_again(&self, messages: Vec<Delivery>) -> anyhow::Result<()> {
+        self.publish(messages.into_iter().map(|message| (message.data, message.properties))).await
+    }
+
+    async fn publish(
+        &self,
+        messages: impl Iterator<Item = (Vec<u8>, BasicProperties)>,
+    ) -> anyhow::Result<()> {
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let mut confirms = futures::stream::FuturesUnordered::new();
-        for message in messages {
-            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        for (body, properties) in messages {
             let (exchange, queue) = (EXCHANGE.into(), QUEUE.into());
-            let publish =
-                self.channel.basic_publish(exchange, queue, options, &message.data, message.properties);
-            confirms.push(publish.await?);
+            confirms.push(self.channel.basic_publish(exchange, queue, options, &body, properties).await?);
             if confirms.len() >= IN_FLIGHT {
-                taken(confirms.next().await.context("a confirm")??)?;
+                ensure_queued(confirms.next().await.context("a confirm")??)?;
             }
         }
         while let Some(confirm) = confirms.next().await {
-            taken(confirm?)?;
+            ensure_queued(confirm?)?;
         }
         Ok(())
     }
 
-    /// Forgets what is in the queue.
+    /// Empties the queue.
     pub(crate) async fn purge(&self) -> anyhow::Result<()> {
         self.channel.queue_purge(QUEUE.into(), QueuePurgeOptions::default()).await?;
         Ok(())
     }
 
-    /// Waits until no message waits in the queue. What a consumer holds is not counted, so the end is near then, and
-    /// that is all that this is for: asking costs little, unlike asking the database.
+    /// Waits until the queue is empty. Messages that a consumer holds are not counted, so this only
+    /// shows that the end is near; it costs less than a query of the database.
     pub(crate) async fn wait_until_empty(&self) -> anyhow::Result<()> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let (mut last, mut since) = (u32::MAX, Instant::now());
@@ -135,8 +127,8 @@ impl Broker {
         }
     }
 
-    /// Takes `count` messages out of the queue and drops them: the greatest speed that a consumer can have. The time
-    /// runs from the wish to consume to the last acknowledgement.
+    /// Takes `count` messages out of the queue and drops them: the maximum throughput of a
+    /// consumer. The time runs from `basic.consume` to the last acknowledgement.
     pub(crate) async fn drain(&self, count: u64) -> anyhow::Result<Duration> {
         self.channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
         let start = Instant::now();
@@ -167,8 +159,8 @@ impl Broker {
     }
 }
 
-/// Makes sure that a queue has the message.
-fn taken(confirmation: Confirmation) -> anyhow::Result<()> {
-    ensure!(matches!(confirmation, Confirmation::Ack(None)), "a message was not taken");
+/// Fails unless a queue has the message.
+fn ensure_queued(confirmation: Confirmation) -> anyhow::Result<()> {
+    ensure!(matches!(confirmation, Confirmation::Ack(None)), "a message was not queued");
     Ok(())
 }

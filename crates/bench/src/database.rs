@@ -10,7 +10,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::sleep;
 
-/// A database server as in production: each commit reaches the disk. (Servers for tests save themselves that.)
+use crate::workload::{nanos, value};
+
+/// A database server as in production: each commit reaches the disk. (Servers for tests save
+/// themselves that.)
 pub(crate) const DURABLE: [&str; 3] =
     ["--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=O_DIRECT", "--innodb-buffer-pool-size=2G"];
 const ROWS_PER_STATEMENT: u64 = 1_000;
@@ -41,32 +44,34 @@ impl<'a> Database<'a> {
         Ok(())
     }
 
-    async fn number(&self, expression: &str) -> anyhow::Result<u64> {
-        let text = self.server.execute(&format!("SELECT {expression} FROM {}.MEASURES", self.name)).await?;
+    async fn number(&self, expression: &str, table: &str) -> anyhow::Result<u64> {
+        let text = self.server.execute(&format!("SELECT {expression} FROM {}.{table}", self.name)).await?;
         text.trim().parse().with_context(|| format!("{expression} is `{text}`"))
     }
 
-    /// Waits until so many measures are there beside the example data. Whether exactly so many are there is another
-    /// question, and counting them takes long: see [`Database::check`].
+    /// Waits until that many measures are stored beside the example data.
+    /// [`Database::check`] counts them exactly, which is slow.
     pub(crate) async fn wait_for_measures(&self, measures: u64) -> anyhow::Result<()> {
-        let (mut last, mut since) = (0, Instant::now());
+        let (mut last, mut since) = ((0, 0), Instant::now());
+        let newest = nanos(measures.saturating_sub(1));
         loop {
-            // Nothing else writes here, so the numbers of the rows have no gaps.
-            let there = self.number("COALESCE(MAX(ID), 0)").await?;
+            // Counting takes long, so it begins with the last one.
+            let newest_there = self.number("COALESCE(MAX(LAST_TIMESTAMP), 0)", "SERIES").await?;
+            let there = if newest_there < newest { 0 } else { self.number("COUNT(*)", "MEASURES").await? };
             if there >= measures + EXAMPLE_ROWS {
                 return Ok(());
             }
-            if there > last {
-                (last, since) = (there, Instant::now());
+            if (newest_there, there) > last {
+                (last, since) = ((newest_there, there), Instant::now());
             }
-            ensure!(since.elapsed() < PATIENCE, "no row came for {PATIENCE:?} after row {last}");
+            ensure!(since.elapsed() < PATIENCE, "no row came for {PATIENCE:?} after {last:?}");
             sleep(LOOK_EVERY).await;
         }
     }
 
-    /// A benchmark that lost something, or stored it twice, has measured nothing.
+    /// A benchmark with lost or duplicate measures is invalid.
     pub(crate) async fn check(&self, measures: u64) -> anyhow::Result<()> {
-        let there = self.number("COUNT(*)").await? - EXAMPLE_ROWS;
+        let there = self.number("COUNT(*)", "MEASURES").await? - EXAMPLE_ROWS;
         ensure!(there == measures, "{measures} measures were published, and {there} are stored");
         Ok(())
     }
@@ -92,8 +97,9 @@ impl<'a> Database<'a> {
         text.lines().map(|line| table(line).with_context(|| line.to_owned())).collect()
     }
 
-    /// Inserts rows like those of the messages by the database's own client, in statements of many rows and
-    /// transactions of so many statements.
+    /// Inserts rows like those of the messages with the database's own client, in multi-row
+    /// statements
+    /// and transactions of several statements.
     pub(crate) async fn insert_by_client(
         &self,
         rows: u64,
@@ -115,11 +121,11 @@ impl<'a> Database<'a> {
 fn inserts(rows: u64, statements_per_transaction: u64) -> anyhow::Result<String> {
     let mut sql = String::from("SET autocommit = 0;\n");
     for (number, first) in (1..).zip((0..rows).step_by(STEP)) {
-        sql.push_str("INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) VALUES ");
+        sql.push_str("INSERT INTO MEASURES (ID, TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) VALUES ");
         for row in first..rows.min(first + ROWS_PER_STATEMENT) {
             let separator = if row == first { "" } else { "," };
-            let (time, value) = (1_650_000_000_000_000_000_u64 + row * 1_000_000, crate::ingest::value(row));
-            write!(sql, "{separator}(1,{time},1,{value})")?;
+            let (id, time, value) = (row + 1, nanos(row), value(row));
+            write!(sql, "{separator}({id},1,{time},1,{value})")?;
         }
         sql.push_str(";\n");
         if number % statements_per_transaction == 0 {

@@ -1,10 +1,9 @@
-//! How fast messages come out of the queue and into the database, beside the two limits of that: a consumer that
-//! only acknowledges, and the database's own client that only inserts.
+//! Throughput from the queue to the database, beside its two limits: a consumer that only
+//! acknowledges, and the database's own client that only inserts.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
 use clap::Args;
 use mymonit_test_support::{MySqlServer, RabbitMq};
 
@@ -13,10 +12,11 @@ use crate::database::{DURABLE, Database};
 use crate::report::{line, median, per_second, to_f64};
 use crate::service::{self, Service};
 use crate::usage::Usage;
+use crate::workload::{Load, MEASURES_PER_ARRAY, measure, singles, value};
 
-pub(crate) const MEASURES_PER_ARRAY: u64 = 100;
 const LONE_MESSAGES: u64 = 200;
-/// How many statements of a thousand rows the client commits at once: the better of two is the limit.
+/// How many statements of a thousand rows the client commits at once: the better of two is the
+/// limit.
 const STATEMENTS_PER_TRANSACTION: [u64; 2] = [1, 20];
 
 #[derive(Debug, Args)]
@@ -33,56 +33,6 @@ pub(crate) struct Options {
     /// Measures this binary instead of building the release.
     #[arg(long)]
     binary: Option<PathBuf>,
-}
-
-/// The value of a benchmark's nth measure: any number whose decimal form has many digits.
-pub(crate) fn value(number: u64) -> f64 {
-    to_f64(number) * 1.000_1 + 0.123_456_789
-}
-
-fn measure(number: u64) -> String {
-    let (second, nanos) = (1_650_000_000 + number / 1_000, (number % 1_000) * 1_000_000);
-    let value = value(number);
-    format!(
-        r#"{{"experiment":"device-vibrations","measure":"hertz","value":{value},"timestamp":{second}.{nanos:09}}}"#
-    )
-}
-
-/// So many messages of one measure each.
-pub(crate) fn singles(count: u64) -> impl Iterator<Item = Vec<u8>> {
-    (0..count).map(|number| measure(number).into_bytes())
-}
-
-fn arrays(count: u64) -> impl Iterator<Item = Vec<u8>> {
-    (0..count).map(|array| {
-        let first = array * MEASURES_PER_ARRAY;
-        let measures: Vec<_> = (first..first + MEASURES_PER_ARRAY).map(measure).collect();
-        format!("[{}]", measures.join(",")).into_bytes()
-    })
-}
-
-/// What is published, and who consumes it.
-#[derive(Clone, Copy)]
-pub(crate) struct Load {
-    pub(crate) name: &'static str,
-    pub(crate) messages: u64,
-    pub(crate) measures_per_message: u64,
-    pub(crate) with_message_ids: bool,
-    pub(crate) processes: usize,
-}
-
-impl Load {
-    pub(crate) fn measures(&self) -> u64 {
-        self.messages * self.measures_per_message
-    }
-
-    pub(crate) fn bodies(&self) -> Box<dyn Iterator<Item = Vec<u8>>> {
-        if self.measures_per_message == 1 {
-            Box::new(singles(self.messages))
-        } else {
-            Box::new(arrays(self.messages))
-        }
-    }
 }
 
 /// What the service did with a load.
@@ -132,8 +82,8 @@ impl Servers {
         Ok(Self { database: MySqlServer::start_with(&DURABLE).await?, broker: RabbitMq::start().await? })
     }
 
-    /// Lets the service drain a full queue into an empty database. The time runs from the start of the processes,
-    /// so their coming up is in it, to the last committed row.
+    /// Lets the service drain a full queue into an empty database. The time runs from the start of
+    /// the processes, so their coming up is in it, to the last committed row.
     pub(crate) async fn run(&self, binary: &Path, load: Load) -> anyhow::Result<Run> {
         let database = Database::create(&self.database).await?;
         let broker_url = self.broker.create_vhost().await?;
@@ -171,7 +121,7 @@ impl Servers {
         Ok(run)
     }
 
-    /// The greatest speed at which anybody can take these messages out of the queue.
+    /// The maximum throughput at which any client can consume these messages.
     pub(crate) async fn drain(&self, count: u64) -> anyhow::Result<f64> {
         let queue = Broker::connect(&self.broker.create_vhost().await?).await?;
         queue.fill(singles(count), false).await?;
@@ -202,14 +152,14 @@ impl Servers {
     }
 }
 
-/// Has the service make its tables, so that this is no part of what is measured.
+/// Lets the service migrate first, so that this is not measured.
 async fn make_schema(binary: &Path, database_url: &str, broker_url: &str) -> anyhow::Result<()> {
     let service = Service::start(binary, database_url, broker_url).await?;
     service.wait_until_ready().await?;
     service.stop().await
 }
 
-/// How long a lone message takes from its publishing until it can be read over REST, on an idle system.
+/// Latency of a single message from publishing until it can be read over REST, on an idle system.
 async fn lone(servers: &Servers, binary: &Path, database_url: &str) -> anyhow::Result<Vec<Duration>> {
     let broker_url = servers.broker.create_vhost().await?;
     let service = Service::start(binary, database_url, &broker_url).await?;
@@ -222,7 +172,7 @@ async fn lone(servers: &Servers, binary: &Path, database_url: &str) -> anyhow::R
         // Each newer than the one before, and so the first one of the answer.
         queue.fill(std::iter::once(measure(number * 1_000).into_bytes()), false).await?;
         while service.newest(&token).await?[0]["value"] != value(number * 1_000) {
-            // Asking is all there is to wait for.
+            // There is no event to wait for, so it polls.
         }
         times.push(start.elapsed());
     }
@@ -239,9 +189,7 @@ fn report_lone(name: &str, times: &[Duration]) {
 
 /// Takes all figures and prints them.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    ensure!(!cfg!(debug_assertions), "a debug build measures nothing: use `cargo run --release`");
-    // The service runs in a folder of its own, so a relative path would lead nowhere.
-    let binary = options.binary.clone().map_or_else(service::build, Ok)?.canonicalize()?;
+    let binary = service::binary(options.binary.as_deref())?;
     let servers = Servers::start().await?;
     singly(&servers, &binary, options).await?;
     in_arrays(&servers, &binary, options).await?;

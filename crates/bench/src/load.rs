@@ -1,5 +1,4 @@
-//! A client that costs little beside what it measures: connections that are kept, one request after the other on
-//! each.
+//! A cheap HTTP client: persistent connections with sequential requests.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// What is asked for, of whom.
+/// The request and its target.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) port: u16,
@@ -36,7 +35,7 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with the sender; what breaks it is told to the sender.
+        // It ends with the sender; the sender gets its errors.
         tokio::spawn(connection);
         Ok(Self(sender))
     }
@@ -52,7 +51,7 @@ impl Connection {
         Ok(response)
     }
 
-    /// Asks once, reads the answer to its end and drops it. Gives how many bytes it had.
+    /// Sends one request, reads the answer and drops it. Returns its size in bytes.
     pub(crate) async fn get(&mut self, target: &Target) -> anyhow::Result<u64> {
         let mut body = self.send(target).await?.into_body();
         let mut bytes = 0;
@@ -94,7 +93,8 @@ pub(crate) async fn one_by_one(targets: &[Target]) -> anyhow::Result<Times> {
     Ok(Times(times))
 }
 
-/// Asks again and again on so many connections for that long. Gives the requests per second, and their times.
+/// Repeats requests on that many connections for that long. Returns requests per second and
+/// latencies.
 pub(crate) async fn at_once(
     target: &Target,
     connections: usize,

@@ -1,7 +1,7 @@
-//! What logging costs: the same work by services that say what they do to nobody, on standard output, and to Logstashes of
-//! all kinds, in turn, so that whatever else the machine does meets each alike.
+//! Overhead of logging: the same load without a reader, to standard output, and to several
+//! Logstashes, in turn, so that other load on the host affects all alike.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -10,10 +10,10 @@ use mymonit_test_support::{Appetite, LogstashDouble, MySqlServer, RabbitMq};
 
 use crate::broker::Broker;
 use crate::database::{DURABLE, Database};
-use crate::ingest::singles;
 use crate::load::{Target, at_once};
 use crate::report::{line, median, per_second};
 use crate::service::{self, SCIENTIST, Service};
+use crate::workload::singles;
 
 /// How the service logs. Audit events are written by all of them, since nothing turns them off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     /// How many seconds of GETs.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// How many connections ask at once.
+    /// Concurrent connections.
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// Measures this binary instead of building the release.
@@ -97,8 +97,7 @@ impl Surroundings {
     async fn service(&self, mode: Mode, database_url: &str, broker_url: &str) -> anyhow::Result<Service> {
         let variables = self.logstashes.variables(mode);
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Service::start_with_firebase_and(&self.binary, database_url, broker_url, &self.firebase, &variables)
-            .await
+        Service::start_with_firebase(&self.binary, database_url, broker_url, &self.firebase, &variables).await
     }
 
     /// Requests a second for ten measures.
@@ -148,10 +147,8 @@ fn report(what: &str, rates: &[(Mode, Vec<f64>)]) {
 
 /// Takes all figures and prints them.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    // The service runs in a folder of its own, so a relative path would lead nowhere.
-    let binary = options.binary.clone().map_or_else(service::build, Ok)?;
     let surroundings = Surroundings {
-        binary: Path::new(&binary).canonicalize()?,
+        binary: service::binary(options.binary.as_deref())?,
         database: MySqlServer::start_with(&DURABLE).await?,
         broker: RabbitMq::start().await?,
         firebase: FirebaseDouble::start().await?,

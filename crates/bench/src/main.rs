@@ -1,8 +1,9 @@
-//! The benchmarks of specification §15. Each starts private servers, measures the real binary, and prints its
-//! figures beside their limit taken in the same run, so that the ratio holds on any machine.
+//! The benchmarks. Each starts private servers, measures the release binary, and prints its figures
+//! beside their limit from the same run, so that the ratio holds on any machine.
 
 mod adapter;
 mod bare;
+mod blocks;
 mod broker;
 mod database;
 mod ingest;
@@ -11,9 +12,12 @@ mod logging;
 mod read;
 mod report;
 mod scale;
+mod sealed;
 mod service;
 mod slow;
 mod usage;
+mod victoria;
+mod workload;
 
 use clap::{Parser, Subcommand};
 
@@ -31,14 +35,19 @@ struct Arguments {
 enum Benchmark {
     /// Messages from the queue into the database.
     Ingest(ingest::Options),
-    /// What it costs to say what is done.
+    /// The overhead of logging.
     Logging(logging::Options),
     /// Measures out of the database to clients.
     Read(read::Options),
-    /// One, two and four processes on one broker and one database, and what a measure takes on disk.
+    /// One, two and four processes on one broker and one database, and what a measure takes on
+    /// disk.
     Scale(scale::Options),
     /// A CSV file to the broker, by the adapter.
     Adapter(adapter::Options),
+    /// Sealed blocks in memory.
+    Blocks(blocks::Options),
+    /// Sealed measures on both engines, beside VictoriaMetrics.
+    Sealed(sealed::Options),
     /// The limit that `read` compares with; it starts this itself.
     #[command(hide = true)]
     BareHandler(bare::Options),
@@ -52,6 +61,8 @@ async fn main() -> anyhow::Result<()> {
         Benchmark::Read(options) => read::run(&options).await,
         Benchmark::Scale(options) => scale::run(&options).await,
         Benchmark::Adapter(options) => adapter::run(&options).await,
+        Benchmark::Blocks(options) => blocks::run(&options),
+        Benchmark::Sealed(options) => sealed::run(&options).await,
         Benchmark::BareHandler(options) => bare::serve(&options).await,
     }
 }

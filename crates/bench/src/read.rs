@@ -1,5 +1,6 @@
-//! How fast measures are read: a million of them streamed in each format, a page out of ever more, a million reduced
-//! to a plot, and small answers to many clients; each beside what the same rows cost without the service.
+//! Throughput of reads: a million measures streamed in each format, pages of growing tables, a
+//! million reduced to a plot, and small answers to many clients. Each is compared with the cost of
+//! the same rows without the service.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
@@ -51,15 +52,14 @@ pub(crate) struct Options {
 
 /// Takes all figures and prints them.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    ensure!(!cfg!(debug_assertions), "a debug build measures nothing: use `cargo run --release`");
-    let binary = options.binary.clone().map_or_else(service::build, Ok)?.canonicalize()?;
+    let binary = service::binary(options.binary.as_deref())?;
     let database = MySqlServer::start_with(&DURABLE).await?;
     let broker = RabbitMq::start().await?;
     let firebase = FirebaseDouble::start().await?;
     let url = database.create_database().await?;
     let name = url.rsplit('/').next().context("the name of the database")?;
     let service =
-        Service::start_with_firebase(&binary, &url, &broker.create_vhost().await?, &firebase).await?;
+        Service::start_with_firebase(&binary, &url, &broker.create_vhost().await?, &firebase, &[]).await?;
     service.wait_until_ready().await?;
     for (experiment, id, measures) in EXPERIMENTS {
         if options.small_only && id > MILLION {
@@ -94,8 +94,8 @@ async fn add(
         "USE {database};
          INSERT INTO EXPERIMENTS (ID, NAME) VALUES ({id}, '{name}');
          INSERT INTO USER_EXPERIMENTS (USER_ID, EXPERIMENT_ID) VALUES ('S001', {id});
-         INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE)
-             SELECT 1, ({BEGIN} + seq) * 1000000000, {id}, seq * 1.0001 + 0.123456789 FROM {} ORDER BY seq;
+         INSERT INTO MEASURES (ID, TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE)
+             SELECT seq, 1, ({BEGIN} + seq) * 1000000000, {id}, seq * 1.0001 + 0.123456789 FROM {} ORDER BY seq;
          ANALYZE TABLE MEASURES;",
         numbers(measures)
     );
@@ -234,7 +234,7 @@ async fn pages(target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The whole million in each way that it can be had, beside the database's own client on the same rows.
+/// Reads a million measures in each format, and with the database's own client.
 async fn streams(
     target: &Target,
     service: &Service,
@@ -283,7 +283,7 @@ async fn streams(
 /// How long the database's own client takes to read what the service reads.
 async fn client_reads(server: &MySqlServer, database: &str) -> anyhow::Result<Duration> {
     let sql = format!(
-        "SELECT ID, TYPE, TIMESTAMP, MEASURE_VALUE FROM MEASURES FORCE INDEX (IX_MEASURES_READING) \
+        "SELECT ID, TYPE, TIMESTAMP, MEASURE_VALUE FROM MEASURES FORCE INDEX (PRIMARY) \
          WHERE EXPERIMENT_ID = {MILLION} ORDER BY TIMESTAMP DESC, ID DESC"
     );
     let start = Instant::now();

@@ -1,10 +1,10 @@
-//! What several processes of the service do together on one broker and one database, and what a measure and a
-//! `message-id` take on disk.
+//! What several processes of the service do together on one broker and one database, and what a
+//! measure and a `message-id` take on disk.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
 use futures::future::try_join_all;
 use mymonit_test_support::tokens::FirebaseDouble;
@@ -12,10 +12,11 @@ use mymonit_test_support::wait_until;
 use sqlx::{ConnectOptions, Row};
 
 use crate::broker::Broker;
-use crate::ingest::{Load, MEASURES_PER_ARRAY, Servers};
+use crate::ingest::Servers;
 use crate::load::{Target, at_once};
 use crate::report::{line, median, to_f64};
 use crate::service::{self, SCIENTIST, Service};
+use crate::workload::{Load, MEASURES_PER_ARRAY};
 
 /// How many processes there are in turn.
 const PROCESSES: [(usize, &str, &str); 3] = [
@@ -46,9 +47,7 @@ pub(crate) struct Options {
 
 /// Takes all figures and prints them.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    ensure!(!cfg!(debug_assertions), "a debug build measures nothing: use `cargo run --release`");
-    // The service runs in a folder of its own, so a relative path would lead nowhere.
-    let binary = options.binary.clone().map_or_else(service::build, Ok)?.canonicalize()?;
+    let binary = service::binary(options.binary.as_deref())?;
     let servers = Servers::start().await?;
     let of_a_process = |index: usize, measures_per_message| {
         let (processes, singly, in_arrays) = PROCESSES[index];
@@ -112,15 +111,15 @@ fn report_size(engine: &str, table: &str, bytes: u64, rows: u64) {
     ));
 }
 
-/// Asks each number of processes for ten measures at a time, over the same number of connections in all.
+/// Asks each number of processes for ten measures at a time, over the same number of connections in
+/// all.
 async fn read(servers: &Servers, binary: &Path, options: &Options) -> anyhow::Result<()> {
     let firebase = FirebaseDouble::start().await?;
     let (database, vhost) = (servers.database.create_database().await?, servers.broker.create_vhost().await?);
     let mut services = Vec::new();
     for _ in 0..PROCESSES[2].0 {
         let only_rest = [("LISTENERS", "rest")];
-        let service =
-            Service::start_with_firebase_and(binary, &database, &vhost, &firebase, &only_rest).await?;
+        let service = Service::start_with_firebase(binary, &database, &vhost, &firebase, &only_rest).await?;
         service.wait_until_ready().await?;
         services.push(service);
     }
@@ -176,7 +175,7 @@ async fn sizes_on_sqlite(servers: &Servers, binary: &Path, messages: u64) -> any
     queue.wait_until_empty().await?;
     let file = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let mut database = file.connect().await.context("the database's file")?;
-    // What the service has taken out of the queue may still be in its hands.
+    // The service may still hold messages that it has taken out of the queue.
     wait_until("all measures are stored", LAST_ONES, async || {
         let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM MEASURES");
         let stored = count.fetch_one(&mut database).await.map_err(|error| error.to_string())?;

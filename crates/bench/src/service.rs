@@ -4,23 +4,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{Pid, ReservedPort, ServiceProcess, wait_until};
+use mymonit_test_support::{Pid, ReservedPort, ServiceProcess, build_release, wait_until};
 
 /// The username of the example data's first scientist.
 pub(crate) const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Builds `mymonit` as it is released and gives its path.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status =
-        Command::new(cargo).args(["build", "--release", "--locked", "-p", "mymonit-app"]).status()?;
-    ensure!(status.success(), "the build of mymonit ended with {status}");
-    // The benchmarks are built into the same folder.
-    let own = std::env::current_exe()?;
-    Ok(own.parent().context("the folder of this program")?.join("mymonit"))
+/// The binary to measure: the given one, or the release build.
+pub(crate) fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    ensure!(!cfg!(debug_assertions), "a debug build measures nothing: use `cargo run --release`");
+    let binary =
+        given.map_or_else(|| build_release("mymonit-app", "mymonit"), |given| Ok(given.to_owned()))?;
+    // The service runs in its own folder, for which a relative path is wrong.
+    Ok(binary.canonicalize()?)
 }
 
 /// A running service with the database and the broker of the benchmark.
@@ -36,18 +34,8 @@ impl Service {
         Self::start_with(binary, database_url, broker_url, &[("EVALUATION", "true")]).await
     }
 
-    /// Starts the service as in production, with tokens that Firebase would sign.
+    /// Starts the service in production mode with Firebase tokens and further variables.
     pub(crate) async fn start_with_firebase(
-        binary: &Path,
-        database_url: &str,
-        broker_url: &str,
-        firebase: &FirebaseDouble,
-    ) -> anyhow::Result<Self> {
-        Self::start_with_firebase_and(binary, database_url, broker_url, firebase, &[]).await
-    }
-
-    /// As [`Self::start_with_firebase`], with further variables.
-    pub(crate) async fn start_with_firebase_and(
         binary: &Path,
         database_url: &str,
         broker_url: &str,
@@ -76,7 +64,9 @@ impl Service {
             .env("DATABASE_URL", database_url)
             .env("RABBIT_URL", broker_url)
             .env("REST_PORT", port.get().to_string())
-            .env("LOGSTASH_HOST", "");
+            .env("LOGSTASH_HOST", "")
+            // One user measures how fast the service is.
+            .env("REST_USER_REQUESTS_PER_SECOND", "0");
         for (name, value) in tokens {
             builder = builder.env(name, value);
         }

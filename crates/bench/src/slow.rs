@@ -1,4 +1,4 @@
-//! Clients that keep connections with next to nothing: half a head, half a body, or an answer read byte by byte.
+//! Slow clients: half a header, half a body, or an answer read byte by byte.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ const PACE: Duration = Duration::from_secs(1);
 /// The receive buffer of one that reads; the system makes it as small as it may.
 const BUFFER: u32 = 4096;
 
-/// Slow clients at work, until this is dropped. Each that is cut off comes again at once.
+/// Slow clients, until this is dropped. Each reconnects when it is cut off.
 pub(crate) struct SlowClients(#[expect(dead_code, reason = "its end ends the clients")] JoinSet<()>);
 
 impl SlowClients {
-    /// Lets so many of them loose, a third of each kind, and waits until all have done what they will do for long.
+    /// Starts that many, a third of each kind, and waits until all are slow.
     pub(crate) async fn come(count: usize, target: &Target) -> anyhow::Result<Self> {
         // Each has a socket of this process.
         let limit = getrlimit(Resource::Nofile);
@@ -31,7 +31,7 @@ impl SlowClients {
             let (target, settled) = (target.clone(), settled.clone());
             clients.spawn(async move {
                 loop {
-                    // What ends a visit is the server's affair; the next one follows.
+                    // The server decides when a connection ends; the next one follows.
                     let _ = visit(number, &target, &settled).await;
                     tokio::task::yield_now().await;
                 }

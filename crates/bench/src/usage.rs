@@ -1,4 +1,4 @@
-//! What a process has used of the machine.
+//! Resource usage of a process.
 
 use anyhow::Context;
 use mymonit_test_support::Pid;
@@ -16,7 +16,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Asks the kernel about a process.
+    /// Reads the usage of a process from the kernel.
     pub(crate) fn of(pid: Pid) -> anyhow::Result<Self> {
         let pid = pid.as_raw_nonzero().get();
         let process = Process::new(pid).with_context(|| format!("process {pid}"))?;
@@ -28,7 +28,7 @@ impl Usage {
         })
     }
 
-    /// The processor time since an earlier look at the same process.
+    /// The processor time since an earlier sample of the same process.
     pub(crate) fn cpu_since(self, earlier: Self) -> f64 {
         self.cpu_s - earlier.cpu_s
     }

@@ -1,4 +1,4 @@
-//! Compares what is stored with what was published, as multisets: nothing is taken from a count alone.
+//! Compares stored with published messages as multisets, not by number alone.
 
 use std::process::Stdio;
 
@@ -28,7 +28,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Fails unless everything that was published is there whole, and nothing else is.
+    /// Fails unless the tables hold exactly what was published.
     pub(crate) fn nothing_lost(self) -> anyhow::Result<Self> {
         ensure!(self.lost == 0 && self.torn == 0 && self.foreign == 0, "what is stored is wrong: {self:?}");
         Ok(self)
@@ -150,7 +150,8 @@ impl Books {
     }
 }
 
-/// Runs a query with the server's own client and takes its rows one by one, so that there may be millions.
+/// Runs a query with the server's own client and takes its rows one by one, so that there may be
+/// millions.
 pub(crate) async fn each_row(
     server: &MySqlServer,
     database: &str,

@@ -1,5 +1,5 @@
-//! Messages of every wrong kind, and some that are right against all appearance. Each follows from the seed and its
-//! number, as those of the catalogue do.
+//! Messages of every wrong kind, and some that are right against all appearance. Each follows from
+//! the seed and its number, as those of the catalogue do.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString};
@@ -10,20 +10,19 @@ use crate::message::{EPOCH, Outgoing, Row, SLOT, Source, json, random};
 
 /// The default of `RABBIT_MAX_MESSAGE_BYTES`.
 const MAX_BYTES: usize = 4 << 20;
-/// The most measures that a message may hold (specification §4).
+/// The maximum number of measures in a message.
 const MAX_MEASURES: usize = 10_000;
-/// The prefix of the property `correlation-id`, which tells the number of each message here: it is kept with a
-/// rejected one, also where there is no `message-id`.
+/// The prefix of `correlation-id`, which holds the message's number. Rejected messages keep it.
 const NUMBER: &str = "fuzzed-";
 
 /// What has to become of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// It is right, and holds so many measures.
+    /// It is valid and holds that many measures.
     Stored(usize),
     /// It is kept among the rejected ones.
     Rejected,
-    /// Chance decides whether what was changed matters; if not, there is one measure.
+    /// It may be valid by chance; then it holds one measure.
     Either,
 }
 
@@ -31,7 +30,7 @@ pub(crate) enum Expected {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fuzz {
     pub(crate) seed: u64,
-    /// One out of so many is of some megabytes.
+    /// One in that many has some megabytes.
     pub(crate) seldom: u32,
 }
 
@@ -53,7 +52,7 @@ impl Fuzz {
         match random.random_range(0..10) {
             0 => None,
             1 => Some(format!("\u{0}\n\"{{ %s é 𝄞 {:016x} {number}", self.seed)),
-            // As long as AMQP lets it be.
+            // The maximum length in AMQP.
             2 => Some(format!("{number:.>255}")),
             _ => Some(format!("{NUMBER}{:016x}-{number}", self.seed)),
         }
@@ -78,7 +77,8 @@ impl Source for Fuzz {
 }
 
 fn row(number: u32, index: usize) -> Row {
-    // After all times of the catalogue; an array has more measures than a slot of the catalogue would hold there.
+    // After all times of the catalogue; an array has more measures than a slot of the catalogue
+    // would hold there.
     let timestamp = 2 * EPOCH + i64::from(number) * SLOT + i64::try_from(index).unwrap_or_default();
     Row { timestamp, experiment: 2, measure_type: 1, value: f64::from(number) / 8.0 }
 }
@@ -99,7 +99,7 @@ fn large(number: u32, turn: u32, random: &mut StdRng) -> (Vec<u8>, Expected) {
             return (body, Expected::Rejected);
         }
         2 => return (bytes(random, MAX_BYTES), Expected::Rejected),
-        // One string of four megabytes in a field that nobody asked for.
+        // A string of four megabytes in an unknown field.
         _ => {
             body.pop();
             body.extend(b",\"remark\":\"");
@@ -141,7 +141,7 @@ fn small(number: u32, random: &mut StdRng) -> (Vec<u8>, Expected) {
             (replaced(&format!(r#""{field}""#), r#""something""#), Rejected)
         }
         12 => (deep(random, ""), Rejected),
-        // Deep within a field that nobody asked for: whether that is too deep, the parser decides.
+        // Deep nesting in an unknown field: the parser decides whether it is too deep.
         13 => {
             let nested = deep(random, "1");
             let mut body = good.into_bytes();
@@ -156,7 +156,7 @@ fn small(number: u32, random: &mut StdRng) -> (Vec<u8>, Expected) {
             (replaced(&value, &format!(r#""value":{digits}"#)), Rejected)
         }
         15 => {
-            // One wrong element spoils the whole array.
+            // One wrong element makes the array invalid.
             let other = json(&row(number, 1));
             (format!("[{good},{other},{}]", pick(random, &ODD_TEXTS)).into_bytes(), Rejected)
         }
@@ -167,7 +167,7 @@ fn small(number: u32, random: &mut StdRng) -> (Vec<u8>, Expected) {
             }
             (body, Rejected)
         }
-        // Right ones that look wrong.
+        // Valid ones that look invalid.
         17 => (replaced("black-holes", r"\u0062lack\u002dholes"), Stored(1)),
         18 => (format!("\r\n\t [ {good}\n]\n").into_bytes(), Stored(1)),
         _ => (replaced(r#"{""#, r#"{"remark":{"value":null,"list":[1e999999,"\ud834\udd1e"]},""#), Either),
@@ -291,7 +291,7 @@ fn odd_properties(random: &mut StdRng) -> BasicProperties {
         2 => {
             properties.with_reply_to("r".repeat(255).into()).with_app_id("\u{0}".into()).with_type("".into())
         }
-        // A day; RabbitMQ drops what is older than that.
+        // A day, after which RabbitMQ drops the message.
         3 => properties.with_expiration("86400000".into()).with_cluster_id("x".into()).with_delivery_mode(2),
         4 => properties.with_headers(odd_headers(random)),
         5 => properties.with_user_id("guest".into()).with_headers(FieldTable::default()),
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_told_by_the_correlation_id() {
+    fn a_number_is_read_from_the_correlation_id() {
         let message = Fuzz { seed: 1, seldom: 500 }.message(42);
         let correlation_id = message.properties.correlation_id().clone().unwrap();
         assert_eq!(Fuzz::number(correlation_id.as_str()), Some(42));

@@ -1,9 +1,9 @@
-//! The proof of specification §4: nothing is lost, and nothing that carries a `message-id` is stored twice, whatever is
-//! broken on the way.
+//! Chaos scenarios: under any fault, nothing is lost, and nothing with a `message-id` is stored
+//! twice.
 //!
-//! Each [`Scenario`] starts real processes of the service beside a real RabbitMQ and a real MariaDB, lets a publisher send
-//! messages of which it knows every one, breaks something again and again, and in the end compares what is stored with
-//! what was sent. `docs/chaos.md` says what each of them proves.
+//! Each [`Scenario`] runs real processes of the service with a real RabbitMQ and a real MariaDB. It
+//! publishes known messages, injects faults, and compares the stored with the published data.
+//! `docs/chaos.md` lists them.
 
 mod check;
 mod fuzzed;
@@ -12,29 +12,9 @@ mod publisher;
 mod report;
 mod scenarios;
 mod service;
+mod setting;
 mod site;
-
-use std::path::PathBuf;
 
 pub use report::{Report, table};
 pub use scenarios::Scenario;
-
-/// How much is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// As much as specification §4 has to be proved with; takes more than an hour.
-    Long,
-    /// The same scenarios in some seconds each, for every run of the tests.
-    Short,
-}
-
-/// What a scenario is run with.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// The service's binary.
-    pub binary: PathBuf,
-    /// How much is broken.
-    pub form: Form,
-    /// Everything that is left to chance here follows from this number, so that it can be had again.
-    pub seed: u64,
-}
+pub use setting::{Form, Setting};

@@ -1,12 +1,13 @@
-//! Runs the chaos scenarios against the release build of the real binary, and prints what they have shown.
+//! Runs the chaos scenarios with the release build and prints the results.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Parser;
 use mymonit_chaos::{Form, Scenario, Setting, table};
+use mymonit_test_support::build_release;
 
 #[derive(Debug, Parser)]
 #[command(name = "mymonit-chaos", about = "Breaks everything around MyMONIT, and counts what is left")]
@@ -26,20 +27,19 @@ struct Arguments {
 }
 
 fn scenario(name: &str) -> Result<Scenario, String> {
-    Scenario::ALL
-        .into_iter()
-        .find(|scenario| scenario.name() == name)
-        .ok_or_else(|| format!("there are only {}", Scenario::ALL.map(Scenario::name).join(", ")))
+    let names = || Scenario::ALL.iter().map(|scenario| scenario.name()).collect::<Vec<_>>().join(", ");
+    let found = Scenario::ALL.iter().copied().find(|scenario| scenario.name() == name);
+    found.ok_or_else(|| format!("allowed is one of {}", names()))
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let setting = Setting {
-        // The service runs in a folder of its own.
+        // The service runs in a temporary folder.
         binary: match arguments.binary {
             Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
-            None => build()?,
+            None => build_release("mymonit-app", "mymonit")?,
         },
         form: if arguments.short { Form::Short } else { Form::Long },
         seed: arguments.seed.unwrap_or_else(rand::random),
@@ -64,18 +64,6 @@ async fn main() -> anyhow::Result<ExitCode> {
     say(&format!("\n{}", table(&results)));
     let all_held = results.iter().all(|(_, result)| result.is_ok());
     Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Builds `mymonit` as it is released and gives its path.
-fn build() -> anyhow::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status =
-        Command::new(cargo).args(["build", "--release", "--locked", "-p", "mymonit-app"]).status()?;
-    ensure!(status.success(), "the build of mymonit ended with {status}");
-    // This program is built into the same folder, when it is run as a release as well.
-    let own = std::env::current_exe()?;
-    let target = own.parent().and_then(|folder| folder.parent()).context("the folder of this program")?;
-    Ok(target.join("release").join("mymonit"))
 }
 
 #[expect(clippy::print_stdout, reason = "what is printed is what this is run for")]

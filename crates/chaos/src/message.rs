@@ -1,5 +1,4 @@
-//! What is published: each message follows from the seed and its number, so that the checker can tell of anything
-//! that is stored whether, and how often, it was meant to be.
+//! The messages. Each follows from the seed and its number, so that the checker can compare it.
 
 use std::fmt::Write as _;
 
@@ -20,7 +19,7 @@ pub(crate) trait Source: Send + Sync {
     fn message(&self, number: u32) -> Outgoing;
 }
 
-/// A random generator of its own for one of many things that follow from the same seed.
+/// A separate random generator for each purpose, from the same seed.
 pub(crate) fn random(seed: u64, number: u64) -> StdRng {
     // The odd constant (the golden ratio) keeps neighbouring numbers of neighbouring seeds apart.
     StdRng::seed_from_u64(seed ^ number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
@@ -28,13 +27,15 @@ pub(crate) fn random(seed: u64, number: u64) -> StdRng {
 
 /// The time of the first measure of message 0; in nanoseconds, and a multiple of [`SLOT`].
 pub(crate) const EPOCH: i64 = 1_600_000_000_000_000_000;
+/// A time between the last message and the example data.
+pub(crate) const END: i64 = 1_640_000_000_000_000_000;
 /// Nanoseconds from one message to the next; a message's measures are one nanosecond apart.
 pub(crate) const SLOT: i64 = 1_000_000;
-/// The most measures of a message here.
+/// The maximum number of measures in these messages.
 pub(crate) const MOST_MEASURES: usize = 5;
-/// Out of a hundred messages, so many are arrays, …
+/// How many messages in a hundred are arrays.
 const ARRAYS: u32 = 10;
-/// … and so many can never be stored.
+/// How many messages in a hundred are invalid.
 const BAD: u32 = 2;
 
 /// Two experiments of the example data, with the numbers that they get in an empty database.

@@ -1,5 +1,5 @@
-//! An adapter that knows exactly what it sent: it waits for the broker's confirm of each message, and publishes
-//! again, under the same id, what was not confirmed when its connection broke.
+//! An adapter that waits for publisher confirms, and republishes unconfirmed messages under the
+//! same ids when its connection breaks.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -23,17 +23,16 @@ use crate::message::Source;
 const UNCONFIRMED: usize = 2_000;
 /// How long the broker may take for an answer before the connection counts as broken.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long nothing may be confirmed before the publisher gives up. A broker is away for less in any scenario.
+/// Time without a confirm after which the publisher gives up. Outages in scenarios are shorter.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// So many connections are broken by no scenario; by a message that the broker cannot stand, perhaps.
+/// No scenario breaks as many connections; a message that the broker refuses might.
 const MOST_CONNECTIONS: u32 = 500;
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) const EXCHANGE: &str = "mymonit";
 pub(crate) const QUEUE: &str = "measures";
 
-/// A connection to the broker as adapters make it, with exchange, queue and binding declared as specification §4
-/// has them.
+/// A connection to the broker like an adapter's, with exchange, queue and binding declared.
 pub(crate) struct Line {
     _connection: Connection,
     pub(crate) channel: Channel,
@@ -77,13 +76,13 @@ impl Line {
 pub(crate) struct Progress {
     /// Numbers below this one have been published at least once.
     pub(crate) begun: u32,
-    /// The broker has taken responsibility for so many.
+    /// The number of confirmed messages.
     pub(crate) confirmed: u32,
-    /// So many were published once more, because their confirms had not come when the connection broke.
+    /// Messages republished because the connection broke before their confirm.
     pub(crate) repeated: u32,
 }
 
-/// A publisher at work, in a task of its own.
+/// A publisher that runs in a task.
 pub(crate) struct Publisher {
     allowed: watch::Sender<u32>,
     progress: watch::Receiver<Progress>,
@@ -122,7 +121,7 @@ impl Publisher {
         *self.progress.borrow()
     }
 
-    /// Whether the publisher has given up, so that there is nothing more to wait for.
+    /// Whether the publisher has given up.
     pub(crate) fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
@@ -157,7 +156,7 @@ struct Work {
     source: Arc<dyn Source>,
     allowance: watch::Receiver<u32>,
     progress: watch::Sender<Progress>,
-    /// To be published once more.
+    /// To be republished.
     again: VecDeque<u32>,
     unconfirmed: BTreeSet<u32>,
     last_confirm: Instant,
@@ -172,7 +171,7 @@ impl Work {
             ensure!(!text.contains("PRECONDITION"), "the broker answered 406 to a declaration: {text}");
             ensure!(
                 self.connections < MOST_CONNECTIONS,
-                "connections break again and again, at last by: {text}"
+                "connections break repeatedly, the last one by: {text}"
             );
             if self.last_confirm.elapsed() > PATIENCE {
                 let (progress, unconfirmed) = (*self.progress.borrow(), self.unconfirmed.len());
@@ -188,7 +187,7 @@ impl Work {
         }
     }
 
-    /// Publishes on one connection until there is nothing more to do, or until the connection breaks.
+    /// Publishes on one connection until all is done or the connection breaks.
     async fn publish(&mut self) -> anyhow::Result<()> {
         let line = Line::open(&self.url).await?;
         self.connections += 1;
@@ -203,7 +202,7 @@ impl Work {
                     None => message.properties.with_delivery_mode(2),
                     Some(_) => message.properties,
                 };
-                // A message that no queue takes would come back instead of being lost without a word.
+                // A message that no queue accepts is returned instead of being lost silently.
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
                 self.unconfirmed.insert(number);
                 let sent = line.channel.basic_publish(
@@ -217,7 +216,8 @@ impl Work {
                 confirms.push(async move { (number, confirm.await) });
             }
             if confirms.is_empty() {
-                // Nothing is left to publish for now; for good, once nobody can allow more.
+                // Nothing left to publish until the allowance grows, or at all once its sender is
+                // dropped.
                 self.last_confirm = Instant::now();
                 if self.allowance.changed().await.is_err() {
                     return Ok(());
@@ -240,7 +240,7 @@ impl Work {
         if let Some(number) = self.again.pop_front() {
             return Some(number);
         }
-        // Once nobody can allow more, what was begun is all there is.
+        // Once the sender of the allowance is dropped, no more is published.
         if self.allowance.has_changed().is_err() {
             return None;
         }

@@ -1,4 +1,4 @@
-//! What is broken, scenario by scenario.
+//! The scenarios and their faults.
 
 mod cluster;
 mod database_refuses;
@@ -9,98 +9,86 @@ mod locks;
 mod network;
 mod outage;
 mod restarts;
+mod sealing;
 mod stops;
 
 use std::time::Duration;
 
 use anyhow::Context;
-use rand::RngExt;
-use rand::rngs::StdRng;
 use tokio::time::timeout;
 
-use crate::{Form, Report, Setting};
+use crate::report::Report;
+use crate::setting::{Form, Setting};
 
-/// One way to break things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scenario {
+/// Makes [`Scenario`] of names and functions.
+macro_rules! scenarios {
+    ($($(#[$documentation:meta])* $scenario:ident: $name:literal => $run:path,)+) => {
+        /// A way to break things.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Scenario {
+            $($(#[$documentation])* $scenario,)+
+        }
+
+        impl Scenario {
+            /// All scenarios.
+            pub const ALL: &[Self] = &[$(Self::$scenario),+];
+
+            /// The name on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$scenario => $name,)+
+                }
+            }
+
+            async fn unbounded(self, setting: &Setting) -> anyhow::Result<Report> {
+                match self {
+                    $(Self::$scenario => $run(setting).await,)+
+                }
+            }
+        }
+    };
+}
+
+scenarios! {
     /// `kill -9` at random moments; messages with ids.
-    Kills,
+    Kills: "kills" => kills::with_ids,
     /// The same without ids.
-    KillsWithoutIds,
+    KillsWithoutIds: "kills-without-ids" => kills::without_ids,
     /// Two processes on one queue, killed in turn.
-    TwoProcesses,
+    TwoProcesses: "two-processes" => kills::two_processes,
     /// SIGTERM in the middle of a batch; messages without ids.
-    Stops,
+    Stops: "stops" => stops::run,
     /// The database is restarted and killed.
-    DatabaseRestarts,
+    DatabaseRestarts: "database-restarts" => restarts::database,
     /// The broker is restarted and killed.
-    BrokerRestarts,
+    BrokerRestarts: "broker-restarts" => restarts::broker,
     /// One of three brokers is killed, also the one that leads the queue.
-    BrokerCluster,
+    BrokerCluster: "broker-cluster" => cluster::run,
     /// The network between service and broker is cut and swallows everything.
-    BrokerNetwork,
+    BrokerNetwork: "broker-network" => network::to_broker,
     /// The same between service and database.
-    DatabaseNetwork,
-    /// The database becomes read-only for a while.
-    ReadOnly,
-    /// The database's disk is full for a while.
-    FullDisk,
+    DatabaseNetwork: "database-network" => network::to_database,
+    /// The database becomes read-only for some time.
+    ReadOnly: "read-only" => database_refuses::read_only,
+    /// The database's disk is full for some time.
+    FullDisk: "full-disk" => database_refuses::full_disk,
     /// Other sessions provoke deadlocks and lock timeouts.
-    Locks,
-    /// The database is away for long, with a publisher at full speed.
-    Outage,
+    Locks: "locks" => locks::run,
+    /// A long outage of the database, with a publisher at full speed.
+    Outage: "outage" => outage::run,
     /// Messages of every wrong kind.
-    Fuzz,
+    Fuzz: "fuzz" => fuzz::run,
+    /// `kill -9` of the service and of `mymonit seal`, with late measures.
+    Sealing: "sealing" => sealing::run,
     /// Publishers that declare exchange and queue before, after and while the service does.
-    Declarations,
+    Declarations: "declarations" => declarations::run,
 }
 
 impl Scenario {
-    /// All of them, in the order in which they are best read.
-    pub const ALL: [Self; 15] = [
-        Self::Kills,
-        Self::KillsWithoutIds,
-        Self::TwoProcesses,
-        Self::Stops,
-        Self::DatabaseRestarts,
-        Self::BrokerRestarts,
-        Self::BrokerCluster,
-        Self::BrokerNetwork,
-        Self::DatabaseNetwork,
-        Self::ReadOnly,
-        Self::FullDisk,
-        Self::Locks,
-        Self::Outage,
-        Self::Fuzz,
-        Self::Declarations,
-    ];
-
-    /// The name by which it is asked for.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kills => "kills",
-            Self::KillsWithoutIds => "kills-without-ids",
-            Self::TwoProcesses => "two-processes",
-            Self::Stops => "stops",
-            Self::DatabaseRestarts => "database-restarts",
-            Self::BrokerRestarts => "broker-restarts",
-            Self::BrokerCluster => "broker-cluster",
-            Self::BrokerNetwork => "broker-network",
-            Self::DatabaseNetwork => "database-network",
-            Self::ReadOnly => "read-only",
-            Self::FullDisk => "full-disk",
-            Self::Locks => "locks",
-            Self::Outage => "outage",
-            Self::Fuzz => "fuzz",
-            Self::Declarations => "declarations",
-        }
-    }
-
-    /// Runs it to its end, which comes within bounded time.
+    /// Runs it within a time limit.
     ///
     /// # Errors
-    /// If a promise of specification §4 is broken, or if the scenario cannot go on; the error says what was seen, and the
-    /// seed with which to see it again.
+    /// If messages were lost or doubled, or the scenario cannot continue. The error names the seed.
     pub async fn run(self, setting: &Setting) -> anyhow::Result<Report> {
         let limit = match setting.form {
             Form::Short => Duration::from_secs(20 * 60),
@@ -109,65 +97,7 @@ impl Scenario {
         // The scenarios' futures are large.
         let outcome = timeout(limit, Box::pin(self.unbounded(setting))).await;
         outcome
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("it has not come to its end within {limit:?}")))
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("not finished within {limit:?}")))
             .with_context(|| format!("{}, with the seed {}", self.name(), setting.seed))
     }
-
-    async fn unbounded(self, setting: &Setting) -> anyhow::Result<Report> {
-        match self {
-            Self::Kills => kills::with_ids(setting).await,
-            Self::KillsWithoutIds => kills::without_ids(setting).await,
-            Self::TwoProcesses => kills::two_processes(setting).await,
-            Self::Stops => stops::run(setting).await,
-            Self::DatabaseRestarts => restarts::database(setting).await,
-            Self::BrokerRestarts => restarts::broker(setting).await,
-            Self::BrokerCluster => cluster::run(setting).await,
-            Self::BrokerNetwork => network::to_broker(setting).await,
-            Self::DatabaseNetwork => network::to_database(setting).await,
-            Self::ReadOnly => database_refuses::read_only(setting).await,
-            Self::FullDisk => database_refuses::full_disk(setting).await,
-            Self::Locks => locks::run(setting).await,
-            Self::Outage => outage::run(setting).await,
-            Self::Fuzz => fuzz::run(setting).await,
-            Self::Declarations => declarations::run(setting).await,
-        }
-    }
-}
-
-/// How many messages are published, and how often something is broken while they are consumed.
-#[derive(Debug, Clone, Copy)]
-struct Size {
-    messages: u32,
-    faults: u32,
-}
-
-impl Size {
-    fn of(setting: &Setting, long: (u32, u32), short: (u32, u32)) -> Self {
-        let (messages, faults) = match setting.form {
-            Form::Long => long,
-            Form::Short => short,
-        };
-        Self { messages, faults }
-    }
-
-    /// How many messages are to be consumed before a fault: each fault has its own part of the whole, in which its place is
-    /// left to chance. The last part belongs to no fault, so that something is left to be consumed after it.
-    fn place(self, fault: u32, random: &mut StdRng) -> u32 {
-        let part = self.part();
-        fault * part + random.random_range(0..part)
-    }
-
-    /// The end of a fault's part.
-    fn end(self, fault: u32) -> u32 {
-        (fault + 1) * self.part()
-    }
-
-    fn part(self) -> u32 {
-        self.messages / (self.faults + 1)
-    }
-}
-
-/// A time of up to so many milliseconds.
-fn up_to_ms(random: &mut StdRng, most: u64) -> Duration {
-    Duration::from_micros(random.random_range(0..most * 1_000))
 }

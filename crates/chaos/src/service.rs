@@ -1,20 +1,20 @@
-//! The service under test, and what is noted about it over all its lives.
+//! The service under test, and observations over all its restarts.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use mymonit_test_support::tokens::FirebaseDouble;
 use mymonit_test_support::{ReservedPort, ServiceProcess, wait_until};
 use procfs::process::Process;
 use serde_json::Value;
 
-use crate::site::Site;
-
-/// How long the service may take to become ready again, on a machine that does other things as well.
+/// How long the service may take to become ready again, on a machine that does other things as
+/// well.
 const READY_WITHIN: Duration = Duration::from_secs(90);
-/// How long a stop is waited for. The service looks itself at how long it takes (specification §1), and ends with another status
-/// than 0 where that is too long.
+/// How long to wait for the shutdown. The service exits with an error if its own limit passes.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-/// An answer that takes longer is none.
+/// A longer wait counts as no answer.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// The default of `RABBIT_PREFETCH`.
@@ -23,7 +23,7 @@ pub(crate) const PREFETCH: u64 = 3_000;
 /// A username of the example data: a scientist who may read the experiment `device-vibrations`.
 const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
 
-/// What is noted of a service.
+/// Observations of a service.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Notes {
     /// The longest that it took to become ready (again).
@@ -54,23 +54,28 @@ pub(crate) struct Service {
 
 impl Service {
     /// Starts it and waits for nothing.
-    pub(crate) async fn start(site: &Site, database_url: &str, broker_url: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        binary: &Path,
+        firebase: &FirebaseDouble,
+        database_url: &str,
+        broker_url: &str,
+    ) -> anyhow::Result<Self> {
         let (port, metrics_port) = (ReservedPort::reserve()?, ReservedPort::reserve()?);
-        let process = ServiceProcess::builder(&site.setting.binary)
+        let process = ServiceProcess::builder(binary)
             .arg("serve")
             .env("DATABASE_URL", database_url)
             .env("RABBIT_URL", broker_url)
             .env("REST_HOST", "127.0.0.1")
             .env("REST_PORT", port.get().to_string())
             .env("METRICS_PORT", metrics_port.get().to_string())
-            .env("FIREBASE_PROJECT_ID", mymonit_test_support::tokens::FirebaseDouble::PROJECT_ID)
-            .env("FIREBASE_CERTS_URL", site.firebase.certs_url())
+            .env("FIREBASE_PROJECT_ID", FirebaseDouble::PROJECT_ID)
+            .env("FIREBASE_CERTS_URL", firebase.certs_url())
             .env("LOGSTASH_HOST", "")
             .env("EXAMPLE_DATA", "true")
             .start()
             .await?;
         let http = reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?;
-        let token = site.firebase.token_for(SCIENTIST);
+        let token = firebase.token_for(SCIENTIST);
         Ok(Self { process, port, _metrics_port: metrics_port, http, token, notes: Notes::default() })
     }
 
@@ -156,7 +161,7 @@ impl Service {
         Ok(Process::new(pid).with_context(|| format!("process {pid}"))?.status()?)
     }
 
-    /// Ends the scenario: the service stops in good order, and its log is looked through.
+    /// Ends the scenario with a graceful shutdown and checks the log.
     pub(crate) async fn finish(mut self) -> anyhow::Result<Notes> {
         self.stop().await?;
         self.check_log()?;
@@ -171,10 +176,10 @@ impl Service {
         }
     }
 
-    /// What it has printed last, for an error.
+    /// Its last output, for an error.
     pub(crate) fn last_lines(&self) -> String {
         let lines = self.process.lines();
-        // Not those about the looks at its readiness.
+        // Without the requests for its readiness.
         let telling = lines.iter().rev().filter(|line| !line.text.contains("/health/ready"));
         let mut last: Vec<_> = telling.take(20).map(|line| line.text.as_str()).collect();
         last.reverse();

@@ -12,16 +12,17 @@ use tokio::time::sleep;
 
 use crate::check::{Verdict, compare};
 use crate::message::Catalogue;
-use crate::publisher::{Line, Publisher, QUEUE};
-use crate::service::Service;
-use crate::{Form, Setting};
+use crate::publisher::{Line, Progress, Publisher, QUEUE};
+use crate::report::Report;
+use crate::service::{Notes, Service};
+use crate::setting::{Form, Setting, Size};
 
-/// How long nothing may move before a scenario gives up and says what it sees.
+/// Time without progress after which a scenario fails with its state.
 const STUCK: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const PASSWORD: &str = "password";
 
-/// A server of the scenario's own, which it may break, or the one that all share.
+/// A private server, which the scenario may break, or the shared one.
 pub(crate) enum Server<T: 'static> {
     Own(Box<T>),
     Shared(&'static T),
@@ -58,13 +59,13 @@ impl Site {
         Self::new(setting, broker, database).await
     }
 
-    /// With a database server of its own.
+    /// With a private database server.
     pub(crate) async fn own_database(setting: &Setting, database: MySqlServer) -> anyhow::Result<Self> {
         let broker = Server::Shared(RabbitMq::shared().await?);
         Self::new(setting, broker, Server::Own(Box::new(database))).await
     }
 
-    /// With a broker of its own.
+    /// With a private broker.
     pub(crate) async fn own_broker(setting: &Setting) -> anyhow::Result<Self> {
         let database = Server::Shared(MySqlServer::shared().await?);
         Self::new(setting, Server::Own(Box::new(RabbitMq::start().await?)), database).await
@@ -83,7 +84,8 @@ impl Site {
         let url = database.create_database().await?;
         let (_, database_name) = url.rsplit_once('/').context("the name of the database")?;
         let database_name = database_name.to_owned();
-        // The service is no superuser, in production neither: a read-only server is read-only to it.
+        // The service is no superuser, in production neither: a read-only server is read-only to
+        // it.
         database
             .execute(&format!(
                 "CREATE USER {database_name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; \
@@ -125,7 +127,8 @@ impl Site {
         database_url: &str,
         broker_url: &str,
     ) -> anyhow::Result<Service> {
-        let mut service = Service::start(self, database_url, broker_url).await?;
+        let mut service =
+            Service::start(&self.setting.binary, &self.firebase, database_url, broker_url).await?;
         service.wait_until_ready().await?;
         Ok(service)
     }
@@ -152,15 +155,16 @@ impl Site {
         Ok(waiting)
     }
 
-    /// All about the queue. Only the broker itself tells what is unacknowledged: when a service has been killed, its
-    /// consumer is gone at once, and what it held comes back to the queue a moment later.
+    /// The state of the queue. Only the broker itself counts unacknowledged messages: after a kill
+    /// the
+    /// consumer is removed at once, and its messages are requeued a little later.
     pub(crate) async fn queue(&self) -> anyhow::Result<QueueState> {
         let (_, vhost) = self.broker_url.rsplit_once('/').context("a virtual host")?;
         self.broker.queue(vhost, QUEUE).await
     }
 
-    /// Waits until the service has taken about that many messages out of the queue, and tells whether there are more for
-    /// it to take.
+    /// Waits until the service has taken about that many messages out of the queue, and tells
+    /// whether there are more for it to take.
     pub(crate) async fn wait_until_consumed(
         &self,
         count: u32,
@@ -169,7 +173,7 @@ impl Site {
         let mut stuck = Stuck::new();
         loop {
             let confirmed = publisher.progress().confirmed;
-            // Nobody answers while the broker is away; that is part of the game.
+            // The broker may be down here; the scenario expects that.
             let waiting = self.waiting().await.ok();
             if let Some(waiting) = waiting
                 && confirmed.saturating_sub(waiting) >= count
@@ -213,8 +217,8 @@ impl Site {
         }
     }
 
-    /// Waits, after the end of all services, until broker and database have seen it: everything that was not
-    /// acknowledged waits again, and no transaction is under way any more.
+    /// Waits after the end of all services until the broker has requeued all messages and the
+    /// database has no open transaction.
     pub(crate) async fn wait_until_settled(&self) -> anyhow::Result<QueueState> {
         let mut stuck = Stuck::new();
         loop {
@@ -232,22 +236,45 @@ impl Site {
 
     /// How many messages of a catalogue are in the database, each counted as often as it is there.
     pub(crate) async fn kept(&self) -> anyhow::Result<u64> {
-        // The first measure of each message has a time that is a multiple of the slot; see `message`.
+        // The first measure of each message has a time that is a multiple of the slot; see
+        // `message`.
         let measures = format!(
-            "SELECT COUNT(*) FROM MEASURES WHERE TIMESTAMP MOD {slot} = 0 AND TIMESTAMP >= {epoch} AND ID > 10",
+            "SELECT COUNT(*) FROM MEASURES WHERE TIMESTAMP MOD {slot} = 0 AND TIMESTAMP BETWEEN {epoch} AND {end}",
             slot = crate::message::SLOT,
             epoch = crate::message::EPOCH,
+            end = crate::message::END,
         );
         Ok(self.number(&measures).await? + self.number("SELECT COUNT(*) FROM REJECTED_MESSAGES").await?)
     }
 
-    /// The one number that a query gives.
+    /// The single number that a query returns.
     pub(crate) async fn number(&self, query: &str) -> anyhow::Result<u64> {
         let text = self.database.execute(&format!("USE {}; {query}", self.database_name)).await?;
         text.trim().parse().with_context(|| format!("{query}: {text}"))
     }
 
-    /// Compares what is stored with the messages 0 to `published` of a catalogue.
+    /// Publishes the rest, waits until all is consumed, stops the services, and makes sure that
+    /// everything is stored exactly once.
+    pub(crate) async fn conclude<const N: usize>(
+        &self,
+        size: Size,
+        catalogue: Catalogue,
+        mut publisher: Publisher,
+        services: [Service; N],
+    ) -> anyhow::Result<(Report, Progress)> {
+        publisher.allow(size.messages);
+        publisher.wait_until_confirmed(size.messages).await?;
+        let progress = publisher.finish().await?;
+        self.wait_until_drained().await?;
+        let mut notes = Notes::default();
+        for service in services {
+            notes = notes.and(service.finish().await?);
+        }
+        let verdict = self.compare(catalogue, size.messages).await?.exactly_once()?;
+        Ok((Report::new(size.messages, size.faults, verdict, notes), progress))
+    }
+
+    /// Compares the tables with the messages 0 to `published` of a catalogue.
     pub(crate) async fn compare(&self, catalogue: Catalogue, published: u32) -> anyhow::Result<Verdict> {
         compare(&self.database, &self.database_name, catalogue, published).await
     }
@@ -258,7 +285,7 @@ impl Site {
     }
 }
 
-/// Notices that nothing moves any more.
+/// Detects missing progress.
 struct Stuck {
     seen: String,
     since: Instant,

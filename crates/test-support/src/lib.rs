@@ -1,13 +1,10 @@
-//! Private servers and other support for tests that want the real thing.
+//! Private servers and other support for tests.
 //!
-//! [`MySqlServer`] and [`RabbitMq`] start a server of the test's own, with its own data folder and port, on
-//! the loopback address only; [`ServiceProcess`] runs a built binary under test; [`Proxy`] stands between
-//! a client and a server and breaks the network on demand; [`wait_until`] awaits a fact for which there
-//! is no event.
+//! [`MySqlServer`] and [`RabbitMq`] start a server with its own data folder and loopback port;
+//! [`ServiceProcess`] runs a built binary, [`Proxy`] injects network faults, and
+//! [`wait_until`] polls a condition.
 //!
-//! Whatever is started here ends with the test process, even where that process is killed: each
-//! program runs under a small shell that sees the test process go, ends the program and removes its
-//! folder.
+//! A supervising shell ends each program and removes its folder, even if the test is killed.
 
 mod logstash;
 mod mysql;
@@ -30,6 +27,7 @@ pub use mysql::{Make, MySqlServer, numbers};
 pub use nginx::Nginx;
 pub use output::{Line, Stream};
 pub use ports::ReservedPort;
+pub use program::build_release;
 pub use prometheus::Prometheus;
 pub use proxy::Proxy;
 pub use rabbitmq::{QueueState, RabbitMq, RabbitMqBuilder};

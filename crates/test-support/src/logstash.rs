@@ -12,24 +12,24 @@ use tokio::task::JoinSet;
 use crate::ports::ReservedPort;
 use crate::wait::wait_until;
 
-/// How it treats what it is sent.
+/// How it treats its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appetite {
-    /// Takes everything at once.
+    /// Reads without limit.
     Whole,
-    /// Takes so many bytes, and rests for so long.
+    /// Reads that many bytes, then pauses for that long.
     Slow(usize, Duration),
-    /// Takes nothing; connections are accepted.
+    /// Accepts connections and reads nothing.
     Stalled,
 }
 
-/// Stands in for Logstash's TCP input with the codec `json_lines`: reads lines, acknowledges nothing, and misbehaves on
-/// demand. It lives in the runtime of the test that starts it.
+/// A double of Logstash's TCP input with the codec `json_lines`, which can inject faults.
+/// It lives in the runtime of the test that starts it.
 #[derive(Debug)]
 pub struct LogstashDouble {
     port: ReservedPort,
     appetite: watch::Sender<Appetite>,
-    /// Counted up to reset all connections that are there.
+    /// Incremented to reset all open connections.
     resets: watch::Sender<usize>,
     received: Arc<Mutex<Received>>,
     listener: JoinSet<()>,
@@ -43,10 +43,10 @@ struct Received {
 }
 
 impl LogstashDouble {
-    /// Takes a port, where nobody listens yet.
+    /// Reserves a port without a listener.
     ///
     /// # Errors
-    /// Where no port is free.
+    /// If no port is free.
     pub fn away() -> anyhow::Result<Self> {
         Ok(Self {
             port: ReservedPort::reserve()?,
@@ -89,22 +89,22 @@ impl LogstashDouble {
         self.listener.shutdown().await;
     }
 
-    /// Treats what comes in another way from now on.
+    /// Changes the treatment of input from now on.
     pub fn appetite(&self, appetite: Appetite) {
         self.appetite.send_replace(appetite);
     }
 
-    /// Resets all connections that are there; what they sent and was not read is lost.
+    /// Resets all open connections; unread input is lost.
     pub fn reset(&self) {
         self.resets.send_modify(|resets| *resets += 1);
     }
 
-    /// All whole lines so far, in the order of their arrival.
+    /// All complete lines so far, in the order of their arrival.
     pub fn lines(&self) -> Vec<String> {
         self.received().lines.clone()
     }
 
-    /// What stood at the end of connections that ended within a line.
+    /// The incomplete last lines of connections.
     pub fn fragments(&self) -> Vec<String> {
         self.received().fragments.clone()
     }
@@ -117,7 +117,7 @@ impl LogstashDouble {
     /// Waits for a line with this text.
     ///
     /// # Errors
-    /// Where none comes in time.
+    /// If none arrives in time.
     pub async fn wait_for_line(&self, text: &str, within: Duration) -> anyhow::Result<String> {
         wait_until("a line at Logstash", within, async || {
             let received = self.received();

@@ -3,15 +3,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal};
 use tokio::sync::OnceCell;
 
 use crate::ports::ReservedPort;
 use crate::program;
-use crate::supervised::{Exit, Program, Supervised, environment};
+use crate::supervised::{Program, Supervised, environment, server_lifecycle};
 
 mod make;
 mod numbers;
@@ -23,17 +21,10 @@ pub use numbers::numbers;
 
 use make::Installation;
 
-/// Generous, since a machine that compiles beside the tests is slow; a server that fails is noticed at once.
-const START: Duration = Duration::from_secs(120);
-const STOP: Duration = Duration::from_secs(60);
-
-/// A database server of the test's own, MariaDB or MySQL: own data folder, own port of 127.0.0.1, no system configuration.
+/// A private MariaDB or MySQL server: own data folder and loopback port, no system configuration.
 ///
-/// It survives [`MySqlServer::kill`] without loss, as either make does, but leaves the writing of its files to
-/// the operating system (`innodb_flush_method=nosync`), which only a loss of power would show. Where
-/// that matters, as for a benchmark, give other options to [`MySqlServer::start_with`].
-///
-/// Dropping it ends the server and removes its data.
+/// It survives [`MySqlServer::kill`] but not a power loss (`innodb_flush_method=nosync`).
+/// Benchmarks pass other options to [`MySqlServer::start_with`]. Dropping it removes its data.
 #[derive(Debug)]
 pub struct MySqlServer {
     installation: Installation,
@@ -61,7 +52,8 @@ impl MySqlServer {
         let port = ReservedPort::reserve()?;
         let options = options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>();
         let number = port.get();
-        // Copying the data folder blocks for some hundredths of a second, making the template for longer.
+        // Copying the data folder blocks for some hundredths of a second, making the template for
+        // longer.
         let set_up = tokio::task::spawn_blocking(move || set_up(number, Vec::new(), &options));
         let (installation, server) = set_up.await??;
         let this = Self { installation, server, port };
@@ -69,10 +61,10 @@ impl MySqlServer {
         Ok(this)
     }
 
-    /// Starts a server whose data lie on a disk of so many MiB, to be filled by [`MySqlServer::fill_disk`]. Nobody else sees
-    /// that disk, and it goes with the server's process, so that such a server cannot be started again.
+    /// Starts a server with a private disk of that many MiB, for [`MySqlServer::fill_disk`].
+    /// The disk ends with the server's process, so such a server cannot be restarted.
     ///
-    /// Gives nothing where this account may not mount anything, as most may not.
+    /// Returns `None` if this account may not mount file systems.
     ///
     /// # Errors
     /// As for [`MySqlServer::start`].
@@ -80,7 +72,9 @@ impl MySqlServer {
         let port = ReservedPort::reserve()?;
         let number = port.get();
         let server = tokio::task::spawn_blocking(move || {
-            small_disk::is_possible().then(|| set_up(number, small_disk::command(mebibytes), &[])).transpose()
+            small_disk::is_possible()
+                .then(|| set_up(number, small_disk::command(mebibytes, DATA), &[]))
+                .transpose()
         });
         let Some((installation, server)) = server.await?? else { return Ok(None) };
         let this = Self { installation, server, port };
@@ -97,10 +91,10 @@ impl MySqlServer {
         tokio::task::spawn_blocking(move || small_disk::fill(&ballast)).await?
     }
 
-    /// Gives back what [`MySqlServer::fill_disk`] has taken.
+    /// Frees the space that [`MySqlServer::fill_disk`] has filled.
     ///
     /// # Errors
-    /// Where nothing was taken, or the server is not running.
+    /// If the disk was not filled, or the server is not running.
     pub async fn free_disk(&self) -> anyhow::Result<()> {
         let ballast = small_disk::ballast(self.pid()?, &self.data());
         tokio::fs::remove_file(&ballast).await.context("cannot free the disk")
@@ -110,9 +104,8 @@ impl MySqlServer {
         self.server.folder().join(DATA)
     }
 
-    /// The server that all tests of this process share, started when the first of them asks for it. Let
-    /// each test work in a database of its own, from [`MySqlServer::create_database`], and leave the server
-    /// itself alone.
+    /// The server shared by all tests of this process, started on first use.
+    /// Each test uses its own database, from [`MySqlServer::create_database`].
     ///
     /// # Errors
     /// As for [`MySqlServer::start`].
@@ -132,24 +125,23 @@ impl MySqlServer {
 
     /// The connection string of a database, for the server's `root`.
     pub fn url(&self, database: &str) -> String {
-        format!("mysql://root:{}@127.0.0.1:{}/{database}", template::ROOT_PASSWORD, self.port())
+        format!("mysql://root:{}@127.0.0.1:{}/{database}", make::ROOT_PASSWORD, self.port())
     }
 
-    /// Makes an empty database with a name that no other has, and gives its connection string.
+    /// Creates an empty database with a unique name; returns its connection string.
     ///
     /// # Errors
-    /// Where the server does not answer.
+    /// If the server does not answer.
     pub async fn create_database(&self) -> anyhow::Result<String> {
         let name = format!("test_{:016x}", rand::random::<u64>());
         self.execute(&format!("CREATE DATABASE {name}")).await?;
         Ok(self.url(&name))
     }
 
-    /// Runs SQL statements as `root`, past whatever the test uses to reach its database. Gives the rows,
-    /// one a line with tabs between the columns.
+    /// Runs SQL statements as `root`. Returns the rows, one a line with tabs between the columns.
     ///
     /// # Errors
-    /// Where a statement fails; the error holds the server's message.
+    /// If a statement fails; the error holds the server's message.
     pub async fn execute(&self, sql: &str) -> anyhow::Result<String> {
         let mut command = self.client()?;
         command.args(["--batch", "--skip-column-names"]);
@@ -157,8 +149,8 @@ impl MySqlServer {
         tokio::task::spawn_blocking(move || program::run(&mut command)).await?
     }
 
-    /// The server's own client, signed in as `root`. It reads statements from its standard input, and takes
-    /// the name of a database as an argument.
+    /// The server's own client, signed in as `root`. It reads statements from its standard input,
+    /// and takes the name of a database as an argument.
     ///
     /// # Errors
     /// Where the path of the server's folder is not UTF-8.
@@ -169,64 +161,15 @@ impl MySqlServer {
         Ok(command)
     }
 
-    /// The server's own client, which has yet to be told where to sign in, and as whom.
+    /// The server's own client, without address and account.
     pub fn bare_client(&self) -> Command {
         let mut command = Command::new(&self.installation.client);
         command.arg("--no-defaults");
         command
     }
-
-    /// The server's process id.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub fn pid(&self) -> anyhow::Result<Pid> {
-        self.server.pid()
-    }
-
-    /// Stops the server gracefully and waits until it has ended. Its data stay.
-    ///
-    /// # Errors
-    /// Where it is not running or does not end in time.
-    pub async fn stop(&self) -> anyhow::Result<Exit> {
-        self.server.terminate(STOP).await
-    }
-
-    /// Ends the server as a crash would (SIGKILL). Its data stay.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub async fn kill(&self) -> anyhow::Result<Exit> {
-        self.server.kill().await
-    }
-
-    /// Starts the server again on the same port with the same data, and waits until it accepts
-    /// connections.
-    ///
-    /// # Errors
-    /// Where it is running already or does not start.
-    pub async fn start_again(&self) -> anyhow::Result<()> {
-        let since = self.server.output().count();
-        self.server.start().await?;
-        self.server.wait_until_ready(since, START, |line| line.contains("ready for connections")).await
-    }
-
-    /// Freezes the server (SIGSTOP): its connections stay open, and nothing answers.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub fn pause(&self) -> anyhow::Result<()> {
-        self.server.freeze()
-    }
-
-    /// Lets a frozen server go on.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub fn resume(&self) -> anyhow::Result<()> {
-        self.server.signal(Signal::CONT)
-    }
 }
+
+server_lifecycle!(MySqlServer, "ready for connections");
 
 const SOCKET: &str = "server.sock";
 const DATA: &str = "data";
@@ -253,9 +196,9 @@ fn set_up(
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             "--character-set-server=utf8mb4",
-            // The tests of one process run at the same time, each with a pool of its own.
+            // The tests of one process run in parallel, each with its own pool.
             "--max-connections=1000",
-            // Ten seconds to sign in are short for a client on a machine that compiles meanwhile.
+            // Ten seconds to sign in are too short on a host that compiles meanwhile.
             "--connect-timeout=120",
             "--innodb-flush-method=nosync",
             "--innodb-flush-log-at-trx-commit=2",
@@ -278,7 +221,7 @@ fn set_up(
         working_folder: folder.path().to_owned(),
         companion: None,
     };
-    // From here on the folder goes with the server, whatever happens; so it is filled only now.
+    // The server owns the folder from now on, so it is filled only now.
     let server = Supervised::new(program, folder)?;
     let shaping: Vec<_> = further_options
         .iter()

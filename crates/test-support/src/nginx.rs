@@ -1,18 +1,11 @@
-use std::fs;
-use std::time::Duration;
-
-use anyhow::Context as _;
-
 use crate::ports::ReservedPort;
 use crate::program;
 use crate::supervised::{Program, Supervised, environment};
 
 const PACKAGE: &str = "nginx-light";
 
-/// Generous, since a machine that compiles beside the tests is slow.
-const START: Duration = Duration::from_secs(60);
-
-/// One process: workers would outlive a master that is killed. Nothing is written but below the folder it runs in.
+/// One process: workers would outlive a master that is killed. Nothing is written but below the
+/// folder it runs in.
 const MAIN: &str = "daemon off;\n\
     master_process off;\n\
     error_log stderr notice;\n\
@@ -25,7 +18,7 @@ const FOLDERS: &str = "client_body_temp_path client-body;\n\
     scgi_temp_path scgi;\n\
     access_log off;\n";
 
-/// An nginx of the test's own. Dropping it ends it and removes its files.
+/// A private nginx. Dropping it ends it and removes its files.
 #[derive(Debug)]
 pub struct Nginx {
     port: ReservedPort,
@@ -33,10 +26,10 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it with what stands in its block `http`; that has a server which listens on this port of 127.0.0.1.
+    /// Starts it with this `http` block, whose server listens on `port` of 127.0.0.1.
     ///
     /// # Errors
-    /// Where nginx is not installed (the error names the Debian package), or does not take the configuration.
+    /// If nginx is not installed (the error names the Debian package) or refuses the configuration.
     pub async fn start(port: ReservedPort, http: &str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("mymonit-test-nginx-").tempdir()?;
         let path = folder.path().to_owned();
@@ -56,13 +49,9 @@ impl Nginx {
             working_folder: path.clone(),
             companion: None,
         };
-        // From here on the folder goes with the process, whatever happens; so it is filled only now.
-        let server = Supervised::new(program, folder)?;
-        fs::write(path.join("nginx.conf"), format!("{MAIN}http {{\n{FOLDERS}{http}}}\n"))
-            .context("cannot write the configuration of nginx")?;
-        server.start().await?;
-        // It says so once it listens.
-        server.wait_until_ready(0, START, |line| line.contains("event method")).await?;
+        let configuration = format!("{MAIN}http {{\n{FOLDERS}{http}}}\n");
+        let files = [("nginx.conf", configuration.as_str())];
+        let server = Supervised::start_with_files(program, folder, &files, "event method").await?;
         Ok(Self { port, _server: server })
     }
 

@@ -9,13 +9,14 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// So many lines are kept; older ones are let go, to bound the memory of a test that runs long.
+/// How many lines are kept; older ones are dropped to bound the memory.
 const KEPT_LINES: usize = 100_000;
 
-/// So many lines stand in an error that says why a program did not do what was expected of it.
+/// How many output lines an error quotes.
 const QUOTED_LINES: usize = 80;
 
-/// What the supervisor prints to both outputs behind what the program has printed, each time that it has ended.
+/// What the supervisor prints to both outputs behind what the program has printed, each time that
+/// it has ended.
 const END: &str = "\u{1e}end";
 
 /// Which of a process's two outputs a line came from.
@@ -32,7 +33,7 @@ pub enum Stream {
 pub struct Line {
     /// Where it was printed to.
     pub stream: Stream,
-    /// The text; what was no UTF-8 is replaced.
+    /// The text, with invalid UTF-8 replaced.
     pub text: String,
 }
 
@@ -76,7 +77,7 @@ impl Lines {
 }
 
 impl Output {
-    /// Starts to read both outputs, each in a thread that ends when nobody can write there any more.
+    /// Reads both outputs, each in a thread that ends when all writers are closed.
     pub(crate) fn read(stdout: impl Read + Send + 'static, stderr: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(Mutex::new(Lines::default()));
         let (counter, count) = watch::channel(0);
@@ -86,7 +87,7 @@ impl Output {
         Self { lines, count }
     }
 
-    /// How many lines have come so far; a place to look on from later.
+    /// How many lines were printed so far; a later search can start there.
     pub(crate) fn count(&self) -> usize {
         self.locked().count()
     }

@@ -1,20 +1,19 @@
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use anyhow::{Context as _, bail};
 
-/// Below the range from which Linux takes the ports of outgoing connections (32768 on): a port in that
-/// range can be taken while its server restarts.
+/// Below the range from which Linux takes the ports of outgoing connections (32768 on): a port in
+/// that range can be taken while its server restarts.
 const RANGE: RangeInclusive<u16> = 20_000..=32_767;
 
-/// A free TCP port of the loopback address, kept from all other tests for as long as this value lives.
+/// A free loopback TCP port, reserved until this value is dropped.
 ///
-/// The claim is an abstract Unix socket named after the port. Such a name can be bound once on a
-/// machine, leaves no file, and is given back by the kernel when the process ends, however it ends; so
-/// tests in several processes never choose the same port, not even while its server is down.
+/// The reservation is an abstract Unix socket named after the port. The kernel releases it with
+/// the process, so concurrent tests never share a port, even while its server is down.
 #[derive(Debug)]
 pub struct ReservedPort {
     port: u16,
@@ -29,8 +28,10 @@ impl ReservedPort {
     pub fn reserve() -> anyhow::Result<Self> {
         let start = rand::random_range(RANGE);
         for port in (start..=*RANGE.end()).chain(*RANGE.start()..start) {
+            // No listener of this process may probe the port: a program that is being started at
+            // the same time would inherit it, and hold the port until its `exec`.
             if let Some(claim) = claim(port).with_context(|| format!("cannot claim port {port}"))?
-                && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+                && TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
             {
                 return Ok(Self { port, _claim: claim });
             }
@@ -44,7 +45,7 @@ impl ReservedPort {
     }
 }
 
-/// The claim to a port, or none where another test has it.
+/// The claim to a port, or `None` if another test has it.
 fn claim(port: u16) -> io::Result<Option<UnixListener>> {
     let name = SocketAddr::from_abstract_name(format!("mymonit-test-port-{port}"))?;
     match UnixListener::bind_addr(&name) {

@@ -2,12 +2,12 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 
 /// Where Debian puts server programs; an ordinary user's `PATH` lacks these.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Finds a program, or says which Debian package brings it.
+/// Finds a program, or names its Debian package in the error.
 pub(crate) fn find(name: &str, debian_package: &str) -> anyhow::Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -30,7 +30,7 @@ pub(crate) fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().with_context(|| format!("the path {} is not UTF-8", path.display()))
 }
 
-/// Runs a program to its end; what it printed is the answer, or the error where it failed.
+/// Runs a program to its end; returns its output, or an error with it.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("cannot run {name}"))?;
@@ -40,6 +40,20 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
         bail!("{name} failed ({}): {} {}", output.status, stdout.trim(), stderr.trim());
     }
     Ok(stdout)
+}
+
+/// Builds a program of this workspace as it is released, and returns its path.
+///
+/// # Errors
+/// Where the build fails.
+pub fn build_release(package: &str, binary: &str) -> anyhow::Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(["build", "--release", "--locked", "-p", package]).status()?;
+    ensure!(status.success(), "the build of {package} ended with {status}");
+    // This program is in `target/debug` or `target/release`.
+    let own = env::current_exe()?;
+    let target = own.parent().and_then(Path::parent).context("the folder of this program")?;
+    Ok(target.join("release").join(binary))
 }
 
 #[cfg(test)]

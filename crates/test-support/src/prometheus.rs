@@ -1,19 +1,11 @@
-use std::fs;
-use std::time::Duration;
-
-use anyhow::Context as _;
-
 use crate::ports::ReservedPort;
 use crate::program;
 use crate::supervised::{Program, Supervised, environment};
 
 const PACKAGE: &str = "prometheus";
 
-/// Generous, since a machine that compiles beside the tests is slow.
-const START: Duration = Duration::from_secs(60);
-
-/// A Prometheus of the test's own, with its own data folder and port, on the loopback address only. Dropping it ends
-/// it and removes its data.
+/// A private Prometheus with its own data folder and loopback port.
+/// Dropping it ends it and removes its data.
 #[derive(Debug)]
 pub struct Prometheus {
     port: ReservedPort,
@@ -24,7 +16,8 @@ impl Prometheus {
     /// Starts it with this configuration and these files beside it, such as rules, by their names.
     ///
     /// # Errors
-    /// Where Prometheus is not installed (the error names the Debian package), or does not take the configuration.
+    /// Where Prometheus is not installed (the error names the Debian package), or does not take the
+    /// configuration.
     pub async fn start(configuration: &str, files: &[(&str, &str)]) -> anyhow::Result<Self> {
         let port = ReservedPort::reserve()?;
         let folder = tempfile::Builder::new().prefix("mymonit-test-prometheus-").tempdir()?;
@@ -43,16 +36,9 @@ impl Prometheus {
             working_folder: path.clone(),
             companion: None,
         };
-        // From here on the folder goes with the process, whatever happens; so it is filled only now.
-        let server = Supervised::new(program, folder)?;
-        for (name, content) in files.iter().chain(&[("prometheus.yml", configuration)]) {
-            let file = path.join(name);
-            let parent = file.parent().context("a file without a folder")?;
-            fs::create_dir_all(parent)?;
-            fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
-        }
-        server.start().await?;
-        server.wait_until_ready(0, START, |line| line.contains("Server is ready to receive")).await?;
+        let files = [files, &[("prometheus.yml", configuration)]].concat();
+        let server =
+            Supervised::start_with_files(program, folder, &files, "Server is ready to receive").await?;
         Ok(Self { port, _server: server })
     }
 

@@ -11,18 +11,19 @@ use tokio::task::JoinHandle;
 
 use crate::ports::ReservedPort;
 
-/// A TCP proxy in front of a server of this machine, to break the network with: [`Proxy::cut`] resets
-/// connections, [`Proxy::black_hole`] lets nothing through while they stay open, [`Proxy::refuse`] lets none
-/// be made, and [`Proxy::resume`] ends the last two.
+/// A TCP proxy that injects network faults: [`Proxy::cut`] resets connections,
+/// [`Proxy::black_hole`] drops all traffic, [`Proxy::refuse`] refuses connections, and
+/// [`Proxy::resume`] ends the last two.
 ///
 /// It lives in the runtime of the test that starts it; dropping it closes everything.
 #[derive(Debug)]
 pub struct Proxy {
     port: ReservedPort,
     mode: watch::Sender<Mode>,
-    /// Counted up to reset all connections that are there.
+    server_ports: watch::Sender<Vec<u16>>,
+    /// Incremented to reset all open connections.
     cuts: watch::Sender<usize>,
-    /// What the listening task made of the mode.
+    /// The mode that the listening task has applied.
     listening: watch::Receiver<Listening>,
     accepted: watch::Receiver<usize>,
     connections: Arc<Mutex<Vec<JoinHandle<()>>>>,
@@ -52,20 +53,22 @@ impl Proxy {
         Self::start_balancing(&[server_port]).await
     }
 
-    /// Starts a proxy in front of several ports of 127.0.0.1: each new connection goes to the next one that lets it in.
+    /// Starts a proxy in front of several ports of 127.0.0.1: each new connection goes to the next
+    /// one that accepts it.
     ///
     /// # Errors
     /// Where no port can be listened on.
     pub async fn start_balancing(server_ports: &[u16]) -> anyhow::Result<Self> {
         let port = ReservedPort::reserve()?;
         let (mode, _) = watch::channel(Mode::Forward);
+        let (servers, _) = watch::channel(server_ports.to_vec());
         let (cuts, _) = watch::channel(0);
         let (listening_sender, listening) = watch::channel(Listening::No);
         let (accepted_sender, accepted) = watch::channel(0);
         let connections = Arc::new(Mutex::new(Vec::new()));
         let listener = Listener {
             port: port.get(),
-            server_ports: server_ports.to_vec(),
+            server_ports: servers.subscribe(),
             mode: mode.subscribe(),
             cuts: cuts.clone(),
             listening: listening_sender,
@@ -73,7 +76,8 @@ impl Proxy {
             connections: Arc::clone(&connections),
         };
         let listener = tokio::spawn(listener.run());
-        let this = Self { port, mode, cuts, listening, accepted, connections, listener };
+        let this =
+            Self { port, mode, server_ports: servers, cuts, listening, accepted, connections, listener };
         this.wait_until_listening().await?;
         Ok(this)
     }
@@ -83,12 +87,12 @@ impl Proxy {
         self.port.get()
     }
 
-    /// How many connections have been made so far, those that are gone included.
+    /// How many connections have been made so far, closed ones included.
     pub fn accepted(&self) -> usize {
         *self.accepted.borrow()
     }
 
-    /// Resets all connections that are there, on both sides, as a crashed router would. New ones can be made.
+    /// Resets all open connections, on both sides, as a crashed router would. New ones can be made.
     pub async fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
         let connections =
@@ -99,17 +103,21 @@ impl Proxy {
         }
     }
 
-    /// Lets nothing through any more, in either direction, while all connections stay open and new ones can
-    /// be made, as a broken network does. What was sent meanwhile arrives after [`Proxy::resume`].
+    /// Forwards new connections to another port. Open ones stay.
+    pub fn switch_to(&self, server_port: u16) {
+        self.server_ports.send_replace(vec![server_port]);
+    }
+
+    /// Stalls all traffic in both directions; connections stay open and new ones are accepted.
+    /// The data arrive after [`Proxy::resume`].
     pub fn black_hole(&self) {
         self.mode.send_replace(Mode::BlackHole);
     }
 
-    /// Stops listening: new connections are refused, as where a server is down. Those that are there go on;
-    /// [`Proxy::cut`] ends them.
+    /// Stops listening, like a server that is down. Open connections continue until [`Proxy::cut`].
     pub async fn refuse(&self) {
         self.mode.send_replace(Mode::Refuse);
-        // An error would say that nobody listens any more.
+        // An error means that there is no listener any more.
         let _ = self.listening.clone().wait_for(|listening| *listening != Listening::Yes).await;
     }
 
@@ -147,7 +155,7 @@ impl Drop for Proxy {
 /// The task that accepts connections.
 struct Listener {
     port: u16,
-    server_ports: Vec<u16>,
+    server_ports: watch::Receiver<Vec<u16>>,
     mode: watch::Receiver<Mode>,
     cuts: watch::Sender<usize>,
     listening: watch::Sender<Listening>,
@@ -189,8 +197,9 @@ impl Listener {
 
     fn serve(&self, client: TcpStream) {
         let connection = Connection { mode: self.mode.clone(), cuts: self.cuts.subscribe() };
-        let mut ports = self.server_ports.clone();
-        ports.rotate_left(*self.accepted.borrow() % self.server_ports.len());
+        let mut ports = self.server_ports.borrow().clone();
+        let first = *self.accepted.borrow() % ports.len();
+        ports.rotate_left(first);
         let task = tokio::spawn(connection.run(client, ports));
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|connection| !connection.is_finished());
@@ -213,8 +222,8 @@ impl Connection {
             _ = self.cuts.changed() => false,
         };
         if !forwarded {
-            // Closed like this, a socket sends a reset and not the end of its stream: what broke is not to
-            // look as if it had ended well.
+            // Makes the socket send a reset on close, so that a fault does not look like a normal
+            // end.
             let _ = client.set_zero_linger();
             let _ = server.map(|server| server.set_zero_linger());
         }
@@ -240,7 +249,7 @@ async fn forward_both(
     Ok(())
 }
 
-/// Connects to the first of the servers that lets it in.
+/// Connects to the first of the servers that accepts.
 async fn connect(server_ports: &[u16]) -> io::Result<TcpStream> {
     let addresses: Vec<_> =
         server_ports.iter().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).collect();
@@ -266,7 +275,7 @@ async fn forward(
     }
 }
 
-/// Waits while nothing is let through.
+/// Waits while all traffic is stalled.
 async fn pass(mode: &mut watch::Receiver<Mode>) -> io::Result<()> {
     mode.wait_for(|mode| *mode != Mode::BlackHole).await.map(drop).map_err(io::Error::other)
 }

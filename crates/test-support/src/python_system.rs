@@ -2,8 +2,8 @@
 
 use crate::mysql::numbers;
 
-/// Its tables, empty but for the roles and the measure types. The column types are that system's: no username, e-mail or
-/// measure type is unique, ids are signed, times are whole seconds, text compares without case.
+/// Its tables with roles and measure types only. As in that system, no username, e-mail or
+/// measure type is unique, ids are signed, times are seconds, and text ignores case.
 pub const SCHEMA: &str = "
 CREATE TABLE ROLES (
     ID TINYINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -55,7 +55,7 @@ INSERT INTO MEASURE_TYPES (NAME, SYMBOL, QUANTITY) VALUES
     ('gray', 'Gy', 'absorbed dose'), ('sievert', 'Sv', 'equivalent dose'), ('katal', 'kat', 'catalytic activity');
 ";
 
-/// What stands in [`SCHEMA`] after some use: three users, two experiments, each with a scientist.
+/// Rows for [`SCHEMA`]: three users, two experiments, each with a scientist.
 pub const PEOPLE: &str = "
 INSERT INTO USERS (ID, NAME, USERNAME, EMAIL, ROLE) VALUES
     ('A001', 'Allan Alcorn', '5MS0kr1nE5Qm7ZNzAyHNCVfapcf2', 'aalcorn@home.cern', 1),
@@ -65,8 +65,8 @@ INSERT INTO EXPERIMENTS (NAME) VALUES ('device-vibrations'), ('black-holes');
 INSERT INTO USER_EXPERIMENTS (USER_ID, EXPERIMENT_ID) VALUES ('S001', 1), ('S002', 2);
 ";
 
-/// The statement that adds so many measures as that system would have: of both experiments and all types, some of them
-/// at one moment, in an order that is not that of their times, with values of many digits.
+/// A statement that adds that many measures: of both experiments and all types, some at equal
+/// times, not in order of time, with values of many digits.
 pub fn add_measures(count: u32) -> String {
     format!(
         "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
-use rustix::process::{Pid, Signal};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinSet;
 
 use crate::ports::ReservedPort;
 use crate::program;
-use crate::supervised::{Exit, Program, Supervised};
+use crate::supervised::{Program, Supervised, server_lifecycle};
 use crate::wait::wait_until;
 
 mod call;
@@ -23,33 +22,30 @@ pub use call::QueueState;
 use call::Called;
 use node::{Identity, Node};
 
-/// Generous, since a machine that compiles beside the tests is slow; a broker that fails is noticed at once.
-const START: Duration = Duration::from_secs(120);
-const STOP: Duration = Duration::from_secs(60);
 const LET_IN: Duration = Duration::from_secs(60);
 
 /// Few enough that a test which needs one does not wait for them noticeably.
 const VHOSTS_AT_ONCE: usize = 8;
 
-/// A RabbitMQ node of the test's own: own name, ports of 127.0.0.1, data folder, Erlang cookie and port
-/// mapper (epmd); no plugins unless asked for; no system configuration. The user is `guest` with the password `guest`.
+/// A private RabbitMQ node: own name, loopback ports, data folder, cookie and port mapper (epmd).
+/// No plugins by default. The user is `guest` with the password `guest`.
 ///
 /// Dropping it ends the node and removes its data.
 #[derive(Debug)]
 pub struct RabbitMq {
     server: Supervised,
     node: Node,
-    /// The names of empty virtual hosts that nobody has asked for yet.
+    /// The names of unused, empty virtual hosts.
     spare_vhosts: Mutex<Vec<String>>,
 }
 
-/// What is to be different about a node before it starts.
+/// Settings of a node before its start.
 #[derive(Debug, Default)]
 pub struct RabbitMqBuilder {
     configuration: String,
     plugins: Vec<String>,
     reserved: Vec<ReservedPort>,
-    /// What the node is to others; nothing for one that is alone.
+    /// The role of the node in a cluster; none for a single node.
     identity: Option<Identity>,
     cookie: Option<String>,
 }
@@ -70,7 +66,8 @@ impl RabbitMqBuilder {
         self
     }
 
-    /// Keeps a port that a configuration line names (as for TLS) for as long as the node lives.
+    /// Keeps a port that a configuration line names (as for TLS) reserved until the node is
+    /// dropped.
     #[must_use]
     pub fn keep(mut self, port: ReservedPort) -> Self {
         self.reserved.push(port);
@@ -95,14 +92,15 @@ impl RabbitMqBuilder {
         let installation = installation::lean_in(folder.path());
         let program = Program {
             name: format!("rabbitmq-server on port {}", node.port()),
-            // Allowing input makes the script become the server instead of watching over it, so that the
-            // process that is known here is the server's; -noinput then says that there is none.
+            // Allowing input makes the script `exec` the server, so that the supervised process is
+            // the
+            // server; -noinput then disables input.
             command: vec![installation.script("rabbitmq-server").into(), "-noinput".into()],
             environment: node.environment(&installation),
             working_folder: folder.path().to_owned(),
             companion: node.port_mapper()?,
         };
-        // From here on the folder goes with the node, whatever happens; so it is filled only now.
+        // The node owns the folder from now on, so it is filled only now.
         let server = Supervised::new(program, folder)?;
         installation::lean(server.folder(), &self.plugins)?;
         fs::write(node.enabled_plugins_file(), format!("[{}].\n", self.plugins.join(",")))
@@ -112,7 +110,7 @@ impl RabbitMqBuilder {
         if let Some(cookie) = self.cookie {
             let path = node.cookie_file();
             fs::write(&path, cookie).context("cannot write the nodes' secret")?;
-            // Erlang uses none that others can read.
+            // Erlang refuses a file that others can read.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o400))?;
         }
         Ok((server, node))
@@ -130,7 +128,7 @@ impl RabbitMq {
         Self::builder().start().await
     }
 
-    /// Starts so many nodes that form a cluster, all on this machine.
+    /// Starts a cluster of that many nodes on this host.
     ///
     /// # Errors
     /// As for [`RabbitMqBuilder::start`].
@@ -163,14 +161,13 @@ impl RabbitMq {
         Ok(nodes.into_iter().map(|(_, node)| node).collect())
     }
 
-    /// Prepares a node with a configuration of its own.
+    /// Prepares a node with separate configuration.
     pub fn builder() -> RabbitMqBuilder {
         RabbitMqBuilder::default()
     }
 
-    /// The node that all tests of this process share, started when the first of them asks for it. Let
-    /// each test work in a virtual host of its own, from [`RabbitMq::create_vhost`], and leave the node
-    /// itself alone.
+    /// The node shared by all tests of this process, started on first use.
+    /// Each test uses its own virtual host, from [`RabbitMq::create_vhost`].
     ///
     /// # Errors
     /// As for [`RabbitMq::start`].
@@ -183,7 +180,7 @@ impl RabbitMq {
         self.node.port()
     }
 
-    /// The name by which the nodes of its cluster know it.
+    /// The name of the node in its cluster.
     pub fn name(&self) -> String {
         self.node.name()
     }
@@ -193,10 +190,10 @@ impl RabbitMq {
         format!("amqp://guest:guest@127.0.0.1:{}", self.port())
     }
 
-    /// Makes an empty virtual host with a name that no other has, and gives its address.
+    /// Creates an empty virtual host with a unique name; returns its address.
     ///
     /// # Errors
-    /// Where the node does not answer.
+    /// If the node does not answer.
     pub async fn create_vhost(&self) -> anyhow::Result<String> {
         let mut spare = self.spare_vhosts.lock().await;
         if spare.is_empty() {
@@ -206,7 +203,8 @@ impl RabbitMq {
         Ok(format!("{}/{name}", self.url()))
     }
 
-    /// Makes an empty virtual host whose queues are quorum queues unless they are declared otherwise, and gives its name.
+    /// Makes an empty virtual host whose queues are quorum queues unless they are declared
+    /// otherwise, and gives its name.
     ///
     /// # Errors
     /// Where the node does not answer.
@@ -217,7 +215,8 @@ impl RabbitMq {
         Ok(name)
     }
 
-    /// Makes several virtual hosts at once: nearly all of the time goes into calling the node at all.
+    /// Makes several virtual hosts at once: nearly all of the time goes into calling the node at
+    /// all.
     async fn make_vhosts(&self) -> anyhow::Result<Vec<String>> {
         let names: Vec<_> =
             (0..VHOSTS_AT_ONCE).map(|_| format!("test-{:016x}", rand::random::<u64>())).collect();
@@ -236,8 +235,8 @@ impl RabbitMq {
         Ok(names)
     }
 
-    /// What a queue of a virtual host holds; a look that costs next to nothing. A quorum queue is known so well only to the node that
-    /// leads it.
+    /// What a queue of a virtual host holds; a cheap query. A quorum queue is
+    /// known so well only to the node that leads it.
     ///
     /// # Errors
     /// Where the node does not answer, or has no such queue.
@@ -245,7 +244,7 @@ impl RabbitMq {
         QueueState::parse(&self.call(QueueState::question(vhost, queue)).await?)
     }
 
-    /// Has the node evaluate Erlang expressions. One that stands still for a while lets nobody in.
+    /// Evaluates Erlang expressions on the node. A stalled node accepts no calls.
     async fn call(&self, expressions: String) -> anyhow::Result<String> {
         let environment = self.node.environment(&installation::lean_in(self.server.folder()));
         let caller = self.node.caller()?;
@@ -264,8 +263,8 @@ impl RabbitMq {
         .await?
     }
 
-    /// Runs `rabbitmqctl --quiet` against this node, such as
-    /// `ctl(&["list_queues", "--no-table-headers", "name", "messages"])`, and gives what it printed.
+    /// Runs `rabbitmqctl --quiet` against this node, such as `ctl(&["list_queues",
+    /// "--no-table-headers", "name", "messages"])`, and gives what it printed.
     ///
     /// # Errors
     /// Where the command fails; the error holds what it said.
@@ -276,55 +275,6 @@ impl RabbitMq {
         command.arg("--quiet").args(arguments).current_dir(self.server.folder());
         tokio::task::spawn_blocking(move || program::run(&mut command)).await?
     }
-
-    /// The node's process id.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub fn pid(&self) -> anyhow::Result<Pid> {
-        self.server.pid()
-    }
-
-    /// Stops the node gracefully and waits until it has ended. Its data stay.
-    ///
-    /// # Errors
-    /// Where it is not running or does not end in time.
-    pub async fn stop(&self) -> anyhow::Result<Exit> {
-        self.server.terminate(STOP).await
-    }
-
-    /// Ends the node as a crash would (SIGKILL). What it had on disk stays.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub async fn kill(&self) -> anyhow::Result<Exit> {
-        self.server.kill().await
-    }
-
-    /// Starts the node again on the same port with the same data, and waits until it accepts
-    /// connections.
-    ///
-    /// # Errors
-    /// Where it is running already or does not start.
-    pub async fn start_again(&self) -> anyhow::Result<()> {
-        let since = self.server.output().count();
-        self.server.start().await?;
-        self.server.wait_until_ready(since, START, |line| line.contains("Server startup complete")).await
-    }
-
-    /// Freezes the node (SIGSTOP): its connections stay open, and nothing answers.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub fn pause(&self) -> anyhow::Result<()> {
-        self.server.freeze()
-    }
-
-    /// Lets a frozen node go on.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub fn resume(&self) -> anyhow::Result<()> {
-        self.server.signal(Signal::CONT)
-    }
 }
+
+server_lifecycle!(RabbitMq, "Server startup complete");

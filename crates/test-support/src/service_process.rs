@@ -8,8 +8,8 @@ use rustix::process::{Pid, Signal};
 use crate::output::Line;
 use crate::supervised::{Exit, Program, Supervised};
 
-/// A built binary under test, in an environment that holds nothing but what the test puts there (and
-/// `PATH`, and a free port for the metrics), and in an empty folder of its own. Dropping it kills it and removes that folder.
+/// A built binary under test, in a separate empty folder. Its environment has only the variables of
+/// the test, `PATH`, and a free port for the metrics. Dropping it kills it and removes the folder.
 #[derive(Debug)]
 pub struct ServiceProcess {
     process: Supervised,
@@ -93,7 +93,7 @@ impl ServiceProcess {
         }
     }
 
-    /// The folder that the process runs in unless told otherwise; it goes with this value.
+    /// The default working folder of the process, removed with this value.
     pub fn folder(&self) -> &Path {
         self.process.folder()
     }
@@ -116,15 +116,18 @@ impl ServiceProcess {
         self.process.output().lines()
     }
 
-    /// How many lines it has printed so far, as a place for [`ServiceProcess::wait_for_line_after`].
+    /// How many lines it has printed so far, as a place for
+    /// [`ServiceProcess::wait_for_line_after`].
     pub fn line_count(&self) -> usize {
         self.process.output().count()
     }
 
-    /// Waits for a line that contains `text`, among all that it has printed or prints within that time.
+    /// Waits for a line that contains `text`, among all that it has printed or prints within that
+    /// time.
     ///
     /// # Errors
-    /// Where no such line comes in time or before the process ends; the error quotes the last lines.
+    /// Where no such line comes in time or before the process ends; the error quotes the last
+    /// lines.
     pub async fn wait_for_line(&self, text: &str, within: Duration) -> anyhow::Result<Line> {
         self.wait_for_line_after(0, text, within).await
     }
@@ -143,7 +146,7 @@ impl ServiceProcess {
         let wanted = |line: &Line| line.text.contains(text);
         let line = tokio::select! {
             line = output.wait_for(count, within, wanted) => line,
-            // By then all its lines are here.
+            // By then all its lines have been read.
             Ok(_) = self.process.wait_for_exit(within) => output.wait_for(count, Duration::ZERO, wanted).await,
         };
         line.map_err(|error| error.context(format!("no line with {text:?} was printed")))
@@ -174,14 +177,6 @@ impl ServiceProcess {
         self.process.kill().await
     }
 
-    /// Asks it to end with SIGTERM, and waits for nothing.
-    ///
-    /// # Errors
-    /// Where it is not running.
-    pub fn ask_to_end(&self) -> anyhow::Result<()> {
-        self.process.signal(Signal::TERM)
-    }
-
     /// Freezes it (SIGSTOP): its connections stay open, and nothing answers.
     ///
     /// # Errors
@@ -190,7 +185,7 @@ impl ServiceProcess {
         self.process.freeze()
     }
 
-    /// Lets it go on after a [`ServiceProcess::pause`].
+    /// Continues it after a [`ServiceProcess::pause`].
     ///
     /// # Errors
     /// Where it is not running.

@@ -23,6 +23,11 @@ const SCRIPT: &str = include_str!("supervise.sh");
 /// How long the supervising shell may take to start a program or to report its end.
 const REPORT: Duration = Duration::from_secs(60);
 
+/// Generous, since other compilers may run beside the tests; a server that fails is noticed at
+/// once.
+pub(crate) const SERVER_START: Duration = Duration::from_secs(120);
+pub(crate) const SERVER_STOP: Duration = Duration::from_secs(60);
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -56,25 +61,26 @@ impl fmt::Display for Exit {
 enum State {
     New,
     Running(Pid),
-    /// How, and for the how manieth time.
+    /// How it ended, and the start count.
     Ended(Exit, usize),
 }
 
-/// What to run, and in which environment. Nothing of the test process's own environment is passed on.
+/// What to run, and in which environment. Nothing of the test process's own environment is passed
+/// on.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) name: String,
     pub(crate) command: Vec<OsString>,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) working_folder: PathBuf,
-    /// The command line of a process that is there before the program starts and goes after it.
+    /// The command line of a process that is started before the program and ended after it.
     pub(crate) companion: Option<String>,
 }
 
-/// A program under a supervising shell (`supervise.sh`), which ends it and removes its folder as soon
-/// as this value is dropped or the test process is gone.
+/// A program under a supervising shell (`supervise.sh`), which ends it and removes its folder
+/// when this value is dropped or the test process ends.
 ///
-/// It needs no async runtime of its own, so that one can be shared by tests that each have theirs.
+/// It needs no async runtime, so tests with different runtimes can share it.
 #[derive(Debug)]
 pub(crate) struct Supervised {
     name: String,
@@ -89,8 +95,8 @@ impl Supervised {
     /// Sets up the supervisor; the program itself is started by [`Supervised::start`].
     pub(crate) fn new(program: Program, folder: TempDir) -> anyhow::Result<Self> {
         let (orders, theirs) = UnixStream::pair().context("cannot make a socket pair")?;
-        // A session of its own keeps the terminal's Ctrl-C, and the hang-up of a stopped process group,
-        // from the programs: they end when the supervisor says so.
+        // A separate session shields the programs from the terminal's Ctrl-C and from the hang-up
+        // of a stopped process group: only the supervisor ends them.
         let mut command = Command::new("setsid");
         command.args(["sh", "-c", SCRIPT, "supervise"]).arg(folder.path()).args(&program.command);
         command.env_clear().envs(program.environment).current_dir(&program.working_folder);
@@ -99,7 +105,7 @@ impl Supervised {
         }
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut supervisor = command.spawn().context("cannot start a shell to supervise with")?;
-        // From here on the folder is the supervisor's to remove.
+        // The supervisor removes the folder from now on.
         let folder = folder.keep();
         let stdout = supervisor.stdout.take().context("the supervisor has no standard output")?;
         let stderr = supervisor.stderr.take().context("the supervisor has no standard error")?;
@@ -114,7 +120,26 @@ impl Supervised {
         })
     }
 
-    /// The folder that goes when the program goes.
+    /// Starts a server with files in its folder, and waits until a line of its log has the text.
+    pub(crate) async fn start_with_files(
+        program: Program,
+        folder: TempDir,
+        files: &[(&str, &str)],
+        ready: &str,
+    ) -> anyhow::Result<Self> {
+        // The supervisor removes the folder, so it is filled only when the supervisor runs.
+        let server = Self::new(program, folder)?;
+        for (name, content) in files {
+            let file = server.folder.join(name);
+            fs::create_dir_all(file.parent().unwrap_or(&server.folder))?;
+            fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        server.start().await?;
+        server.wait_until_ready(0, SERVER_START, |line| line.contains(ready)).await?;
+        Ok(server)
+    }
+
+    /// The folder that is removed with the program.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -162,8 +187,8 @@ impl Supervised {
             .with_context(|| format!("cannot send {signal:?} to {} (process {pid})", self.name))
     }
 
-    /// Freezes the program (SIGSTOP), and waits until it does nothing any more: the signal has been sent long before the last
-    /// thread has stopped, on a busy machine.
+    /// Freezes the program (SIGSTOP), and waits until it does nothing any more: the signal has been
+    /// sent long before the last thread has stopped, on a busy machine.
     pub(crate) fn freeze(&self) -> anyhow::Result<()> {
         let pid = self.pid()?;
         self.signal(Signal::STOP)?;
@@ -194,7 +219,7 @@ impl Supervised {
         Ok(exit)
     }
 
-    /// Asks the program to end, and waits until it has.
+    /// Sends SIGTERM, and waits until the program has ended.
     pub(crate) async fn terminate(&self, within: Duration) -> anyhow::Result<Exit> {
         self.signal(Signal::TERM)?;
         self.wait_for_exit(within).await
@@ -206,8 +231,8 @@ impl Supervised {
         self.wait_for_exit(REPORT).await
     }
 
-    /// Waits, after a start, for the line by which the program says that it is ready. Fails at once where
-    /// the program ends instead.
+    /// Waits, after a start, for the line by which the program says that it is ready. Fails at once
+    /// where the program ends instead.
     pub(crate) async fn wait_until_ready(
         &self,
         since: usize,
@@ -229,8 +254,8 @@ impl Drop for Supervised {
     /// Ends the program and waits until it and its folder are gone.
     fn drop(&mut self) {
         let orders = self.orders.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        // The reading thread holds a second handle of the socket, so dropping this one alone would not
-        // tell the supervisor anything.
+        // The reading thread holds a second handle of the socket, so dropping this one alone would
+        // not tell the supervisor anything.
         if let Some(orders) = orders {
             let _ = orders.shutdown(std::net::Shutdown::Write);
         }
@@ -243,7 +268,7 @@ fn stands_still(process: Pid) -> anyhow::Result<bool> {
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         // A thread may end meanwhile.
         let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
-        // The state stands behind the name in brackets, in which there may be anything.
+        // The state follows the name in brackets, which may hold any characters.
         let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
         if state != Some('T') {
             return Ok(false);
@@ -293,3 +318,63 @@ pub(crate) fn environment<'a, V: AsRef<OsStr> + 'a>(
 ) -> Vec<(OsString, OsString)> {
     pairs.into_iter().map(|(name, value)| (OsString::from(name), value.as_ref().to_owned())).collect()
 }
+
+/// Implements the life of a server that has a field `server`, and says in a line of its log that it
+/// is ready.
+macro_rules! server_lifecycle {
+    ($server:ty, $ready:literal) => {
+        impl $server {
+            /// The server's process id.
+            ///
+            /// # Errors
+            /// Where it is not running.
+            pub fn pid(&self) -> anyhow::Result<rustix::process::Pid> {
+                self.server.pid()
+            }
+
+            /// Stops the server gracefully and waits until it has ended. Its data stay.
+            ///
+            /// # Errors
+            /// Where it is not running or does not end in time.
+            pub async fn stop(&self) -> anyhow::Result<crate::supervised::Exit> {
+                self.server.terminate(crate::supervised::SERVER_STOP).await
+            }
+
+            /// Ends the server with SIGKILL. What it had on disk stays.
+            ///
+            /// # Errors
+            /// Where it is not running.
+            pub async fn kill(&self) -> anyhow::Result<crate::supervised::Exit> {
+                self.server.kill().await
+            }
+
+            /// Starts the server again with the same port and data, and waits until it is ready.
+            ///
+            /// # Errors
+            /// Where it is running already or does not start.
+            pub async fn start_again(&self) -> anyhow::Result<()> {
+                let since = self.server.output().count();
+                self.server.start().await?;
+                let start = crate::supervised::SERVER_START;
+                self.server.wait_until_ready(since, start, |line| line.contains($ready)).await
+            }
+
+            /// Freezes the server (SIGSTOP): its connections stay open, and nothing answers.
+            ///
+            /// # Errors
+            /// Where it is not running.
+            pub fn pause(&self) -> anyhow::Result<()> {
+                self.server.freeze()
+            }
+
+            /// Lets a frozen server continue.
+            ///
+            /// # Errors
+            /// Where it is not running.
+            pub fn resume(&self) -> anyhow::Result<()> {
+                self.server.signal(rustix::process::Signal::CONT)
+            }
+        }
+    };
+}
+pub(crate) use server_lifecycle;

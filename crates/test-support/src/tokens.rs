@@ -1,7 +1,7 @@
-//! Signed ID tokens, and a double of the address at which Google publishes the signing keys.
+//! Signed ID tokens, and a double of Google's signing key endpoint.
 //!
-//! A service under test is pointed at the double by `FIREBASE_CERTS_URL` ([`FirebaseDouble::certs_url`]) and
-//! `FIREBASE_PROJECT_ID` ([`FirebaseDouble::PROJECT_ID`]), and then takes the tokens that the double signs.
+//! The service uses it by `FIREBASE_CERTS_URL` ([`FirebaseDouble::certs_url`]) and
+//! `FIREBASE_PROJECT_ID` ([`FirebaseDouble::PROJECT_ID`]).
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,8 +29,8 @@ pub struct TestKey {
 }
 
 impl TestKey {
-    /// One of three different keys. Each is made when it is asked for first, once in the life of the process,
-    /// since that takes a noticeable part of a second.
+    /// One of three different keys. Each is made when it is asked for first, once in the life of
+    /// the process, since that takes a noticeable part of a second.
     ///
     /// # Panics
     /// From the fourth on.
@@ -43,7 +43,7 @@ impl TestKey {
         &KEYS[number]
     }
 
-    #[expect(clippy::expect_used, reason = "a test that cannot make a key cannot go on")]
+    #[expect(clippy::expect_used, reason = "a test cannot continue without a key")]
     fn generate(kid: &str) -> Self {
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("an RSA key");
         let params = CertificateParams::new([format!("{kid}.test")]).expect("parameters of a certificate");
@@ -72,7 +72,7 @@ impl TestKey {
     }
 
     /// A token of exactly these bytes, well-formed or not, with a right RS256 signature.
-    #[expect(clippy::expect_used, reason = "a test that cannot sign cannot go on")]
+    #[expect(clippy::expect_used, reason = "a test cannot continue without a signature")]
     pub fn sign(&self, header: &[u8], payload: &[u8]) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = self.pair.sign(signed.as_bytes()).expect("a signature");
@@ -80,14 +80,14 @@ impl TestKey {
     }
 
     /// The raw RS256 signature of any text.
-    #[expect(clippy::expect_used, reason = "a test that cannot sign cannot go on")]
+    #[expect(clippy::expect_used, reason = "a test cannot continue without a signature")]
     pub fn signature(&self, text: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.pair.sign(text.as_bytes()).expect("a signature"))
     }
 }
 
-/// The claims of an ID token of the project, as Firebase writes them for a user who signed in a minute ago
-/// with e-mail and password. Valid for an hour.
+/// The claims of an ID token of the project, as Firebase writes them for a user who signed in a
+/// minute ago with e-mail and password. Valid for an hour.
 pub fn claims(project_id: &str, username: &str) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     json!({
@@ -104,20 +104,21 @@ pub fn claims(project_id: &str, username: &str) -> Value {
     })
 }
 
-/// A token as the Firebase Auth emulator makes it: `alg` is `none`, there is no `kid`, the signature is empty.
+/// A token as the Firebase Auth emulator makes it: `alg` is `none`, there is no `kid`, the
+/// signature is empty.
 pub fn unsigned_token(claims: &Value) -> String {
     let header = json!({"alg": "none", "typ": "JWT"}).to_string();
     format!("{}.{}.", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
-/// What the double answers every request with.
+/// The double's answer to every request.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// This text, and then it closes the connection.
     Response(String),
     /// Nothing: it closes the connection.
     HangUp,
-    /// Nothing for now: it holds the request until it is told another answer.
+    /// No answer: holds the request until another answer is set.
     Held,
 }
 
@@ -139,8 +140,8 @@ impl Answer {
     }
 }
 
-/// Stands in for Firebase and Google: signs ID tokens of the project [`Self::PROJECT_ID`] and serves the
-/// certificate of the key on the loopback address. It can also misbehave, and be away.
+/// A double of Firebase: signs ID tokens of the project [`Self::PROJECT_ID`] and serves the
+/// certificate of the key on the loopback address. It can inject faults and be unreachable.
 pub struct FirebaseDouble {
     port: ReservedPort,
     key: Mutex<&'static TestKey>,
@@ -210,12 +211,12 @@ impl FirebaseDouble {
         format!("http://127.0.0.1:{}/robot/v1/metadata/x509/securetoken", self.port.get())
     }
 
-    /// A token with which `username` may come in for an hour.
+    /// A token with which `username` is signed in for an hour.
     pub fn token_for(&self, username: &str) -> String {
         self.token_with(&Self::claims_for(username))
     }
 
-    /// A token of exactly these claims, rightly signed by the current key.
+    /// A token of exactly these claims, with a valid signature of the current key.
     pub fn token_with(&self, claims: &Value) -> String {
         let key = self.key();
         key.sign(key.header().to_string().as_bytes(), claims.to_string().as_bytes())
@@ -237,7 +238,7 @@ impl FirebaseDouble {
         self.answer_with(Answer::certificates(&[key], MAX_AGE_S));
     }
 
-    /// Answers so from now on, and the requests that it holds too.
+    /// Sets the answer from now on, also for the requests that it holds.
     pub fn answer_with(&self, answer: Answer) {
         self.answer.send_replace(answer);
     }
@@ -270,7 +271,7 @@ async fn serve(listener: TcpListener, answer: watch::Sender<Answer>, requests: w
     }
 }
 
-/// One request and its answer. What goes wrong here is seen by the client.
+/// One request and its answer. The client sees any error.
 async fn handle(
     mut stream: TcpStream,
     mut answers: watch::Receiver<Answer>,

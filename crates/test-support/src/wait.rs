@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// How long to leave between two looks: short beside anything a person would notice, long beside a query.
+/// The poll interval: below what people notice, long compared with a query.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// Looks at a fact for which there is no event, again and again, until it holds.

@@ -1,4 +1,5 @@
-//! A cluster of three brokers, in which the queue is a quorum queue, loses one of them again and again.
+//! A cluster of three brokers, in which the queue is a quorum queue, loses one of them again and
+//! again.
 
 use std::time::Duration;
 
@@ -7,17 +8,16 @@ use mymonit_test_support::{Proxy, RabbitMq, wait_until};
 use rand::RngExt;
 use tokio::time::sleep;
 
-use super::{Size, up_to_ms};
-use crate::Setting;
 use crate::message::random;
 use crate::publisher::QUEUE;
 use crate::report::Report;
+use crate::setting::{Setting, Size, up_to_ms};
 use crate::site::Site;
 
 const NODES: usize = 3;
-/// How long the nodes may take to agree on who is there.
+/// How long the nodes may take to agree on the members.
 const AGREE_WITHIN: Duration = Duration::from_secs(120);
-/// The longest that a node stays away after the others have been seen to go on, in milliseconds.
+/// The maximum downtime of a node after the others continue, in milliseconds.
 const AWAY_MS: u64 = 1_500;
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
@@ -39,7 +39,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         site.wait_until_consumed(size.place(fault, &mut random), &publisher).await?;
         sleep(up_to_ms(&mut random, 20)).await;
         cluster.nodes[victim].kill().await?;
-        // Two of three are enough to go on with.
+        // Two of three are a majority.
         site.wait_until_consumed(size.end(fault), &publisher).await?;
         service.wait_until_ready().await?;
         sleep(up_to_ms(&mut random, AWAY_MS)).await;
@@ -58,7 +58,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     )))
 }
 
-/// The nodes, and what stands in front of them: clients know one address, as that of a service in Kubernetes.
+/// The nodes and the proxy in front of them: clients use one address, as with a Kubernetes service.
 struct Cluster {
     nodes: Vec<RabbitMq>,
     vhost: String,
@@ -76,7 +76,7 @@ impl Cluster {
         Ok(Self { nodes, vhost, url, _balancer: balancer })
     }
 
-    /// What the broker tells of the queue, column by column.
+    /// What the broker reports of the queue, column by column.
     async fn queue<const N: usize>(&self, columns: [&str; N]) -> anyhow::Result<[String; N]> {
         let list = ["list_queues", "--no-table-headers", "-p", &self.vhost, "name"];
         let listed = self.nodes[0].ctl(&[list.as_slice(), columns.as_slice()].concat()).await?;
@@ -85,8 +85,8 @@ impl Cluster {
         row.try_into().map_err(|row| anyhow::anyhow!("{row:?}"))
     }
 
-    /// Waits until the queue is led by one of the nodes and has all of them, and gives the number of that one. While a node
-    /// is away, another one that went would leave no majority; that would be an outage, and is no fault of this scenario.
+    /// Waits until the queue has a leader and all its members, and returns the leader's number.
+    /// Killing a second node before would leave no majority.
     async fn wait_until_whole(&self) -> anyhow::Result<usize> {
         wait_until("the queue has all its members", AGREE_WITHIN, async || {
             let queue =

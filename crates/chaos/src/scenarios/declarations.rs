@@ -1,11 +1,10 @@
-//! Publishers that declare exchange, queue and binding as specification §4 has them, before the service, after it, and
-//! at the same moment: neither ever meets a 406, which would close its channel.
+//! Publishers declare exchange, queue and binding before, after and together with the service.
+//! No declaration may fail with 406, which would close the channel.
 
-use super::Size;
-use crate::Setting;
 use crate::publisher::Line;
 use crate::report::Report;
 use crate::service::Notes;
+use crate::setting::{Setting, Size};
 use crate::site::Site;
 
 const MESSAGES: u32 = 20;

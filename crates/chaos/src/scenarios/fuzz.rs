@@ -1,4 +1,5 @@
-//! A million messages of every wrong kind, with good ones in between that must not have to wait for them.
+//! A million messages of every wrong kind, with good ones in between that must not have to wait for
+//! them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,20 +12,18 @@ use mymonit_test_support::wait_until;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::Size;
 use crate::check::{each_row, unhex};
 use crate::fuzzed::{Expected, Fuzz};
 use crate::publisher::{EXCHANGE, Line, Publisher, QUEUE};
 use crate::report::Report;
 use crate::service::Service;
+use crate::setting::{Form, Setting, Size};
 use crate::site::Site;
-use crate::{Form, Setting};
 
-/// How many messages may wait when more are let in: a good one is to be delayed by what is wrong with the others, not by
-/// their number.
+/// The maximum backlog: valid messages should be delayed by invalid ones, not by their number.
 const WAITING: u32 = 200;
 const AT_ONCE: u32 = 500;
-/// The prefetch and the bytes that the service lets in at once bound its memory; this is what they come to, in MiB.
+/// The memory limit in MiB, which follows from the prefetch and the byte limit of the service.
 const MEMORY_MIB: u64 = 384;
 /// Between two good messages.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -141,7 +140,7 @@ impl Probes {
         wait_until("a good message is readable", GIVE_UP, async || match service.read(&range).await {
             Ok(1) => Ok(()),
             Ok(count) => Err(format!("{count} measures")),
-            // Whoever is told to come back later does.
+            // Retries after 503.
             Err(error) => Err(format!("{error:#}")),
         })
         .await?;
@@ -166,7 +165,7 @@ struct Books {
 }
 
 impl Books {
-    /// Reads the rejected messages, whose number stands in a property.
+    /// Reads the rejected messages by the number in a property.
     async fn read(site: &Site, messages: u32) -> anyhow::Result<Self> {
         let mut is_rejected = vec![false; usize::try_from(messages)?];
         let mut rejected = 0;
@@ -183,7 +182,7 @@ impl Books {
         Ok(Self { is_rejected, rejected })
     }
 
-    /// Fails unless each message is stored or rejected, as it has to be, and whole. Gives how many are stored.
+    /// Fails unless each message is stored or rejected as expected. Returns the number stored.
     async fn compare(&self, site: &Site, fuzz: &Fuzz, probes: u64) -> anyhow::Result<u64> {
         self.compare_bodies(site, fuzz).await?;
         let mut stored = 0;

@@ -1,17 +1,16 @@
-//! `kill -9`, at moments that no batch knows of.
+//! `kill -9` at random moments, independent of batches.
 
 use anyhow::ensure;
 use rand::RngExt;
 use tokio::time::sleep;
 
-use super::{Size, up_to_ms};
 use crate::message::random;
 use crate::report::Report;
 use crate::service::PREFETCH;
+use crate::setting::{Form, Setting, Size, up_to_ms};
 use crate::site::Site;
-use crate::{Form, Setting};
 
-/// One kill out of so many hits a process that is only just starting again.
+/// One kill in that many hits a starting process.
 const DURING_START: u32 = 5;
 
 pub(super) async fn with_ids(setting: &Setting) -> anyhow::Result<Report> {
@@ -19,7 +18,7 @@ pub(super) async fn with_ids(setting: &Setting) -> anyhow::Result<Report> {
     let site = Site::shared(setting).await?;
     let mut random = random(setting.seed, 1);
     let catalogue = site.catalogue(true);
-    let mut publisher = site.publisher(catalogue, size.messages);
+    let publisher = site.publisher(catalogue, size.messages);
     let mut service = site.ready_service().await?;
     for fault in 0..size.faults {
         if fault % DURING_START == DURING_START - 1 {
@@ -33,16 +32,11 @@ pub(super) async fn with_ids(setting: &Setting) -> anyhow::Result<Report> {
         service.start_again().await?;
     }
     service.wait_until_ready().await?;
-    publisher.wait_until_confirmed(size.messages).await?;
-    publisher.finish().await?;
-    site.wait_until_drained().await?;
-    let notes = service.finish().await?;
-    let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
-    Ok(Report::new(size.messages, size.faults, verdict, notes))
+    Ok(site.conclude(size, catalogue, publisher, [service]).await?.0)
 }
 
-/// Between two kills nothing is published, so that after each one the books can be balanced: what is stored and still in
-/// the queue will be stored twice, and nothing else may be.
+/// Nothing is published between two kills, so that the exact duplicates can be predicted:
+/// messages that are stored and still in the queue.
 pub(super) async fn without_ids(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (200_000, 40), (8_000, 3));
     let site = Site::shared(setting).await?;
@@ -90,7 +84,7 @@ pub(super) async fn two_processes(setting: &Setting) -> anyhow::Result<Report> {
     let site = Site::shared(setting).await?;
     let mut random = random(setting.seed, 3);
     let catalogue = site.catalogue(true);
-    let mut publisher = site.publisher(catalogue, size.messages);
+    let publisher = site.publisher(catalogue, size.messages);
     let mut services = [site.ready_service().await?, site.ready_service().await?];
     for fault in 0..size.faults {
         site.wait_until_consumed(size.place(fault, &mut random), &publisher).await?;
@@ -98,21 +92,15 @@ pub(super) async fn two_processes(setting: &Setting) -> anyhow::Result<Report> {
         let turn = usize::from(fault % 2 == 1);
         services[turn].kill().await?;
         if setting.form == Form::Long && random.random_range(0..10) == 0 {
-            // Both at once, now and then.
+            // Sometimes both together.
             services[1 - turn].kill().await?;
             services[1 - turn].start_again().await?;
         }
         services[turn].start_again().await?;
-        // The other one goes on meanwhile, and is delivered what this one held.
+        // The other process consumes meanwhile, and gets this one's redeliveries.
         for service in &mut services {
             service.wait_until_ready().await?;
         }
     }
-    publisher.wait_until_confirmed(size.messages).await?;
-    publisher.finish().await?;
-    site.wait_until_drained().await?;
-    let [first, second] = services;
-    let notes = first.finish().await?.and(second.finish().await?);
-    let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
-    Ok(Report::new(size.messages, size.faults, verdict, notes))
+    Ok(site.conclude(size, catalogue, publisher, services).await?.0)
 }

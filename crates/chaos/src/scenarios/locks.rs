@@ -1,6 +1,6 @@
-//! Other sessions that hold what the service needs: deadlocks, lock timeouts, locked tables.
+//! Other sessions hold locks that the service needs: deadlocks, lock timeouts, locked tables.
 //!
-//! The rival lets go only when the service has been seen to wait, so that no fault passes by a service that is slow.
+//! The rival releases a lock only after the service waits for it, so that every fault has effect.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use mymonit_test_support::{MySqlServer, numbers, wait_until};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, query_as};
 
-use super::Size;
-use crate::Setting;
 use crate::message::Catalogue;
 use crate::publisher::Publisher;
 use crate::report::Report;
 use crate::service::Service;
+use crate::setting::{Setting, Size};
 use crate::site::Site;
 
-/// Few enough that they nearly always come in one batch, so that the ids which the rival holds meet in one transaction.
+/// Few enough that they nearly always come in one batch, so that the ids which the rival holds meet
+/// in one transaction.
 const PORTION: u32 = 20;
 /// The rows that make a transaction the heavier one of two.
 const HEAVY: u32 = 5_000;
@@ -26,7 +26,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// The server's number for a key that is there already.
 const DUPLICATE: u16 = 1062;
-/// The server's number for what it tells the one of two whose transaction it has rolled back.
+/// The server's error number for the victim of a deadlock.
 const DEADLOCK: u16 = 1213;
 /// What the server says of a lock that was not to be had in time, and the service's log repeats.
 const LOCK_TIMEOUT: &str = "Lock wait timeout exceeded";
@@ -47,7 +47,8 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         match fault % 3 {
             0 => rival.lock_table(begin).await?,
             1 => rival.hold(begin).await?,
-            // The lighter of two is the one that the server rolls back: this one, and then the service.
+            // The lighter of two is the one that the server rolls back: this one, and then the
+            // service.
             _ => rival.cross(begin, end, fault % 2 == 0).await?,
         }
         service.wait_until_ready().await?;
@@ -65,7 +66,8 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         .remark(format!("{deadlocks} deadlocks; the log tells of {timeouts} lock timeouts")))
 }
 
-/// Another program that writes to the same tables, and the messages that are published into its way.
+/// Another program that writes to the same tables, and the messages that are published into its
+/// way.
 struct Rival<'a> {
     site: &'a Site,
     service: &'a Service,
@@ -85,7 +87,7 @@ impl<'a> Rival<'a> {
         Ok(Self { site, service, publisher, catalogue, session })
     }
 
-    /// Keeps everybody from a table until the service waits for it.
+    /// Locks a table until the service waits for it.
     async fn lock_table(&mut self, first: u32) -> anyhow::Result<()> {
         self.execute("LOCK TABLES MEASURES WRITE").await?;
         self.publisher.allow(first + PORTION);
@@ -108,8 +110,8 @@ impl<'a> Rival<'a> {
         self.publisher.wait_until_confirmed(first + PORTION).await
     }
 
-    /// Takes two ids in the order in which the service does not. Where the service happened to take them in two batches,
-    /// there was no deadlock; then the next messages are to have one.
+    /// Takes two ids in the order in which the service does not. Where the service happened to take
+    /// them in two batches, there was no deadlock; then the next messages are to have one.
     async fn cross(&mut self, begin: u32, end: u32, heavy: bool) -> anyhow::Result<()> {
         let before = deadlocks(self.site).await?;
         let rows = if heavy { HEAVY } else { 1 };
@@ -151,7 +153,7 @@ impl<'a> Rival<'a> {
         .await
     }
 
-    /// By the server's counter: its table of transactions is a copy, which is not renewed while somebody keeps looking.
+    /// From the server's counter: `INNODB_TRX` is not refreshed while it is polled.
     async fn wait_until_service_waits_for_row(&mut self) -> anyhow::Result<()> {
         let waiting = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'";
         wait_until("the service waits for the id", SOON, async || {
@@ -178,5 +180,5 @@ fn number_of(error: &sqlx::Error) -> Option<u16> {
 }
 
 fn insert(id: &str) -> String {
-    format!("INSERT INTO MESSAGE_IDS (MESSAGE_ID, SEEN_AT) VALUES ('{id}', 1)")
+    format!("INSERT INTO MESSAGE_IDS (PUBLISHER, MESSAGE_ID, SEEN_AT) VALUES ('', '{id}', 1)")
 }

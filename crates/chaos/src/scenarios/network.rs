@@ -1,5 +1,5 @@
-//! A network that breaks in every way a proxy can make it: connections that are reset, hosts that refuse, and, worst of
-//! all, connections that stay open and let nothing through.
+//! Network faults that a proxy can inject: connections that are reset, hosts that refuse, and open
+//! connections that stall.
 
 use std::time::Duration;
 
@@ -8,19 +8,18 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::sleep;
 
-use super::{Size, up_to_ms};
-use crate::Setting;
 use crate::message::{Catalogue, random};
 use crate::publisher::Publisher;
 use crate::report::Report;
 use crate::service::Service;
+use crate::setting::{Setting, Size, up_to_ms};
 use crate::site::Site;
 
 pub(super) async fn to_broker(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (300_000, 100), (8_000, 5));
     let site = Site::shared(setting).await?;
     let proxy = Proxy::start(site.broker.port()).await?;
-    // A connection without a sign of life is given up after twice the heartbeat, here two seconds.
+    // A silent connection is closed after two heartbeats, here two seconds.
     let broker_url = format!("{}?heartbeat=1", site.broker_url_on(proxy.port()));
     let service =
         async { site.ready_service_on(&site.database_url(site.database.port()), &broker_url).await };
@@ -37,7 +36,7 @@ pub(super) async fn to_database(setting: &Setting) -> anyhow::Result<Report> {
     let catalogue = site.catalogue(true);
     let publisher = site.publisher(catalogue, size.messages);
     let service = site.ready_service_on(&site.database_url(proxy.port()), &site.broker_url).await?;
-    // Longer than the service takes a write that hangs for one that goes on.
+    // Longer than the service waits for a write that hangs.
     let long_silence = Duration::from_secs(if site.is_short() { 3 } else { 11 });
     let network = Network { proxy: &proxy, long_silence, seed_number: 8 };
     network.break_again_and_again(&site, size, catalogue, publisher, service).await
@@ -45,7 +44,7 @@ pub(super) async fn to_database(setting: &Setting) -> anyhow::Result<Report> {
 
 struct Network<'a> {
     proxy: &'a Proxy,
-    /// Long enough that the silence itself has to be noticed.
+    /// Long enough that the heartbeat must detect the silence.
     long_silence: Duration,
     seed_number: u64,
 }
@@ -56,7 +55,7 @@ impl Network<'_> {
         site: &Site,
         size: Size,
         catalogue: Catalogue,
-        mut publisher: Publisher,
+        publisher: Publisher,
         mut service: Service,
     ) -> anyhow::Result<Report> {
         let mut random = random(site.setting.seed, self.seed_number);
@@ -67,13 +66,8 @@ impl Network<'_> {
             self.break_once(fault % 5, &mut random).await?;
             service.wait_until_ready().await?;
         }
-        publisher.wait_until_confirmed(size.messages).await?;
-        publisher.finish().await?;
-        site.wait_until_drained().await?;
-        let notes = service.finish().await?;
-        let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
-        Ok(Report::new(size.messages, size.faults, verdict, notes)
-            .remark(format!("the service connected {} times", self.proxy.accepted())))
+        let (report, _) = site.conclude(size, catalogue, publisher, [service]).await?;
+        Ok(report.remark(format!("the service connected {} times", self.proxy.accepted())))
     }
 
     async fn break_once(&self, kind: u32, random: &mut StdRng) -> anyhow::Result<()> {
@@ -91,7 +85,7 @@ impl Network<'_> {
                 sleep(short).await;
             }
             3 => {
-                // Nothing that was under way arrives, neither there nor back.
+                // Data in flight arrives in neither direction.
                 self.proxy.black_hole();
                 sleep(short).await;
                 self.proxy.cut().await;

@@ -1,4 +1,4 @@
-//! A database that is away for long while adapters go on at full speed.
+//! A long outage of the database while adapters publish at full speed.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,13 @@ use tokio::time::sleep;
 
 use crate::report::Report;
 use crate::service::{PREFETCH, Service};
+use crate::setting::{Form, Setting};
 use crate::site::Site;
-use crate::{Form, Setting};
 
-/// Between two looks at the memory and the queue.
+/// Between two samples of memory and queue.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How much the memory may grow during the outage, in MiB: the prefetched messages, and nothing after them.
+/// How much the memory may grow during the outage, in MiB: the prefetched messages, and nothing
+/// after them.
 const GROWTH_MIB: u64 = 32;
 /// How many lines the log may have: some at the beginning, and some a minute.
 const LINES: usize = 20;
@@ -71,7 +72,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     )))
 }
 
-/// What was seen during the outage.
+/// Observations during the outage.
 struct Seen {
     unacknowledged: u64,
     first_mib: u64,

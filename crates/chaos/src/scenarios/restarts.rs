@@ -3,14 +3,13 @@
 use rand::RngExt;
 use tokio::time::sleep;
 
-use super::{Size, up_to_ms};
-use crate::Setting;
 use crate::message::random;
 use crate::report::Report;
+use crate::setting::{Setting, Size, up_to_ms};
 use crate::site::Site;
 use mymonit_test_support::MySqlServer;
 
-/// The longest that a server stays away, in milliseconds.
+/// The maximum downtime of a server, in milliseconds.
 const AWAY_MS: u64 = 1_500;
 
 pub(super) async fn database(setting: &Setting) -> anyhow::Result<Report> {
@@ -18,7 +17,7 @@ pub(super) async fn database(setting: &Setting) -> anyhow::Result<Report> {
     let site = Site::own_database(setting, MySqlServer::start().await?).await?;
     let mut random = random(setting.seed, 5);
     let catalogue = site.catalogue(true);
-    let mut publisher = site.publisher(catalogue, size.messages);
+    let publisher = site.publisher(catalogue, size.messages);
     let mut service = site.ready_service().await?;
     let mut kills = 0;
     for fault in 0..size.faults {
@@ -34,13 +33,8 @@ pub(super) async fn database(setting: &Setting) -> anyhow::Result<Report> {
         site.database.start_again().await?;
         service.wait_until_ready().await?;
     }
-    publisher.wait_until_confirmed(size.messages).await?;
-    publisher.finish().await?;
-    site.wait_until_drained().await?;
-    let notes = service.finish().await?;
-    let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
-    Ok(Report::new(size.messages, size.faults, verdict, notes)
-        .remark(format!("{kills} of the {} restarts were kills", size.faults)))
+    let (report, _) = site.conclude(size, catalogue, publisher, [service]).await?;
+    Ok(report.remark(format!("{kills} of the {} restarts were kills", size.faults)))
 }
 
 pub(super) async fn broker(setting: &Setting) -> anyhow::Result<Report> {
@@ -48,7 +42,7 @@ pub(super) async fn broker(setting: &Setting) -> anyhow::Result<Report> {
     let site = Site::own_broker(setting).await?;
     let mut random = random(setting.seed, 6);
     let catalogue = site.catalogue(true);
-    let mut publisher = site.publisher(catalogue, size.messages);
+    let publisher = site.publisher(catalogue, size.messages);
     let mut service = site.ready_service().await?;
     let mut kills = 0;
     for fault in 0..size.faults {
@@ -65,12 +59,8 @@ pub(super) async fn broker(setting: &Setting) -> anyhow::Result<Report> {
         site.broker.start_again().await?;
         service.wait_until_ready().await?;
     }
-    publisher.wait_until_confirmed(size.messages).await?;
-    let progress = publisher.finish().await?;
-    site.wait_until_drained().await?;
-    let notes = service.finish().await?;
-    let verdict = site.compare(catalogue, size.messages).await?.exactly_once()?;
-    Ok(Report::new(size.messages, size.faults, verdict, notes).remark(format!(
+    let (report, progress) = site.conclude(size, catalogue, publisher, [service]).await?;
+    Ok(report.remark(format!(
         "{kills} of the {} restarts were kills; the publisher sent {} messages once more, under the same ids",
         size.faults, progress.repeated
     )))

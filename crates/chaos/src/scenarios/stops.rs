@@ -1,15 +1,13 @@
-//! SIGTERM in the middle of a batch. The messages carry no ids, so that whatever were delivered again after its commit
-//! would be seen as a double.
+//! SIGTERM within a batch. Messages have no ids, so that a redelivery after the commit is visible.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 use tokio::time::sleep;
 
-use super::{Size, up_to_ms};
-use crate::Setting;
 use crate::message::random;
 use crate::report::Report;
+use crate::setting::{Setting, Size, up_to_ms};
 use crate::site::Site;
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {

@@ -1,4 +1,5 @@
-//! Starts servers and waits to be killed; the test `nothing_is_left_of_a_killed_test_process` does that.
+//! Starts servers and waits to be killed; the test `nothing_is_left_of_a_killed_test_process` does
+//! that.
 
 use std::future::pending;
 

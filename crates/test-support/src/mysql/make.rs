@@ -1,17 +1,20 @@
-//! What differs between the two makes of servers that speak MySQL's protocol.
+//! What differs between MariaDB and MySQL servers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
 
-use super::template::ROOT_PASSWORD;
 use crate::{program, servers};
+
+/// The password of `root` over TCP; not a secret, since the server listens on the loopback address
+/// only.
+pub(super) const ROOT_PASSWORD: &str = "password";
 
 const SERVER_PACKAGE: &str = "mariadb-server-core";
 const CLIENT_PACKAGE: &str = "mariadb-client-core";
 
-/// Who made a server. Tests ask only where the two differ for good.
+/// Who made a server. Tests ask only where the two differ by design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Make {
     /// MariaDB, which Debian has.
@@ -56,7 +59,8 @@ impl Installation {
         Ok(format!("{name}-{version}").replace(|character: char| !character.is_ascii_alphanumeric(), "-"))
     }
 
-    /// Options that shape the files of any server, and so are the same when they are made and when they are used.
+    /// Options that shape the files of any server, and so are the same when they are made and when
+    /// they are used.
     pub(super) fn data_options(&self) -> &'static [&'static str] {
         match self.make {
             Make::MariaDb => &["--innodb-log-file-size=16M", "--skip-log-bin"],
@@ -64,22 +68,23 @@ impl Installation {
         }
     }
 
-    /// Whether an option that a test gives shapes the files, too. MySQL refuses files that were made with another
-    /// `lower_case_table_names`; MariaDB takes them.
+    /// Whether an option that a test gives shapes the files, too. MySQL refuses files that were
+    /// made with another `lower_case_table_names`; MariaDB takes them.
     pub(super) fn shapes_data(&self, option: &str) -> bool {
         self.make == Make::MySql && option.starts_with("--lower-case-table-names")
     }
 
-    /// What only one of them knows, or wants to be told.
+    /// Options that only one of them has or needs.
     pub(super) fn own_options(&self) -> &'static [&'static str] {
         match self.make {
             Make::MariaDb => &[],
-            // No second protocol, which has a port of its own, and no folder for files that nobody reads or writes by SQL.
+            // No second protocol with its own port, and no folder for unused SQL file access.
             Make::MySql => &["--mysqlx=OFF", "--secure-file-priv=NULL"],
         }
     }
 
-    /// The command that makes the files of a fresh server, with its accounts; `workspace` is for what it needs meanwhile.
+    /// The command that makes the files of a fresh server, with its accounts; `workspace` is for
+    /// what it needs meanwhile.
     pub(super) fn install(&self, data: &Path, workspace: &Path) -> anyhow::Result<Command> {
         let accounts = workspace.join("accounts.sql");
         let create = format!(
@@ -90,14 +95,14 @@ impl Installation {
         let mut command;
         match self.make {
             Make::MariaDb => {
-                // Its installation runs without accounts; only after FLUSH PRIVILEGES can one be made. It may have made this one
-                // itself, if that is this machine's name.
+                // Its installation runs without accounts; only after FLUSH PRIVILEGES can one be
+                // made. It may have made this one itself, if that is this machine's name.
                 let create = create.replacen("CREATE USER", "FLUSH PRIVILEGES;\nCREATE OR REPLACE USER", 1);
                 std::fs::write(&accounts, create).context("cannot write the accounts")?;
                 command = Command::new(program::find("mariadb-install-db", SERVER_PACKAGE)?);
                 command.arg("--no-defaults").arg(datadir);
                 command.arg(format!("--extra-file={}", program::text(&accounts)?));
-                // --force: also where the machine's own name cannot be looked up, which is of no use here.
+                // --force: the host's name may be impossible to resolve, and is not needed.
                 command.arg("--force");
                 command.args([
                     "--auth-root-authentication-method=normal",
@@ -108,7 +113,7 @@ impl Installation {
             Make::MySql => {
                 std::fs::write(&accounts, create).context("cannot write the accounts")?;
                 command = Command::new(&self.server);
-                // Insecure: over the socket, which lies in the test's own folder, root needs no password.
+                // Insecure: over the socket, in the test's own folder, root needs no password.
                 command.args(["--no-defaults", "--initialize-insecure"]).arg(datadir);
                 command.arg(format!("--init-file={}", program::text(&accounts)?));
             }

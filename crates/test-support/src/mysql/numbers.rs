@@ -1,5 +1,6 @@
-/// Numbers from 1 on, as a table to select from: its one column is `seq`, and the order is none. Either make reads it, unlike
-/// MariaDB's own `seq_1_to_9`, and without the limit that both have for recursion.
+/// Numbers from 1 on, as a table to select from: its one column is `seq`, unordered.
+/// Either make reads it, unlike MariaDB's own `seq_1_to_9`, and without the limit that both have
+/// for recursion.
 pub fn numbers(count: u32) -> String {
     let digits = count.to_string().len();
     let value = (0..digits)

@@ -1,5 +1,4 @@
-//! A disk that is easily filled: a file system in memory, in a mount namespace that only the server lives in. It needs no
-//! clearing away, since it ends with the last process in it.
+//! A small disk: a tmpfs in the mount namespace of the server, which ends with its last process.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,13 +9,11 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use rustix::process::Pid;
 
-use super::DATA;
-
-/// Moves the data, which lie in the working folder, onto a disk of that size, and becomes the server.
+/// Moves the data from the working folder to a disk of that size, and executes the server.
 const SCRIPT: &str = "set -e; data=$1; size=$2; shift 2; mv \"$data\" \"$data.first\"; mkdir \"$data\"; \
     mount -t tmpfs -o size=\"$size\" tmpfs \"$data\"; mv \"$data.first\"/* \"$data\"; exec \"$@\"";
 
-/// Whether this account may have mounts of its own.
+/// Whether this account may create mount namespaces.
 pub(super) fn is_possible() -> bool {
     let mut trial = Command::new("unshare");
     trial.args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]);
@@ -24,10 +21,10 @@ pub(super) fn is_possible() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
-/// What stands before the server's command.
-pub(super) fn command(mebibytes: u32) -> Vec<OsString> {
+/// The prefix of the server's command.
+pub(super) fn command(mebibytes: u32, data: &str) -> Vec<OsString> {
     let size = format!("{mebibytes}m");
-    ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", DATA, &size].map(OsString::from).into()
+    ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", data, &size].map(OsString::from).into()
 }
 
 /// The file that fills the disk, as it can be reached from outside of the namespace.
@@ -36,7 +33,7 @@ pub(super) fn ballast(server: Pid, data: &Path) -> PathBuf {
     Path::new("/proc").join(server.to_string()).join("root").join(inside)
 }
 
-/// Writes until there is no more room.
+/// Writes until the disk is full.
 pub(super) fn fill(ballast: &Path) -> anyhow::Result<()> {
     let mut file = File::create(ballast).context("cannot reach the server's small disk")?;
     let (large, small) = ([0; 64 * 1024], [0; 512]);

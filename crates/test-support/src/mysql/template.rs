@@ -1,5 +1,5 @@
-//! The data folder of a fresh server, made once and copied from then on: copying takes a twentieth of the
-//! time that a server needs to make one.
+//! The data folder of a fresh server, made once and copied from then on: copying takes a twentieth
+//! of the time that a server needs to make one.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,18 +10,16 @@ use anyhow::Context as _;
 use super::make::Installation;
 use crate::program;
 
-/// What `root` signs in with, over TCP; it is no secret, and the server listens on the loopback address only.
-pub(super) const ROOT_PASSWORD: &str = "password";
-
-/// To be counted up when anything here or in the installation changes what a template holds.
+/// Increase it when the content of a template changes.
 const EDITION: u32 = 2;
 
-/// A server started by root wants to be told that this is meant.
+/// A server started by root needs this option.
 pub(super) fn account_option() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("--user=root")
 }
 
-/// Makes `folder` the data folder of a fresh server, whose files have been made with further options.
+/// Makes `folder` the data folder of a fresh server, whose files have been made with further
+/// options.
 pub(super) fn copy_to(installation: &Installation, options: &[&str], folder: &Path) -> anyhow::Result<()> {
     let template = made(installation, options)?;
     copy(&template, folder).with_context(|| format!("cannot copy {}", template.display()))
@@ -39,7 +37,7 @@ fn made(installation: &Installation, options: &[&str]) -> anyhow::Result<PathBuf
         return Ok(template);
     }
     fs::create_dir_all(&cache).with_context(|| format!("cannot make the folder {}", cache.display()))?;
-    // Test processes that start at once make it once: the others wait here, until the file is closed.
+    // Concurrent test processes create it once: the others wait for this lock.
     let lock = File::create(template.with_extension("lock")).context("cannot make a lock file")?;
     lock.lock().context("cannot lock the template")?;
     if !template.is_dir() {
@@ -53,7 +51,7 @@ fn made(installation: &Installation, options: &[&str]) -> anyhow::Result<PathBuf
     Ok(template)
 }
 
-/// Cargo's target folder, known by the tag that Cargo leaves there, where the running test lies in one.
+/// Cargo's target folder, found by Cargo's tag file, if the running test is in one.
 fn cache_folder() -> PathBuf {
     let test = env::current_exe().unwrap_or_default();
     let target = test.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
@@ -63,7 +61,7 @@ fn cache_folder() -> PathBuf {
     }
 }
 
-/// Somebody else may have compiled the tests.
+/// Another user may have compiled the tests.
 fn is_writable(folder: &Path) -> bool {
     tempfile::tempfile_in(folder).is_ok()
 }

@@ -1,7 +1,6 @@
 //! Calls into a running node.
 //!
-//! `rabbitmqctl` boots a whole Erlang machine each time, which takes a second of a processor; on a busy machine, where tests look
-//! again and again, that is ten seconds and more. `erl_call`, which comes with Erlang, takes some milliseconds.
+//! `erl_call` takes milliseconds; `rabbitmqctl` boots an Erlang machine, which takes seconds.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -10,17 +9,16 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, anyhow, bail};
 
-/// So many seconds a node may take to answer: longer than it stands still, and less than a call into it is waited for, so that the
-/// error says what it came to.
+/// Timeout of `erl_call` in seconds: longer than a host stalls, shorter than the caller's timeout,
+/// so that its error is reported.
 const ANSWER: &str = "50";
 
-/// What a queue itself says that it holds.
+/// The state of a queue, from the queue itself.
 ///
-/// A passive declaration tells less. A consumer is gone from it as soon as it is cancelled, but what it held is
-/// counted nowhere until the broker has put it back, some time after the connection has ended.
+/// A passive declaration does not count messages that a cancelled consumer still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueState {
-    /// Messages that nobody has been delivered.
+    /// Messages ready for delivery.
     pub ready: u64,
     /// Messages that are with a consumer, or were and are not back yet.
     pub unacknowledged: u64,
@@ -60,11 +58,12 @@ impl QueueState {
 pub(super) enum Called {
     /// The node has evaluated the expressions to this, or could not.
     Answered(anyhow::Result<String>),
-    /// It has not let the call in; nothing has been evaluated.
+    /// The node refused the call; nothing was evaluated.
     NotLetIn(String),
 }
 
-/// Has the node at that address evaluate expressions, with the secret that lies in `HOME`, and gives the value of the last one.
+/// Lets the node at that address evaluate expressions, with the cookie in `HOME`, and returns the
+/// value of the last one.
 pub(super) fn call(
     caller: &Path,
     address: &str,

@@ -1,7 +1,6 @@
-//! A lean copy of the RabbitMQ installation, made of links.
+//! A copy of the RabbitMQ installation without plugins, made of links.
 //!
-//! A node looks for every module that it loads in the folder of every plugin that is installed, enabled or
-//! not. Leaving the plugins out halves the time that it takes to start.
+//! A node searches the folder of every installed plugin for each module. This halves its start.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +13,8 @@ use crate::{program, servers};
 
 const PACKAGE: &str = "rabbitmq-server";
 
-/// Debian's `rabbitmq-server` on the `PATH` insists on the system's RabbitMQ account; the script behind
-/// it, for which this is a link, does not.
+/// Debian's `rabbitmq-server` on the `PATH` insists on the system's RabbitMQ account; the script
+/// behind it, for which this is a link, does not.
 const DEBIAN_SCRIPT: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// A folder with RabbitMQ's scripts and plugins.
@@ -39,7 +38,8 @@ pub(super) fn lean_in(folder: &Path) -> Installation {
     Installation { home: folder.join("installation") }
 }
 
-/// Makes a lean installation in a node's folder, with the plugins of these names and what they need.
+/// Makes a lean installation in a node's folder, with the plugins of these names and what they
+/// need.
 pub(super) fn lean(folder: &Path, plugins: &[String]) -> anyhow::Result<()> {
     let installed = installed()?;
     let lean = lean_in(folder);
@@ -68,14 +68,15 @@ fn installed() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The folders of the broker itself, of the wanted plugins and of all that they name as needed, and they again.
+/// The folders of the broker itself, of the wanted plugins and of all that they name as needed, and
+/// they again.
 fn needed(plugins: &Path, wanted: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let installed = applications(plugins)?;
     let mut to_look_at = vec![String::from("rabbit")];
     to_look_at.extend_from_slice(wanted);
     let mut needed = BTreeMap::new();
     while let Some(name) = to_look_at.pop() {
-        // What is not here is a part of Erlang itself.
+        // Modules that are missing here are part of Erlang itself.
         let Some(folder) = installed.get(&name) else { continue };
         if needed.insert(name.clone(), folder.clone()).is_none() {
             let description = folder.join("ebin").join(format!("{name}.app"));
@@ -90,7 +91,7 @@ fn needed(plugins: &Path, wanted: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(needed.into_values().collect())
 }
 
-/// The installed applications, by name: `ra` lies in `ra-2.2.0`.
+/// The installed applications, by name: `ra` is in `ra-2.2.0`.
 fn applications(plugins: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let entries = fs::read_dir(plugins).with_context(|| format!("cannot read {}", plugins.display()))?;
     let mut applications = BTreeMap::new();

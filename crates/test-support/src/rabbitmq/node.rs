@@ -1,4 +1,4 @@
-//! What tells one node from all others on a machine.
+//! What distinguishes a node from all others on a machine.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::supervised::environment;
 
 const ERLANG_PACKAGE: &str = "erlang-base";
 
-/// Erlang's distribution listens on every address unless told otherwise.
+/// Erlang's distribution listens on every address by default.
 const LOOPBACK_ONLY: &str = "-kernel inet_dist_use_interface {127,0,0,1}";
 
-/// By what others know a node, and how they find it.
+/// The name of a node, and its address.
 #[derive(Debug)]
 pub(super) struct Identity {
     amqp: ReservedPort,
@@ -27,12 +27,12 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Of a node that is known to nobody else.
+    /// A node outside of any cluster.
     pub(super) fn alone() -> anyhow::Result<Self> {
         Self::with(Arc::new(ReservedPort::reserve()?), true)
     }
 
-    /// Of so many nodes that know each other. The first one has the port mapper, also while it is down.
+    /// Nodes of one cluster. The first one has the port mapper, also while it is down.
     pub(super) fn together(count: usize) -> anyhow::Result<Vec<Self>> {
         let port_mapper = Arc::new(ReservedPort::reserve()?);
         (0..count).map(|number| Self::with(port_mapper.clone(), number == 0)).collect()
@@ -43,7 +43,8 @@ impl Identity {
         Ok(Self { amqp, distribution, port_mapper, has_port_mapper })
     }
 
-    /// The node's name. An address for a host name, so that nothing has to be looked up; Erlang calls that a long name.
+    /// The node's name. An address for a host name, so that nothing has to be looked up; Erlang
+    /// calls that a long name.
     pub(super) fn name(&self) -> String {
         format!("mymonit-test-{}@127.0.0.1", self.amqp.get())
     }
@@ -70,7 +71,7 @@ impl Node {
         self.identity.name()
     }
 
-    /// Where the secret lies by which nodes let each other in.
+    /// The path of the cookie with which nodes authenticate each other.
     pub(super) fn cookie_file(&self) -> PathBuf {
         self.folder.join(".erlang.cookie")
     }
@@ -104,8 +105,8 @@ impl Node {
         )
     }
 
-    /// The command line of the port mapper, if this node has it. Without one, Erlang starts one for the whole
-    /// machine and leaves it behind.
+    /// The command line of the node's port mapper, if it has one.
+    /// Without it Erlang starts one for the host and leaves it running.
     pub(super) fn port_mapper(&self) -> anyhow::Result<Option<String>> {
         let Identity { port_mapper, has_port_mapper, .. } = &self.identity;
         if !has_port_mapper {
@@ -137,7 +138,7 @@ impl Node {
         environment([
             ("PATH", servers::path()),
             ("LC_ALL", "C.UTF-8".into()),
-            // The Erlang cookie lies in the home folder.
+            // The Erlang cookie is in the home folder.
             ("HOME", in_folder("")),
             ("ERL_EPMD_PORT", self.identity.port_mapper.get().to_string().into()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 /// Long enough for anything that would pass, to pass.
 const A_WHILE: Duration = Duration::from_millis(100);
 
-/// A server that sends back what it gets, for as long as the test runs, behind a proxy.
+/// An echo server behind a proxy, which runs until the test ends.
 async fn echo_server_behind_a_proxy() -> Proxy {
     let port = ReservedPort::reserve().unwrap();
     let server = TcpListener::bind(("127.0.0.1", port.get())).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_server_that_is_down_looks_like_a_reset() {
 }
 
 #[tokio::test]
-async fn a_dropped_proxy_is_gone() {
+async fn a_dropped_proxy_is_closed() {
     let proxy = echo_server_behind_a_proxy().await;
     let port = proxy.port();
     let mut stream = connect(&proxy).await;

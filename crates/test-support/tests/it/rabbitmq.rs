@@ -97,7 +97,7 @@ async fn nothing_listens_on_any_other_than_the_loopback_address() {
 }
 
 #[tokio::test]
-async fn the_nodes_of_a_cluster_know_each_other_and_agree_when_one_is_killed_and_comes_again() {
+async fn the_nodes_of_a_cluster_agree_after_one_is_killed_and_restarted() {
     let nodes = RabbitMq::start_cluster(3).await.unwrap();
     let vhost = nodes[0].create_quorum_vhost().await.unwrap();
     for node in &nodes {

@@ -81,7 +81,7 @@ async fn ctrl_c_reaches_the_process() {
 }
 
 #[tokio::test]
-async fn a_dropped_process_is_gone_with_its_folder() {
+async fn a_dropped_process_is_removed_with_its_folder() {
     let process = run("exec sleep 1000").await;
     let (pid, folder) = (process.pid().unwrap(), process.folder().to_owned());
     assert!(exists(pid) && folder.is_dir());

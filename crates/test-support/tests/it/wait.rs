@@ -14,7 +14,7 @@ async fn waiting_ends_with_what_was_found() {
 }
 
 #[tokio::test]
-async fn waiting_in_vain_tells_what_was_seen_last() {
+async fn a_wait_that_times_out_reports_the_last_state() {
     let look = async || Err::<(), _>("7 rows");
     let error = wait_until("8 rows", Duration::from_millis(30), look).await.unwrap_err();
     let error = error.to_string();
