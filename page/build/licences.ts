@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Plugin } from "vite";
 
 /**
- * What Vite does not collect: the licence of the font, and the text that several packages only name, which another one
- * carries as it is.
+ * Licences that Vite does not collect: that of the font, and a text that several packages only
+ * name; another package contains it verbatim.
  */
 const TEXTS = [
   ["Inter (OFL-1.1)", "node_modules/@fontsource-variable/inter/LICENSE"],

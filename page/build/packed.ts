@@ -9,8 +9,8 @@ const TEXT = /\.(css|html|js|svg|txt)$/;
 const WORTHWHILE = 1_400;
 
 /**
- * Lays beside each file of the built page the same one compressed with brotli and gzip, as well as can be, so that the
- * service need not do it. Fails the build if all of the page together comes to more than `limit` bytes.
+ * Adds a brotli and a gzip version of each built file, at the highest level, so that the service
+ * need not compress. Fails the build if the whole page has more than `limit` bytes.
  */
 export function packed({ limit }: { limit: number }): Plugin {
   let folder = "dist";
@@ -33,7 +33,7 @@ export function packed({ limit }: { limit: number }): Plugin {
       if (total > limit) {
         throw new Error(`the page has ${total} bytes compressed, and may have ${limit}`);
       }
-      // The folder itself stands in the repository, because the service is built with what lies in it.
+      // The folder itself is in the repository, because the service is built with its content.
       await writeFile(join(folder, ".gitignore"), "*\n!.gitignore\n");
     },
   };

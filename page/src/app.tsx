@@ -9,16 +9,18 @@ import { Bar } from "./frame/bar.tsx";
 import { View } from "./frame/view.tsx";
 import { address, href } from "./routing/address.ts";
 import { session, start } from "./session/session.ts";
+import { PasswordDialog } from "./sign-in/password-dialog.tsx";
 import { SignIn } from "./sign-in/sign-in.tsx";
 import { UnknownUser } from "./sign-in/unknown-user.tsx";
 import { TokenView } from "./token/token-view.tsx";
 
-/** The frame, and in it the view that session and address ask for. */
+/** The frame with the view that session and address select. */
 export function App() {
   return (
     <>
       <Bar />
       <Content />
+      <PasswordDialog />
       <footer class="foot">
         <a href="/docs">REST API</a>
         <a href="/api.yaml">OpenAPI document</a>
@@ -58,7 +60,7 @@ function Content() {
 function Place({ isAdministrator }: { isAdministrator: boolean }) {
   useEffect(() => {
     if (!isAdministrator) {
-      // It is what scientists come for: it is to be there when they want it, and to keep nothing waiting before.
+      // Scientists open this view most: it is loaded while the browser is idle.
       return whenIdle(() => void ExperimentView.prepare());
     }
   }, [isAdministrator]);
@@ -92,13 +94,11 @@ function Place({ isAdministrator }: { isAdministrator: boolean }) {
 
 export function NoSuchView() {
   return (
-    <View title="There is no such view" width="reading">
-      <Empty title="This address leads nowhere">
-        <p>
-          Perhaps it was cut off on its way. Everything that you may see is to be found from the beginning.
-        </p>
+    <View title="Page not found" width="reading">
+      <Empty title="No page has this address">
+        <p>The address may be incomplete.</p>
         <a class="button" href={href([])}>
-          To the beginning
+          Go to the start
         </a>
       </Empty>
     </View>
@@ -116,8 +116,7 @@ function whenIdle(act: () => void): () => void {
 }
 
 /**
- * A view whose code is loaded when it is first shown: who does not need it does not wait for it. `prepare` has it loaded
- * before.
+ * A view whose code is loaded when it is first shown. `prepare` loads it earlier.
  */
 function later<Props extends object>(what: string, load: () => Promise<ComponentType<Props>>) {
   let known: ComponentType<Props> | null = null;

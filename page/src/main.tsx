@@ -11,12 +11,12 @@ import { start } from "./session/session.ts";
 followAddress();
 void start();
 if (address.value.path[0] === "experiments" && address.value.path.length === 2) {
-  // What the address asks for comes while it is found out who asks.
+  // The view of the address is loaded while the user is identified.
   void ExperimentView.prepare();
 }
 const page = document.getElementById("page");
 if (page) {
-  // What stood there meanwhile.
+  // The placeholder.
   page.replaceChildren();
   render(<App />, page);
 }

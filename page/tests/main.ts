@@ -6,7 +6,8 @@ import { makeFolderForLeavings } from "./harness/leavings.js";
 // It has to be set before anything of Playwright is loaded.
 process.env.TMPDIR = await makeFolderForLeavings();
 
-// All tests in one process, since they share a site. `npm test -- administration` runs those of one file.
+// All tests in one process, since they share a site. `npm test -- administration` runs those of one
+// file.
 const wanted = process.argv.slice(2);
 const folder = join(import.meta.dirname, "cases");
 for (const file of (await readdir(folder)).sort()) {

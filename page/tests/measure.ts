@@ -6,8 +6,8 @@ import { bodyOf } from "./harness/adapter.js";
 import { eventually } from "./harness/eventually.js";
 import { makeFolderForLeavings } from "./harness/leavings.js";
 
-// How an experiment of a million measures feels: `npm run measure`. MYMONIT_BINARY names the binary; what it is a build of
-// belongs beside the figures.
+// How an experiment of a million measures feels: `npm run measure`. MYMONIT_BINARY names the
+// binary; what it is a build of belongs beside the figures.
 process.env.TMPDIR = await makeFolderForLeavings();
 const { Site } = await import("./harness/site.js");
 const { PAGE, signIn } = await import("./harness/people.js");

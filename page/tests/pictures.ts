@@ -1,17 +1,19 @@
-import { mkdir } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { makeFolderForLeavings } from "./harness/leavings.js";
 import { repository } from "./harness/repository.js";
 
-// Pictures of every view, light and dark, wide and narrow, to be looked at: `npm run pictures [VIEW…]`.
+// Pictures of every view, light and dark, wide and narrow, to be looked at: `npm run pictures
+// [VIEW…]`. With `--readme` the one of README.md is replaced.
 process.env.TMPDIR = await makeFolderForLeavings();
 const { Site } = await import("./harness/site.js");
 const { views } = await import("./harness/views.js");
 
 const folder = join(repository, "target/page-pictures");
 await mkdir(folder, { recursive: true });
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((argument) => argument !== "--readme");
+const isForReadme = process.argv.includes("--readme");
 const site = await Site.start();
 try {
   for (const { name, open, where } of views) {
@@ -29,6 +31,9 @@ try {
         await visitor.page.emulateMedia({ colorScheme });
         const path = join(folder, `${name.replaceAll(" ", "-")}-${width}-${colorScheme}.png`);
         await visitor.page.screenshot({ path, fullPage: true });
+        if (isForReadme && name === "experiment with sensors" && width === 1280 && colorScheme === "light") {
+          await copyFile(path, join(repository, "docs/images/experiment.png"));
+        }
       }
     }
     await visitor.leave();

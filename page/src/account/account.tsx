@@ -66,7 +66,7 @@ function Details({ user }: { user: User }) {
       />
       <Field
         label="E-mail address"
-        hint="Where MyMONIT's administrators reach you. The address that you sign in with is Firebase's affair."
+        hint="Where MyMONIT's administrators reach you. The address for signing in is changed in Firebase."
         type="email"
         autocomplete="email"
         value={email}
@@ -96,9 +96,9 @@ function Erasure({ user }: { user: User }) {
     <section class="card stack" aria-labelledby="erasure-head">
       <h2 id="erasure-head">Erase your record</h2>
       <p>
-        Your name, e-mail address and username are removed for good, and so are your associations with
-        experiments. You can no longer sign in to MyMONIT. Your staff identification stays, for the audit, and
-        cannot be used again. No measure is touched.
+        Your name, e-mail address, username and associations with experiments are removed permanently. You can
+        no longer sign in to MyMONIT. Your staff identification is kept for the audit and cannot be used
+        again. Measures stay as they are.
       </p>
       <div class="row">
         <Button look="danger" onClick={() => setAsked(true)}>
@@ -107,7 +107,7 @@ function Erasure({ user }: { user: User }) {
       </div>
       {isAsked && (
         <Confirm
-          title="Erase your record for good?"
+          title="Erase your record permanently?"
           action="Erase it"
           typed={user.user_id}
           busy={busy}

@@ -2,6 +2,7 @@ import { NoSuchView } from "../app.tsx";
 import { address } from "../routing/address.ts";
 import { AllExperiments } from "./experiments/all-experiments.tsx";
 import { Scientists } from "./experiments/scientists.tsx";
+import { MeasureTypes } from "./measure-types/measure-types.tsx";
 import { RejectedMessageView } from "./rejected-messages/rejected-message.tsx";
 import { RejectedMessages } from "./rejected-messages/rejected-messages.tsx";
 import { Users } from "./users/users.tsx";
@@ -18,6 +19,8 @@ export function Administration() {
         return <Users />;
       case "experiments":
         return <AllExperiments />;
+      case "measure-types":
+        return <MeasureTypes />;
       case "rejected-messages":
         return <RejectedMessages />;
     }

@@ -8,8 +8,8 @@ interface DoneProps {
 }
 
 /**
- * What has just been done. It takes the focus, since what had it may be gone, as the button in a row that was removed
- * is; screen readers read it out for that. To be given a `key` that changes with each deed.
+ * The result of an action. It takes the focus, because the element that had it may be removed, such
+ * as the button of a deleted row; screen readers then read it. Needs a new `key` for each action.
  */
 export function Done({ look = "good", children }: DoneProps) {
   const place = useRef<HTMLDivElement>(null);

@@ -15,13 +15,13 @@ interface FormDialogProps {
   children: ComponentChildren;
 }
 
-/** A form over everything else. What is wrong stands at the field that it is about, or else above the form. */
+/** A form over everything else. Errors are shown at their field, or else above the form. */
 export function FormDialog({ title, action, doing, fields, onSubmit, onClose, children }: FormDialogProps) {
   const { busy, problem } = doing;
   const form = useRef<HTMLFormElement>(null);
   const isAtField = fields.some((field) => fieldError(problem, field) !== undefined);
   useEffect(() => {
-    // Where there is something to be mended.
+    // The first field with an error.
     form.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus();
   }, [problem]);
   return (

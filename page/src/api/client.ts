@@ -4,6 +4,8 @@ import { Problem } from "./problem.ts";
 export interface TokenSource {
   /** The token; a new one if `renew` is set, or if the last one is about to expire. */
   token(renew: boolean): Promise<string>;
+  /** Has the user sign in again; whether that was done. */
+  signInAgain(): Promise<boolean>;
   /** The service takes no token of this user any more. */
   refused(): void;
 }
@@ -17,17 +19,30 @@ export interface RequestOptions {
 
 let source: TokenSource | null = null;
 
-/** Says whose tokens go with the requests from now on; `null`: nobody's. */
+/** Sets the source of the tokens for requests; `null`: requests without a token. */
 export function setTokenSource(tokens: TokenSource | null): void {
   source = tokens;
 }
 
 /**
- * Asks the REST API with the user's token, which is renewed once if it is not taken.
+ * Sends a request to the REST API with the user's token, which is renewed once if it is refused. A
+ * request that requires a recent sign-in is repeated after one.
  *
- * @throws {Problem} for every answer that is no success.
+ * @throws {Problem} for every answer that is not a success.
  */
 export async function request(path: string, options: RequestOptions = {}): Promise<Response> {
+  try {
+    return await requestOnce(path, options);
+  } catch (failure) {
+    const isOld = failure instanceof Problem && failure.code === "reauthentication_required";
+    if (isOld && (await source?.signInAgain())) {
+      return checked(await attempt(path, options, true));
+    }
+    throw failure;
+  }
+}
+
+async function requestOnce(path: string, options: RequestOptions): Promise<Response> {
   const answer = await attempt(path, options, false);
   if (answer.status !== 401) {
     return checked(answer);

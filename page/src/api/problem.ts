@@ -1,11 +1,11 @@
-/** Why a request was refused or could not be answered, as the service says it (RFC 9457) or in its stead. */
+/** Why a request failed: the service's problem document (RFC 9457), or one made by this client. */
 export class Problem extends Error {
   override readonly name = "Problem";
 
   constructor(
     /** The HTTP status; 0 where there was no answer at all. */
     readonly status: number,
-    /** The stable code of specification §5, or `unreachable`. */
+    /** The stable code, or `unreachable`. */
     readonly code: string,
     /** What went wrong, for people. */
     readonly detail: string,
@@ -47,7 +47,7 @@ export class Problem extends Error {
   }
 }
 
-/** Whether a failure only says that nobody waits for the answer any more. */
+/** Whether a request was aborted by the page itself. */
 export function isAborted(failure: unknown): boolean {
   return failure instanceof DOMException && failure.name === "AbortError";
 }

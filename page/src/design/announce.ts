@@ -1,20 +1,20 @@
 import { signal } from "@preact/signals";
 
-/** What screen readers are told next; the frame holds it in a live region. */
+/** The next text for screen readers; the frame holds it in a live region. */
 export const announcement = signal("");
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Tells people who do not see the change that something has happened. */
+/** Announces a change to users of screen readers. */
 export function announce(text: string): void {
   hush();
-  // So that the same words, said twice, are heard twice.
+  // So that a repeated text is announced again.
   timer = setTimeout(() => {
     announcement.value = text;
   }, 50);
 }
 
-/** Takes back what was said of a view that is left: whoever comes next is not to find it in the page. */
+/** Removes the announcement of the previous view: the next user must not find it in the page. */
 export function hush(): void {
   clearTimeout(timer);
   announcement.value = "";

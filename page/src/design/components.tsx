@@ -3,12 +3,14 @@ import type {
   ComponentChildren,
   InputHTMLAttributes,
   SelectHTMLAttributes,
+  TextareaHTMLAttributes,
 } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Problem } from "../api/problem.ts";
 import { announce } from "./announce.ts";
+import type { Loaded } from "./load.ts";
 
-/** The parts that all views are made of. Each knows its place in the page's style and what assistive technology needs. */
+/** Components of all views, with the page's style and attributes for assistive technology. */
 
 type ButtonLook = "plain" | "primary" | "danger" | "danger-primary" | "quiet";
 
@@ -97,6 +99,17 @@ export function Field({ label, hint, error, mono, ...input }: FieldProps) {
   );
 }
 
+type TextAreaProps = LabelledProps & TextareaHTMLAttributes<HTMLTextAreaElement>;
+
+/** Several lines of text to be typed. */
+export function TextArea({ label, hint, error, ...area }: TextAreaProps) {
+  return (
+    <Labelled label={label} hint={hint} error={error}>
+      {(ties) => <textarea rows={4} {...area} {...ties} class="input" />}
+    </Labelled>
+  );
+}
+
 type ChoiceProps = LabelledProps &
   SelectHTMLAttributes<HTMLSelectElement> & { choices: readonly { value: string; text: string }[] };
 
@@ -162,9 +175,9 @@ function heading({ code, status }: Problem): string {
     case "forbidden":
       return "You may not do this.";
     case "not_found":
-      return "There is nothing here.";
+      return "Not found.";
     case "conflict":
-      return "This contradicts what is there.";
+      return "This conflicts with existing data.";
     case "too_many_requests":
       return "Too many requests.";
     case "unavailable":
@@ -186,7 +199,8 @@ function advice({ code, status }: Problem): string {
 
 /** A sentence of the service, with what it names set apart. */
 export function Wording({ text }: { text: string }) {
-  // Every other part stood between backquotes; one that is never closed is a character like any other.
+  // Every other part was between backquotes; one that is never closed is a character like any
+  // other.
   const parts = text.split("`");
   if (parts.length % 2 === 0) {
     return <>{text}</>;
@@ -202,8 +216,8 @@ export function sentence(detail: string): string {
 }
 
 /**
- * What is wrong with one field of a form, if the problem is about that field; the service names it in backquotes at the
- * beginning.
+ * The error of one field of a form, if the problem concerns that field. The service names the field
+ * in backquotes at the beginning.
  */
 export function fieldError(problem: Problem | null, field: string): string | undefined {
   const start = `\`${field}\` `;
@@ -223,12 +237,26 @@ export function Loading({ what }: { what: string }) {
   );
 }
 
+/** In place of what is being loaded, or could not be loaded. */
+export function LoadState({
+  loaded,
+  what,
+}: {
+  loaded: Loaded<unknown> & { reload: () => void };
+  what: string;
+}) {
+  if (loaded.state === "failed") {
+    return <ProblemNotice problem={loaded.problem} retry={loaded.reload} />;
+  }
+  return loaded.value === undefined ? <Loading what={what} /> : null;
+}
+
 interface EmptyProps {
   title: string;
   children: ComponentChildren;
 }
 
-/** Stands where nothing is to be shown, and says what to do about it. */
+/** Shown in place of an empty list, with what to do about it. */
 export function Empty({ title, children }: EmptyProps) {
   return (
     <div class="empty">
@@ -245,7 +273,7 @@ interface DialogProps {
   wide?: boolean;
 }
 
-/** A dialog over everything else; Escape closes it, and the focus then goes back to where it was. */
+/** A modal dialog; Escape closes it, and the focus returns to its previous element. */
 export function Dialog({ title, onClose, children, wide }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -351,7 +379,7 @@ interface TableProps<Row> {
 export function Table<Row>({ caption, columns, rows, rowKey, stacks }: TableProps<Row>) {
   // Said in full: a table that is laid out as cards is no table to browsers any more.
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls a wide table with the keys
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: keyboard users scroll wide tables
     <section class="table-scroll" tabIndex={0} aria-label={caption}>
       {/* biome-ignore-start lint/a11y/noRedundantRoles: see above */}
       <table class={stacks ? "table table-stacks" : "table"} role="table">
@@ -388,7 +416,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, stacks }: TableProp
   );
 }
 
-/** Puts a text on the clipboard and says so. */
+/** Copies a text to the clipboard and announces that. */
 export function CopyButton({ text, label, look }: { text: string; label: string; look?: ButtonLook }) {
   const [copied, setCopied] = useState<"yes" | "failed" | null>(null);
   useEffect(() => {

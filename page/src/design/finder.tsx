@@ -11,10 +11,11 @@ interface FinderProps {
   of: number;
   /** What one of them is called. */
   one: string;
+  many?: string;
 }
 
-/** Stands above a long list, to find something in it. */
-export function Finder({ placeholder, text, onType, found, of, one }: FinderProps) {
+/** The search field above a long list. */
+export function Finder({ placeholder, text, onType, found, of, one, many }: FinderProps) {
   return (
     <search class="filters">
       <Field
@@ -25,7 +26,7 @@ export function Finder({ placeholder, text, onType, found, of, one }: FinderProp
         onInput={(event) => onType(event.currentTarget.value)}
       />
       <p class="soft number filters-count" role="status">
-        {amount(found, one)} {found === of ? "in all" : `of ${counted(of)}`}
+        {amount(found, one, many)} {found === of ? "in all" : `of ${counted(of)}`}
       </p>
     </search>
   );

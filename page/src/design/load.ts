@@ -8,9 +8,9 @@ export type Loaded<T> =
   | { state: "loaded"; value: T };
 
 /**
- * Asks when a view is shown, and again when `inputs` change or `reload` is called. What was there before stays there
- * meanwhile, and goes when the service says that it is not there, or not for this user. Questions that nobody waits for
- * any more are aborted.
+ * Loads when a view is shown, and again when `inputs` change or `reload` is called. The previous
+ * result stays until then. It is removed if the service answers that the resource does not exist or
+ * is not permitted. Unneeded requests are aborted.
  */
 export function useLoad<T>(
   ask: (signal: AbortSignal) => Promise<T>,
@@ -48,7 +48,7 @@ export function useLoad<T>(
 export interface Doing {
   busy: boolean;
   problem: Problem | null;
-  /** Does it, unless it is being done already; tells whether it was done. */
+  /** Does it, unless it is being done already; returns whether it was done. */
   run: (act: () => Promise<void>) => Promise<boolean>;
   /** Forgets the problem. */
   clear: () => void;

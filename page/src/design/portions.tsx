@@ -4,7 +4,7 @@ import { rowsShown, showRows } from "../routing/places.ts";
 import { Button } from "./components.tsx";
 import { counted } from "./counted.ts";
 
-/** How many are shown at first, and how many more at a time: sites have thousands of users and experiments. */
+/** Rows shown at first, and added by each click: sites have thousands of users and experiments. */
 const PORTION = 100;
 
 interface PortionsProps<Row> {
@@ -13,7 +13,7 @@ interface PortionsProps<Row> {
   children: (shown: readonly Row[]) => ComponentChildren;
 }
 
-/** The beginning of a long list, with more of it at a click; who comes back to it sees as much of it as before. */
+/** The first rows of a long list, and more on a click; Back restores the number of rows. */
 export function Portions<Row>({ rows, children }: PortionsProps<Row>) {
   const [shown, setShown] = useState(() => rowsShown() ?? PORTION);
   const list = useRef<HTMLDivElement>(null);
@@ -25,7 +25,7 @@ export function Portions<Row>({ rows, children }: PortionsProps<Row>) {
   };
   useLayoutEffect(() => {
     if (first.current !== null) {
-      // The button may be gone: one goes on with the first of those that it has shown.
+      // The button may be removed: the first of the new rows gets the focus.
       const row = list.current?.querySelectorAll("tbody tr, li")[first.current];
       row?.querySelector<HTMLElement>("a, button")?.focus({ preventScroll: true });
       first.current = null;

@@ -1,42 +1,53 @@
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-
-/** A value as it is, to the last digit; only the power of ten is written as in print. */
+/** A value to the last digit; `× 10ⁿ` where that is shorter. */
 export function exact(value: number): string {
-  return withPower(Object.is(value, -0) ? "-0" : String(value));
+  return shifted(value, 0, 6);
 }
 
-/** A value that was calculated, such as a mean, to as many digits as say something. */
-export function rounded(value: number): string {
-  return withPower(String(Number(value.toPrecision(7))));
-}
-
-/** The least and the greatest power of ten that a double can be divided by without harm. */
-const [LEAST_POWER, GREATEST_POWER] = [-300, 306];
-
-/**
- * The power of ten in which an axis counts whose greatest value is this one: a multiple of three, as the prefixes of
- * units are, and 0 for numbers that are easily read as they are.
- */
-export function powerOf(greatest: number): number {
-  if (greatest === 0 || (greatest >= 1e-3 && greatest < 1e6)) {
-    return 0;
+/** `value ÷ 10^power` to the last digit: the digits stay, only the point moves. */
+export function shifted(value: number, power: number, mostZeros = 15): string {
+  if (value === 0) {
+    return Object.is(value, -0) ? "−0" : "0";
   }
-  const power = 3 * Math.floor(Math.log10(greatest) / 3);
-  return Math.min(Math.max(power, LEAST_POWER), GREATEST_POWER);
+  const { sign, digits, point } = decimal(value);
+  const at = point - power;
+  if (at > 21 || at < -mostZeros) {
+    return sign + mantissa(digits) + timesTenTo(at - 1);
+  }
+  if (at <= 0) {
+    return `${sign}0.${"0".repeat(-at)}${digits}`;
+  }
+  return digits.length <= at
+    ? sign + digits.padEnd(at, "0")
+    : `${sign}${digits.slice(0, at)}.${digits.slice(at)}`;
 }
 
-/** A unit of so many powers of ten: `10⁻¹² F`. */
-export function unitText(power: number, symbol: string): string {
-  return power === 0 ? symbol : `10${superscript(String(power))} ${symbol}`;
+/** `1.5 × 10⁻⁹`: for columns whose values are too far apart for one power. */
+export function scientific(value: number): string {
+  if (value === 0) {
+    return exact(value);
+  }
+  const { sign, digits, point } = decimal(value);
+  return sign + mantissa(digits) + timesTenTo(point - 1);
 }
 
-/** The marks of an axis: each to as many digits as tell it from its neighbours. */
-export function marks(values: readonly number[], step: number): string[] {
-  return values.map((value) => minus((value === 0 ? 0 : value).toFixed(decimalsOf(step))));
+/** With so many digits after the point. */
+export function fixed(value: number, decimals: number): string {
+  const text = value.toFixed(Math.min(decimals, 20));
+  return minus(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
-/** How many digits after the point a number has, but for the noise of its last bits. */
-function decimalsOf(number: number): number {
+/** With so many significant digits. */
+export function rounded(value: number, digits: number): string {
+  return exact(Number(value.toPrecision(digits)));
+}
+
+export function powerOfTen(power: number): string {
+  return `10${[...String(power)].map((digit) => (digit === "-" ? "⁻" : SUPERSCRIPTS[Number(digit)])).join("")}`;
+}
+
+/** How many digits after the point a number has, except for the noise of its last bits. */
+export function decimalsOf(number: number): number {
   let decimals = 0;
   while (decimals < 12 && Math.abs(number * 10 ** decimals - Math.round(number * 10 ** decimals)) > 1e-6) {
     decimals += 1;
@@ -44,16 +55,18 @@ function decimalsOf(number: number): number {
   return decimals;
 }
 
-function withPower(text: string): string {
-  const [mantissa = "", power] = text.split("e");
-  if (power === undefined) {
-    return minus(mantissa);
-  }
-  return `${minus(mantissa)} × 10${superscript(power.replace(/^\+/, ""))}`;
+/** The shortest digits that identify this number; the point is after the first `point` of them. */
+function decimal(value: number): { sign: string; digits: string; point: number } {
+  const [mantissa = "", power = "0"] = Math.abs(value).toExponential().split("e");
+  return { sign: value < 0 ? "−" : "", digits: mantissa.replace(".", ""), point: Number(power) + 1 };
 }
 
-function superscript(power: string): string {
-  return [...power].map((digit) => (digit === "-" ? "⁻" : (SUPERSCRIPTS[Number(digit)] ?? digit))).join("");
+function mantissa(digits: string): string {
+  return digits.length === 1 ? digits : `${digits[0]}.${digits.slice(1)}`;
+}
+
+function timesTenTo(power: number): string {
+  return power === 0 ? "" : ` × ${powerOfTen(power)}`;
 }
 
 function minus(text: string): string {

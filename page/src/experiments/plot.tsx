@@ -1,361 +1,348 @@
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { type ComponentChildren, Fragment } from "preact";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { announce } from "../design/announce.ts";
+import { Button } from "../design/components.tsx";
+import { amount } from "../design/counted.ts";
 import { onColoursChanged } from "../frame/theme.ts";
-import { FINE_STEPS, fineMarks, isFine, timeMarks } from "./axis.ts";
-import type { Gutter } from "./gutter.ts";
-import { exact, marks, powerOf, rounded, unitText } from "./numbers.ts";
-import { type PlotData, plotData } from "./plot-data.ts";
+import { overlaps, type Shade } from "./flags.ts";
+import { paletteOf } from "./palette.ts";
+import { type Curve, plotData } from "./plot-data.ts";
+import { bindGestures, type Moves } from "./plot-gestures.ts";
+import type { PlotGroup } from "./plot-group.ts";
+import { HEIGHT, type Now, plotOptions } from "./plot-options.ts";
 import { isBin, type Series } from "./reading.ts";
-import { type Nanos, parseTime, parseWindow, readableTime } from "./time.ts";
+import { fromSeconds, type Nanos, parseTime, parseWindow, readableTime } from "./time.ts";
+import { type ValueAxis, valueAxis, wording } from "./value-axis.ts";
+import { YControl } from "./y-control.tsx";
+import { AUTO, type YMode, type YRange, yRange } from "./y-range.ts";
+import { type Zone, zone, zoneText } from "./zone.ts";
 
-/** What a plot asks for when somebody wants to see another range. */
-export interface Moves {
-  /** Between two moments, in seconds since the epoch. */
-  select: (from: number, to: number) => void;
-  /** `factor` times as much as now, around a moment that stays where it is. */
-  zoom: (factor: number, around?: number) => void;
-  /** Moves by that part of what is shown. */
-  pan: (part: number) => void;
-  everything: () => void;
+/** A series as a view shows it. */
+export interface Shown {
+  series: Series;
+  /** The sensor or the type, or both if needed, and the experiment if several are shown. */
+  label: string;
+  /** The same among series of its type. */
+  labelInType: string;
+  symbol: string;
+  /** The type's quantity and unit. */
+  detail: string;
+  /** The index of its colour. */
+  colour: number;
+}
+
+/** An axis of a plot, with the series that share it. */
+export interface PlotAxis {
+  symbol: string;
+  members: readonly Shown[];
+  mode: YMode;
+  range: YRange;
+  axis: ValueAxis;
+}
+
+/** The axes that these series need: one for each unit. */
+export function plotAxes(shown: readonly Shown[], y: Readonly<Record<string, YMode>>): PlotAxis[] {
+  const symbols = [...new Set(shown.map(({ symbol }) => symbol))];
+  return symbols.map((symbol) => {
+    const members = shown.filter((each) => each.symbol === symbol);
+    const mode = members.map(({ series }) => y[series.type]).find((each) => each !== undefined) ?? AUTO;
+    const range = yRange(
+      mode,
+      members.map(({ series }) => series),
+    );
+    return { symbol, members, mode, range, axis: valueAxis(range.min, range.max, symbol, range.isLog) };
+  });
 }
 
 interface PlotProps {
-  series: Series;
   name: string;
-  symbol: string;
-  window: string | null;
-  /** What the plot spans, in seconds since the epoch. */
+  heading: ComponentChildren;
+  shown: readonly Shown[];
+  y: Readonly<Record<string, YMode>>;
+  onY: (types: readonly string[], mode: YMode) => void;
+  /** The time from which the series count. */
+  origin: Nanos;
+  /** What the plot spans, in seconds since `origin`. */
   from: number;
   to: number;
+  /** Flagged ranges, of which some may be out of sight. */
+  shades: readonly Shade[];
   moves: Moves;
-  gutter: Gutter;
-  /** Whether it says what can be done with it. */
+  group: PlotGroup;
+  /** Whether it explains itself. */
   hint: boolean;
 }
 
-const HEIGHT = 260;
-/** All plots of a view show the same moment. */
-const TOGETHER = "experiment";
-/** A drag of fewer pixels is a click. */
-const DRAG = 5;
-
-/** One measure type over time: the mean as a line, from the least to the greatest a band. */
-export function Plot({ series, name, symbol, window, from, to, moves, gutter, hint }: PlotProps) {
+/** Series over time: their values or means as lines, from minimum to maximum a band. */
+export function Plot(props: PlotProps) {
+  const { name, heading, shown, y, onY, origin, from, to, shades, moves, group, hint } = props;
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
   const help = useId();
-  const power = powerOf(Math.max(Math.abs(series.min), Math.abs(series.max)));
+  const yKey = JSON.stringify(y);
+  const axes = useMemo(() => plotAxes(shown, y), [shown, yKey]);
+  const curves = useMemo(() => curvesOf(shown, axes), [axes]);
+  const axisOf = curves.map(({ axis }) => axes.findIndex((each) => each.axis === axis));
+  const colours = shown.map(({ colour }) => colour);
+  const now = useRef({ points: [], isTouched: false } as unknown as Now).current;
+  Object.assign(now, { moves, origin, shades, curves, axes: axes.map(({ axis }) => axis), axisOf, colours });
+  const isShaded = shades.some((shade) => overlaps(shade, spanOf(origin, from, to)));
 
-  const now = useRef<Now>({ moves, indices: [], isTouched: false }).current;
-  now.moves = moves;
-
+  // Another number of curves or kind of axis is another plot; other data are not.
+  const structure = JSON.stringify([axes.map(({ axis }) => axis.isLog), axisOf]);
   useEffect(() => {
     const element = frame.current;
     if (!element) {
       return;
     }
-    const palette = paletteOf(element);
-    const made = new uPlot(options(element, palette, gutter, now, setPointed), undefined, element);
+    now.palette = paletteOf(element);
+    const made = new uPlot(plotOptions(element, now, group, setPointed), undefined, element);
     plot.current = made;
-    const stop = onColoursChanged(() => {
-      Object.assign(palette, paletteOf(element));
-      made.redraw();
-    });
-    const unbind = bindPointers(made, now);
+    const repaint = () => {
+      now.palette = paletteOf(element);
+      made.redraw(false, true);
+    };
+    const stop = [
+      onColoursChanged(repaint),
+      zone.subscribe(repaint),
+      bindGestures(
+        made,
+        group,
+        () => now.moves,
+        (isTouch) => {
+          now.isTouched = isTouch;
+        },
+      ),
+    ];
     const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     resized.observe(element);
     return () => {
       resized.disconnect();
-      stop();
-      unbind();
-      gutter.leave(made);
+      for (const each of stop) {
+        each();
+      }
+      group.leave(made);
       made.destroy();
       plot.current = null;
     };
-  }, [gutter]);
+  }, [group, structure]);
 
   useEffect(() => {
-    const { data, indices } = plotData(series, power);
-    now.indices = indices;
+    const { data, points } = plotData(curves);
+    now.points = points;
     setPointed(null);
     plot.current?.batch(() => {
-      plot.current?.setData(data as PlotData, false);
+      plot.current?.setData(data as uPlot.AlignedData, false);
       plot.current?.setScale("x", { min: from, max: to });
     });
-  }, [series, power, from, to]);
+  }, [curves, from, to, structure, group]);
 
-  const point = pointed === null ? undefined : series.points[pointed];
-  const said = point && describe(point, symbol, window);
+  const said = pointed === null ? [] : reading(now, shown, pointed, zone.value);
   return (
     <div class="plot">
-      <p class="readout number" aria-hidden="true">
-        {said ? (
-          <>
-            <span class="readout-time">{said.time} UTC</span> {said.values}
-          </>
-        ) : (
-          <span class="soft">
-            From {rounded(series.min)} to {rounded(series.max)} {symbol}.{" "}
-            {hint && (
-              <>
-                <span class="for-mouse">
-                  Point at the plot for exact values; drag over a part of it to see more.
-                </span>
-                <span class="for-finger">Touch the plot for exact values.</span>
-              </>
+      <div class="row row-between plot-head">
+        {heading}
+        <div class="row">
+          {axes.map(({ symbol, members, mode, range }) => (
+            <YControl
+              key={symbol}
+              label={axes.length > 1 ? `Y axis in ${symbol}` : `Y axis of ${name}`}
+              caption={axes.length > 1 ? symbol : "Y"}
+              symbol={symbol}
+              mode={mode}
+              range={range}
+              onChoose={(chosen) =>
+                onY(
+                  members.map(({ series }) => series.type),
+                  chosen,
+                )
+              }
+            />
+          ))}
+        </div>
+      </div>
+      {axes.map((axis) => (
+        <Beyond key={axis.symbol} axis={axis} onY={onY} />
+      ))}
+      <div class="plot-top" aria-hidden="true">
+        {axes.map(({ axis }, index) => (
+          <Fragment key={axis.symbol}>
+            <span class="plot-unit">
+              {axis.unit}
+              {axis.isLog && " (logarithmic)"}
+            </span>
+            {index === 0 && (
+              <p class="readout number">
+                {said.length > 0 ? (
+                  <Readout said={said} now={now} />
+                ) : (
+                  hint && (
+                    <span class="soft">
+                      <span class="for-mouse">
+                        Point at the plot for exact values; drag to zoom, with Shift to move.
+                      </span>
+                      <span class="for-finger">
+                        Touch the plot for exact values; drag to move, pinch to zoom.
+                      </span>
+                    </span>
+                  )
+                )}
+              </p>
             )}
-          </span>
-        )}
-      </p>
-      <p class="plot-unit" aria-hidden="true">
-        {unitText(power, symbol)}
-      </p>
+          </Fragment>
+        ))}
+      </div>
       <div
         class="plot-frame"
         ref={frame}
-        // Screen readers keep the arrow keys for themselves everywhere else.
+        // Without a role, screen readers use the arrow keys for themselves.
         role="application"
         aria-roledescription="plot"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keys work on it
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it handles keys
         tabIndex={0}
         aria-label={`Plot of ${name}`}
         aria-describedby={help}
-        onKeyDown={(event) => onKey(event, plot.current, now, series, symbol, window)}
+        onKeyDown={(event) => onKey(event, plot.current, now, shown)}
       />
       <p class="visually-hidden" id={help}>
-        {summary(series, symbol, window)} Left and right arrow keys read the values one by one, Home and End
-        the first and the last; with Shift, arrow keys move the range. Plus and minus zoom, zero shows
-        everything. The table below holds the same values.
+        {shown.map((each, index) => summary(each, curves[index]?.axis)).join(" ")}{" "}
+        {isShaded && "Flagged ranges are hatched; the list below the plots has them. "}Left and right arrow
+        keys read the values one by one, Home and End the first and the last; with Shift, arrow keys move the
+        range. Plus and minus zoom, zero shows everything. The table below has the same values.
       </p>
     </div>
   );
 }
 
-/** What holds at the moment: the plot is made once, and what happens in it later is not to look at what was then. */
-interface Now {
-  moves: Moves;
-  /** From the plot's points to those of the series. */
-  indices: readonly (number | null)[];
-  /** Whether it was a finger that pointed last. */
-  isTouched: boolean;
+function spanOf(origin: Nanos, from: number, to: number): Shade {
+  return { from: origin + fromSeconds(from), to: origin + fromSeconds(to) };
 }
 
-/** The colours of a plot, which change with the theme. */
-type Palette = Record<"ink" | "surface" | "line" | "band" | "grid", string>;
-
-function paletteOf(element: HTMLElement): Palette {
-  return {
-    ink: colourOf(element, "--ink-soft"),
-    surface: colourOf(element, "--surface"),
-    line: colourOf(element, "--plot-line"),
-    band: colourOf(element, "--plot-band"),
-    grid: colourOf(element, "--plot-grid"),
-  };
+function curvesOf(shown: readonly Shown[], axes: readonly PlotAxis[]): Curve[] {
+  return shown.flatMap(({ series, symbol }) => {
+    const found = axes.find((axis) => axis.symbol === symbol);
+    return found ? [{ series, axis: found.axis }] : [];
+  });
 }
 
-/** A colour of the style sheet as it is now: one of the two that `light-dark()` holds, of which a canvas knows nothing. */
-function colourOf(element: HTMLElement, name: string): string {
-  const probe = document.createElement("i");
-  probe.style.color = `var(${name})`;
-  element.append(probe);
-  const { color } = getComputedStyle(probe);
-  probe.remove();
-  return color;
-}
-
-function options(
-  element: HTMLElement,
-  palette: Palette,
-  gutter: Gutter,
-  now: Now,
-  setPointed: (index: number | null) => void,
-): Omit<uPlot.Options, "data"> {
-  const line = () => palette.line;
-  const surface = () => palette.surface;
-  const { fontFamily } = getComputedStyle(element);
-  const font = `12px ${fontFamily}`;
-  const axis = {
-    stroke: () => palette.ink,
-    font,
-    grid: { stroke: () => palette.grid, width: 1 },
-    ticks: { show: false },
-  };
-  return {
-    width: element.clientWidth,
-    height: HEIGHT,
-    padding: [12, 38, 0, 0],
-    legend: { show: false },
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
-    cursor: {
-      sync: { key: TOGETHER, scales: ["x", null] },
-      drag: { x: true, y: false, setScale: false, dist: DRAG },
-      points: { size: 9, width: 2, fill: surface, stroke: line },
-      y: false,
-      bind: {
-        dblclick: () => () => {
-          now.moves.everything();
-          return null;
-        },
-        // What a finger has read is to be seen when it is lifted, and browsers tell then that a mouse has left.
-        mouseleave: (_plot, _target, handle) => (event: MouseEvent) => (now.isTouched ? null : handle(event)),
-      },
-    },
-    scales: {
-      x: { time: true, auto: false },
-      y: { range: (_plot, min, max) => padded(min, max) },
-    },
-    series: [
-      {},
-      { points: { show: false } },
-      { points: { show: false } },
-      {
-        stroke: line,
-        width: 1.5,
-        points: { size: 5, stroke: line, fill: line },
-      },
-    ],
-    bands: [{ series: [2, 1], fill: () => palette.band }],
-    axes: [
-      {
-        ...axis,
-        space: 80,
-        size: 44,
-        values: (_plot, splits, _axis, _space, step) => timeMarks(splits, step),
-      },
-      {
-        ...axis,
-        size: (plot, values, index, cycle) =>
-          // What was found in the first round holds, or the plot would never come to rest.
-          cycle > 1 ? sizeOf(plot, index) : gutter.need(plot, widthOf(plot, values, font)),
-        values: (_plot, splits, _axis, _space, step) => marks(splits, step),
-      },
-    ],
-    hooks: {
-      init: [markFinely],
-      setCursor: [
-        (plot) => {
-          const index = plot.cursor.idx;
-          setPointed(index === null || index === undefined ? null : (now.indices[index] ?? null));
-        },
-      ],
-      setSelect: [
-        (plot) => {
-          const { left, width } = plot.select;
-          if (width >= DRAG) {
-            now.moves.select(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
-            plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          }
-        },
-      ],
-    },
-  };
-}
-
-/** Lets the axis of time have marks of less than a millisecond, where the plot by itself would have one or none. */
-function markFinely(plot: uPlot): void {
-  const [axis] = plot.axes;
-  const { incrs, splits } = (axis ?? {}) as Partial<Filled>;
-  if (axis && incrs && splits) {
-    axis.incrs = (...about) => [...FINE_STEPS, ...incrs(...about)];
-    axis.splits = (...about) => {
-      const [, , from, to, step] = about;
-      return isFine(step) ? fineMarks(from, to, step) : splits(...about);
-    };
+/** What lies beyond an axis, and a button that shows it. */
+function Beyond({
+  axis: { members, mode, range, axis, symbol },
+  onY,
+}: {
+  axis: PlotAxis;
+  onY: PlotProps["onY"];
+}) {
+  const { exact } = wording({ ...axis, valuePower: 0 });
+  const bins = members.some(({ series }) => series.window !== null);
+  const points = (count: number) => amount(count, bins ? "bin" : "measure");
+  const parts: string[] = [];
+  if (range.above > 0) {
+    const greatest = Math.max(...members.map(({ series }) => series.max));
+    parts.push(`${points(range.above)} above it (up to ${exact(greatest)})`);
   }
-}
-
-/** An axis as the plot has made it: with functions of its own where none were given. */
-interface Filled {
-  incrs: Extract<uPlot.Axis.Incrs, (...about: never[]) => unknown>;
-  splits: Extract<uPlot.Axis.Splits, (...about: never[]) => unknown>;
-}
-
-/** Room above and below, also for a value that never changes. */
-function padded(min: number | null, max: number | null): uPlot.Range.MinMax {
-  if (min === null || max === null || !Number.isFinite(min) || !Number.isFinite(max)) {
-    return [0, 1];
+  if (range.below > 0) {
+    const least = Math.min(...members.map(({ series }) => series.min));
+    parts.push(`${points(range.below)} below it (down to ${exact(least)})`);
   }
-  const room = (max - min) * 0.08 || Math.abs(max) * 0.1 || 1;
-  return [min - room, max + room];
+  if (range.notPositive > 0) {
+    const why = range.isLog ? "not on a logarithmic axis" : "so the axis is not logarithmic";
+    parts.push(`${points(range.notPositive)} at zero or below, ${why}`);
+  }
+  if (parts.length === 0) {
+    return null;
+  }
+  const types = members.map(({ series }) => series.type);
+  return (
+    <p class="beyond">
+      <span class="badge badge-warning">
+        {mode.kind === "auto" && range.isRobust ? "The axis leaves out outliers: " : "Not within the axis: "}
+        {parts.join(", ")}
+      </span>{" "}
+      <Button small onClick={() => onY(types, { kind: "all" })}>
+        Show {range.above + range.below + range.notPositive === 1 ? "it" : "them"}
+      </Button>
+      <span class="visually-hidden"> {symbol}</span>
+    </p>
+  );
 }
 
-function sizeOf(plot: uPlot, index: number): number {
-  return (plot.axes[index] as { _size?: number })._size ?? 60;
+interface Said {
+  curve: number;
+  label: string;
+  time: string;
+  values: string;
 }
 
-/** What the marks need. */
-function widthOf(plot: uPlot, values: string[] | null, font: string): number {
-  const { ctx } = plot;
-  ctx.save();
-  ctx.font = font;
-  const widths = (values ?? []).map((value) => ctx.measureText(value).width);
-  ctx.restore();
-  return Math.ceil(Math.max(...widths, 24)) + 14;
-}
-
-/** The wheel with Ctrl zooms; a finger reads values instead of scrolling sideways. */
-function bindPointers(plot: uPlot, now: Now): () => void {
-  const over = plot.over;
-  const wheel = (event: WheelEvent) => {
-    if (event.ctrlKey || event.metaKey) {
-      event.preventDefault();
-      const around = plot.posToVal(event.clientX - over.getBoundingClientRect().left, "x");
-      now.moves.zoom(event.deltaY > 0 ? 1.25 : 0.8, around);
+/** What each curve has at a row, or nearest to it. */
+function reading(now: Now, shown: readonly Shown[], row: number, zone: Zone): Said[] {
+  return shown.flatMap(({ series, label }, curve) => {
+    const rows = now.points[curve] ?? [];
+    let index = rows[row];
+    for (let distance = 1; index === undefined && distance < rows.length; distance += 1) {
+      index = rows[row - distance] ?? rows[row + distance];
     }
-  };
-  const finger = (event: PointerEvent) => {
-    now.isTouched = event.pointerType === "touch";
-    if (now.isTouched) {
-      const box = over.getBoundingClientRect();
-      plot.setCursor({ left: event.clientX - box.left, top: event.clientY - box.top });
-    }
-  };
-  over.addEventListener("wheel", wheel, { passive: false });
-  over.addEventListener("pointerdown", finger);
-  over.addEventListener("pointermove", finger);
-  return () => {
-    over.removeEventListener("wheel", wheel);
-    over.removeEventListener("pointerdown", finger);
-    over.removeEventListener("pointermove", finger);
-  };
+    const point = series.points[index ?? -1];
+    const axis = now.curves[curve]?.axis;
+    return point && axis ? [{ curve, label, ...describe(point, series.window, axis, zone) }] : [];
+  });
 }
 
-function onKey(
-  event: KeyboardEvent,
-  plot: uPlot | null,
-  now: Now,
-  series: Series,
-  symbol: string,
-  window: string | null,
-): void {
-  if (!plot || event.ctrlKey || event.metaKey || event.altKey) {
+function Readout({ said, now }: { said: readonly Said[]; now: Now }) {
+  const [first] = said;
+  if (said.length === 1 && first) {
+    return (
+      <>
+        <span class="readout-time">{first.time}</span> {first.values}
+      </>
+    );
+  }
+  return (
+    <>
+      <span class="readout-time">{first?.time}</span>
+      {said.map(({ curve, label, time, values }) => (
+        <span key={curve} class="readout-part">
+          <Swatch colour={now.colours[curve] ?? 0} /> {label} {values}
+          {time !== first?.time && <span class="soft"> ({time})</span>}
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** The colour of a series. */
+export function Swatch({ colour }: { colour: number }) {
+  return <span class={`swatch swatch-${(colour % 8) + 1}`} aria-hidden="true" />;
+}
+
+function onKey(event: KeyboardEvent, plot: uPlot | null, now: Now, shown: readonly Shown[]): void {
+  if (!plot || event.ctrlKey || event.metaKey || event.altKey || event.target !== event.currentTarget) {
     return;
   }
+  const count = plot.data[0].length;
   const read = (start: number, step: number) => {
-    const { indices } = now;
-    let index = start;
-    while (indices[index] === null) {
-      index += step;
+    let row = start;
+    while (row >= 0 && row < count && now.points.every((rows) => rows[row] === undefined)) {
+      row += step;
     }
-    const point = series.points[indices[index] ?? -1];
-    const time = plot.data[0][index];
-    if (!point || time === undefined) {
+    const time = plot.data[0][row];
+    if (time === undefined) {
       return;
     }
     plot.setCursor({ left: plot.valToPos(time, "x"), top: plot.over.clientHeight / 2 });
-    const { time: when, values } = describe(point, symbol, window);
-    announce(`${when}: ${values}`);
+    const said = reading(now, shown, row, zone.value);
+    const values = said.map(({ label, values }) => (said.length > 1 ? `${label} ${values}` : values));
+    announce(`${said[0]?.time}: ${values.join("; ")}`);
   };
-  const last = now.indices.length - 1;
   const here = plot.cursor.idx;
   const actions: Record<string, () => void> = {
-    ArrowLeft: () => (event.shiftKey ? now.moves.pan(-0.25) : read((here ?? last + 1) - 1, -1)),
+    ArrowLeft: () => (event.shiftKey ? now.moves.pan(-0.25) : read((here ?? count) - 1, -1)),
     ArrowRight: () => (event.shiftKey ? now.moves.pan(0.25) : read((here ?? -1) + 1, 1)),
     Home: () => read(0, 1),
-    End: () => read(last, -1),
+    End: () => read(count - 1, -1),
     "+": () => now.moves.zoom(0.5),
     "=": () => now.moves.zoom(0.5),
     "-": () => now.moves.zoom(2),
@@ -369,24 +356,30 @@ function onKey(
   }
 }
 
-function describe(
-  point: Series["points"][number],
-  symbol: string,
-  window: string | null,
-): { time: string; values: string } {
+function describe(point: Series["points"][number], window: string | null, axis: ValueAxis, zone: Zone) {
   const start: Nanos = parseTime(point.timestamp) ?? 0n;
+  const { exact, near } = wording(axis);
+  const at = (time: Nanos) => readableTime(time, zone);
+  const name = zoneText(Number(start / 1_000_000n), zone);
   if (!isBin(point)) {
-    return { time: readableTime(start), values: `${exact(point.value)} ${symbol}` };
+    return { time: `${at(start)} ${name}`, values: exact(point.value) };
   }
   const end = start + ((window && parseWindow(window)) || 0n);
   const { mean, min, max, count } = point;
   return {
-    time: `${readableTime(start)} to ${readableTime(end)}`,
-    values: `mean ${rounded(mean)} ${symbol}, min ${exact(min)}, max ${exact(max)}, ${count} ${count === 1 ? "measure" : "measures"}`,
+    time: `${at(start)} to ${endText(at(start), at(end))} ${name}`,
+    values: `mean ${near(mean)}, min ${near(min)}, max ${near(max)}, ${amount(count, "measure")}`,
   };
 }
 
-function summary(series: Series, symbol: string, window: string | null): string {
-  const what = `${series.count} ${series.count === 1 ? "measure" : "measures"}, from ${exact(series.min)} to ${exact(series.max)} ${symbol}`;
-  return window ? `${what}, shown as ${series.points.length} bins.` : `${what}.`;
+/** The end of a bin, without its date where that is the date of its beginning. */
+function endText(begin: string, end: string): string {
+  const [day, time] = end.split(" ");
+  return begin.startsWith(`${day} `) ? `${time}` : end;
+}
+
+function summary({ series, label }: Shown, axis: ValueAxis | undefined): string {
+  const near = axis ? wording(axis).near : String;
+  const what = `${label}: ${amount(series.count, "measure")}, from ${near(series.min)} to ${near(series.max)}`;
+  return series.window ? `${what}, shown as ${amount(series.points.length, "bin")}.` : `${what}.`;
 }

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { formatTime, fromSeconds, parseTime, parseWindow, readableLength, toSeconds } from "./time.ts";
+import {
+  formatTime,
+  fromSeconds,
+  parseTime,
+  parseWindow,
+  readableLength,
+  readableTime,
+  toSeconds,
+} from "./time.ts";
 
 describe("moments", () => {
   test.each([
@@ -32,10 +40,18 @@ describe("moments", () => {
     expect(formatTime(1_649_228_940_120_000_000n)).toBe("2022-04-06T07:09:00.12Z");
   });
 
-  test("become seconds and come back to less than a microsecond", () => {
-    const nanos = 1_750_000_000_123_456_789n;
-    const off = fromSeconds(toSeconds(nanos)) - nanos;
-    expect(off > -1_000n && off < 1_000n).toBe(true);
+  test("become seconds and come back to the nanosecond", () => {
+    const nanos = 86_400_123_456_789n;
+    expect(fromSeconds(toSeconds(nanos))).toBe(nanos);
+    expect(toSeconds(-1n)).toBe(-1e-9);
+  });
+
+  test("are displayed in UTC or the local zone", () => {
+    const nanos = 1_649_228_940_500_000_000n;
+    expect(readableTime(nanos, "utc")).toBe("2022-04-06 07:09:00.5");
+    const offset = -new Date(1_649_228_940_000).getTimezoneOffset() * 60_000;
+    const local = new Date(1_649_228_940_000 + offset).toISOString().slice(0, 19).replace("T", " ");
+    expect(readableTime(nanos, "local")).toBe(`${local}.5`);
   });
 });
 

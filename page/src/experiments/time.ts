@@ -1,7 +1,6 @@
-/**
- * Moments as whole nanoseconds since the Unix epoch, as the service keeps them: a `Date` knows milliseconds only, and a
- * number cannot hold today's nanoseconds.
- */
+import { offsetOf, type Zone } from "./zone.ts";
+
+/** Nanoseconds since the Unix epoch, as in the service; no `Date` or double can hold them. */
 export type Nanos = bigint;
 
 export const SECOND: Nanos = 1_000_000_000n;
@@ -9,13 +8,13 @@ export const MINUTE = 60n * SECOND;
 export const HOUR = 60n * MINUTE;
 export const DAY = 24n * HOUR;
 
-/** The first and the last moment that the service takes. */
+/** The first and the last time that the service accepts. */
 export const EARLIEST: Nanos = 0n;
 export const LATEST: Nanos = 2n ** 63n - 1n;
 
 const RFC3339 = /^(\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/;
 
-/** Reads RFC 3339; `null` for anything else, and for what the service would not take. */
+/** Reads RFC 3339; `null` for anything else, and for times that the service does not accept. */
 export function parseTime(text: string): Nanos | null {
   const parts = RFC3339.exec(text);
   if (!parts) {
@@ -36,26 +35,29 @@ function isDay(time: string): boolean {
   return (day ?? 0) <= new Date(Date.UTC(year ?? 0, month ?? 0, 0)).getUTCDate();
 }
 
-/** RFC 3339 in UTC with as many digits of a second as it takes: what the service writes. */
+/** RFC 3339 in UTC with as many fractional digits as needed, as the service writes it. */
 export function formatTime(nanos: Nanos): string {
+  return `${clockText(nanos, 0)}Z`;
+}
+
+/** For display: a space instead of the `T`, in the zone, without its name. */
+export function readableTime(nanos: Nanos, zone: Zone): string {
+  return clockText(nanos, offsetOf(Number(nanos / 1_000_000n), zone)).replace("T", " ");
+}
+
+function clockText(nanos: Nanos, offset: number): string {
   const fraction = (nanos % SECOND).toString().padStart(9, "0").replace(/0+$/, "");
-  const whole = new Date(Number(nanos / SECOND) * 1_000).toISOString().slice(0, 19);
-  return `${whole}${fraction && `.${fraction}`}Z`;
+  const whole = new Date(Number(nanos / SECOND) * 1_000 + offset).toISOString().slice(0, 19);
+  return whole + (fraction && `.${fraction}`);
 }
 
-/** For people: a space instead of the `T`, and no `Z`, since all times of the page are UTC. */
-export function readableTime(nanos: Nanos): string {
-  return formatTime(nanos).replace("T", " ").replace("Z", "");
-}
-
-/** Seconds since the epoch, for the plot: exact to a quarter of a microsecond. */
+/** A length of time for the plot: a double holds nanoseconds up to some months. */
 export function toSeconds(nanos: Nanos): number {
-  return Number(nanos / SECOND) + Number(nanos % SECOND) / 1e9;
+  return Number(nanos) / 1e9;
 }
 
 export function fromSeconds(seconds: number): Nanos {
-  const whole = Math.floor(seconds);
-  return BigInt(whole) * SECOND + BigInt(Math.round((seconds - whole) * 1e9));
+  return BigInt(Math.round(seconds * 1e9));
 }
 
 export function clampTime(nanos: Nanos): Nanos {
@@ -89,7 +91,7 @@ export function parseWindow(text: string): Nanos | null {
   return parts?.[1] && unit ? BigInt(parts[1]) * unit : null;
 }
 
-/** A length of time in the greatest unit of which it is a multiple. */
+/** A length of time in the largest unit that divides it. */
 export function readableLength(nanos: Nanos): string {
   const [name, unit] = UNITS.find(([, each]) => nanos % each === 0n && nanos >= each) ?? ["ns", 1n];
   return `${nanos / unit} ${name}`;

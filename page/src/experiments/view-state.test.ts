@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { href, parseAddress } from "../routing/address.ts";
+import { ALL_SERIES } from "./choice.ts";
 import { HOUR, LATEST, parseTime } from "./time.ts";
 import { fixed, LEAST_SPAN, readViewState, scaled, type ViewState, writeViewState } from "./view-state.ts";
 
@@ -10,10 +11,39 @@ function throughAddress(state: ViewState): ViewState {
 const SEVEN = parseTime("2022-04-06T07:00:00Z") ?? 0n;
 
 describe("the view in the address", () => {
+  const plain = {
+    choice: ALL_SERIES,
+    follow: false,
+    layout: "stacked",
+    y: {},
+    beside: [],
+    flagged: false,
+  } as const;
   const states: ViewState[] = [
-    { range: { kind: "newest", span: "all" }, types: [], follow: false },
-    { range: { kind: "newest", span: "24h" }, types: ["hertz", "degree Celsius"], follow: true },
-    { range: { kind: "fixed", from: SEVEN + 1n, to: SEVEN + HOUR }, types: ["ohm"], follow: false },
+    { ...plain, range: { kind: "newest", span: "all" } },
+    {
+      ...plain,
+      range: { kind: "newest", span: "24h" },
+      choice: { types: ["hertz", "degree Celsius"], sensors: ["", "t-1"], hidden: [] },
+      follow: true,
+    },
+    {
+      ...plain,
+      range: { kind: "fixed", from: SEVEN + 1n, to: SEVEN + HOUR },
+      choice: { types: ["ohm"], sensors: [], hidden: ["ohm\tt-2", "ohm\t"] },
+    },
+    { ...plain, range: { kind: "moving", from: { ago: HOUR }, to: { ago: 0n } }, layout: "together" },
+    {
+      ...plain,
+      range: { kind: "moving", from: { at: SEVEN }, to: { ago: 0n } },
+      beside: [2, 7],
+      flagged: true,
+    },
+    {
+      ...plain,
+      range: { kind: "newest", span: "all" },
+      y: { "a:b": { kind: "robust" }, volt: { kind: "fixed", min: -1, max: 1e-6 } },
+    },
   ];
   test.each(states)("comes back: %#", (state) => {
     expect(throughAddress(state)).toEqual(state);
@@ -22,7 +52,8 @@ describe("the view in the address", () => {
   test.each([
     "",
     "range=2h",
-    "range=constructor",
+    "y=hertz&y=:log&y=hertz:1..0&beside=x&layout=other",
+    "range=constructor&flagged=only",
     "from=x&to=y",
     "from=2022-04-06T07:00:00Z",
     "from=2022-04-06T08:00:00Z&to=2022-04-06T07:00:00Z",
@@ -59,6 +90,7 @@ describe("ranges", () => {
   test("are never too short to be seen, nor beyond what can be asked for", () => {
     const range = scaled({ from: SEVEN, to: SEVEN + LEAST_SPAN }, 0.5);
     expect(range.kind === "fixed" && range.to - range.from).toBe(LEAST_SPAN);
+    expect(LEAST_SPAN).toBe(10n);
     expect(scaled({ from: 0n, to: HOUR }, 4)).toMatchObject({ from: 0n });
     expect(fixed(LATEST, LATEST + HOUR)).toMatchObject({ to: LATEST });
   });

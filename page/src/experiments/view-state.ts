@@ -1,68 +1,120 @@
 import type { QueryInit } from "../routing/address.ts";
-import { clampTime, DAY, formatTime, HOUR, type Nanos, parseTime } from "./time.ts";
+import { type Choice, readChoice, writeChoice } from "./choice.ts";
+import { clampTime, DAY, formatTime, HOUR, MINUTE, type Nanos, SECOND } from "./time.ts";
+import { formatMoment, type Moment, parseMoment } from "./typed-time.ts";
+import { readYMode, writeYMode, type YMode } from "./y-range.ts";
 
-/** From when to when measures are shown. */
+/** The time for which measures are shown. */
 export type Range =
-  /** Up to the newest measure: all of them, or those of the time before it. */
+  /** Up to the newest measure: all of them, or those of a length of time before it. */
   | { kind: "newest"; span: Span }
-  /** From one moment (included) to another (excluded). */
-  | { kind: "fixed"; from: Nanos; to: Nanos };
+  /** From one time (included) to another (excluded). */
+  | { kind: "fixed"; from: Nanos; to: Nanos }
+  /** An end moves with the clock. */
+  | { kind: "moving"; from: Moment; to: Moment };
 
 export type Span = "all" | keyof typeof SPANS;
 
-/** The lengths of time that can be chosen, by their names in the address. */
+/** Selectable lengths of time, by their name in the address. Their end is rounded up to `grain`. */
 export const SPANS = {
-  "1h": { length: HOUR, text: "1 h" },
-  "24h": { length: DAY, text: "24 h" },
-  "7d": { length: 7n * DAY, text: "7 d" },
-  "30d": { length: 30n * DAY, text: "30 d" },
-  "1y": { length: 365n * DAY, text: "1 y" },
+  "1h": { length: HOUR, text: "1 h", grain: SECOND },
+  "24h": { length: DAY, text: "24 h", grain: MINUTE },
+  "7d": { length: 7n * DAY, text: "7 d", grain: MINUTE },
+  "30d": { length: 30n * DAY, text: "30 d", grain: MINUTE },
+  "1y": { length: 365n * DAY, text: "1 y", grain: HOUR },
 } as const;
+
+/** `stacked`: a plot for each type; `together`: one plot for all, with an axis for each unit. */
+export type Layout = "stacked" | "together";
 
 /** What the address says of an experiment's view. */
 export interface ViewState {
   range: Range;
-  /** The names of the measure types that are shown; all of them, if there is none. */
-  types: readonly string[];
-  /** Whether new measures are shown as they come. */
+  /** Which series are shown. */
+  choice: Choice;
+  /** Whether new measures are shown as they are stored. */
   follow: boolean;
+  layout: Layout;
+  /** By measure type; `auto` where there is none. */
+  y: Readonly<Record<string, YMode>>;
+  /** Experiments that are shown beside this one. */
+  beside: readonly number[];
+  /** Whether flagged measures are shown, too. */
+  flagged: boolean;
 }
 
-/** A plot of less would show nothing but the limits of a double. */
-export const LEAST_SPAN: Nanos = 1_000_000n;
+/** Timestamps are whole nanoseconds; a shorter range has hardly any. */
+export const LEAST_SPAN: Nanos = 10n;
+/** More experiments at once cannot be distinguished. */
+export const MOST_BESIDE = 3;
 
-/** Reads what the address says; what makes no sense in it is as if it were not there. */
+/** Reads the address. Parameters that are not valid are ignored. */
 export function readViewState(query: URLSearchParams): ViewState {
+  const range = readRange(query);
   return {
-    range: readRange(query),
-    types: [...new Set(query.getAll("type").filter(Boolean))],
-    follow: query.get("follow") === "1" && !query.has("to"),
+    range,
+    choice: readChoice(query),
+    follow: query.get("follow") === "1" && range.kind === "newest",
+    layout: query.get("layout") === "together" ? "together" : "stacked",
+    y: Object.fromEntries(query.getAll("y").flatMap(readY)),
+    beside: [...new Set(query.getAll("beside").filter((id) => /^[1-9]\d{0,14}$/.test(id)))]
+      .map(Number)
+      .slice(0, MOST_BESIDE),
+    flagged: query.get("flagged") === "include",
   };
 }
 
 function readRange(query: URLSearchParams): Range {
-  const from = parseTime(query.get("from") ?? "");
-  const to = parseTime(query.get("to") ?? "");
-  if (from !== null && to !== null && to - from >= LEAST_SPAN) {
-    return { kind: "fixed", from, to };
+  const from = parseMoment(query.get("from") ?? "");
+  const to = parseMoment(query.get("to") ?? "");
+  if (from && to) {
+    if (!("at" in from && "at" in to)) {
+      return { kind: "moving", from, to };
+    }
+    if (to.at - from.at >= LEAST_SPAN) {
+      return { kind: "fixed", from: from.at, to: to.at };
+    }
   }
   const span = query.get("range") ?? "";
   return { kind: "newest", span: Object.hasOwn(SPANS, span) ? (span as keyof typeof SPANS) : "all" };
 }
 
-/** What the address has to say so that it is read as this. */
-export function writeViewState({ range, types, follow }: ViewState): QueryInit {
-  const ofRange =
-    range.kind === "fixed"
-      ? { from: formatTime(range.from), to: formatTime(range.to) }
-      : { range: range.span === "all" ? undefined : range.span };
-  return { ...ofRange, type: types, follow: follow && range.kind === "newest" ? "1" : undefined };
+/** `hertz:robust`. A name may hold colons, a mode never does. */
+function readY(text: string): [string, YMode][] {
+  const colon = text.lastIndexOf(":");
+  const mode = readYMode(text.slice(colon + 1));
+  return colon > 0 && mode ? [[text.slice(0, colon), mode]] : [];
 }
 
-/** A part of a range, or more than it: `factor` times as long, moved by `shift` of its length. */
+/** The parameters from which `readViewState` reads the same state. */
+export function writeViewState({ range, choice, follow, layout, y, beside, flagged }: ViewState): QueryInit {
+  return {
+    ...writeRange(range),
+    ...writeChoice(choice),
+    follow: follow && range.kind === "newest" ? "1" : undefined,
+    layout: layout === "together" ? layout : undefined,
+    y: Object.entries(y)
+      .filter(([, mode]) => mode.kind !== "auto")
+      .map(([type, mode]) => `${type}:${writeYMode(mode)}`),
+    beside: beside.map(String),
+    flagged: flagged ? "include" : undefined,
+  };
+}
+
+function writeRange(range: Range): QueryInit {
+  switch (range.kind) {
+    case "newest":
+      return { range: range.span === "all" ? undefined : range.span };
+    case "fixed":
+      return { from: formatTime(range.from), to: formatTime(range.to) };
+    case "moving":
+      return { from: formatMoment(range.from), to: formatMoment(range.to) };
+  }
+}
+
+/** A range `factor` times as long around the same middle, moved by `shift` of its length. */
 export function scaled({ from, to }: { from: Nanos; to: Nanos }, factor: number, shift = 0): Range {
   const length = to - from;
-  // Thousandths are as fine as anybody can see.
   const half = (length * BigInt(Math.round(factor * 1_000))) / 2_000n;
   const middle = from + length / 2n + (length * BigInt(Math.round(shift * 1_000))) / 1_000n;
   const least = LEAST_SPAN / 2n;
@@ -70,10 +122,7 @@ export function scaled({ from, to }: { from: Nanos; to: Nanos }, factor: number,
   return factor === 1 ? fixed(middle - reach, middle + reach) : drawn(middle - reach, middle + reach);
 }
 
-/**
- * A range that somebody has drawn, with ends as round as can be without anybody seeing it: an address that is shared
- * should not claim nanoseconds that nobody meant.
- */
+/** A range drawn by hand, with ends as round as its width in pixels allows. */
 export function drawn(one: Nanos, other: Nanos): Range {
   const length = one < other ? other - one : one - other;
   let grain = 1n;
@@ -84,7 +133,7 @@ export function drawn(one: Nanos, other: Nanos): Range {
   return fixed(round(one), round(other));
 }
 
-/** A range of these ends, whichever comes first, within what can be asked for, and not too short to be seen. */
+/** A range with these ends in any order, within the service's limits and at least `LEAST_SPAN`. */
 export function fixed(one: Nanos, other: Nanos): Range {
   const from = clampTime(one < other ? one : other);
   const to = clampTime(one < other ? other : one);

@@ -17,11 +17,12 @@ const SCIENTIST: readonly Place[] = [
 const ADMINISTRATOR: readonly Place[] = [
   { path: ["administration", "users"], name: "Users" },
   { path: ["administration", "experiments"], name: "Experiments" },
+  { path: ["administration", "measure-types"], name: "Types" },
   { path: ["administration", "rejected-messages"], name: "Rejected", further: " messages" },
   { path: ["token"], name: "Token" },
 ];
 
-/** The bar at the top: where one is, where one can go, and who one is. */
+/** The bar at the top: navigation and the signed-in user. */
 export function Bar() {
   const now = session.value;
   const user = now.state === "signed-in" ? now.user : null;
@@ -42,7 +43,7 @@ export function Bar() {
       </a>
       {"configuration" in now && now.configuration.sign_in === "evaluation" && (
         <aside class="banner" aria-label="Evaluation mode">
-          <p>Evaluation mode: example data, and everybody can be anybody. Not for production.</p>
+          <p>Evaluation mode: example data, and any client can impersonate any user. Not for production.</p>
         </aside>
       )}
       <header class="bar">

@@ -28,7 +28,7 @@ export function chooseTheme(chosen: Theme): void {
   } else {
     document.documentElement.dataset.theme = chosen;
   }
-  // Who is told now finds the new colours.
+  // Listeners of this signal find the new colours.
   theme.value = chosen;
   try {
     localStorage.setItem(KEPT, chosen);
@@ -40,7 +40,7 @@ export function chooseTheme(chosen: Theme): void {
 /** What the colours follow besides the theme that was chosen: the system's, and paper. */
 const MEDIA = ["(prefers-color-scheme: dark)", "print"];
 
-/** Tells whenever the colours may have changed: plots are painted, and have to be painted again. */
+/** Calls back when the colours may have changed: plots are canvases and must be repainted. */
 export function onColoursChanged(tell: () => void): () => void {
   const media = MEDIA.map((each) => matchMedia(each));
   for (const each of media) {

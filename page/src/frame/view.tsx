@@ -5,9 +5,9 @@ import { showBeginning } from "../routing/places.ts";
 
 interface ViewProps {
   title: string;
-  /** What stands under the title. */
+  /** Shown under the title. */
   lead?: ComponentChildren;
-  /** What stands beside it: buttons. */
+  /** Shown beside it: buttons. */
   actions?: ComponentChildren;
   width?: "narrow" | "reading" | "wide";
   children: ComponentChildren;
@@ -18,13 +18,13 @@ const LONG = 80;
 
 let isFirst = true;
 
-/** What every view begins with: the title, which names the tab and is where the focus goes when a view is opened. */
+/** The head of every view: its title, also of the tab, which gets the focus when it opens. */
 export function View({ title, lead, actions, width = "wide", children }: ViewProps) {
   const head = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${title} · MyMONIT`;
   }, [title]);
-  // At once, so that whoever comes back can then be given the focus where they had it.
+  // Before the restored place takes the focus after a return.
   useLayoutEffect(() => {
     hush();
     // A page that has just been loaded is read from its beginning.

@@ -2,8 +2,8 @@ import { computed, signal } from "@preact/signals";
 import { arrive, followPlaces, leave, showRows } from "./places.ts";
 
 /**
- * Which view is shown. It stands behind the `#` of the address, so that a view can be shared, the back button works, and
- * nothing of it is sent to any server.
+ * The current view, from the `#` of the address: a view can be shared, the back button works, and
+ * no server receives it.
  */
 export interface Address {
   /** `/experiments/1` is `["experiments", "1"]`. */
@@ -19,14 +19,12 @@ export function parseAddress(hash: string): Address {
   };
 }
 
-/** The address as a link's `href`. Parameters that are empty are left out. */
+/** The address as an `href`. Empty parameters are omitted, except in a list. */
 export function href(path: readonly (string | number)[], query: QueryInit = {}): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    for (const each of Array.isArray(value) ? value : [value]) {
-      if (each !== undefined && each !== "") {
-        parameters.append(name, each);
-      }
+    for (const each of Array.isArray(value) ? value : value ? [value] : []) {
+      parameters.append(name, each);
     }
   }
   const behind = parameters.size > 0 ? `?${readable(parameters)}` : "";
@@ -61,7 +59,7 @@ export const address = computed(() => parseAddress(current.value));
 export function followAddress(): void {
   followPlaces();
   const follow = () => {
-    // Both events tell of one step, and what is shown is still what was before it.
+    // Both events report one step, and the previous view is still shown.
     if (current.value !== location.hash) {
       leave();
     }

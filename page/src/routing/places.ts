@@ -1,18 +1,18 @@
 /**
- * Where somebody was in each view that the back button leads to. Browsers know that of pages whose content is there at once;
- * here it comes from the service, and a long list is shown in portions.
+ * The scroll position of each view in the history. Browsers restore it only if the content is there
+ * at once; here it comes from the service, and long lists are shown in parts.
  */
 interface Place {
   /** How far the view was scrolled, in pixels. */
   top: number;
-  /** The link that had the focus, as the one that led away has: who comes back has it there again. */
+  /** The link that had the focus, usually the followed one; it gets the focus again on return. */
   link: string | null;
   /** How many rows of its list were shown, if more than at first. */
   rows: number | null;
 }
 
 const NOWHERE: Place = { top: 0, link: null, rows: null };
-/** Under this name, places outlast a page that is loaded again, or left for `/docs` and come back to. */
+/** The storage key of the places, which survive a reload and a visit to `/docs`. */
 const KEPT_AS = "mymonit-places";
 /** So many steps back are remembered. */
 const KEPT = 50;
@@ -21,7 +21,7 @@ const places = new Map<string, Place>();
 /** Names the entry of the tab's history that is shown. */
 let here = "";
 let count = 0;
-/** Where the one who has come back is to be put, as soon as that much of the view is there. */
+/** The place to restore, as soon as that much of the view is there. */
 let wanted: Place | null = null;
 let observer: MutationObserver | null = null;
 
@@ -32,7 +32,7 @@ export function followPlaces(): void {
     places.set(key, place);
   }
   arrive();
-  // Whoever begins to do something else is not to be moved.
+  // A user who has begun something else is not moved.
   for (const deed of ["keydown", "pointerdown", "touchmove", "wheel"]) {
     addEventListener(deed, () => want(null), { capture: true, passive: true });
   }
@@ -50,7 +50,7 @@ export function leave(): void {
     link: activeElement?.closest("main a")?.getAttribute("href") ?? null,
     rows: rowsShown(),
   };
-  // The last one that was left stands last.
+  // The last one that was left comes last.
   places.delete(here);
   places.set(here, place);
 }
@@ -71,14 +71,14 @@ export function arrive(): void {
   want(null);
 }
 
-/** Shows the beginning of what has just been opened, unless somebody has come back to it, who is put where they were. */
+/** Shows the beginning of a view that was opened; after a return, restores the place. */
 export function showBeginning(): void {
   if (!wanted) {
     scrollTo({ top: 0, behavior: "instant" });
   }
 }
 
-/** How many rows of the view's list were shown when it was left; `null` if it was not, or as many as at first. */
+/** The rows shown when the view was left; `null` if not left, or at the initial number. */
 export function rowsShown(): number | null {
   return places.get(here)?.rows ?? null;
 }

@@ -1,31 +1,31 @@
 import { path } from "../api/client.ts";
 import { Problem } from "../api/problem.ts";
-import type { Door, Visitor } from "./door.ts";
+import type { Credentials, Visitor } from "./credentials.ts";
 import { claims, isAboutToExpire } from "./token.ts";
 
 const REMEMBERED = "mymonit.evaluation-user";
 
-/** Evaluation mode: whom one wants to be is all it asks. */
-export class EvaluationDoor implements Door {
+/** Evaluation mode: sign-in by choosing a user. */
+export class EvaluationCredentials implements Credentials {
   private constructor(
     private readonly userId: string,
     private current: string,
   ) {}
 
-  static async open(userId: string): Promise<[EvaluationDoor, Visitor]> {
-    const door = new EvaluationDoor(userId, await askToken(userId));
+  static async open(userId: string): Promise<[EvaluationCredentials, Visitor]> {
+    const credentials = new EvaluationCredentials(userId, await askToken(userId));
     sessionStorage.setItem(REMEMBERED, userId);
-    return [door, { uid: claims(door.current).sub, email: null }];
+    return [credentials, { uid: claims(credentials.current).sub, email: null }];
   }
 
-  /** Goes on as whom this tab was before it was loaded again. */
-  static async resume(): Promise<[EvaluationDoor, Visitor] | null> {
+  /** Continues as the user of this tab before it was reloaded. */
+  static async resume(): Promise<[EvaluationCredentials, Visitor] | null> {
     const userId = sessionStorage.getItem(REMEMBERED);
     if (userId === null) {
       return null;
     }
     try {
-      return await EvaluationDoor.open(userId);
+      return await EvaluationCredentials.open(userId);
     } catch (failure) {
       if (failure instanceof Problem && failure.status === 404) {
         // Erased meanwhile.
@@ -41,6 +41,12 @@ export class EvaluationDoor implements Door {
       this.current = await askToken(this.userId);
     }
     return this.current;
+  }
+
+  readonly needsPassword = false;
+
+  async reauthenticate(): Promise<void> {
+    this.current = await askToken(this.userId);
   }
 
   async signOut(): Promise<void> {

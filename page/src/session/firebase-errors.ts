@@ -1,30 +1,30 @@
 import { Problem } from "../api/problem.ts";
 
-/** What Firebase's error codes mean for somebody who wants to sign in, and what to do about it. */
+/** What Firebase's error codes mean for signing in, and what to do. */
 const SENTENCES: Record<string, string> = {
   "auth/invalid-credential":
-    "E-mail address and password do not belong together. Check both, or register if you have not yet.",
+    "E-mail address and password do not match. Check both, or register if you have not yet.",
   "auth/wrong-password":
-    "E-mail address and password do not belong together. Check both, or register if you have not yet.",
+    "E-mail address and password do not match. Check both, or register if you have not yet.",
   "auth/user-not-found":
-    "E-mail address and password do not belong together. Check both, or register if you have not yet.",
-  "auth/invalid-email": "This is no e-mail address. It looks like name@example.org.",
+    "E-mail address and password do not match. Check both, or register if you have not yet.",
+  "auth/invalid-email": "Not an e-mail address, such as name@example.org.",
   "auth/missing-email": "Type your e-mail address first.",
   "auth/missing-password": "Type a password.",
   "auth/weak-password": "This password is too weak. Take at least six characters, better a few words.",
   "auth/password-does-not-meet-requirements":
     "This password is weaker than your organisation allows. Take a longer one.",
-  "auth/email-already-in-use": "Somebody is registered with this e-mail address already. Sign in instead.",
+  "auth/email-already-in-use": "This e-mail address is registered already. Sign in instead.",
   "auth/user-disabled": "This account has been disabled. Ask your administrator.",
   "auth/too-many-requests": "Too many attempts. Wait a few minutes, or set a new password.",
   "auth/network-request-failed": "Firebase cannot be reached. Check your network connection and try again.",
   "auth/operation-not-allowed":
-    "Signing in by e-mail and password is not enabled in the Firebase project. Tell whoever runs this MyMONIT.",
+    "Signing in by e-mail and password is not enabled in the Firebase project. Tell the operator of this MyMONIT.",
   "auth/admin-restricted-operation":
     "Only administrators add accounts to this Firebase project. Ask them for one.",
-  "auth/invalid-api-key": "The service gives a wrong FIREBASE_API_KEY. Tell whoever runs this MyMONIT.",
+  "auth/invalid-api-key": "The service gives a wrong FIREBASE_API_KEY. Tell the operator of this MyMONIT.",
   "auth/api-key-not-valid.-please-pass-a-valid-api-key.":
-    "The service gives a wrong FIREBASE_API_KEY. Tell whoever runs this MyMONIT.",
+    "The service gives a wrong FIREBASE_API_KEY. Tell the operator of this MyMONIT.",
 };
 
 /** A problem that says in a sentence why Firebase refused. */
@@ -36,7 +36,7 @@ export function firebaseProblem(failure: unknown): Problem {
   return new Problem(
     0,
     code,
-    SENTENCES[code] ?? `Firebase refuses this (${code}). Tell whoever runs this MyMONIT.`,
+    SENTENCES[code] ?? `Firebase refuses this (${code}). Tell the operator of this MyMONIT.`,
   );
 }
 

@@ -4,16 +4,18 @@ import {
   browserLocalPersistence,
   connectAuthEmulator,
   createUserWithEmailAndPassword,
+  EmailAuthProvider,
   indexedDBLocalPersistence,
   initializeAuth,
   onAuthStateChanged,
+  reauthenticateWithCredential,
   sendPasswordResetEmail,
   signInWithEmailAndPassword,
   signOut,
   type User,
 } from "firebase/auth";
 import type { FirebaseConfiguration } from "./configuration.ts";
-import type { Door, Visitor } from "./door.ts";
+import type { Credentials, Visitor } from "./credentials.ts";
 import { inWords } from "./firebase-errors.ts";
 import { isAboutToExpire } from "./token.ts";
 
@@ -27,7 +29,8 @@ export class FirebaseEntrance {
       projectId: configuration.project_id,
       authDomain: configuration.auth_domain,
     });
-    // Without the default resolvers for pop-ups and redirects, which would load script from elsewhere.
+    // Without the default resolvers for pop-ups and redirects, which would load script from
+    // elsewhere.
     const auth = initializeAuth(app, { persistence: [indexedDBLocalPersistence, browserLocalPersistence] });
     if (configuration.emulator) {
       connectAuthEmulator(auth, configuration.emulator, { disableWarnings: true });
@@ -35,10 +38,10 @@ export class FirebaseEntrance {
     return new FirebaseEntrance(auth);
   }
 
-  /** Tells who is signed in: now, and whenever that changes, also in another tab. */
-  follow(tell: (who: [Door, Visitor] | null) => void): () => void {
+  /** Reports who is signed in: now, and whenever that changes, also in another tab. */
+  follow(tell: (who: [Credentials, Visitor] | null) => void): () => void {
     return onAuthStateChanged(this.auth, (user) =>
-      tell(user && [new FirebaseDoor(this.auth, user), visitor(user)]),
+      tell(user && [new FirebaseCredentials(this.auth, user), visitor(user)]),
     );
   }
 
@@ -50,12 +53,13 @@ export class FirebaseEntrance {
     await createUserWithEmailAndPassword(this.auth, email, password);
   }
 
-  /** Sends a message with which a new password can be set, if somebody is registered with that address. */
+  /** Sends a message with which a new password can be set, if that address is registered. */
   async resetPassword(email: string): Promise<void> {
     try {
       await sendPasswordResetEmail(this.auth, email);
     } catch (failure) {
-      // Projects without Firebase's protection against finding out who is registered tell it; this page does not.
+      // Without Firebase's e-mail enumeration protection a project reveals registered addresses;
+      // this page does not.
       if ((failure as { code?: unknown } | null)?.code !== "auth/user-not-found") {
         throw failure;
       }
@@ -63,7 +67,7 @@ export class FirebaseEntrance {
   }
 }
 
-class FirebaseDoor implements Door {
+class FirebaseCredentials implements Credentials {
   constructor(
     private readonly auth: Auth,
     private readonly user: User,
@@ -72,6 +76,13 @@ class FirebaseDoor implements Door {
   async token(renew: boolean): Promise<string> {
     const token = await inWords(this.user.getIdToken(renew));
     return !renew && isAboutToExpire(token) ? inWords(this.user.getIdToken(true)) : token;
+  }
+
+  readonly needsPassword = true;
+
+  async reauthenticate(password: string): Promise<void> {
+    const credential = EmailAuthProvider.credential(this.user.email ?? "", password);
+    await inWords(reauthenticateWithCredential(this.user, credential));
   }
 
   async signOut(): Promise<void> {

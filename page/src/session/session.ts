@@ -5,11 +5,12 @@ import { ownUser } from "../api/resources.ts";
 import type { User } from "../api/shapes.ts";
 import { address, href, navigate } from "../routing/address.ts";
 import { askConfiguration, type Configuration } from "./configuration.ts";
-import type { Door, Visitor } from "./door.ts";
-import { EvaluationDoor } from "./evaluation.ts";
+import type { Credentials, Visitor } from "./credentials.ts";
+import { EvaluationCredentials } from "./evaluation.ts";
 import type { FirebaseEntrance } from "./firebase.ts";
+import { signInAgain } from "./sign-in-again.ts";
 
-/** Where somebody stands who has opened the page. */
+/** The state of the user's sign-in. */
 export type Session =
   | { state: "starting" }
   /** The service does not say how people sign in, or whether this one may. */
@@ -21,17 +22,23 @@ export type Session =
       notice: string | null;
     }
   /** Signed in, but MyMONIT has no record of this user. */
-  | { state: "unknown"; configuration: Configuration; visitor: Visitor; door: Door }
-  | { state: "signed-in"; configuration: Configuration; visitor: Visitor; user: User; door: Door };
+  | { state: "unknown"; configuration: Configuration; visitor: Visitor; credentials: Credentials }
+  | {
+      state: "signed-in";
+      configuration: Configuration;
+      visitor: Visitor;
+      user: User;
+      credentials: Credentials;
+    };
 
-/** Views that are there only until somebody has signed in. */
+/** Views that exist only before sign-in. */
 const FOR_SIGNING_IN: readonly string[] = ["register", "forgotten-password"];
 
 export const session = signal<Session>({ state: "starting" });
 
 let entrance: FirebaseEntrance | null = null;
 let unfollow = () => {};
-/** Somebody may sign out while the record is being asked for; what was asked for before is then of no account. */
+/** Counts sign-ins and sign-outs: a record that was requested before the last one is ignored. */
 let generation = 0;
 
 /** Finds out how people sign in here, and whether this one still is. */
@@ -40,7 +47,7 @@ export async function start(): Promise<void> {
   try {
     const configuration = await askConfiguration();
     if (configuration.sign_in === "evaluation") {
-      await enter(configuration, await EvaluationDoor.resume());
+      await enter(configuration, await EvaluationCredentials.resume());
     } else if (configuration.api_key === null) {
       signedOut(configuration, null);
     } else {
@@ -56,14 +63,14 @@ export async function start(): Promise<void> {
 
 /** Signs in as one of evaluation mode's users. */
 export async function signInAs(configuration: Configuration, userId: string): Promise<void> {
-  await enter(configuration, await EvaluationDoor.open(userId));
+  await enter(configuration, await EvaluationCredentials.open(userId));
 }
 
-/** Asks again for the record of whoever is signed in: after it was changed, or perhaps made or erased. */
+/** Loads the record of the signed-in user again, after it was changed, created or erased. */
 export async function refresh(): Promise<void> {
   const now = session.value;
   if (now.state === "unknown" || now.state === "signed-in") {
-    await enter(now.configuration, [now.door, now.visitor]);
+    await enter(now.configuration, [now.credentials, now.visitor]);
   }
 }
 
@@ -73,12 +80,12 @@ export async function signOut(notice: string | null = null): Promise<void> {
     return;
   }
   generation += 1;
-  await now.door.signOut();
+  await now.credentials.signOut();
   if (notice === null) {
-    // Where this one was is not where the next one wants to be.
+    // The next user does not start in this user's view.
     navigate(href([]));
   }
-  // Whom one can be may have changed meanwhile.
+  // The users to choose from may have changed.
   const configuration =
     now.configuration.sign_in === "evaluation"
       ? await askConfiguration().catch(() => now.configuration)
@@ -86,7 +93,7 @@ export async function signOut(notice: string | null = null): Promise<void> {
   signedOut(configuration, notice);
 }
 
-async function enter(configuration: Configuration, who: [Door, Visitor] | null): Promise<void> {
+async function enter(configuration: Configuration, who: [Credentials, Visitor] | null): Promise<void> {
   generation += 1;
   const mine = generation;
   if (!who) {
@@ -95,26 +102,31 @@ async function enter(configuration: Configuration, who: [Door, Visitor] | null):
     }
     return;
   }
-  const [door, visitor] = who;
+  const [credentials, visitor] = who;
   if (FOR_SIGNING_IN.includes(address.value.path[0] ?? "")) {
     navigate(href([]), { replace: true });
   }
   setTokenSource({
-    token: (renew) => door.token(renew),
+    token: (renew) => credentials.token(renew),
+    signInAgain: () => signInAgain(credentials),
     refused: () => void signOut("The service no longer accepts your sign-in. Please sign in again."),
   });
   let entered: Session;
   try {
-    entered = { state: "signed-in", configuration, visitor, user: await ownUser(), door };
+    entered = { state: "signed-in", configuration, visitor, user: await ownUser(), credentials };
   } catch (failure) {
     const problem = Problem.from(failure);
-    if (!problem.isRefusal && session.value.state === "signed-in" && session.value.door === door) {
-      // Whoever is in stays in: what is shown tells of the trouble where it matters.
+    if (
+      !problem.isRefusal &&
+      session.value.state === "signed-in" &&
+      session.value.credentials === credentials
+    ) {
+      // The user stays signed in: the views show the error where it matters.
       return;
     }
     entered =
       problem.status === 403
-        ? { state: "unknown", configuration, visitor, door }
+        ? { state: "unknown", configuration, visitor, credentials }
         : { state: "failed", problem };
   }
   if (mine === generation) {

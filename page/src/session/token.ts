@@ -1,4 +1,4 @@
-/** What a page may know of a token: the claims that stand readable in it. It is the service that verifies them. */
+/** The claims of a token that the page reads. The service verifies them. */
 export interface Claims {
   sub: string;
   /** Unix seconds. */

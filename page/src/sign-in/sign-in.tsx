@@ -46,7 +46,7 @@ function ChooseUser({
     void run(() => signInAs(configuration, userId));
   };
   return (
-    <View title="Who do you want to be?" width="narrow" lead="In evaluation mode nobody needs a password.">
+    <View title="Who do you want to be?" width="narrow" lead="Evaluation mode needs no password.">
       {notice && <Notice look="warning">{notice}</Notice>}
       {problem && <ProblemNotice problem={problem} />}
       <ul class="people">
@@ -70,7 +70,7 @@ function ChooseUser({
       </ul>
       {configuration.users.length === 0 && (
         <Notice look="warning">
-          There is nobody yet: the database is being prepared. Load the page again in a moment.
+          There are no users yet: the database is being prepared. Reload the page in a moment.
         </Notice>
       )}
     </View>
@@ -82,8 +82,8 @@ function NotSetUp() {
     <View title="Sign-in is not set up" width="reading">
       <Notice look="warning">
         <p>
-          This MyMONIT does not know the public API key of its Firebase project, and without it nobody can
-          sign in here. Programs that have a token can use the <a href="/docs">REST API</a> all the same.
+          The public API key of the Firebase project is not configured, so signing in is not possible here.
+          Programs with a token can use the <a href="/docs">REST API</a>.
         </p>
       </Notice>
       <div class="card stack">
@@ -229,8 +229,8 @@ function ForgottenPassword({ entrance }: { entrance: FirebaseEntrance }) {
           {sentTo && (
             <Notice look="good">
               <p>
-                If somebody is registered as <strong>{sentTo}</strong>, an e-mail is on its way there. Look
-                into the spam folder, too.
+                If <strong>{sentTo}</strong> is registered, an e-mail is on its way there. Check the spam
+                folder, too.
               </p>
             </Notice>
           )}

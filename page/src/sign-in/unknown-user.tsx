@@ -2,10 +2,10 @@ import { useState } from "preact/hooks";
 import { Button, CopyButton, Notice, ProblemNotice } from "../design/components.tsx";
 import { useDoing } from "../design/load.ts";
 import { View } from "../frame/view.tsx";
-import type { Visitor } from "../session/door.ts";
+import type { Visitor } from "../session/credentials.ts";
 import { refresh } from "../session/session.ts";
 
-/** For somebody who can sign in, but of whom MyMONIT has no record yet. */
+/** For users who can sign in and have no record in MyMONIT yet. */
 export function UnknownUser({ visitor }: { visitor: Visitor }) {
   const { busy, problem, run } = useDoing();
   const [asked, setAsked] = useState(false);
@@ -28,7 +28,7 @@ export function UnknownUser({ visitor }: { visitor: Visitor }) {
         </div>
       </div>
       {problem && <ProblemNotice problem={problem} />}
-      {asked && !problem && !busy && <Notice look="warning">There is no record of you yet.</Notice>}
+      {asked && !problem && !busy && <Notice look="warning">You have no record yet.</Notice>}
       <div class="row">
         <Button
           look="primary"

@@ -1,4 +1,4 @@
-/** A number of seconds as people say it: the two greatest units, and seconds only when they count. */
+/** A duration in words: its two greatest units, and seconds only if they are significant. */
 export function lifetime(seconds: number): string {
   if (seconds < 60) {
     return `${seconds} s`;

@@ -1,26 +1,26 @@
 import { useEffect, useState } from "preact/hooks";
-import { Button, CopyButton, Loading, ProblemNotice } from "../design/components.tsx";
+import { Button, CopyButton, LoadState } from "../design/components.tsx";
 import { useLoad } from "../design/load.ts";
 import { View } from "../frame/view.tsx";
 import { session } from "../session/session.ts";
 import { secondsLeft } from "../session/token.ts";
+import { ApiTokens } from "./api-tokens.tsx";
 import { lifetime } from "./lifetime.ts";
 
 /** The token for programs, with what they do with it. */
 export function TokenView() {
   const now = session.value;
-  const door = now.state === "signed-in" ? now.door : null;
+  const credentials = now.state === "signed-in" ? now.credentials : null;
   const isAdministrator = now.state === "signed-in" && now.user.role === "ADMIN";
   const [renewals, setRenewals] = useState(0);
-  const loaded = useLoad(async () => (await door?.token(renewals > 0)) ?? "", [door, renewals]);
+  const loaded = useLoad(async () => (await credentials?.token(renewals > 0)) ?? "", [credentials, renewals]);
   return (
     <View
       title="Your token"
       width="reading"
-      lead="Programs show it to MyMONIT to do what you may do. Give it to nobody else."
+      lead="With this token, programs have your rights in MyMONIT. Keep it secret."
     >
-      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
-      {loaded.value === undefined && loaded.state === "loading" && <Loading what="the token" />}
+      <LoadState loaded={loaded} what="the token" />
       {loaded.value && (
         <Token
           token={loaded.value}
@@ -29,6 +29,7 @@ export function TokenView() {
           renew={() => setRenewals((before) => before + 1)}
         />
       )}
+      <ApiTokens />
     </View>
   );
 }
@@ -69,7 +70,7 @@ function Token({ token, path, isRenewing, renew }: TokenProps) {
         </pre>
         <div class="row">
           <CopyButton text={command} label="Copy the command" />
-          <a href="/docs">All that can be asked</a>
+          <a href="/docs">All operations of the API</a>
         </div>
       </section>
     </>

@@ -35,7 +35,7 @@ for (const { name, open, where } of views) {
   );
 }
 
-/** Waits until the page has been drawn in its new size: plots follow when they are told of it. */
+/** Waits until the page has been drawn in its new size: plots follow the resize event. */
 function laidOut(page: Page): Promise<unknown> {
   return page.evaluate(
     () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),

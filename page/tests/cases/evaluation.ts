@@ -10,7 +10,7 @@ browserTest(
   async ({ page }) => {
     await page.goto(PAGE);
     await heading(page, "Who do you want to be?");
-    await page.getByText("In evaluation mode nobody needs a password.").waitFor();
+    await page.getByText("Evaluation mode needs no password.").waitFor();
     await page.getByText("Not for production.").waitFor();
     const people = await page.locator("main").getByRole("button").allInnerTexts();
     const expected = [
@@ -64,7 +64,7 @@ browserTest(
     await signInAs(visitor, "Katie Bouman", "#/token");
     const copying = page.getByRole("button", { name: "Copy the token" });
     await copying.waitFor();
-    // Time stands still in the page until it is told to go on.
+    // The page's clock is stopped until the test advances it.
     await page.clock.install();
     await page.clock.pauseAt(Date.now() + 1_800_000);
     await copying.click();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 
 import type { Page } from "playwright-core";
 import { browserTest } from "../harness/browser-test.js";
 import { BEGINNING, drawn, type Measure, measured, series, stored } from "../harness/measures.js";
 import { heading, PAGE, signIn, signInAs, tabTo } from "../harness/people.js";
+import { download, dragOver, plotBox, queryOf } from "../harness/plots.js";
 import type { Site } from "../harness/site.js";
 
 const evaluation = (site: Site) => site.evaluation;
@@ -38,7 +38,7 @@ browserTest(
     const { page } = visitor;
     await signInAs(visitor, "Peter Higg", "#/experiments/1");
     await drawn(page);
-    const box = await canvasBox(page);
+    const box = await plotBox(page);
     const readout = page.locator(".readout");
     await page.mouse.move(box.right - 3, box.middle);
     await readout.getByText("120 Hz").waitFor();
@@ -91,7 +91,7 @@ browserTest(
     const experiment = await site.newExperiment();
     const client = await measured(site, experiment, 20_000);
     await signIn(visitor, client.account, `#/experiments/${experiment.experiment_id}`);
-    await page.getByText(/Reduced to bins of .*: mean as a line, least to greatest as a band/).waitFor();
+    await page.getByText(/Reduced to bins of .*: mean as a line, min to max as a band/).waitFor();
     await page.getByText(counted(20_000, "measures")).waitFor();
     await drawn(page);
 
@@ -99,7 +99,7 @@ browserTest(
     await page.getByText(/measures, each of them shown/).waitFor();
     assert.equal(await page.getByText("Reduced to bins of").count(), 0);
     await drawn(page);
-    const { from, to } = rangeOf(page);
+    const [from, to] = ["from", "to"].map((end) => queryOf(page.url()).get(end));
     const expected = await client.get<Measure[]>(
       `/measures/${experiment.experiment_id}?from=${from}&to=${to}&order=asc`,
     );
@@ -159,11 +159,11 @@ browserTest(
     await page.getByRole("button", { name: "Range …" }).click();
     await page.getByLabel("From (UTC)").fill("yesterday");
     await page.getByRole("button", { name: "Show", exact: true }).click();
-    await page.getByText("This is no time from 1970 to 2262").waitFor();
+    await page.getByText("Not a time from 1970 to 2262").waitFor();
     await page.getByLabel("From (UTC)").fill("2022-04-06 07:10");
     await page.getByLabel("Until (UTC)").fill("2022-04-06 07:00");
     await page.getByRole("button", { name: "Show", exact: true }).click();
-    await page.getByText("The end has to come after the beginning.").waitFor();
+    await page.getByText("The end must be after the beginning.").waitFor();
     await page.getByLabel("Until (UTC)").fill("2022-04-06 07:30");
     await page.getByRole("button", { name: "Show", exact: true }).click();
     await page.getByText("20 measures, each of them shown").waitFor();
@@ -172,7 +172,7 @@ browserTest(
     await page.getByLabel("From (UTC)").fill("1999-01-01");
     await page.getByLabel("Until (UTC)").fill("1999-01-02");
     await page.getByRole("button", { name: "Show", exact: true }).click();
-    await page.getByRole("heading", { name: "Nothing was measured in this range" }).waitFor();
+    await page.getByRole("heading", { name: "No measures in this range" }).waitFor();
     await page.getByRole("button", { name: "Show everything" }).click();
     await page.getByText("120 measures, each of them shown").waitFor();
   },
@@ -190,7 +190,7 @@ browserTest(
     await hasFocus("From (UTC)");
     await page.getByLabel("Until (UTC)").fill("tomorrow");
     await page.keyboard.press("Enter");
-    await page.getByText("This is no time from 1970 to 2262").waitFor();
+    await page.getByText("Not a time from 1970 to 2262").waitFor();
     await hasFocus("Until (UTC)");
     await tabTo(page, page.getByRole("button", { name: "Cancel" }));
     await page.keyboard.press("Enter");
@@ -202,7 +202,7 @@ browserTest(
 );
 
 for (const { format, label } of [
-  { format: "csv", label: "CSV" },
+  { format: "csv", label: "CSV for programs" },
   { format: "ndjson", label: "NDJSON" },
 ]) {
   browserTest(
@@ -217,10 +217,10 @@ for (const { format, label } of [
       await signIn(visitor, client.account, view);
       await page.getByText("Reduced to bins of").waitFor();
 
-      const all = await download(page, label, /^All .* measures behind it/);
-      assert.equal(all.name, `measures-${experiment.experiment_id}.${format}`);
-      assert.equal(all.content, await client.text("GET", `${measures}&from=${from}&to=${to}`));
-      assert.ok(all.content.split("\n").length > 3_600);
+      const all = await download(page, label, /^All .* measures$/);
+      assert.equal(all.name, `${experiment.name}_hertz_20220406T071000Z-20220406T081000Z.${format}`);
+      assert.equal(String(all.bytes), await client.text("GET", `${measures}&from=${from}&to=${to}`));
+      assert.ok(String(all.bytes).split("\n").length > 3_600);
 
       const [answered] = await Promise.all([
         page.waitForResponse((response) => response.url().includes("max_points")),
@@ -229,10 +229,10 @@ for (const { format, label } of [
       const window = answered.headers()["mymonit-window"] ?? "";
       const reduced = await download(page, label, /^What is shown/);
       assert.equal(
-        reduced.content,
+        String(reduced.bytes),
         await client.text("GET", `${measures}&from=${from}&to=${to}&window=${window}`),
       );
-      assert.ok(reduced.content.split("\n").length < 1_500);
+      assert.ok(String(reduced.bytes).split("\n").length < 1_500);
     },
   );
 }
@@ -258,8 +258,8 @@ browserTest(
     const experiment = await site.newExperiment();
     await signIn(visitor, await site.newScientist(experiment), `#/experiments/${experiment.experiment_id}`);
     await page.getByRole("heading", { name: "No measures yet" }).waitFor();
-    await page.getByRole("button", { name: "Wait for the first one" }).click();
-    await page.getByText("Waiting for the first one").waitFor();
+    await page.getByRole("button", { name: "Wait for the first measure" }).click();
+    await page.getByText("Waiting for the first measure").waitFor();
     await site.publish(series(experiment, 1));
     await page.getByText("1 measure", { exact: true }).waitFor();
   },
@@ -296,7 +296,7 @@ browserTest(
     for (const number of [others.experiment_id, 999_999]) {
       await page.goto(`${PAGE}#/experiments/${number}`);
       await heading(page, `Experiment ${number}`);
-      await page.getByRole("heading", { name: "There is no such experiment for you" }).waitFor();
+      await page.getByRole("heading", { name: "Experiment not found" }).waitFor();
       shown.push((await page.locator("main").innerText()).replaceAll(String(number), "N"));
     }
     assert.equal(shown[0], shown[1]);
@@ -316,7 +316,7 @@ browserTest(
     const administrator = await site.asAdministrator();
     const association = `/scientists-experiments/${experiment.experiment_id}/${account.user.user_id}`;
     await administrator.text("DELETE", association);
-    await page.getByRole("heading", { name: "This experiment is no longer yours" }).waitFor();
+    await page.getByRole("heading", { name: "You no longer have access to this experiment" }).waitFor();
     assert.equal(await page.locator("canvas, table").count(), 0);
     assert.equal(await page.getByText("3 measures").count(), 0);
 
@@ -342,15 +342,15 @@ browserTest(
       `/scientists-experiments/${experiment.experiment_id}/${account.user.user_id}`,
     );
     await dragOver(page, 0.2, 0.6);
-    await page.getByRole("heading", { name: "This experiment is no longer yours" }).waitFor();
+    await page.getByRole("heading", { name: "You no longer have access to this experiment" }).waitFor();
     await page.goBack();
     await page.waitForURL((url) => !url.hash.includes("from="));
-    await page.getByRole("heading", { name: "This experiment is no longer yours" }).waitFor();
+    await page.getByRole("heading", { name: "You no longer have access to this experiment" }).waitFor();
     assert.equal(await page.locator("canvas, table").count(), 0);
   },
 );
 
-browserTest("who is erased while following an experiment sees nothing any more", async (visitor, site) => {
+browserTest("a user erased while following an experiment sees nothing any more", async (visitor, site) => {
   visitor.expectRefusals(403);
   const { page } = visitor;
   const experiment = await site.newExperiment();
@@ -368,28 +368,6 @@ browserTest("an administrator sees no measures", async (visitor, site) => {
   await visitor.page.getByRole("heading", { name: "Measures are for scientists" }).waitFor();
 });
 
-/** Where the plot itself lies on the screen, without its axes. */
-async function canvasBox(page: Page) {
-  const box = await page.locator(".plot-frame .u-over").first().boundingBox();
-  assert.ok(box);
-  return { left: box.x, right: box.x + box.width, width: box.width, middle: box.y + box.height / 2 };
-}
-
-/** Draws over a part of the plot. */
-async function dragOver(page: Page, from: number, to: number): Promise<void> {
-  const box = await canvasBox(page);
-  await page.mouse.move(box.left + box.width * from, box.middle);
-  await page.mouse.down();
-  await page.mouse.move(box.left + box.width * to, box.middle, { steps: 5 });
-  await page.mouse.up();
-  await page.waitForURL(/from=.*&to=/);
-}
-
-function rangeOf(page: Page): { from: string; to: string } {
-  const query = new URLSearchParams(page.url().split("?")[1]);
-  return { from: query.get("from") ?? "", to: query.get("to") ?? "" };
-}
-
 /** The values in the table behind the plot. */
 async function tableOf(page: Page): Promise<string[]> {
   await page.getByText("Table of these values").first().click();
@@ -398,20 +376,7 @@ async function tableOf(page: Page): Promise<string[]> {
   return cells.allInnerTexts();
 }
 
-async function download(page: Page, label: string, what: RegExp): Promise<{ name: string; content: string }> {
-  await page.getByRole("button", { name: "Download …" }).click();
-  const dialog = page.getByRole("dialog", { name: "Download" });
-  await dialog.getByLabel(what).check();
-  await dialog.getByLabel(new RegExp(`^${label}`)).check();
-  const [file] = await Promise.all([
-    page.waitForEvent("download"),
-    dialog.getByRole("button", { name: "Download" }).click(),
-  ]);
-  await dialog.waitFor({ state: "detached" });
-  return { name: file.suggestedFilename(), content: await readFile(await file.path(), "utf8") };
-}
-
-/** A number of measures as the page writes it, whichever space it puts between thousands, and what stands after it. */
+/** A number of measures in the page's notation, with any space between thousands, and `rest`. */
 function counted(count: number, rest: string): RegExp {
   return new RegExp(`^${String(count).replace(/\B(?=(\d{3})+$)/g, "\\s")} ${rest}$`);
 }

@@ -3,43 +3,36 @@ import type { Page } from "playwright-core";
 import type { Visitor } from "../harness/browser.js";
 import { browserTest } from "../harness/browser-test.js";
 import { eventually } from "../harness/eventually.js";
-import { BEGINNING, drawn, series, stored } from "../harness/measures.js";
+import { drawn, series, stored } from "../harness/measures.js";
 import { PAGE, prepared, signIn } from "../harness/people.js";
+import { everySecond, open, ticksOf } from "../harness/plots.js";
 import type { Site } from "../harness/site.js";
 
-/** An experiment with measures of some types, opened by a scientist who may read them. */
-async function open(visitor: Visitor, site: Site, values: Record<string, readonly number[]>): Promise<Page> {
-  const experiment = await site.newExperiment();
-  const measures = Object.entries(values).flatMap(([measure, of]) =>
-    of.map((value, index) => ({ experiment: experiment.name, measure, value, timestamp: BEGINNING + index })),
-  );
-  await site.publish(measures);
-  const scientist = await site.newScientist(experiment);
-  await stored(await site.as(scientist), experiment, measures.length);
-  await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}`);
-  await drawn(visitor.page);
-  return visitor.page;
+/** Opens an experiment with measures of some types, one a second. */
+async function openWith(
+  visitor: Visitor,
+  site: Site,
+  values: Record<string, readonly number[]>,
+): Promise<Page> {
+  return (await open(visitor, site, everySecond(values))).page;
 }
 
-browserTest(
-  "values of any size are drawn, and the axis says in which power of ten",
-  async (visitor, site) => {
-    const { MAX_VALUE } = Number;
-    const page = await open(visitor, site, {
-      ohm: [MAX_VALUE, -MAX_VALUE, 0, 1],
-      farad: [2e-12, 3e-12],
-      volt: [230, 231],
-    });
-    const units = await page.locator(".plot-unit").allInnerTexts();
-    assert.deepEqual(units, ["10⁻¹² F", "10³⁰⁶ Ω", "V"]);
-    // What is told stays exact.
-    await page.getByRole("application", { name: "Plot of ohm" }).press("Home");
-    await page.locator(".readout").getByText("1.7976931348623157 × 10³⁰⁸ Ω").waitFor();
-  },
-);
+browserTest("values of any size are drawn, and the axis says in which unit", async (visitor, site) => {
+  const { MAX_VALUE } = Number;
+  const page = await openWith(visitor, site, {
+    ohm: [MAX_VALUE, -MAX_VALUE, 0, 1],
+    farad: [2e-12, 3e-12],
+    volt: [230, 231],
+  });
+  const units = await page.locator(".plot-unit").allInnerTexts();
+  assert.deepEqual(units, ["pF", "10³⁰⁶ Ω", "V"]);
+  // What is told stays exact.
+  await page.getByRole("application", { name: "Plot of ohm" }).press("Home");
+  await page.locator(".readout").getByText("1.7976931348623157 × 10³⁰⁸ Ω").waitFor();
+});
 
 browserTest("a moment stands at the same place in all plots of a view", async (visitor, site) => {
-  const page = await open(visitor, site, { volt: [1, 2, 3], watt: [123_000, 123_000.25], lux: [5, 6] });
+  const page = await openWith(visitor, site, { volt: [1, 2, 3], watt: [123_000, 123_000.25], lux: [5, 6] });
   const lefts = () =>
     page.locator(".u-over").evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
   const first = await eventually(async () => {
@@ -60,7 +53,7 @@ for (const timezoneId of ["Europe/Zurich", "America/Los_Angeles"]) {
   browserTest(
     `the axis tells UTC while the clocks of ${timezoneId} are changed`,
     async (visitor, site) => {
-      const marks = await marksOf(visitor.page, /^\d\d:\d\d$/);
+      const ticks = await ticksOf(visitor.page);
       const experiment = await site.newExperiment();
       // Clocks go forward at 01:00Z in Zurich on the 30th, and at 10:00Z in Los Angeles on the 9th.
       const [day, hours] =
@@ -74,7 +67,7 @@ for (const timezoneId of ["Europe/Zurich", "America/Los_Angeles"]) {
       const range = `?from=${at(hours[0] as number)}&to=${at(hours[3] as number)}`;
       await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}${range}`);
       await drawn(visitor.page);
-      const times = await marks();
+      const times = await ticks(/^\d\d:\d\d$/);
       const expected = (hours as number[]).map((hour) => at(hour).slice(11, 16));
       assert.deepEqual(
         times.filter((time) => time.endsWith(":00")),
@@ -86,25 +79,7 @@ for (const timezoneId of ["Europe/Zurich", "America/Los_Angeles"]) {
   );
 }
 
-/** Tells, later, which marks of this form were written on the plots; to be called before the page is opened. */
-async function marksOf(page: Page, form: RegExp): Promise<() => Promise<string[]>> {
-  await page.addInitScript(() => {
-    const { prototype } = CanvasRenderingContext2D;
-    const fillText = prototype.fillText;
-    const written: string[] = [];
-    Object.assign(window, { written });
-    prototype.fillText = function (text, ...place) {
-      written.push(text);
-      fillText.call(this, text, ...place);
-    };
-  });
-  return async () => {
-    const written = await page.evaluate(() => (window as unknown as { written: string[] }).written);
-    return [...new Set(written.filter((text) => form.test(text)))].sort();
-  };
-}
-
-/** How far these times, as `minutes:seconds` or alike, are from each other, in so many parts of the smaller unit. */
+/** The distances of times such as `minutes:seconds`, in `parts` of the smaller unit. */
 function distances(times: readonly string[], parts: number): Set<number> {
   const counts = times.map((time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3)));
   return new Set(counts.slice(1).map((count, index) => Math.round((count - (counts[index] ?? 0)) * parts)));
@@ -113,7 +88,7 @@ function distances(times: readonly string[], parts: number): Set<number> {
 browserTest("a plot acts on what is shown now, not on what was when it was made", async (visitor, site) => {
   const { page } = visitor;
   const values = Array.from({ length: 100 }, (_, index) => index);
-  await open(visitor, site, { hertz: values, watt: values });
+  await openWith(visitor, site, { hertz: values, watt: values });
   await page.goto(`${page.url()}?from=2022-04-06T07:00:00Z&to=2022-04-06T07:00:10Z`);
   await page.reload();
   await page.getByText("20 measures, each of them shown").waitFor();
@@ -153,8 +128,8 @@ browserTest("a plot acts on what is shown now, not on what was when it was made"
 browserTest(
   "what a finger has read stays to be seen when it is lifted",
   async (visitor, site) => {
-    const page = await open(visitor, site, { hertz: [7, 7, 7] });
-    await page.getByText("Touch the plot for exact values.").waitFor();
+    const page = await openWith(visitor, site, { hertz: [7, 7, 7] });
+    await page.getByText("Touch the plot for exact values").waitFor();
     const plot = page.locator(".u-over");
     await plot.scrollIntoViewIfNeeded();
     await plot.tap();
@@ -172,7 +147,7 @@ browserTest(
 browserTest("a plot takes the colours of the theme that is chosen, and of paper", async (visitor, site) => {
   const { page } = visitor;
   await page.emulateMedia({ colorScheme: "dark" });
-  await open(visitor, site, { hertz: [1, 2, 3] });
+  await openWith(visitor, site, { hertz: [1, 2, 3] });
   await page.getByRole("button", { name: "Theme: system. Change to light" }).click();
   await drawn(page);
   await page.getByRole("button", { name: "Theme: light. Change to dark" }).click();
@@ -198,7 +173,7 @@ browserTest(
   "within a millisecond measures can be told apart, and the axis has marks",
   async (visitor, site) => {
     const { page } = visitor;
-    const marks = await marksOf(page, /^\d\d:\d\d\.\d{4}$/);
+    const ticks = await ticksOf(page);
     const experiment = await site.newExperiment();
     const timestamps = ["2024-03-01T12:00:30.0001Z", "2024-03-01T12:00:30.0004Z"];
     await site.publish(
@@ -213,9 +188,9 @@ browserTest(
     await stored(await site.as(scientist), experiment, 2);
     await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}`);
     await drawn(page);
-    const times = await marks();
+    const times = (await ticks(/^\d\d:\d\d:\d\d\.\d{5}$/)).map((time) => time.slice(3));
     assert.ok(times.length >= 5, times.join(" "));
-    assert.equal(distances(times, 10_000).size, 1, times.join(" "));
+    assert.equal(distances(times, 100_000).size, 1, times.join(" "));
     const plot = page.getByRole("application", { name: "Plot of hertz" });
     const places: number[] = [];
     for (const key of ["Home", "End"]) {

@@ -52,7 +52,7 @@ browserTest("a rejected message is discarded after a question", async (visitor, 
   await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
   assert.equal(await administrator.status("GET", `/rejected-messages/${id}`), 200);
   await page.getByRole("button", { name: "Discard …" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Discard for good" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Discard permanently" }).click();
   await page.getByText("The message was discarded.").waitFor();
   assert.equal(await administrator.status("GET", `/rejected-messages/${id}`), 404);
 });
@@ -80,7 +80,7 @@ browserTest(
     const body = Buffer.from([0xff, 0xfe, 0x00, 0x41, 0x80, 0x0a]);
     const { id } = await site.rejected(body);
     const page = await asAdministrator(visitor, site, `rejected-messages/${id}`);
-    await page.getByText("It is no UTF-8 text, and shown in base64.").waitFor();
+    await page.getByText("The body is not UTF-8 text and is shown in base64.").waitFor();
     const shown = page.getByRole("region", { name: "Body of the message" });
     assert.equal(await shown.textContent(), body.toString("base64"));
     const [download] = await Promise.all([
@@ -188,7 +188,7 @@ browserTest("all messages of a reason are replayed at once", async (visitor, sit
 });
 
 browserTest(
-  "a message that somebody else has replayed meanwhile is not there, and the page says so",
+  "a message that another administrator has replayed meanwhile is reported as not found",
   async (visitor, site) => {
     visitor.expectRefusals(404);
     const { id } = await site.rejected(Buffer.from("[]"));
@@ -197,9 +197,28 @@ browserTest(
     await discard.waitFor();
     await (await site.asAdministrator()).text("DELETE", `/rejected-messages/${id}`);
     await discard.click();
-    await page.getByRole("dialog").getByRole("button", { name: "Discard for good" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Discard permanently" }).click();
     await page.getByRole("dialog").getByText("There is no such").waitFor();
     await page.reload();
-    await page.getByRole("heading", { name: "This message is not here" }).waitFor();
+    await page.getByRole("heading", { name: "Message not found" }).waitFor();
   },
 );
+
+browserTest("all messages of a reason are discarded after a question", async (visitor, site) => {
+  const { id } = await site.rejected(Buffer.from("{no JSON"));
+  const page = await asAdministrator(visitor, site, "rejected-messages");
+  await page.getByRole("row").nth(1).waitFor();
+  const discard = page.getByRole("button", { name: "Discard all of these …" });
+  // Nothing is discarded without a filter.
+  assert.equal(await discard.count(), 0);
+  await page.getByLabel("Reason").selectOption("malformed_json");
+  await discard.click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("with the reason “Malformed JSON”").waitFor();
+  await dialog.getByRole("button", { name: "Discard permanently" }).click();
+  await dialog.getByText(/^\d+ messages? discarded\.$/).waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("heading", { name: "No such message" }).waitFor();
+  const administrator = await site.asAdministrator();
+  assert.equal(await administrator.status("GET", `/rejected-messages/${id}`), 404);
+});

@@ -75,7 +75,7 @@ browserTest(
   },
 );
 
-browserTest("who begins to do something else is not moved any more", async (visitor, site) => {
+browserTest("a user who begins something else is not moved any more", async (visitor, site) => {
   const { page } = visitor;
   const experiments = await Promise.all(Array.from({ length: 40 }, () => site.newExperiment("stay-here")));
   await signIn(visitor, await site.newScientist(...experiments));
@@ -87,10 +87,13 @@ browserTest("who begins to do something else is not moved any more", async (visi
   const gate = new Promise<void>((resolve) => {
     letIn = resolve;
   });
-  await page.route("**/experiments/", async (route) => {
-    await gate;
-    await route.continue();
-  });
+  await page.route(
+    (url) => url.pathname === "/experiments/",
+    async (route) => {
+      await gate;
+      await route.continue();
+    },
+  );
   await page.goBack();
   await page.getByText("Loading your experiments").waitFor();
   await page.keyboard.press("Shift");

@@ -23,7 +23,7 @@ browserTest(
     await copy(page, "Copy the UID");
     assert.equal(await visitor.clipboard(), uid);
     await page.getByRole("button", { name: "It has been created: look again" }).click();
-    await page.getByText("There is no record of you yet.").waitFor();
+    await page.getByText("You have no record yet.").waitFor();
 
     const experiment = await site.newExperiment();
     const administrator = await site.asAdministrator();
@@ -43,7 +43,7 @@ browserTest("a wrong password is refused in words, and what was typed stays", as
   const scientist = await site.newScientist();
   await page.goto(PAGE);
   await trySignIn(page, { ...scientist, password: "not the password" });
-  await page.getByRole("alert").getByText("E-mail address and password do not belong together").waitFor();
+  await page.getByRole("alert").getByText("E-mail address and password do not match").waitFor();
   assert.equal(await page.getByLabel("E-mail address").inputValue(), scientist.email);
   await trySignIn(page, scientist);
   await heading(page, "Experiments");
@@ -57,7 +57,7 @@ browserTest("an address that is registered cannot be registered again", async (v
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password").fill("a few good words");
   await page.getByRole("button", { name: "Register" }).click();
-  await page.getByRole("alert").getByText("is registered with this e-mail address already").waitFor();
+  await page.getByRole("alert").getByText("This e-mail address is registered already").waitFor();
 });
 
 browserTest("a forgotten password is set anew by the link in the e-mail", async (visitor, site) => {
@@ -90,12 +90,12 @@ browserTest(
     await page.goto(`${PAGE}#/forgotten-password`);
     await page.getByLabel("E-mail address").fill(email);
     await page.getByRole("button", { name: "Send the e-mail" }).click();
-    await page.getByRole("status").getByText(`If somebody is registered as ${email}`).waitFor();
+    await page.getByRole("status").getByText(`If ${email} is registered`).waitFor();
     assert.deepEqual(await site.firebase.codesFor(email), []);
   },
 );
 
-browserTest("who signs out is out, and the back button shows nothing of before", async (visitor, site) => {
+browserTest("after sign-out the back button shows no earlier view", async (visitor, site) => {
   const { page } = visitor;
   const experiment = await site.newExperiment("secret");
   await signIn(visitor, await site.newScientist(experiment));
@@ -112,7 +112,7 @@ browserTest("who signs out is out, and the back button shows nothing of before",
 });
 
 browserTest(
-  "what screen readers were told of an experiment goes with whoever signs out",
+  "announcements about an experiment are removed when its user signs out",
   async (visitor, site) => {
     const { page } = visitor;
     const experiment = await site.newExperiment();
@@ -126,7 +126,7 @@ browserTest(
   },
 );
 
-browserTest("who is signed in stays so when the page is loaded again", async (visitor, site) => {
+browserTest("a reload keeps the user signed in", async (visitor, site) => {
   const { page } = visitor;
   await signIn(visitor, await site.newScientist(), "#/token");
   await page.reload();
@@ -142,7 +142,7 @@ browserTest("signing out in one tab ends the others as well", async (visitor, si
   await heading(other, "Sign in");
 });
 
-browserTest("who was erased meanwhile sees nothing any more", async (visitor, site) => {
+browserTest("an erased user sees nothing any more", async (visitor, site) => {
   visitor.expectRefusals(403);
   const { page } = visitor;
   const experiment = await site.newExperiment();

@@ -28,7 +28,7 @@ browserTest("the curl line that is copied runs as it is", async (visitor, site) 
   assert.deepEqual(JSON.parse(stdout), [experiment]);
 });
 
-browserTest("the token tells how long it is good for, and a new one is to be had", async (visitor, site) => {
+browserTest("the token shows its remaining lifetime and can be renewed", async (visitor, site) => {
   const { page } = visitor;
   // Firebase gives the same token twice within a second.
   await signIn(visitor, await site.newScientist(), "#/token");
@@ -48,7 +48,7 @@ browserTest("a token that has run out is renewed before it is used", async (visi
   const experiment = await site.newExperiment();
   const tokens: string[] = [];
   page.on("request", (request) => {
-    if (request.url().endsWith("/experiments/")) {
+    if (isListOfExperiments(new URL(request.url()))) {
       tokens.push(request.headers().authorization ?? "");
     }
   });
@@ -76,7 +76,7 @@ browserTest(
     const bad = `Bearer ${expired(good)}`;
     // As if the clock of this computer went wrong: the page believes that its token is good.
     let isFirst = true;
-    await page.route("**/experiments/", (route) => {
+    await page.route(isListOfExperiments, (route) => {
       const headers = { ...route.request().headers() };
       if (isFirst) {
         headers.authorization = bad;
@@ -91,19 +91,21 @@ browserTest(
   },
 );
 
-browserTest("who cannot be given a new token is asked to sign in again", async (visitor, site) => {
+browserTest("a user whose token cannot be renewed is asked to sign in again", async (visitor, site) => {
   visitor.expectRefusals(400, 401);
   const { page } = visitor;
   const scientist = await site.newScientist();
   await signIn(visitor, scientist, "#/token");
   const bad = `Bearer ${expired(await shownToken(page))}`;
-  await page.route("**/experiments/", (route) =>
+  await page.route(isListOfExperiments, (route) =>
     route.continue({ headers: { ...route.request().headers(), authorization: bad } }),
   );
   await page.getByRole("link", { name: "Experiments" }).click();
   await heading(page, "Sign in");
   await page.getByText("The service no longer accepts your sign-in.").waitFor();
 });
+
+const isListOfExperiments = (url: URL) => url.pathname === "/experiments/";
 
 async function shownToken(page: Page): Promise<string> {
   await heading(page, "Your token");

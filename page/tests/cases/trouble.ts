@@ -114,7 +114,7 @@ browserTest(
     await signIn(visitor, account, `#/experiments/${experiment.experiment_id}?follow=1`);
     await page.getByText("3 measures, each of them shown").waitFor();
     await visitor.context.setOffline(true);
-    const told = page.getByRole("status").getByText("New measures cannot be asked for at the moment");
+    const told = page.getByRole("status").getByText("New measures cannot be read at the moment");
     await told.waitFor();
     await site.publish(series(experiment, 1, { from: BEGINNING + 60 }));
     await visitor.context.setOffline(false);

@@ -29,7 +29,7 @@ browserTest("an administrator adds a user, who can then sign in", async (visitor
   });
 });
 
-browserTest("what is wrong with a user stands at the field, which gets the focus", async (visitor, site) => {
+browserTest("errors of a user are shown at the field, which gets the focus", async (visitor, site) => {
   visitor.expectRefusals(400, 409);
   const other = await site.newScientist();
   const page = await asAdministrator(visitor, site, "users");
@@ -117,14 +117,14 @@ browserTest("a user is erased only after the identification was typed", async (v
   });
   await page.getByRole("button", { name: `Erase ${user.user_id} …`, exact: true }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByRole("button", { name: "Erase for good" }).click();
+  await dialog.getByRole("button", { name: "Erase permanently" }).click();
   await dialog.getByText(`This is not ${user.user_id}.`).waitFor();
   await dialog.getByLabel(`Type ${user.user_id} to confirm`).fill(`${user.user_id}x`);
-  await dialog.getByRole("button", { name: "Erase for good" }).click();
+  await dialog.getByRole("button", { name: "Erase permanently" }).click();
   assert.equal(await administrator.status("GET", `/users/${user.user_id}`), 200);
 
   await dialog.getByLabel(`Type ${user.user_id} to confirm`).fill(user.user_id);
-  await dialog.getByRole("button", { name: "Erase for good" }).click();
+  await dialog.getByRole("button", { name: "Erase permanently" }).click();
   await page.getByText(`${user.user_id} was erased.`).waitFor();
   assert.deepEqual(erasures, [`/users/${user.user_id}`]);
   await page.getByRole("row", { name: user.user_id }).waitFor({ state: "detached" });
@@ -135,9 +135,9 @@ browserTest("the last administrator cannot be erased, and the page says why", as
   visitor.expectRefusals(409);
   const page = await asAdministrator(visitor, site, "users");
   await page.getByRole("button", { name: "Erase A001 …" }).click();
-  const dialog = page.getByRole("dialog", { name: "Erase yourself for good?" });
+  const dialog = page.getByRole("dialog", { name: "Erase yourself permanently?" });
   await dialog.getByLabel("Type A001 to confirm").fill("A001");
-  await dialog.getByRole("button", { name: "Erase for good" }).click();
+  await dialog.getByRole("button", { name: "Erase permanently" }).click();
   await dialog.getByText("The last administrator cannot be erased.").waitFor();
   await dialog.getByRole("button", { name: "Cancel" }).click();
   await page.getByRole("row", { name: /^A001/ }).waitFor();
@@ -156,7 +156,7 @@ browserTest(
     await page.getByText(/^1 user of \d+$/).waitFor();
     assert.equal(await page.getByLabel("Find").inputValue(), user.email);
     await page.getByLabel("Find").fill("nobody at all");
-    await page.getByRole("heading", { name: "Nobody is found" }).waitFor();
+    await page.getByRole("heading", { name: "No user found" }).waitFor();
     await page.getByRole("button", { name: "Show all users" }).click();
     await page.getByRole("row", { name: /^A001/ }).waitFor();
   },
@@ -165,7 +165,7 @@ browserTest(
 browserTest("a scientist sees no administration, whatever the address says", async (visitor, site) => {
   const scientist = await site.newScientist();
   await signIn(visitor, scientist, "#/administration/users");
-  await heading(visitor.page, "There is no such view");
+  await heading(visitor.page, "Page not found");
   assert.equal(await visitor.page.getByRole("link", { name: "Users" }).count(), 0);
 });
 
@@ -178,3 +178,13 @@ async function accessibleDescription(field: Locator): Promise<string | null> {
       .join(" "),
   );
 }
+
+browserTest("an administrator sees which experiments a scientist may read", async (visitor, site) => {
+  const experiment = await site.newExperiment();
+  const { user } = await site.newScientist(experiment);
+  const page = await asAdministrator(visitor, site, `users?search=${user.user_id}`);
+  await page.getByRole("button", { name: `Experiments of ${user.user_id} …` }).click();
+  const dialog = page.getByRole("dialog", { name: `Experiments of ${user.user_id}` });
+  await dialog.getByRole("link", { name: experiment.name }).click();
+  await heading(page, experiment.name);
+});

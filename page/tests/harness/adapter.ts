@@ -6,6 +6,7 @@ import { connect } from "amqplib";
 export interface Message {
   experiment: string;
   measure: string;
+  sensor?: string;
   value: number;
   timestamp: number | string;
 }
@@ -17,8 +18,8 @@ export interface Publication {
 }
 
 /**
- * Publishes as experiments' adapters do, with confirms and message ids, to an exchange that a service has declared;
- * returns when the broker has taken everything.
+ * Publishes like an adapter, with confirms and message ids, to an exchange that a service has
+ * declared; returns when the broker has confirmed everything.
  */
 export async function publish(address: string, exchange: string, publications: Publication[]): Promise<void> {
   const connection = await connect(`amqp://${address}`);

@@ -23,10 +23,10 @@ before(async () => {
 
 after(() => shared?.remove());
 
-/** No test takes that long, with every step at the end of its patience; one that waits for ever is to fail. */
+/** Longer than any test with every step at its timeout: a test that hangs fails. */
 const LIMIT_MS = 15 * PATIENCE_MS;
 
-/** A test in a browser of its own, which fails as well if the page had any trouble that the test did not expect. */
+/** A test in a separate browser, which also fails at page errors that the test does not expect. */
 export function browserTest(
   name: string,
   body: (visitor: Visitor, site: Site) => Promise<void>,

@@ -15,7 +15,7 @@ import { repository } from "./repository.js";
 /** Pictures of the pages of failed tests. */
 const PICTURES = join(repository, "target/page-tests");
 
-/** Chromium as little as it can be: no graphics card, and none of its own business in the network. */
+/** A minimal Chromium: no GPU, and no network requests of its own. */
 const OPTIONS = [
   "--disable-gpu",
   "--disable-quic",
@@ -23,7 +23,8 @@ const OPTIONS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // Only literal addresses of this machine are found; whatever asks for anything else fails, and its test with it.
+  // Only literal addresses of this machine are resolved; other requests fail, and so do their
+  // tests.
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
@@ -50,7 +51,7 @@ export class Visitor {
     this.page = page;
   }
 
-  /** Opens an empty page; whatever goes wrong in it from now on is noted. */
+  /** Opens an empty page and records its errors from now on. */
   static async arrive(
     browser: Browser,
     origin: string,
@@ -77,7 +78,7 @@ export class Visitor {
     return this.#context;
   }
 
-  /** Says that answers with these statuses belong to the test: the console tells of each of them. */
+  /** Declares that the test expects answers with these statuses: the console logs each of them. */
   expectRefusals(...statuses: number[]): void {
     const sign = new RegExp(`^console: Failed to load resource: .* status of (${statuses.join("|")}) `);
     this.#expected.push((problem) => sign.test(problem));
@@ -98,7 +99,7 @@ export class Visitor {
     return this.page.evaluate(() => navigator.clipboard.readText());
   }
 
-  /** Keeps a picture of the page, for whoever looks for the reason of a failure. */
+  /** Keeps a picture of the page, to find the reason of a failure. */
   async keepPicture(name: string): Promise<string> {
     await mkdir(PICTURES, { recursive: true });
     const path = join(PICTURES, `${name.replaceAll(/\W+/g, "-")}.png`);

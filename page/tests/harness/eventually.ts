@@ -1,7 +1,7 @@
-/** The machine may be busy, or stand still for a while. */
+/** The host may be busy or stall. */
 export const PATIENCE_MS = 60_000;
 
-/** Asks until there is an answer: for what nobody is told of when it happens. */
+/** Polls until there is an answer: for states without an event. */
 export async function eventually<T>(ask: () => Promise<T | undefined>, withinMs = PATIENCE_MS): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {

@@ -7,7 +7,7 @@ import { Supervised } from "./supervised.js";
 /** The service takes the emulator's unsigned tokens for such a project only. */
 export const PROJECT_ID = "demo-mymonit";
 
-/** What Firebase knows of somebody. */
+/** A user in Firebase. */
 export interface Account {
   /** The UID, which is the user's `username` here. */
   uid: string;

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Asked for once, before the browser's leavings get a folder of their own: the servers' folders are not to lie in that
- * one, since its removal would take away what their shells need to know.
+ * Read once, before the browser's temporary files get a separate folder. The servers' folders must
+ * not be in that folder, since its removal would delete files that their shells need.
  */
 const folders = tmpdir();
 

@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { makeFolder } from "./folders.js";
 
 /**
- * Waits for the end of its input, and for that of all processes that have the folder in their command line, and
- * removes the folder. It must not find itself, hence the variable and the pattern on standard input.
+ * Waits for the end of its input and of all processes with the folder in their command line, then
+ * removes the folder. It must not find itself: hence the variable and the pattern on its input.
  */
 const script = `
 trap '' HUP INT TERM
@@ -16,8 +16,8 @@ rm -rf -- "$FOLDER"
 `;
 
 /**
- * Makes a folder for whatever the browser leaves. It goes when this process ends, however that happens, and when the
- * browser has ended as well.
+ * Makes a folder for the browser's temporary files. It is removed after this process, however it
+ * ends, and the browser have ended.
  */
 export async function makeFolderForLeavings(): Promise<string> {
   const folder = await makeFolder();

@@ -10,7 +10,7 @@ import { Supervised } from "./supervised.js";
 
 const run = promisify(execFile);
 
-/** Server programs lie in folders that an ordinary PATH lacks. */
+/** Server programs are in folders that an ordinary PATH lacks. */
 const PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
 
 /** A MariaDB of one's own, which can be away for a while. */
@@ -52,7 +52,7 @@ export class MariaDb {
           `--port=${port}`,
           "--bind-address=127.0.0.1",
           "--skip-name-resolve",
-          // Ten seconds otherwise: too few for a client on a machine that stands still.
+          // Ten seconds otherwise: too few for a client on a stalled host.
           `--connect-timeout=${(2 * PATIENCE_MS) / 1_000}`,
           "--character-set-server=utf8mb4",
           `--init-file=${accounts}`,

@@ -57,7 +57,7 @@ export async function stored(client: Client, { experiment_id }: Experiment, coun
   });
 }
 
-/** Waits until something is drawn in the colour of the line, and its unit is known. */
+/** Waits until something is drawn in the colour of a line, and its unit is known. */
 export async function drawn(page: Page): Promise<void> {
   await page.locator(".plots[aria-busy=false] canvas").first().waitFor();
   await page.locator(".plot-unit").filter({ hasText: /\S/ }).first().waitFor({ state: "attached" });
@@ -68,15 +68,18 @@ export async function drawn(page: Page): Promise<void> {
       return false;
     }
     const probe = document.createElement("i");
-    probe.style.color = "var(--plot-line)";
     document.body.append(probe);
-    const wanted = (getComputedStyle(probe).color.match(/\d+/g) ?? []).map(Number);
+    const lines = [1, 2, 3, 4, 5, 6, 7, 8].map((line) => {
+      probe.style.color = `var(--plot-${line})`;
+      return (getComputedStyle(probe).color.match(/\d+/g) ?? []).map(Number);
+    });
     probe.remove();
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     for (let at = 0; at < data.length; at += 4) {
+      // A function with a name would need a helper of the compiler that the browser has not.
       if (
-        wanted.every((part, index) => Math.abs(part - (data[at + index] ?? 0)) < 8) &&
-        data[at + 3] === 255
+        data[at + 3] === 255 &&
+        lines.some((line) => line.every((part, index) => Math.abs(part - (data[at + index] ?? 0)) < 8))
       ) {
         return true;
       }

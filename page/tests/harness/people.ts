@@ -34,13 +34,13 @@ export async function asAdministrator(visitor: Visitor, site: Site, view: string
   return visitor.page;
 }
 
-/** Presses a button that copies something. What it says itself then is there for a short while only. */
+/** Clicks a button that copies something. Its own text changes only for a short time. */
 export async function copy(page: Page, name: string): Promise<void> {
   await page.getByRole("button", { name }).click();
   await page.locator("[aria-live=polite]").getByText("Copied.", { exact: true }).waitFor();
 }
 
-/** Waits until a scientist's plots need nothing more of the service's script: it is loaded while nothing else is done. */
+/** Waits until all scripts for a scientist's plots are loaded, which happens when idle. */
 export async function prepared(page: Page): Promise<void> {
   await page.waitForFunction(() =>
     performance

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Above, Linux takes the ports of outgoing connections: a restarting server could find its own taken. */
+/** Linux uses higher ports for outgoing connections, which could block a restarting server. */
 const FIRST = 20_000;
 const LAST = 32_767;
 

@@ -42,7 +42,7 @@ export class RabbitMq {
       "log.console.level = info",
       "# A full disk is nothing that these tests are about.",
       "disk_free_limit.absolute = 1MB",
-      "# Ten seconds otherwise: too few for a client on a machine that stands still.",
+      "# Ten seconds otherwise: too few for a client on a stalled host.",
       `handshake_timeout = ${2 * PATIENCE_MS}`,
     ];
     await writeFile(join(folder, "rabbitmq.conf"), `${configuration.join("\n")}\n`);

@@ -24,7 +24,7 @@ export class Service {
     this.url = url;
   }
 
-  /** Starts the service with nothing in its environment but what is given here, and waits until it is ready. */
+  /** Starts the service with this environment only, and waits until it is ready. */
   static async start(environment: Record<string, string>, ...options: string[]): Promise<Service> {
     await stat(binary).catch(() => {
       throw new Error(`there is no ${binary}; please run: cargo build --package mymonit-app`);
@@ -81,7 +81,7 @@ export class Service {
     return printed.stdout.trim();
   }
 
-  /** The API for whom the token stands for. */
+  /** The API with that token. */
   client(token: string): Client {
     return new Client(this.url, token);
   }

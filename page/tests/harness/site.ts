@@ -8,7 +8,7 @@ import { MariaDb } from "./mariadb.js";
 import { RabbitMq } from "./rabbitmq.js";
 import { type Client, Service } from "./service.js";
 
-/** What the API tells of a user. */
+/** A user in the API. */
 export interface User {
   user_id: string;
   name: string;
@@ -17,13 +17,13 @@ export interface User {
   role: "ADMIN" | "SCIENTIST";
 }
 
-/** What the API tells of an experiment. */
+/** An experiment in the API. */
 export interface Experiment {
   experiment_id: number;
   name: string;
 }
 
-/** What the API tells of a rejected message, as far as it matters here. */
+/** A rejected message in the API, with the fields that tests need. */
 export interface RejectedMessage {
   id: number;
   message_id: string;
@@ -47,7 +47,7 @@ const NAMES = [
   "Abdus Salam",
 ];
 
-/** The service with all that belongs to it, as it would run in production, and one in evaluation mode. */
+/** The service with all its servers, as in production, and one in evaluation mode. */
 export class Site {
   readonly firebase: Firebase;
   readonly mariadb: MariaDb;
@@ -91,6 +91,7 @@ export class Site {
         FIREBASE_PROJECT_ID: PROJECT_ID,
         FIREBASE_AUTH_EMULATOR_HOST: firebase.address,
         EXAMPLE_DATA: "true",
+        ADMIN_AUTH_MAX_MINUTES: "60",
       }),
       Service.start(
         { RABBIT_URL: rabbitmq.address, RABBIT_EXCHANGE: "evaluation", RABBIT_QUEUE: "evaluation" },
@@ -106,7 +107,7 @@ export class Site {
     await Promise.all([this.firebase.remove(), this.mariadb.remove(), this.#rabbitmq.remove()]);
   }
 
-  /** Somebody with a browser. */
+  /** A user with a browser. */
   visitor(service: Service, options?: BrowserContextOptions): Promise<Visitor> {
     return Visitor.arrive(this.browser, service.url, [this.firebase.url], options);
   }
@@ -127,7 +128,7 @@ export class Site {
     return `${kind}-${String(this.#count).padStart(4, "0")}`;
   }
 
-  /** An account that the service knows nothing of. */
+  /** An account unknown to the service. */
   newAccount(): Promise<Account> {
     const uid = this.fresh("uid");
     return this.firebase.createAccount({
@@ -169,7 +170,7 @@ export class Site {
     return publish(this.#rabbitmq.address, "mymonit", publications);
   }
 
-  /** Publishes bytes that cannot be stored, and waits until they are among the rejected messages. */
+  /** Publishes bytes that cannot be stored, and waits until they are a rejected message. */
   async rejected(body: Buffer): Promise<RejectedMessage> {
     const messageId = this.fresh("message");
     await this.publishAll([{ body, messageId }]);

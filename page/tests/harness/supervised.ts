@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 
 import { repository } from "./repository.js";
 
-/** The shell that ends a program and removes its folder as soon as this process is gone, even by SIGKILL. */
+/** The shell that ends a program and removes its folder when this process ends, even by SIGKILL. */
 const script = join(repository, "crates/test-support/src/supervise.sh");
 
 /** How many of the last lines an error quotes. */
@@ -38,7 +38,8 @@ export class Supervised {
     if (program.companion !== undefined) {
       environment.SUPERVISED_COMPANION = program.companion;
     }
-    // The script talks over its standard input; Node makes two-way sockets of further descriptors only.
+    // The script talks over its standard input; Node makes two-way sockets of further descriptors
+    // only.
     const talking = 'exec <&3 3>&-; . "$0"';
     this.#shell = spawn("setsid", ["sh", "-c", talking, script, folder, ...program.command], {
       cwd: program.workingFolder ?? folder,
@@ -91,7 +92,7 @@ export class Supervised {
     }
   }
 
-  /** Ends the program for good and removes its folder. */
+  /** Ends the program finally and removes its folder. */
   async remove(): Promise<void> {
     this.#orders.destroy();
     if (!this.#gone) {

@@ -5,26 +5,26 @@ interface TraceEvent {
   ph: string;
   pid: number;
   tid: number;
-  /** Of the thread's processor time, in microseconds: when it began, and how much of it was used. */
+  /** In microseconds of the thread's CPU time: its start, and its duration. */
   tts?: number;
   tdur?: number;
-  /** On the clock, in microseconds. */
+  /** Wall-clock time, in microseconds. */
   dur?: number;
   args: { name?: string };
 }
 
 /**
- * What the browser itself says of an interaction, in milliseconds of processor time of the page's main thread: how much
- * other programs want of the machine is not in it.
+ * The browser's own measurement of an interaction, in milliseconds of CPU time of the page's main
+ * thread, which excludes other programs.
  */
 export interface Cost {
   /** JavaScript, with what it calls. */
   script: number;
-  /** The longest piece of work in one go, of whatever kind: so long the page answers to nothing. */
+  /** The longest task of any kind, during which the page does not respond. */
   longestTask: number;
 }
 
-/** In the trace, these stand for JavaScript that runs. */
+/** The trace events of running JavaScript. */
 const SCRIPT = new Set([
   "EvaluateScript",
   "EventDispatch",
@@ -67,8 +67,8 @@ function sum(numbers: number[]): number {
 }
 
 /**
- * How much time the events of a thread cover; those within others count once. Of what happens while a page goes away the browser
- * does not tell the processor time: there it is the time on the clock, which is no less.
+ * The time that the events of a thread cover; nested events count once. While a page unloads, the
+ * browser reports no CPU time: then it is the wall-clock time, which is not less.
  */
 function union(events: TraceEvent[]): number {
   let [covered, reached] = [0, 0];

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { listAssociations, listExperiments } from "../../api/resources.ts";
 import type { Experiment } from "../../api/shapes.ts";
-import { Button, type Column, Empty, Loading, ProblemNotice, Table } from "../../design/components.tsx";
+import { Button, type Column, Empty, LoadState, Table } from "../../design/components.tsx";
 import { counted } from "../../design/counted.ts";
 import { Finder } from "../../design/finder.tsx";
 import { useLoad } from "../../design/load.ts";
@@ -13,7 +13,7 @@ import { Done } from "../done.tsx";
 import { ExperimentForm } from "./experiment-form.tsx";
 
 /** What one is about to do. */
-type Task = { kind: "create" } | { kind: "rename"; experiment: Experiment };
+type Task = { kind: "create" } | { kind: "change"; experiment: Experiment };
 
 /** An experiment with the number of its scientists. */
 interface Row extends Experiment {
@@ -26,7 +26,7 @@ export function AllExperiments() {
   const [task, setTask] = useState<Task | null>(null);
   const [done, setDone] = useState<{ name: string; kind: Task["kind"]; when: number } | null>(null);
   const search = address.value.query.get("search") ?? "";
-  const rows = loaded.value?.filter(({ name }) => hasInIt(name, search));
+  const rows = loaded.value?.filter(({ name, description }) => hasInIt(`${name} ${description}`, search));
   const finish = (name: string, kind: Task["kind"]) => {
     setTask(null);
     setDone({ name, kind, when: Date.now() });
@@ -45,9 +45,9 @@ export function AllExperiments() {
     >
       {done && (
         <Done key={done.when}>
-          {done.kind === "rename" ? (
+          {done.kind === "change" ? (
             <p>
-              It is called <bdi>{done.name}</bdi> now.
+              <bdi>{done.name}</bdi> was changed.
             </p>
           ) : (
             <p>
@@ -56,18 +56,17 @@ export function AllExperiments() {
           )}
         </Done>
       )}
-      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
-      {loaded.state === "loading" && !loaded.value && <Loading what="the experiments" />}
+      <LoadState loaded={loaded} what="the experiments" />
       {loaded.value?.length === 0 && (
         <Empty title="No experiments yet">
-          <p>Add one: until then every measure that arrives is rejected, and kept to be replayed.</p>
+          <p>Add one. Until then every measure is rejected, and kept for a replay.</p>
           {add}
         </Empty>
       )}
       {rows && loaded.value && loaded.value.length > 0 && (
         <section class="stack" aria-label="List of experiments">
           <Finder
-            placeholder="A part of the name"
+            placeholder="A part of name or description"
             text={search}
             onType={showFound}
             found={rows.length}
@@ -78,11 +77,11 @@ export function AllExperiments() {
             <ExperimentTable
               key={search}
               rows={rows}
-              rename={(experiment) => setTask({ kind: "rename", experiment })}
+              change={(experiment) => setTask({ kind: "change", experiment })}
             />
           ) : (
             <Empty title="No experiment is found">
-              <p>No name has this in it.</p>
+              <p>No name or description contains this.</p>
               <Button onClick={() => showFound("")}>Show all experiments</Button>
             </Empty>
           )}
@@ -90,7 +89,7 @@ export function AllExperiments() {
       )}
       {task && (
         <ExperimentForm
-          experiment={task.kind === "rename" ? task.experiment : undefined}
+          experiment={task.kind === "change" ? task.experiment : undefined}
           onClose={() => setTask(null)}
           onSaved={({ name }) => finish(name, task.kind)}
         />
@@ -113,18 +112,26 @@ function showFound(search: string): void {
 
 interface ExperimentTableProps {
   rows: readonly Row[];
-  rename: (experiment: Experiment) => void;
+  change: (experiment: Experiment) => void;
 }
 
-function ExperimentTable({ rows, rename }: ExperimentTableProps) {
+function ExperimentTable({ rows, change }: ExperimentTableProps) {
   const columns: readonly Column<Row>[] = [
     {
       head: "Name",
       names: true,
-      cell: ({ experiment_id, name }) => (
-        <a href={href(["administration", "experiments", experiment_id])}>
-          <bdi>{name}</bdi>
-        </a>
+      cell: ({ experiment_id, name, description, archived }) => (
+        <>
+          <a href={href(["administration", "experiments", experiment_id])}>
+            <bdi>{name}</bdi>
+          </a>{" "}
+          {archived && <span class="badge">archived</span>}
+          {description && (
+            <span class="soft experiment-detail" title={description}>
+              {description}
+            </span>
+          )}
+        </>
       ),
       kind: "text",
     },
@@ -133,22 +140,22 @@ function ExperimentTable({ rows, rename }: ExperimentTableProps) {
     {
       head: "Actions",
       kind: "actions",
-      cell: ({ experiment_id, name }) => (
+      cell: ({ scientists: _, ...experiment }) => (
         <>
           <a
             class="button button-quiet button-small"
-            href={href(["administration", "experiments", experiment_id])}
+            href={href(["administration", "experiments", experiment.experiment_id])}
           >
-            Scientists
-            <span class="visually-hidden"> of {name}</span>
+            Scientists and sensors
+            <span class="visually-hidden"> of {experiment.name}</span>
           </a>
           <Button
             small
             look="quiet"
-            aria-label={`Rename ${name}`}
-            onClick={() => rename({ experiment_id, name })}
+            aria-label={`Change ${experiment.name}`}
+            onClick={() => change(experiment)}
           >
-            Rename
+            Change
           </Button>
         </>
       ),

@@ -6,25 +6,27 @@ import {
   type Column,
   Empty,
   Field,
-  Loading,
+  LoadState,
   ProblemNotice,
   Table,
 } from "../../design/components.tsx";
-import { counted } from "../../design/counted.ts";
+import { amount, counted } from "../../design/counted.ts";
 import { useDoing, useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { href } from "../../routing/address.ts";
 import { Done } from "../done.tsx";
 import { isMeant } from "../search.ts";
+import { ManyScientists } from "./many-scientists.tsx";
+import { Sensors } from "./sensors.tsx";
 
-/** How many of the found ones are offered: who is looked for is among the first, or one types on. */
+/** How many of the matches are offered: a longer search text gives fewer. */
 const OFFERED = 8;
 
 interface Known {
   experiment: Experiment;
-  /** Who may read its measures. */
+  /** The scientists associated with it. */
   associated: readonly User[];
-  /** The scientists who may not. */
+  /** The other scientists. */
   others: readonly User[];
 }
 
@@ -35,14 +37,17 @@ interface Deed {
   when: number;
 }
 
-/** One experiment with the scientists who may read its measures. */
+/** An experiment with its associated scientists and its sensors. */
 export function Scientists({ experimentId }: { experimentId: number }) {
   const loaded = useLoad((signal) => askKnown(experimentId, signal), [experimentId]);
   const { busy, problem, run } = useDoing();
   const [deed, setDeed] = useState<Deed | null>(null);
+  const [isChoosing, setChoosing] = useState(false);
+  const [replaced, setReplaced] = useState<{ count: number; when: number } | null>(null);
   const known = loaded.value;
   const change = async (kind: Deed["kind"], user: User) => {
     setDeed(null);
+    setReplaced(null);
     const act = kind === "added" ? associate : dissociate;
     const isDone = await run(async () => {
       await act(experimentId, user.user_id);
@@ -50,7 +55,7 @@ export function Scientists({ experimentId }: { experimentId: number }) {
     if (isDone) {
       setDeed({ kind, user, when: Date.now() });
     }
-    // Somebody else may have done it before, or have erased the user: look again in any case.
+    // Another administrator may have done it before, or erased the user: reload in any case.
     loaded.reload();
   };
   return (
@@ -66,12 +71,12 @@ export function Scientists({ experimentId }: { experimentId: number }) {
         <Done key={deed.when}>
           {deed.kind === "added" ? (
             <p>
-              <bdi>{deed.user.name}</bdi> ({deed.user.user_id}) may read its measures now.
+              <bdi>{deed.user.name}</bdi> ({deed.user.user_id}) can now read its measures.
             </p>
           ) : (
             <>
               <p>
-                <bdi>{deed.user.name}</bdi> ({deed.user.user_id}) may no longer read its measures.
+                <bdi>{deed.user.name}</bdi> ({deed.user.user_id}) can no longer read its measures.
               </p>
               <Button small onClick={() => void change("added", deed.user)}>
                 Undo
@@ -80,13 +85,37 @@ export function Scientists({ experimentId }: { experimentId: number }) {
           )}
         </Done>
       )}
+      {replaced && (
+        <Done key={replaced.when}>
+          <p>{amount(replaced.count, "scientist")} can read its measures now.</p>
+        </Done>
+      )}
       {problem && <ProblemNotice problem={problem} />}
-      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
-      {loaded.state === "loading" && !known && <Loading what="the experiment" />}
+      <LoadState loaded={loaded} what="the experiment" />
       {known && (
         <>
-          <Associated users={known.associated} busy={busy} remove={(user) => void change("removed", user)} />
+          <Associated
+            users={known.associated}
+            busy={busy}
+            remove={(user) => void change("removed", user)}
+            choose={() => setChoosing(true)}
+          />
+          {isChoosing && (
+            <ManyScientists
+              experimentId={experimentId}
+              associated={known.associated}
+              others={known.others}
+              onClose={() => setChoosing(false)}
+              onSaved={(count) => {
+                setChoosing(false);
+                setDeed(null);
+                setReplaced({ count, when: Date.now() });
+                loaded.reload();
+              }}
+            />
+          )}
           <Others users={known.others} busy={busy} add={(user) => void change("added", user)} />
+          <Sensors experimentId={experimentId} />
         </>
       )}
     </View>
@@ -112,9 +141,11 @@ interface AssociatedProps {
   users: readonly User[];
   busy: boolean;
   remove: (user: User) => void;
+  /** Chooses many at once. */
+  choose: () => void;
 }
 
-function Associated({ users, busy, remove }: AssociatedProps) {
+function Associated({ users, busy, remove, choose }: AssociatedProps) {
   const columns: readonly Column<User>[] = [
     { head: "Id", cell: (user) => user.user_id, names: true },
     { head: "Name", cell: (user) => <bdi>{user.name}</bdi>, kind: "text" },
@@ -136,8 +167,11 @@ function Associated({ users, busy, remove }: AssociatedProps) {
     },
   ];
   return (
-    <section class="stack" aria-labelledby="associated-head">
-      <h2 id="associated-head">Scientists who may read its measures</h2>
+    <div class="stack">
+      <div class="row row-between">
+        <h2>Associated scientists</h2>
+        <Button onClick={choose}>Choose many …</Button>
+      </div>
       {users.length > 0 ? (
         <Table
           caption="Associated scientists"
@@ -147,11 +181,11 @@ function Associated({ users, busy, remove }: AssociatedProps) {
           stacks
         />
       ) : (
-        <Empty title="Nobody yet">
-          <p>Its measures are stored all the same. Add the scientists who are to read them.</p>
+        <Empty title="No scientists yet">
+          <p>Its measures are stored anyway. Add the scientists who read them.</p>
         </Empty>
       )}
-    </section>
+    </div>
   );
 }
 

@@ -5,10 +5,10 @@ import { bytesText } from "../bytes.ts";
 import { bytesOf } from "./body.ts";
 import { visible } from "./visible.ts";
 
-/** So much of a body is shown: a browser takes seconds to lay out megabytes, and nobody reads them there. */
+/** How much of a body is shown: a browser takes seconds to lay out megabytes. */
 const SHOWN = 20_000;
 
-/** What was published: as text where it is text, in base64 otherwise, and to be had byte by byte. */
+/** The published body: as text, or in base64 if it is not text; downloadable byte for byte. */
 export function BodyView({ message }: { message: RejectedMessage }) {
   const [isIndented, setIndented] = useState(false);
   const { body = "", body_encoding, size } = message;
@@ -30,11 +30,11 @@ export function BodyView({ message }: { message: RejectedMessage }) {
           </Button>
         </div>
       </div>
-      {!isText && <p class="soft">It is no UTF-8 text, and shown in base64.</p>}
+      {!isText && <p class="soft">The body is not UTF-8 text and is shown in base64.</p>}
       {size === 0 ? (
         <p class="soft">It is empty.</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls it with the keys
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: keyboard users scroll it
         <section class="body" tabIndex={0} aria-label="Body of the message">
           <pre class="code-block">{visible(text.slice(0, SHOWN))}</pre>
         </section>
@@ -48,7 +48,10 @@ export function BodyView({ message }: { message: RejectedMessage }) {
   );
 }
 
-/** The same JSON, easier to read; `null` if it is none. Numbers that a double cannot hold forbid it: they would change. */
+/**
+ * The same JSON, indented; `null` if it is not JSON, or has numbers that a double cannot hold: they
+ * would change.
+ */
 function indentedJson(body: string): string | null {
   try {
     const value: unknown = JSON.parse(body);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RejectedMessage } from "../../api/shapes.ts";
-import { bytesOf, experimentsIn } from "./body.ts";
+import { bytesOf, namesIn } from "./body.ts";
 
 function message(body: string, body_encoding: "utf-8" | "base64" = "utf-8"): RejectedMessage {
   return {
@@ -22,13 +22,12 @@ test("the bytes are those that were published", () => {
 });
 
 test("the experiments of a message are found, each once", () => {
-  expect(experimentsIn(message('{"experiment":" one "}'))).toEqual(["one"]);
-  expect(experimentsIn(message('[{"experiment":"one"},{"experiment":"two"},{"experiment":"one"}]'))).toEqual([
-    "one",
-    "two",
-  ]);
+  expect(namesIn(message('{"experiment":" one "}'), "experiment")).toEqual(["one"]);
+  const three = message('[{"experiment":"one"},{"experiment":"two","measure":"m/s"},{"experiment":"one"}]');
+  expect(namesIn(three, "experiment")).toEqual(["one", "two"]);
+  expect(namesIn(three, "measure")).toEqual(["m/s"]);
 });
 
 test.each(["", "{", "7", "null", "[null, 7]", '{"experiment":7}'])("%j names no experiment", (body) => {
-  expect(experimentsIn(message(body))).toEqual([]);
+  expect(namesIn(message(body), "experiment")).toEqual([]);
 });

@@ -9,8 +9,11 @@ export function bytesOf({ body = "", body_encoding }: RejectedMessage): Uint8Arr
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
-/** The experiments that a message names: none where it cannot be read as far as that. */
-export function experimentsIn({ body = "", body_encoding }: RejectedMessage): string[] {
+/** The experiments or measure types that a message names; none if it cannot be parsed. */
+export function namesIn(
+  { body = "", body_encoding }: RejectedMessage,
+  field: "experiment" | "measure",
+): string[] {
   if (body_encoding !== "utf-8") {
     return [];
   }
@@ -21,7 +24,7 @@ export function experimentsIn({ body = "", body_encoding }: RejectedMessage): st
     return [];
   }
   const names = (Array.isArray(measures) ? measures : [measures]).map(
-    (measure: { experiment?: unknown } | null) => measure?.experiment,
+    (measure: Partial<Record<typeof field, unknown>> | null) => measure?.[field],
   );
   return [...new Set(names.filter((name) => typeof name === "string"))].map((name) => name.trim());
 }

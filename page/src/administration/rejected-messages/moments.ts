@@ -4,7 +4,7 @@ import { parseTime, readableTime, SECOND } from "../../experiments/time.ts";
 export function utcTime(moment: string): string {
   const nanos = parseTime(moment);
   // What is in an address may be anything.
-  return nanos === null ? moment : `${readableTime((nanos / SECOND) * SECOND)} UTC`;
+  return nanos === null ? moment : `${readableTime((nanos / SECOND) * SECOND, "utc")} UTC`;
 }
 
 /** What a field for date and time holds, taken for UTC, in RFC 3339; empty if it holds nothing. */

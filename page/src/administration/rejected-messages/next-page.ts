@@ -1,4 +1,7 @@
-/** The target of the `Link` header's `rel="next"` (RFC 8288), of this service's plain form; `null` if there is none. */
+/**
+ * The target of `rel="next"` in a `Link` header (RFC 8288), in the plain form of this service;
+ * `null` if absent.
+ */
 export function nextPage(link: string | null): string | null {
   const match = link?.match(/^<([^>]*)>; rel="next"$/);
   return match?.[1] ?? null;

@@ -1,7 +1,12 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Problem } from "../../api/problem.ts";
-import { discardRejectedMessage, getRejectedMessage, listExperiments } from "../../api/resources.ts";
+import {
+  discardRejectedMessage,
+  getRejectedMessage,
+  listExperiments,
+  listMeasureTypes,
+} from "../../api/resources.ts";
 import type { RejectedMessage } from "../../api/shapes.ts";
 import {
   Button,
@@ -20,7 +25,8 @@ import { href } from "../../routing/address.ts";
 import { bytesText } from "../bytes.ts";
 import { Done } from "../done.tsx";
 import { ExperimentForm } from "../experiments/experiment-form.tsx";
-import { experimentsIn } from "./body.ts";
+import { MeasureTypeForm } from "../measure-types/measure-type-form.tsx";
+import { namesIn } from "./body.ts";
 import { BodyView } from "./body-view.tsx";
 import { utcTime } from "./moments.ts";
 import { reasonText } from "./reasons.ts";
@@ -29,10 +35,10 @@ import { visible } from "./visible.ts";
 
 const LIST = href(["administration", "rejected-messages"]);
 
-/** How many missing experiments are offered to be added. */
+/** How many missing names are offered to be added. */
 const OFFERED = 10;
 
-/** What became of the message here. */
+/** The result of a replay or discard. */
 type Outcome = Replay | { outcome: "discarded" };
 
 /** One rejected message, whole. */
@@ -68,7 +74,8 @@ export function RejectedMessageView({ id }: { id: number }) {
               Discard …
             </Button>
           </Facts>
-          {message.reason === "unknown_experiment" && <MissingExperiments message={message} />}
+          {message.reason === "unknown_experiment" && <Missing message={message} kind="experiment" />}
+          {message.reason === "unknown_measure_type" && <Missing message={message} kind="measure" />}
           <BodyView message={message} />
         </>
       )}
@@ -91,17 +98,15 @@ function OutcomeNotice({ outcome }: { outcome: Outcome }) {
     case "stored":
       return (
         <Done>
-          <p>
-            Stored: {amount(outcome.measures, "measure")}. The message is no longer among the rejected ones.
-          </p>
-          <a href={LIST}>To the other rejected messages</a>
+          <p>Stored: {amount(outcome.measures, "measure")}. The message is no longer rejected.</p>
+          <a href={LIST}>Other rejected messages</a>
         </Done>
       );
     case "discarded":
       return (
         <Done>
           <p>The message was discarded.</p>
-          <a href={LIST}>To the other rejected messages</a>
+          <a href={LIST}>Other rejected messages</a>
         </Done>
       );
     case "rejected":
@@ -121,10 +126,10 @@ function Failed({ problem, retry }: { problem: Problem; retry: () => void }) {
     return <ProblemNotice problem={problem} retry={retry} />;
   }
   return (
-    <Empty title="This message is not here">
-      <p>It was replayed or discarded, or never was.</p>
+    <Empty title="Message not found">
+      <p>It may have been replayed or discarded.</p>
       <a class="button" href={LIST}>
-        To the rejected messages
+        Rejected messages
       </a>
     </Empty>
   );
@@ -170,16 +175,26 @@ function idText(messageId: string | { $base64: string }): string {
   return typeof messageId === "string" ? visible(messageId) : `${messageId.$base64} (base64)`;
 }
 
-/** What the message is about and there is not: the usual reason, mended on the spot. */
-function MissingExperiments({ message }: { message: RejectedMessage }) {
-  const loaded = useLoad(listExperiments, []);
+interface MissingProps {
+  message: RejectedMessage;
+  /** The field that has the names. */
+  kind: "experiment" | "measure";
+}
+
+/** Offers to add the experiments or measure types that the message names and that do not exist. */
+function Missing({ message, kind }: MissingProps) {
+  const loaded = useLoad((signal) => listKnown(kind, signal), [kind]);
   const [adding, setAdding] = useState<string | null>(null);
   const [added, setAdded] = useState<string | null>(null);
   if (!loaded.value) {
     return null;
   }
-  const known = new Set(loaded.value.map(({ name }) => name));
-  const missing = experimentsIn(message).filter((name) => name !== "" && !known.has(name));
+  const known = new Set(loaded.value);
+  const missing = namesIn(message, kind).filter((name) => name !== "" && !known.has(name));
+  const [one, many, Form] =
+    kind === "experiment"
+      ? (["an experiment", "experiments", ExperimentForm] as const)
+      : (["a measure type", "measure types", MeasureTypeForm] as const);
   return (
     <>
       {added !== null && (
@@ -189,10 +204,9 @@ function MissingExperiments({ message }: { message: RejectedMessage }) {
         <Notice>
           <p>
             {missing.length === 1
-              ? "There is no experiment of the name that the message gives."
-              : "There are no experiments of these names, which the message gives."}{" "}
-            If that is not a mistake of the publisher, add {missing.length === 1 ? "it" : "them"}, and then
-            replay.
+              ? `The message names ${one} that does not exist.`
+              : `The message names ${many} that do not exist.`}{" "}
+            If the publisher is right, add {missing.length === 1 ? "it" : "them"}, then replay.
           </p>
           <div class="row">
             {missing.slice(0, OFFERED).map((name) => (
@@ -204,10 +218,10 @@ function MissingExperiments({ message }: { message: RejectedMessage }) {
         </Notice>
       )}
       {adding !== null && (
-        <ExperimentForm
+        <Form
           name={adding}
           onClose={() => setAdding(null)}
-          onSaved={({ name }) => {
+          onSaved={({ name }: { name: string }) => {
             setAdding(null);
             setAdded(name);
             loaded.reload();
@@ -216,6 +230,13 @@ function MissingExperiments({ message }: { message: RejectedMessage }) {
       )}
     </>
   );
+}
+
+/** The names that are known; a measure may name the symbol of its type. */
+async function listKnown(kind: MissingProps["kind"], signal: AbortSignal): Promise<string[]> {
+  return kind === "experiment"
+    ? (await listExperiments(signal)).map(({ name }) => name)
+    : (await listMeasureTypes(signal)).flatMap(({ name, symbol }) => [name, symbol]);
 }
 
 interface DiscardingProps {
@@ -236,15 +257,15 @@ function Discarding({ id, onClose, onDiscarded }: DiscardingProps) {
   };
   return (
     <Confirm
-      title="Discard the message for good?"
-      action="Discard for good"
+      title="Discard the message permanently?"
+      action="Discard permanently"
       busy={busy}
       problem={problem}
       onConfirm={() => void discard()}
       onClose={onClose}
     >
       <p>
-        Its measures will never be stored, and the message cannot be had back. Download it first if in doubt.
+        Its measures will never be stored, and the message cannot be restored. Download it first if in doubt.
       </p>
     </Confirm>
   );

@@ -6,8 +6,7 @@ import {
   type Column,
   Empty,
   Field,
-  Loading,
-  ProblemNotice,
+  LoadState,
   Table,
   Wording,
 } from "../../design/components.tsx";
@@ -17,9 +16,9 @@ import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
 import { showBeginning } from "../../routing/places.ts";
 import { bytesText } from "../bytes.ts";
+import { AllOfThese } from "./all-of-these.tsx";
 import { fromField, toField, utcTime } from "./moments.ts";
 import { REASONS, reasonText } from "./reasons.ts";
-import { ReplayAll } from "./replay-all.tsx";
 import { type Filter, listPage } from "./requests.ts";
 import { visible } from "./visible.ts";
 
@@ -61,23 +60,32 @@ export function RejectedMessages() {
     (signal) => listPage(filter, cursor, signal),
     [filter.reason, filter.from, filter.to, cursor],
   );
-  // Another page of them is read from its beginning.
+  // Another page starts at its top.
   useLayoutEffect(showBeginning, [cursor]);
-  const [isReplaying, setReplaying] = useState(false);
+  const [act, setAct] = useState<"replay" | "discard" | null>(null);
   const isFiltered = Object.values(filter).some(Boolean);
   const page = loaded.value;
   return (
     <View
       title="Rejected messages"
-      lead="What was published and can never be stored as it is. Each is kept whole until it is replayed or discarded."
+      lead="Messages that cannot be stored as they are. Each is kept whole until it is replayed or discarded."
       actions={
         page &&
-        page.messages.length > 0 && <Button onClick={() => setReplaying(true)}>Replay all of these …</Button>
+        page.messages.length > 0 && (
+          <>
+            <Button onClick={() => setAct("replay")}>Replay all of these …</Button>
+            {/* The service discards nothing without a filter. */}
+            {isFiltered && (
+              <Button look="danger" onClick={() => setAct("discard")}>
+                Discard all of these …
+              </Button>
+            )}
+          </>
+        )
       }
     >
       <Filters filter={filter} />
-      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
-      {loaded.state === "loading" && !page && <Loading what="the rejected messages" />}
+      <LoadState loaded={loaded} what="the rejected messages" />
       {page && page.messages.length === 0 && (
         <Nothing isFiltered={isFiltered} isBehindTheLast={cursor !== ""} />
       )}
@@ -107,11 +115,12 @@ export function RejectedMessages() {
           )}
         </nav>
       )}
-      {isReplaying && (
-        <ReplayAll
+      {act && (
+        <AllOfThese
+          act={act}
           filter={filter}
           onClose={() => {
-            setReplaying(false);
+            setAct(null);
             loaded.reload();
           }}
         />
@@ -153,26 +162,19 @@ function Filters({ filter }: { filter: Filter }) {
 }
 
 function Nothing({ isFiltered, isBehindTheLast }: { isFiltered: boolean; isBehindTheLast: boolean }) {
-  if (isBehindTheLast) {
-    return (
-      <Empty title="No older ones">
-        <p>Those that were here have been replayed or discarded.</p>
-      </Empty>
-    );
-  }
-  if (isFiltered) {
-    return (
-      <Empty title="No such message">
-        <p>No rejected message has this reason and was received in this time.</p>
+  const [title, text] = isBehindTheLast
+    ? ["No older messages", "The messages of this page have been replayed or discarded."]
+    : isFiltered
+      ? ["No such message", "No rejected message has this reason and was received in this time."]
+      : ["No rejected messages", "All messages that arrived are stored, or were replayed or discarded here."];
+  return (
+    <Empty title={title}>
+      <p>{text}</p>
+      {isFiltered && !isBehindTheLast && (
         <a class="button" href={href(PLACE)}>
           Show all
         </a>
-      </Empty>
-    );
-  }
-  return (
-    <Empty title="Nothing is rejected">
-      <p>Every message that has arrived is stored, or was replayed or discarded here.</p>
+      )}
     </Empty>
   );
 }

@@ -23,8 +23,9 @@ export type Replay =
   | { outcome: "rejected"; reason: string; detail: string };
 
 /** What became of many. */
-export interface ReplaySummary {
-  stored: number;
+export interface Summary {
+  /** How many were stored or discarded. */
+  done: number;
   stillRejected: number;
   isComplete: boolean;
 }
@@ -46,23 +47,24 @@ export function replay(id: number): Promise<Replay> {
 }
 
 /**
- * Replays all messages of a filter. The service answers when it has done a part; this goes on until all is done, tells
- * of each part, and ends before the next one when nobody waits any more.
+ * Replays or discards all messages of a filter. The service answers after a part; this repeats the
+ * request until all are done, reports each part, and stops before the next part when aborted.
  */
-export async function replayAll(
+export async function doAll(
+  act: "replay" | "discard",
   filter: Filter,
   signal: AbortSignal,
-  tell: (summary: ReplaySummary) => void,
+  tell: (summary: Summary) => void,
 ): Promise<void> {
-  let next: string | null = `/rejected-messages/replay?${parameters({ ...filter })}`;
-  let [stored, stillRejected] = [0, 0];
+  let next: string | null = `/rejected-messages/${act}?${parameters({ ...filter })}`;
+  let [done, stillRejected] = [0, 0];
   while (next !== null && !signal.aborted) {
     const answer: Response = await request(next, { method: "POST" });
-    const part = (await answer.json()) as { stored: number; still_rejected: number };
-    stored += part.stored;
-    stillRejected += part.still_rejected;
+    const part = (await answer.json()) as { stored?: number; discarded?: number; still_rejected?: number };
+    done += (part.stored ?? 0) + (part.discarded ?? 0);
+    stillRejected += part.still_rejected ?? 0;
     next = nextPage(answer.headers.get("Link"));
-    tell({ stored, stillRejected, isComplete: next === null });
+    tell({ done, stillRejected, isComplete: next === null });
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Everything that is not seen and could deceive: control characters but line breaks and tabs, characters that change the
- * direction of the text, and those without any width.
+ * Invisible characters that could mislead: control characters except line breaks and tabs,
+ * characters that change the text direction, and those of zero width.
  */
 const HIDDEN = /[\p{Control}\p{Format}\u2028\u2029]/gu;
 

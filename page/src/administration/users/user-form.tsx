@@ -12,17 +12,17 @@ const ROLES = [
   { value: "ADMIN", text: "Administrator" },
 ];
 
-const NOBODY: User = { user_id: "", name: "", username: "", email: "", role: "SCIENTIST" };
+const NEW_USER: User = { user_id: "", name: "", username: "", email: "", role: "SCIENTIST" };
 
 interface UserFormProps {
-  /** Whom to change; without one, somebody is added. */
+  /** The user to change; without one, a user is added. */
   user?: User;
   onClose: () => void;
   onSaved: (user: User) => void;
 }
 
 export function UserForm({ user, onClose, onSaved }: UserFormProps) {
-  const [draft, setDraft] = useState(user ?? NOBODY);
+  const [draft, setDraft] = useState(user ?? NEW_USER);
   const doing = useDoing();
   const error = (field: string) => fieldError(doing.problem, field);
   const set = (field: keyof User) => (event: { currentTarget: HTMLInputElement }) =>
@@ -43,7 +43,7 @@ export function UserForm({ user, onClose, onSaved }: UserFormProps) {
       {!user && (
         <Field
           label="Staff identification"
-          hint="It names the user for good, also in the audit, and is never used again."
+          hint="It names the user permanently, also in the audit, and is never used again."
           autocomplete="off"
           spellcheck={false}
           value={draft.user_id}

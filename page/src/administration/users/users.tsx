@@ -1,15 +1,7 @@
 import { useState } from "preact/hooks";
 import { eraseUser, listUsers } from "../../api/resources.ts";
 import type { User } from "../../api/shapes.ts";
-import {
-  Button,
-  type Column,
-  Confirm,
-  Empty,
-  Loading,
-  ProblemNotice,
-  Table,
-} from "../../design/components.tsx";
+import { Button, type Column, Confirm, Empty, LoadState, Table } from "../../design/components.tsx";
 import { Finder } from "../../design/finder.tsx";
 import { useDoing, useLoad } from "../../design/load.ts";
 import { Portions } from "../../design/portions.tsx";
@@ -18,19 +10,21 @@ import { address, href, navigate } from "../../routing/address.ts";
 import { refresh, session, signOut } from "../../session/session.ts";
 import { Done } from "../done.tsx";
 import { isMeant } from "../search.ts";
+import { UserExperiments } from "./user-experiments.tsx";
 import { UserForm } from "./user-form.tsx";
+import { UserTokens } from "./user-tokens.tsx";
 
-/** What one is about to do. */
-type Task = { kind: "create" } | { kind: "change"; user: User } | { kind: "erase"; user: User };
+/** The open dialog. */
+type Task = { kind: "create" } | { kind: "change" | "experiments" | "tokens" | "erase"; user: User };
 
-/** What has just been done, and to whom. */
+/** The last change, which is confirmed above the list. */
 interface Deed {
   user: User;
   what: "added" | "changed" | "erased";
   when: number;
 }
 
-/** Who may sign in. */
+/** The users of MyMONIT. */
 export function Users() {
   const loaded = useLoad(listUsers, []);
   const [task, setTask] = useState<Task | null>(null);
@@ -46,7 +40,7 @@ export function Users() {
   return (
     <View
       title="Users"
-      lead="Whoever may sign in to MyMONIT."
+      lead="Users who can sign in to MyMONIT."
       actions={
         <Button look="primary" onClick={() => setTask({ kind: "create" })}>
           Add a user
@@ -64,8 +58,7 @@ export function Users() {
           )}
         </Done>
       )}
-      {loaded.state === "failed" && <ProblemNotice problem={loaded.problem} retry={loaded.reload} />}
-      {loaded.state === "loading" && !loaded.value && <Loading what="the users" />}
+      <LoadState loaded={loaded} what="the users" />
       {users && (
         <section class="stack" aria-label="List of users">
           <Finder
@@ -79,8 +72,8 @@ export function Users() {
           {users.length > 0 ? (
             <UserTable key={search} users={users} choose={setTask} />
           ) : (
-            <Empty title="Nobody is found">
-              <p>No user has these words in name, e-mail address, identification or UID.</p>
+            <Empty title="No user found">
+              <p>No user matches this by name, e-mail address, identification or UID.</p>
               <Button onClick={() => showFound("")}>Show all users</Button>
             </Empty>
           )}
@@ -99,6 +92,8 @@ export function Users() {
           }}
         />
       )}
+      {task?.kind === "experiments" && <UserExperiments user={task.user} onClose={close} />}
+      {task?.kind === "tokens" && <UserTokens user={task.user} onClose={close} />}
       {task?.kind === "erase" && (
         <Erasure
           user={task.user}
@@ -151,6 +146,24 @@ function UserTable({ users, choose }: { users: readonly User[]; choose: (task: T
           >
             Change
           </Button>
+          {user.role === "SCIENTIST" && (
+            <Button
+              small
+              look="quiet"
+              aria-label={`Experiments of ${user.user_id} …`}
+              onClick={() => choose({ kind: "experiments", user })}
+            >
+              Experiments …
+            </Button>
+          )}
+          <Button
+            small
+            look="quiet"
+            aria-label={`API tokens of ${user.user_id} …`}
+            onClick={() => choose({ kind: "tokens", user })}
+          >
+            Tokens …
+          </Button>
           <Button
             small
             look="quiet"
@@ -192,14 +205,14 @@ function Erasure({ user, onClose, onErased }: ErasureProps) {
     <Confirm
       title={
         isOneself(user) ? (
-          "Erase yourself for good?"
+          "Erase yourself permanently?"
         ) : (
           <>
-            Erase <bdi>{user.name}</bdi> for good?
+            Erase <bdi>{user.name}</bdi> permanently?
           </>
         )
       }
-      action="Erase for good"
+      action="Erase permanently"
       typed={user.user_id}
       busy={busy}
       problem={problem}
@@ -207,9 +220,9 @@ function Erasure({ user, onClose, onErased }: ErasureProps) {
       onClose={onClose}
     >
       <p>
-        Name, e-mail address and username are removed, and so are the associations with experiments. Whoever
-        it was can no longer sign in. The identification {user.user_id} stays, for the audit, and cannot be
-        used again. No measure is touched.
+        Name, e-mail address, username and associations with experiments are removed. The user can no longer
+        sign in. The identification {user.user_id} is kept for the audit and cannot be used again. Measures
+        stay as they are.
       </p>
       <p>This cannot be undone.</p>
     </Confirm>

@@ -1,24 +1,28 @@
 import type uPlot from "uplot";
 
-/**
- * The room left of the plots of a view, where the marks of their axes stand: the same for all of them, so that a moment
- * stands at the same place in each.
- */
-export class Gutter {
+/** The plots of a view: their time axes start at the same pixel, and gestures move all of them. */
+export class PlotGroup {
   readonly #needs = new Map<uPlot, number>();
   #width = 0;
 
-  /** Says how much a plot needs; tells how much it gets. */
+  /** Reports the width that a plot's left axis needs; returns the width of all. */
   need(plot: uPlot, width: number): number {
     this.#needs.set(plot, width);
     this.#settle(plot);
     return this.#width;
   }
 
-  /** A plot is gone. */
+  /** Removes a plot. */
   leave(plot: uPlot): void {
     this.#needs.delete(plot);
     this.#settle(plot);
+  }
+
+  /** Shows another time in all plots, before its measures are read. */
+  preview(min: number, max: number): void {
+    for (const plot of this.#needs.keys()) {
+      plot.setScale("x", { min, max });
+    }
   }
 
   #settle(cause: uPlot): void {
@@ -27,7 +31,7 @@ export class Gutter {
       return;
     }
     this.#width = width;
-    // The others have been laid out with another width. Not at once: several may be about to say what they need.
+    // Later, since several plots may report in the same turn.
     queueMicrotask(() => {
       if (this.#width === width) {
         for (const plot of this.#needs.keys()) {
