@@ -1,31 +1,32 @@
 #!/usr/bin/env bash
-# Builds the stack, starts it on a Docker engine, goes through it from outside, and measures it. Ten minutes, or thirty
-# where the dependencies have to be compiled first. It touches no other stack: project, images, ports, secrets and volumes are its own,
-# and are gone in the end; the images it was built from stay, for the next time.
+# Builds the stack, starts it on a Docker engine, tests it from outside, and measures it: ten
+# minutes, or thirty where the dependencies are compiled. It has its own project, images, ports,
+# secrets and volumes, and removes them in the end; the base images stay.
 #
 #     containers/smoke-test.sh
 #
-# Base images come from their registry. Where none can be reached, stand-ins are built of Debian's packages (root and debootstrap are
-# needed for that): Debian's testing, since the stable one has no nginx that looks up its upstreams by itself, and for MySQL its unstable
-# release. For Elastic's images and Grafana there are no stand-ins, and these containers are not run.
+# Without a reachable registry it builds substitutes for the base images from Debian's packages (as
+# root, with debootstrap). They are of testing, whose nginx can resolve upstreams while it runs;
+# MySQL is of unstable. Elastic's images and Grafana have no substitutes: they do not
+# run.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.."
 # shellcheck source=scripts/machine.sh
 source scripts/machine.sh
 folder=$(mktemp --directory --tmpdir mymonit-smoke.XXXXXX)
-export SECRETS_DIR=$folder/secrets SMOKE_BACKUPS=$folder/backups
+export SECRETS_DIR=$folder/secrets BACKUP_FOLDER=$folder/backups
 # shellcheck source=scripts/secrets.sh
 source scripts/secrets.sh
 # shellcheck source=scripts/stack.sh
 source scripts/stack.sh
 
 export COMPOSE_PROJECT_NAME=mymonit-smoke COMPOSE_FILE=docker-compose.yml:containers/smoke-test/compose.yml
-# Of the profile `metrics`, Prometheus is started by its name.
+# Of the profile `metrics`, Prometheus and Alertmanager are started by name.
 export COMPOSE_PROFILES=metrics,evaluation MYMONIT_TAG=smoke COMPOSE_MENU=false
 export FIREBASE_PROJECT_ID=mymonit-smoke EXAMPLE_DATA=true LOGSTASH_HOST='' FRONT_SUBNET=10.238.39.0/24
-export HTTPS_PORT HTTP_PORT AMQPS_PORT EVALUATION_PORT EVALUATION_AMQP_PORT
+export HTTPS_PORT HTTP_PORT AMQPS_PORT KIBANA_PORT EVALUATION_PORT EVALUATION_AMQP_PORT
 ports=()
-for _ in 1 2 3 4 5; do
+for _ in 1 2 3 4 5 6; do
     ports+=("$(free_port "${ports[@]}")")
 done
 HTTPS_PORT=127.0.0.1:${ports[0]}
@@ -33,6 +34,7 @@ HTTP_PORT=127.0.0.1:${ports[1]}
 AMQPS_PORT=127.0.0.1:${ports[2]}
 EVALUATION_PORT=${ports[3]}
 EVALUATION_AMQP_PORT=${ports[4]}
+KIBANA_PORT=127.0.0.1:${ports[5]}
 
 clean_up() {
     set +e
@@ -47,13 +49,13 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Builds a stand-in: stand_in NAME IMAGE CONTEXT.
+# Builds a substitute: stand_in NAME IMAGE CONTEXT.
 stand_in() {
     local recipes=containers/smoke-test/stand-ins
     need_stand_in_of_debian
     say "no registry: building a stand-in for $2"
     DOCKER_BUILDKIT=1 docker build --quiet --build-arg DEBIAN_IMAGE=mymonit/stand-in-debian:testing \
-        --file "$recipes/$1.Dockerfile" --tag "$2" "${3:-$recipes}" >/dev/null || fail "no stand-in for $2"
+        --file "$recipes/$1.Dockerfile" --tag "$2" "${3:-$recipes}" >"$folder/build.log" 2>&1 || fail "no stand-in for $2: $(tail -n 20 "$folder/build.log")"
 }
 
 need_stand_in_of_debian() {
@@ -64,7 +66,8 @@ need_stand_in_of_debian() {
     say "no registry: making a Debian of its packages"
     debootstrap --variant=minbase --include=ca-certificates testing "$root" "$(debian_mirror)" sid >"$folder/debootstrap.log" ||
         { tail "$folder/debootstrap.log" >&2 && fail "debootstrap failed"; }
-    # Mirrors may be older than testing's lists are good for, and this machine may trust an authority of its own.
+    # A mirror may be older than its lists are valid, and this machine may trust an authority of its
+    # own.
     echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/99stand-in"
     cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
     tar --directory "$root" --create . | docker import - mymonit/stand-in-debian:testing >/dev/null
@@ -84,7 +87,8 @@ need_base_image() {
     timeout 600 docker pull --quiet "$image" >/dev/null 2>&1 || stand_in "$2" "$image" "${3-}"
 }
 
-# What signs the test's tokens, and the server that shows the keys for it, with an authority that vouches for that server.
+# The keys that sign the test's tokens, and certificate and authority of the server that publishes
+# them.
 make_keys() {
     local keys=$SECRETS_DIR/smoke name
     local new_key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 2)
@@ -107,7 +111,7 @@ measure() {
         printf '%s %d  ' "$id" "$(($(docker image inspect --format '{{.Size}}' "mymonit/$id:smoke") / 1000000))"
     done
     printf '\n  memory: '
-    compose ps --quiet app nginx rabbit mysql prometheus | xargs docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' |
+    compose ps --quiet app nginx rabbit mysql prometheus alertmanager | xargs docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' |
         sed 's/mymonit-smoke-//' | paste --serial --delimiters=';'
     printf '  start of the service to ready: '
     docker restart --time 15 "$(compose ps --quiet app | head -n 1)" >/dev/null
@@ -126,20 +130,21 @@ need_base_image NGINX_IMAGE nginx
 need_base_image RABBIT_IMAGE rabbitmq
 need_base_image MYSQL_IMAGE mysql
 need_base_image PROMETHEUS_IMAGE prometheus
+need_base_image ALERTMANAGER_IMAGE alertmanager
 make_secrets
 make_keys
 build_images "${own_services[@]}"
 say "starting the stack"
 begun=$EPOCHREALTIME
-compose --progress quiet up --detach --no-build keys nginx prometheus
-wait_until_healthy
+compose --progress quiet up --detach --no-build keys nginx prometheus alertmanager
+become_healthy || explain_failed_start
 awk "BEGIN { printf \"  from nothing to all healthy: %.0f s\n\", $EPOCHREALTIME - $begun }"
 measure
-/usr/bin/python3 containers/smoke-test/check.py stack || fail "something does not hold; see above"
+/usr/bin/python3 containers/smoke-test/check.py stack || fail "the stack fails the test; see above"
 begun=$EPOCHREALTIME
 start_evaluation
 awk "BEGIN { printf \"  the evaluation mode, from nothing to ready: %.0f s\n\", $EPOCHREALTIME - $begun }"
-/usr/bin/python3 containers/smoke-test/check.py evaluation || fail "something does not hold; see above"
+/usr/bin/python3 containers/smoke-test/check.py evaluation || fail "evaluation mode fails the test; see above"
 say "everything held"
 for name in ELASTICSEARCH_IMAGE LOGSTASH_IMAGE KIBANA_IMAGE FILEBEAT_IMAGE GRAFANA_IMAGE; do
     say "not run: $(base_image "$name")"

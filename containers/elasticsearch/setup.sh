@@ -1,47 +1,52 @@
 #!/bin/bash
-# Tells Elasticsearch who may come in, how long log lines are kept and what their fields are. Safe to repeat, which it is at each start.
-# The first thing that is refused ends it with what was answered, and what depends on it does not start.
+# Sets up Elasticsearch: accounts and roles, retention, fields, snapshots. Runs at each start; safe
+# to repeat. The first refusal ends it with the answer, and what depends on it does not start.
+# kubernetes/overlays/operators runs it as well.
 set -euo pipefail
-readonly elasticsearch=http://elasticsearch:9200
+folder=$(dirname -- "$0")
+# shellcheck source=containers/elasticsearch/request.sh
+source "$folder/request.sh"
 
-# put PATH, with the body on standard input. The password goes by a configuration that is read from a file of the shell's own:
-# arguments can be seen by others.
+# put PATH, with the body on standard input.
 put() {
-    local path=$1 body answer status
-    body=$(cat)
-    answer=$(curl --silent --show-error --max-time 60 --config <(printf 'user = "elastic:%s"\n' "$(cat /run/secrets/elastic_password)") \
-        --request PUT --header 'Content-Type: application/json' --data-binary @<(printf '%s' "$body") \
-        --write-out '\n%{http_code}' "$elasticsearch$path")
-    status=${answer##*$'\n'}
-    if [[ $status != 200 && $status != 201 ]]; then
-        echo "setup: PUT $path was answered with $status: ${answer%$'\n'*}" >&2
-        exit 1
-    fi
-    echo "setup: $path"
+    checked PUT "$1" >/dev/null
+    echo "setup: $1"
 }
 
-# All files of a folder: put_all FOLDER PATH.
+# All files of a folder: put_all FOLDER PATH. A file mounted from a ConfigMap is named
+# FOLDER.NAME.json.
 put_all() {
     local file name
-    for file in "/mymonit/$1"/*.json; do
+    for file in "$folder/$1"/*.json "$folder/$1".*.json; do
+        [[ -e $file ]] || continue
         name=$(basename -- "$file" .json)
-        put "$2/$name" <"$file"
+        put "$2/${name#"$1".}" <"$file"
     done
 }
 
+# user NAME SECRET ROLE FULL-NAME; skipped where the secret is not mounted.
 user() {
+    [[ -e $secrets/$2 ]] || return 0
     put "/_security/user/$1" <<USER
-{ "password": "$(cat "/run/secrets/$2")", "roles": ["$3"], "full_name": "$4" }
+{ "password": "$(cat "$secrets/$2")", "roles": ["$3"], "full_name": "$4" }
 USER
 }
 
+wait_for_elasticsearch
 put_all policies /_ilm/policy
 put_all components /_component_template
 put_all templates /_index_template
 put_all roles /_security/role
-put /_security/user/kibana_system/_password <<PASSWORD
-{ "password": "$(cat /run/secrets/kibana_system_password)" }
+# Elsewhere than in the container stack the site adds its own repository.
+if compgen -G "$folder/repositories/*.json" || compgen -G "$folder/repositories.*.json"; then
+    put_all repositories /_snapshot
+    put_all snapshots /_slm/policy
+fi
+if [[ -e $secrets/kibana_system_password ]]; then
+    put /_security/user/kibana_system/_password <<PASSWORD
+{ "password": "$(cat "$secrets/kibana_system_password")" }
 PASSWORD
+fi
 user logstash_writer logstash_password mymonit-writer 'Logstash'
 user operator kibana_operator_password mymonit-operator 'Operator'
 user auditor kibana_auditor_password mymonit-auditor 'Auditor'

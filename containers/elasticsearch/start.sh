@@ -1,6 +1,6 @@
 #!/bin/bash
-# Starts Elasticsearch by the image's own script. That one wants the password's file to be its user's own and nobody else's, which a
-# secret that is handed to several containers cannot be; so it gets the password itself.
+# Starts Elasticsearch by the image's own script. That script refuses a password file that others
+# can read, as a secret of several containers is; so it gets the password itself.
 set -euo pipefail
 ELASTIC_PASSWORD=$(cat /run/secrets/elastic_password)
 export ELASTIC_PASSWORD

@@ -3,7 +3,7 @@
 
     containers/kibana/make-saved-objects.py > containers/kibana/saved-objects.ndjson
 
-Dashboards that are clicked together end up as long lines that nobody can review; here they are made from what they show. The
+Dashboards made in Kibana are stored as long lines that cannot be reviewed; here they are made from what they show. The
 formats are those that Kibana has migrated from for many versions: aggregation-based visualizations and saved searches.
 """
 
@@ -107,7 +107,7 @@ dashboard("mymonit-errors", "MyMONIT: errors", "What went wrong, in each contain
     table("mymonit-errors-nginx", "Errors of nginx", LINES, 'event.dataset: "nginx.error"', ["message"]),
     table("mymonit-errors-mysql", "Errors of the database", LINES, 'event.dataset: "mysql.error" and not log.level: System',
           ["log.level", "error.code", "message"]),
-    table("mymonit-errors-slow", "Slow statements", LINES, 'event.dataset: "mysql.slowlog"', ["message"]),
+    table("mymonit-errors-slow", "Slow statements", LINES, 'event.dataset: "mysql.slowlog"', ["mysql.seconds_max", "mysql.executions", "message"]),
 ])
 dashboard("mymonit-audit", "MyMONIT: audit", "Who did what, and how it ended", [
     over_time("mymonit-audit-actions", "Events by action", AUDIT, 'not event.kind: "metric"', "event.action"),

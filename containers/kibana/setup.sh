@@ -1,12 +1,16 @@
 #!/bin/bash
-# Gives Kibana its data views and dashboards. Safe to repeat, which it is at each start: what is of these names is replaced.
-#
-# Kibana can answer an import with 200 and have failed, so its answer is read.
+# Imports data views and dashboards into Kibana, as the account operator. Runs at each start; safe
+# to repeat: it replaces objects of the same names.
 set -euo pipefail
 
-answer=$(curl --silent --show-error --max-time 120 --config <(printf 'user = "elastic:%s"\n' "$(cat /run/secrets/elastic_password)") \
-    --header 'kbn-xsrf: setup' --form file=@/mymonit/saved-objects.ndjson \
-    'http://kibana:5601/kibana/api/saved_objects/_import?overwrite=true')
+# Kibana can answer 200 to a failed import, so the answer counts.
+#
+# KIBANA is the address, CA_FILE the authority where that is https, SECRETS the folder of the
+# secrets.
+answer=$(curl --silent --show-error --max-time 120 --config <(printf 'user = "operator:%s"\n' "$(cat "${SECRETS:-/run/secrets}/kibana_operator_password")") \
+    ${CA_FILE:+--cacert "$CA_FILE"} \
+    --header 'kbn-xsrf: setup' --form "file=@$(dirname -- "$0")/saved-objects.ndjson" \
+    "${KIBANA:-http://kibana:5601}/api/saved_objects/_import?overwrite=true")
 if [[ $answer != *'"success":true'* || $answer == *'"success":false'* ]]; then
     echo "setup: the import failed: $answer" >&2
     exit 1

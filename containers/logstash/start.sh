@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts Logstash by the image's own script, with the password in its environment, where its configuration can name it.
+# Starts Logstash by the image's own script, with the password in the environment, for the pipeline.
 set -euo pipefail
 LOGSTASH_PASSWORD=$(cat /run/secrets/logstash_password)
 export LOGSTASH_PASSWORD

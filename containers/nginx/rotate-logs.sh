@@ -1,23 +1,23 @@
 #!/bin/sh
-# Runs beside the server for as long as the container does: begins new log files when the old ones have grown, so that they
-# cannot fill the disk. Filebeat follows a file that is renamed to its end. What is older is in Elasticsearch.
+# Rotates the log files while the container runs, so that they cannot fill the disk. Filebeat reads
+# a renamed file to its end.
 #
-# The image runs this before it starts the server, and waits until it returns.
+# The image runs it before the server and waits until it returns.
 set -eu
 
 readonly folder=/var/log/nginx
 readonly greatest=$((50 * 1024 * 1024))
 
-rotate_for_ever() {
+rotate_logs() {
     while sleep 60; do
         for file in "$folder"/access.json "$folder"/error.log; do
             if [ -f "$file" ] && [ "$(stat -c %s "$file")" -gt "$greatest" ]; then
                 mv -f "$file" "$file.1"
-                # It opens its files again, and loses no line.
+                # nginx reopens its files and loses no line.
                 kill -USR1 "$(cat /tmp/nginx.pid)"
             fi
         done
     done
 }
 
-rotate_for_ever &
+rotate_logs &

@@ -14,11 +14,12 @@ import uuid
 import pika
 
 HTTPS_PORT = int(os.environ["HTTPS_PORT"].rsplit(":", 1)[-1])
+KIBANA_PORT = int(os.environ["KIBANA_PORT"].rsplit(":", 1)[-1])
 HTTP_PORT = int(os.environ["HTTP_PORT"].rsplit(":", 1)[-1])
 AMQPS_PORT = int(os.environ["AMQPS_PORT"].rsplit(":", 1)[-1])
 SECRETS = os.environ["SECRETS_DIR"]
 PROJECT = os.environ["FIREBASE_PROJECT_ID"]
-# The usernames of the example data (specification §12).
+# The usernames of the example data.
 USERNAMES = {
     "A001": "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2",
     "S001": "uJayGH994iVa2TY5auSNYZoUpwk1",
@@ -102,9 +103,9 @@ class Answer:
         return json.loads(self.body)
 
 
-def request(method, path, bearer=None, body=None, headers=None, timeout=30):
+def request(method, path, bearer=None, body=None, headers=None, timeout=30, port=HTTPS_PORT):
     """One request, on a connection of its own."""
-    connection = http.client.HTTPSConnection("localhost", HTTPS_PORT, timeout=timeout, context=trust())
+    connection = http.client.HTTPSConnection("localhost", port, timeout=timeout, context=trust())
     with contextlib.closing(connection):
         headers = dict(headers or {})
         if bearer:

@@ -1,6 +1,7 @@
 #!/bin/bash
-# What the official image does before it starts the server, as far as the stack uses it: on an empty volume it makes the
-# data folder, the account root and the database, and runs the scripts, all before the server answers over TCP.
+# The part of the official image's entrypoint that the stack uses. On an empty volume it makes the
+# data folder, the account root and the database, and runs the scripts. The server answers over TCP
+# only afterwards.
 set -euo pipefail
 
 make_data_folder() {

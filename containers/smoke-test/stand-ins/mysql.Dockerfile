@@ -1,5 +1,5 @@
-# Stands in for the official mysql image with the MySQL of Debian's unstable release, the only one of Debian's that has MySQL itself, in
-# a later version than the image.
+# Stands in for the official mysql image with the MySQL of Debian's unstable release, the only one
+# of Debian's that has MySQL itself, in a later version than the image.
 ARG DEBIAN_IMAGE
 FROM ${DEBIAN_IMAGE}
 RUN groupadd --system --gid 999 mysql && useradd --system --uid 999 --gid 999 mysql \

@@ -1,5 +1,5 @@
-# Stands in for the official nginx image, which differs from Debian's package by the number of the user, the folders and
-# scripts that run before the server.
+# Stands in for the official nginx image, which differs from Debian's package by the number of the
+# user, the folders and scripts that run before the server.
 ARG DEBIAN_IMAGE
 FROM ${DEBIAN_IMAGE}
 RUN groupadd --system --gid 101 nginx && useradd --system --uid 101 --gid 101 nginx \
