@@ -32,7 +32,7 @@ def requests(items):
 
 def is_of(path, template):
     """A segment of the template that holds a parameter stands for any but those that other paths have there."""
-    pattern = re.sub(r"\\{\w+\\}", r"(?!(?:me|replay)$)[^/]+", re.escape(template))
+    pattern = re.sub(r"\\{\w+\\}", r"(?!(?:me|replay|discard)(?:/|$))[^/]+", re.escape(template))
     return re.fullmatch(pattern, path) is not None
 
 

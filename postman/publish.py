@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Publishes what the Postman collection is about: a measure that can be stored, a message about an experiment that there is
+"""Publishes what the Postman collection is about: measures that can be stored, with and without a sensor, a message about an experiment that there is
 not yet, and one that never can be stored.
 
 Usage: publish.py [HOST:PORT] (Debian package python3-pika)
@@ -25,13 +25,14 @@ def publish(body):
     channel.basic_publish("mymonit", "measures", body, properties, mandatory=True)
 
 
-def measures(experiment):
+def measures(experiment, sensor=None):
     now = time.time()
-    one = {"experiment": experiment, "measure": "hertz"}
+    one = {"experiment": experiment, "measure": "hertz", "sensor": sensor}
     return json.dumps([{**one, "value": value, "timestamp": now + value} for value in (1.5, 2.5)])
 
 
 publish(measures("device-vibrations"))
+publish(measures("device-vibrations", "thermometer-1"))
 publish(measures(f"neutrino-flux {uuid.uuid4()}"))
 publish("{no JSON")
 connection.close()

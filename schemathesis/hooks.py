@@ -13,16 +13,29 @@ OWN_USERS = os.environ["FUZZ_USERS"].split()
 IS_ADMINISTRATOR = os.environ["FUZZ_ROLE"] == "ADMIN"
 SOMEBODY_ELSE = "NOBODY"
 
-# Rules about what is stored, or about two things at once, which no schema can state: a request that the schema allows
-# is refused by them all the same, and rightly so, with 400 and these very words. Any other refusal is a finding.
+# Rules about stored data or about two fields, which a schema cannot state. They may refuse a
+# request that the schema allows, with 400 and exactly these texts. Any other refusal is a finding.
 RULES_BEYOND_SCHEMAS = (
     "`cursor` must be one that an answer to this same reading gave",
     "`experiment_id` cannot be changed",
+    "`experiments` must hold ids of experiments that you may read",
+    "`expires_in_days` must be an integer from 1 to 365",
+    "`experiments` must hold ids of experiments only",
+    "`from` must be before `to`",
+    "`measure_type` must be the name of a measure type",
     "`max_points` must not be given together with `window`",
+    "`measure_type_id` cannot be changed",
+    "`name` cannot be changed",
+    "`name` cannot be changed, since measures refer to it",
+    "`reason` must be given, or `from` or `to`",
+    "`name` must have at most 255 bytes",
     "`role` cannot be changed",
+    "`sensor` must be the name of a sensor of the experiment, or empty for measures without one",
+    "`to` must be after `from`",
     "`type` must be the name of a measure type, such as `hertz`",
     "`user_id` cannot be changed",
     "`user_id` must be a scientist's",
+    "`user_ids` must be ids of scientists",
 )
 
 
@@ -33,13 +46,18 @@ def filter_failure(context, failure, case, response):
     return not (is_refusal and response.json()["detail"] in RULES_BEYOND_SCHEMAS)
 
 
-# What there is, for every other good request: by chance alone nearly all would be about nothing. `None` leaves one as it is.
+# Existing values for every other valid request: nearly all random ones would be unknown. `None`
+# keeps the generated value.
 EXISTING = {
     "experiment_id": itertools.cycle([1, None, 2, None, 1, None, 3, None]),
     "user_id": itertools.cycle(["S001", None, OWN_USERS[-1], None, "A001", None, "S002", None]),
     "id": itertools.cycle([1, None, 2, None, 3, None]),
+    "flag_id": itertools.cycle([1, None, 2, None]),
+    "token_id": itertools.cycle([1, None, 2, None]),
+    "measure_type_id": itertools.cycle([1, None, 16, None]),
+    "name": itertools.cycle(["thermometer-1", None]),
 }
-# What is left out of every other good request that has both.
+# Omitted from every other valid request that has both.
 WIDTHS = itertools.cycle(["max_points", "window"])
 MEASURE_TYPES = itertools.cycle(["hertz", "degree Celsius", "ohm"])
 
@@ -48,7 +66,7 @@ MEASURE_TYPES = itertools.cycle(["hertz", "degree Celsius", "ohm"])
 def before_call(context, case, kwargs):
     """Makes good requests about what there is, and keeps the run's own users out of reach."""
     is_good = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
-    # In that phase requests are about what the ones before have made.
+    # In that phase requests use resources that earlier ones have created.
     if is_good and case.meta.phase.name != TestPhase.STATEFUL:
         name_existing_things(case)
     spare_own_users(case)
@@ -59,11 +77,17 @@ def name_existing_things(case):
         existing = next(EXISTING[name], None) if name in EXISTING else None
         if existing is not None:
             case.path_parameters[name] = existing
+    if case.path.endswith("/flags/") and isinstance(case.body, dict):
+        case.body.pop("sensor", None)
+        if isinstance(case.body.get("measure_type"), str):
+            case.body["measure_type"] = next(MEASURE_TYPES)
     if isinstance(case.query, dict):
-        # A cursor is none that can be made up, and a measure type is one of those that are stored.
+        # A cursor cannot be invented, and a measure type must be a stored one.
         case.query.pop("cursor", None)
         if {"max_points", "window"} <= case.query.keys():
             case.query.pop(next(WIDTHS))
+        # There may be no sensor; the closest name is suggested.
+        case.query.pop("sensor", None)
         if "type" in case.query:
             case.query["type"] = [next(MEASURE_TYPES) for _ in case.query["type"]]
 
@@ -81,8 +105,7 @@ def spare_own_users(case):
         parameters["user_id"] = SOMEBODY_ELSE
 
 
-# The document says which moments the service reads: those from 1970 to 2262. Of all date-times these are too few to be
-# found by chance.
+# The document limits times to 1970 to 2262. Random date-times are too rarely within that range.
 schemathesis.openapi.format(
     "date-time",
     st.builds(

@@ -1,4 +1,5 @@
-"""Fuzzes a running service with requests made from its OpenAPI document, as an administrator and as a scientist.
+"""Fuzzes a running service with requests made from its OpenAPI document, as an administrator, as a scientist, and as a
+program with an API token of the scientist.
 
 Usage: run.py URL MYMONIT [REQUESTS]
 
@@ -18,10 +19,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-# Requests for each operation, method and kind of data; enough for the short run to take less than half a minute for each role.
+# Requests for each operation, method and kind of data; enough for the short run to take less than
+# half a minute for each role.
 SHORT, LONG = 30, 100
 SEED = 2022
 USERS = {"ADMIN": "FUZZ-A", "SCIENTIST": "FUZZ-S"}
+# The role of a program with an API token.
+PROGRAM = "PROGRAM"
 
 
 class Service:
@@ -32,13 +36,27 @@ class Service:
         run = subprocess.run([self.program, "token", user_id], check=True, capture_output=True, text=True)
         return run.stdout.strip()
 
-    def send(self, token, method, path, body=None):
-        """The status of an answer."""
+    def api_token(self, user_id):
+        """A new API token of the user; those of runs before are revoked."""
+        token = self.token(user_id)
+        for old in self.ask(token, "GET", "/users/me/tokens/"):
+            expect(self.send(token, "DELETE", f"/users/me/tokens/{old['token_id']}"), 204)
+        return self.ask(token, "POST", "/users/me/tokens/", {"name": "fuzzer"})["secret"]
+
+    def ask(self, token, method, path, body=None):
+        """The JSON of an answer."""
+        with urllib.request.urlopen(self.request(token, method, path, body)) as answer:
+            return json.load(answer)
+
+    def request(self, token, method, path, body=None):
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        return urllib.request.Request(self.url + path, data, headers, method=method)
+
+    def send(self, token, method, path, body=None):
+        """The status of an answer."""
         try:
-            with urllib.request.urlopen(request) as answer:
+            with urllib.request.urlopen(self.request(token, method, path, body)) as answer:
                 return answer.status
         except urllib.error.HTTPError as refusal:
             return refusal.code
@@ -55,6 +73,10 @@ class Service:
                 "role": role,
             }
             expect(self.send(administrator, "POST", "/users/", user), 201, 409)
+
+    def associate(self):
+        """Associates the scientist again, whom an earlier run may have taken out of the experiment."""
+        administrator = self.token(USERS["ADMIN"])
         expect(self.send(administrator, "POST", f"/scientists-experiments/1/{USERS['SCIENTIST']}"), 201, 409)
 
 
@@ -65,8 +87,8 @@ def expect(status, *allowed):
 
 def fuzz(service, role, requests, seed):
     """One run; gives how many requests it made."""
-    user_id = USERS[role]
-    token = service.token(user_id)
+    service.associate()
+    token = service.api_token(USERS["SCIENTIST"]) if role == PROGRAM else service.token(USERS[role])
     print(f"fuzzing as {role}, seed {seed}", flush=True)
     command = [
         SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", service.url + "/api.yaml",
@@ -80,7 +102,7 @@ def fuzz(service, role, requests, seed):
         print(run.stdout)
     if run.returncode != 0:
         sys.exit(f"fuzzing as {role} found something; above is what, and how to do it again")
-    # Otherwise all that was asked since might have been answered with 401 or 403 for the wrong reason.
+    # Otherwise earlier requests might have got 401 or 403 for the wrong reason.
     expect(service.send(token, "GET", "/users/me"), 200)
     expect(service.send(token, "GET", "/measures/1"), 403 if role == "ADMIN" else 200)
     made = re.search(r"([\d,]+) generated", run.stdout)
@@ -95,7 +117,7 @@ def main():
     service.add_users()
     total = 0
     while True:
-        for role in USERS:
+        for role in [*USERS, PROGRAM]:
             total += fuzz(service, role, LONG if wanted else SHORT, secrets.randbits(32) if wanted else SEED)
         print(f"{total} requests were answered as the document says", flush=True)
         if total >= (wanted or 0):
