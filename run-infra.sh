@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Starts what the service needs, and not the service itself, for development: a MySQL-compatible database on port
-# 3306 and RabbitMQ on port 5672, both on 127.0.0.1 only, with their data in ./data/infra/. What answers there
-# already is used as it is.
+# Starts database and broker for development, without the service: a MySQL-compatible database on
+# port 3306 and RabbitMQ on port 5672, both on 127.0.0.1, with their data in ./data/infra/. It uses
+# servers that answer there already.
 #
 #   ./run-infra.sh                until Ctrl-C
 #   ./run-infra.sh --background   returns when both answer
-#   ./run-infra.sh --stop         ends what --background started
+#   ./run-infra.sh --stop         stops what --background started
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
 # shellcheck source=scripts/machine.sh
@@ -23,8 +23,7 @@ readonly background_log=$data_folder/background.log
 watching_containers=
 
 clean_up() {
-    # Whatever fails on the way (the terminal may be gone, and nothing can be said) and however impatient
-    # somebody is: nothing is to be left behind.
+    # No failure (the terminal may be gone) and no second Ctrl-C may interrupt the clean-up.
     set +e
     trap '' HUP INT TERM
     allow_service_starts
@@ -33,15 +32,15 @@ clean_up() {
         compose --progress quiet stop mysql rabbit
     fi
     if ((${#private_servers[@]} > 0)); then
-        say "stopping what was started"
+        say "stopping the servers"
         stop_private_servers
     fi
 }
 
-# The process that --background left running, if there is one.
+# The process that --background started, if it runs.
 background_process() {
     local pid
-    # The number may be another process's by now.
+    # The number may belong to another process by now.
     if [[ -e $pid_file ]] && read -r pid <"$pid_file" && grep -qs run-infra.sh "/proc/$pid/cmdline"; then
         printf '%s' "$pid"
     fi
@@ -55,7 +54,7 @@ stop_background() {
         return
     fi
     say "stopping the background servers"
-    # It waits for its two servers in turn.
+    # It stops its two servers one after the other.
     end_process "$pid" 150
     rm -f -- "$pid_file"
 }
@@ -64,16 +63,16 @@ start_in_background() {
     local pid
     mkdir -p -- "$data_folder"
     if [[ -n $(background_process) ]]; then
-        say "they run in the background already; ./run-infra.sh --stop ends them"
+        say "the servers run in the background already; ./run-infra.sh --stop stops them"
         print_addresses
         return
     fi
     if speaks_mysql 3306 && speaks_amqp 5672; then
-        say "a database and a broker answer already; there is nothing to start"
+        say "database and broker answer already; started nothing"
         print_addresses
         return
     fi
-    # Here, where somebody sees what is asked and said.
+    # In the foreground, where a password can be typed.
     need_programs
     setsid ./run-infra.sh </dev/null >"$background_log" 2>&1 &
     pid=$!
@@ -81,12 +80,12 @@ start_in_background() {
     until speaks_mysql 3306 && speaks_amqp 5672; do
         if ! kill -0 "$pid" 2>/dev/null; then
             cat -- "$background_log" >&2
-            fail "they did not start"
+            fail "the servers did not start; above is their log"
         fi
         sleep 0.1
     done
     print_addresses
-    say "./run-infra.sh --stop ends them"
+    say "./run-infra.sh --stop stops them"
 }
 
 need_programs() {
@@ -94,7 +93,7 @@ need_programs() {
     speaks_amqp 5672 || need_packages rabbitmq-server
 }
 
-# A database server that is not ours: whether the service can use it as it is.
+# Makes the database on a server that was running, if its root has the default password.
 use_running_database() {
     local client
     say "a database server answers on port 3306 already; using it"
@@ -103,14 +102,14 @@ use_running_database() {
             --execute='CREATE DATABASE IF NOT EXISTS my_monit CHARACTER SET utf8mb4' >/dev/null 2>&1; then
         return
     fi
-    say "it does not let root in with the password 'password' (the default); create a database and an account there, and set DB_USER, DB_PASSWORD and DB_DATABASE"
+    say "it refuses root with the password 'password' (the default); create a database and an account there, and set DB_USER, DB_PASSWORD and DB_DATABASE"
 }
 
 start_database() {
     if speaks_mysql 3306; then
         use_running_database
     elif port_is_open 3306; then
-        fail "something that is no MySQL answers on port 3306"
+        fail "port 3306 answers, but not with the MySQL protocol"
     else
         say "starting MariaDB"
         start_private_mariadb "$data_folder/mariadb" 3306
@@ -121,7 +120,7 @@ start_broker() {
     if speaks_amqp 5672; then
         say "a broker answers on port 5672 already; using it"
     elif port_is_open 5672; then
-        fail "something that does not speak AMQP answers on port 5672"
+        fail "port 5672 answers, but not with AMQP"
     else
         say "starting RabbitMQ"
         start_private_rabbitmq "$data_folder/rabbitmq" 5672
@@ -145,19 +144,19 @@ run_in_foreground() {
     start_broker
     print_addresses
     if ((${#private_servers[@]} == 0)); then
-        say "both were running; there is nothing to stop later"
+        say "both were running; started nothing"
         return
     fi
     say "running until Ctrl-C"
-    # A server that ends by itself ends the script, and with it the other one.
+    # When one server ends, the script stops the other.
     wait -n "${private_servers[@]}" || true
-    fail "a server has ended; its log lies in $data_folder"
+    fail "a server ended; its log is in $data_folder"
 }
 
-# The containers mysql and rabbit, with their ports on this machine.
+# Sets this script up for the containers mysql and rabbit, with their ports on this machine.
 use_containers() {
     export COMPOSE_PROJECT_NAME=mymonit-infra COMPOSE_FILE=docker-compose.yml:docker-compose.dev.yml COMPOSE_PROFILES=
-    # Its own broker has nothing to do with the one that the published port is for.
+    # Not on all addresses, as in production.
     export AMQPS_PORT=127.0.0.1:5671
     docker_answers && compose_answers
 }
@@ -178,7 +177,7 @@ For an adapter: COMPOSE_PROJECT_NAME=mymonit-infra ./run.sh adapter NAME
 ADDRESSES
 }
 
-# Shows what they say until Ctrl-C, which ends them.
+# Shows their logs until Ctrl-C, which stops them.
 watch_containers() {
     watching_containers=yes
     compose logs --follow --tail 0 mysql rabbit
@@ -208,5 +207,5 @@ case ${1-} in
         stop_background
     fi
     ;;
-*) fail "knows --background and --stop, not $1" ;;
+*) fail "unknown argument $1; allowed: --background, --stop" ;;
 esac

@@ -1,21 +1,31 @@
 #!/usr/bin/env bash
 # Builds MyMONIT and starts it.
 #
-# Where a Docker engine answers: the container stack of docker-compose.yml, for production, or, as long as no Firebase project is
-# set (FIREBASE_PROJECT_ID, in the environment or in .env), its evaluation mode.
+# With a Docker engine: the container stack of docker-compose.yml. It runs in evaluation mode until
+# a Firebase project is set (FIREBASE_PROJECT_ID, in the environment or in .env).
 #
-#     ./run.sh                     starts it, waits until it is healthy and says what to do next; can be run again
-#     ./run.sh --without-elastic   the same without Elasticsearch, Logstash, Kibana and Filebeat, which take most of the memory
-#     ./run.sh stop | status | logs [SERVICE…]
-#     ./run.sh upgrade             builds again and replaces the service without a request that fails
-#     ./run.sh scale NUMBER        so many processes of the service
-#     ./run.sh adapter NAME        makes an account of the broker that may publish measures, and shows its password
-#     ./run.sh administrator USER_ID NAME EMAIL FIREBASE_UID
+#     ./run.sh                      starts the stack and returns when it is ready; safe to repeat
+#     ./run.sh --without-elastic    the same without Elasticsearch, Logstash, Kibana and Filebeat,
+#                                   which take most of the memory
+#     ./run.sh --everything         the whole stack with example data and evaluation sign-in, on
+#                                   127.0.0.1; needs no Firebase project
+#     ./run.sh [--everything] stop | status | logs [SERVICE…]
+#     ./run.sh upgrade [--no-backup] [--rolling]    backs up, builds, and replaces the service
+#     ./run.sh scale NUMBER         sets the number of service processes
+#     ./run.sh adapter NAME [EXPERIMENT…]
+#                                   adds a broker account that may publish measures, of these
+#                                   experiments only, and prints its password
+#     ./run.sh administrator USER_ID
+#                                   adds the first administrator; prompts for name, e-mail and
+#                                   Firebase uid
+#     ./run.sh test-alert           sends a test alert to the receivers of Alertmanager
+#     ./run.sh sbom [FOLDER]        writes the SBOMs of programs and page (CycloneDX) to a folder,
+#                                   target/sbom; needs no engine
 #
-# Where none answers, and with ./run.sh --native: the evaluation mode on this machine, until Ctrl-C. SQLite in ./data/,
-# example data, tokens of its own. It uses the RabbitMQ that answers on localhost:5672; where none does, it installs Debian's, if it
-# may, and starts a private one with its data in ./data/rabbitmq. With RABBIT_URL set, that broker is used and none is
-# started. All other variables of the service (REST_PORT, DATABASE_URL, …) go through to it.
+# Without an engine, or with --native: evaluation mode on this machine, until Ctrl-C, with SQLite
+# and example data in ./data/. It uses the RabbitMQ on localhost:5672, or installs Debian's and
+# starts a private one in ./data/rabbitmq. With RABBIT_URL set it uses that broker. The service gets
+# all its other variables (REST_PORT, DATABASE_URL, …) from the environment.
 set -euo pipefail
 cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")"
 # shellcheck source=scripts/machine.sh
@@ -26,24 +36,25 @@ source scripts/private-servers.sh
 source scripts/page.sh
 # shellcheck source=scripts/secrets.sh
 source scripts/secrets.sh
+# shellcheck source=scripts/sbom.sh
+source scripts/sbom.sh
 # shellcheck source=scripts/stack.sh
 source scripts/stack.sh
 
-readonly binary=target/release/mymonit
+readonly binary=target/evaluation/mymonit
 readonly rest_port=${REST_PORT:-5000}
-# Where the service listens on every address, this machine reaches it here.
+# The address under which this machine reaches a service that listens on every address.
 rest_host=${REST_HOST:-127.0.0.1}
 case $rest_host in 0.0.0.0 | '[::]' | ::) rest_host=127.0.0.1 ;; esac
 readonly rest_host
 
-# Not to be printed: it may hold a password.
+# May hold a password: never print it.
 readonly given_broker=${RABBIT_URL-}${RABBIT_URL_FILE-}
 
 service=
 
 clean_up() {
-    # Whatever fails on the way (the terminal may be gone, and nothing can be said) and however impatient
-    # somebody is: nothing is to be left behind.
+    # No failure (the terminal may be gone) and no second Ctrl-C may interrupt the clean-up.
     set +e
     trap '' HUP INT TERM
     allow_service_starts
@@ -75,40 +86,42 @@ need_broker_program() {
     fi
 }
 
-# The service works without its page, so nobody has to have Node.js for it.
+# The service works without its page, so Node.js is optional.
 build_page_if_possible() {
-    # Once in a shell of its own, which a machine that cannot get Node.js ends.
+    # First in a subshell: need_node exits where no Node.js can be had.
     if (need_node) && need_node; then
         build_page
     else
-        say "going on without the page"
+        say "no Node.js: building without the page"
     fi
 }
 
 start_broker() {
     if [[ -z $given_broker ]]; then
         if ! speaks_amqp 5672; then
+            # The database is in it: the owner alone enters.
+            (umask 077 && mkdir -p data)
             say "starting a private RabbitMQ"
             start_private_rabbitmq data/rabbitmq 5672
         fi
-        # This address is the one that was asked; the name localhost may stand for another first.
+        # localhost may resolve to ::1 first.
         export RABBIT_URL=127.0.0.1
     fi
 }
 
 start_service() {
     say "starting the service"
-    # Apart from the terminal: Ctrl-C is for this script, which ends the service before the broker.
-    setsid "$binary" serve --evaluation </dev/null &
+    # In its own session: Ctrl-C reaches this script, which stops the service before the broker.
+    LOG_FORMAT=${LOG_FORMAT-text} setsid "$binary" serve --evaluation </dev/null &
     service=$!
     local deadline=$((SECONDS + 60)) status=0
     until is_ready; do
         if ! kill -0 "$service" 2>/dev/null; then
             wait "$service" || status=$?
             service=
-            fail "the service has ended (status $status); what it printed says why"
+            fail "the service ended with status $status; its output above says why"
         fi
-        ((SECONDS < deadline)) || fail "the service did not become ready within a minute; what it printed says why"
+        ((SECONDS < deadline)) || fail "the service was not ready after 60 s; its output above says why"
         sleep 0.1
     done
 }
@@ -133,17 +146,16 @@ Publish a measure (apt-get install python3-pika), and read again:
 
     /usr/bin/python3 -c 'import json, pika, time; pika.BlockingConnection(pika.ConnectionParameters("$broker")).channel().basic_publish("mymonit", "measures", json.dumps({"experiment": "device-vibrations", "measure": "hertz", "value": 2.2, "timestamp": time.time()}))'
 
-Ctrl-C ends it.
+Ctrl-C stops it.
 
 TRY
 }
 
-# It ends by itself only when something is wrong; Ctrl-C ends this wait before.
 wait_for_service() {
     local status=0
     wait "$service" || status=$?
     service=
-    fail "the service has ended by itself (status $status); what it printed says why"
+    fail "the service ended with status $status; its output above says why"
 }
 
 build_and_run() {
@@ -156,8 +168,8 @@ build_and_run() {
     need_packages gcc libc6-dev
     need_broker_program
     build_page_if_possible
-    say "building the service (the first time takes some minutes)"
-    cargo build --release --locked --package mymonit-app
+    say "building the service (about four minutes the first time on two cores)"
+    cargo build --profile evaluation --locked --package mymonit-app
     start_broker
     start_service
     print_how_to_try
@@ -169,12 +181,22 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+everything=
+if [[ ${1-} == --everything ]]; then
+    need_stack
+    use_everything
+    everything=yes
+    shift
+fi
+
 case ${1-} in
 '')
-    if ! docker_answers; then
+    if [[ -n $everything ]]; then
+        start_everything
+    elif ! docker_answers; then
         build_and_run
     elif ! compose_answers; then
-        say "a Docker engine answers, but not Docker Compose 2.20 or later; starting natively"
+        say "Docker Compose 2.20 or later is missing (docker compose version); starting natively"
         build_and_run
     elif [[ -n $(firebase_project) ]]; then
         start_stack
@@ -184,7 +206,7 @@ case ${1-} in
     ;;
 --without-elastic)
     need_stack
-    [[ -n $(firebase_project) ]] || fail "the stack needs a Firebase project: FIREBASE_PROJECT_ID, in the environment or in .env"
+    [[ -n $(firebase_project) ]] || fail "--without-elastic needs a Firebase project: set FIREBASE_PROJECT_ID in the environment or in .env"
     start_stack without-elastic
     ;;
 --native) build_and_run ;;
@@ -195,5 +217,11 @@ scale) need_stack && scale_stack "${@:2}" ;;
 upgrade) need_stack && upgrade_stack "${@:2}" ;;
 adapter) need_stack && add_adapter "${@:2}" ;;
 administrator) need_stack && add_administrator "${@:2}" ;;
-*) fail "knows --without-elastic, --native, stop, status, logs, scale, upgrade, adapter and administrator, not $1" ;;
+test-alert) need_stack && send_test_alert ;;
+sbom)
+    need_cargo
+    need_node
+    write_sbom "${2:-target/sbom}"
+    ;;
+*) fail "unknown argument $1; allowed: --without-elastic, --everything, --native, stop, status, logs, scale, upgrade, adapter, administrator, test-alert, sbom" ;;
 esac

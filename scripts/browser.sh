@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Tries the page in a real browser: page/tests starts the servers that it needs, and ends them. To be sourced after
-# machine.sh and page.sh, in the root of the repository; need_node comes first.
+# Tests the page in a real browser: page/tests starts and stops the servers it needs. Source it
+# after machine.sh and page.sh, in the root of the repository; call need_node first.
 
 in_page_tests() {
     npm --prefix page/tests --loglevel=error "$@"
 }
 
-# Installs what page/tests/package-lock.json says, unless that is there already.
+# Installs the packages of page/tests/package-lock.json, unless they are installed.
 install_page_test_packages() {
     local installed=page/tests/node_modules/.package-lock.json
     if [[ ! -e $installed || page/tests/package-lock.json -nt $installed ]]; then

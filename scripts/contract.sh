@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Tries the REST contract from outside, on a service of its own in evaluation mode with a broker of its own: the
-# document, the Postman collection, and requests made from the document at random. To be sourced after machine.sh and
-# private-servers.sh, in the root of the repository.
+# Tests the REST contract on a private service in evaluation mode with a private broker: the
+# document, the Postman collection, and random requests generated from the document. Source it after
+# machine.sh and private-servers.sh, in the root of the repository.
 
 readonly contract_folder=$PWD/target/contract
 
 # The address of the service that start_contract_service started.
 contract_url=
 
-# Installs the Python programs that schemathesis/requirements.txt names, unless they are there.
+# Installs the Python packages of schemathesis/requirements.txt, unless they are installed.
 need_python_programs() {
     local venv=$contract_folder/venv wanted=schemathesis/requirements.txt
     cmp --quiet -- "$wanted" "$venv/requirements.txt" && return
@@ -37,6 +37,11 @@ contract_service_is_ready() {
 
 # Starts broker and service, with empty data.
 start_contract_service() {
+    need_python_programs
+    need_newman
+    cargo build --quiet --locked --package mymonit-app
+    # No proxy of this machine between the tests and the service.
+    export no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
     local folder=$contract_folder/service broker_port rest_port metrics_port
     rm -rf -- "$folder"
     mkdir -p -- "$folder"
@@ -46,13 +51,13 @@ start_contract_service() {
     metrics_port=$(free_port "$rest_port")
     contract_url=http://127.0.0.1:$rest_port
     start_apart "$folder/mymonit.log" env --chdir="$folder" REST_PORT="$rest_port" METRICS_PORT="$metrics_port" \
-        LOGSTASH_HOST= RABBIT_URL="127.0.0.1:$broker_port" "$PWD/target/debug/mymonit" serve --evaluation
+        LOGSTASH_HOST= REST_USER_REQUESTS_PER_SECOND=10000 RABBIT_URL="127.0.0.1:$broker_port" "$PWD/target/debug/mymonit" serve --evaluation
     wait_until_it MyMONIT "$folder/mymonit.log" contract_service_is_ready
     /usr/bin/python3 postman/publish.py "127.0.0.1:$broker_port"
     wait_until_it "the reading of the messages" "$folder/mymonit.log" messages_are_in
 }
 
-# Whether the messages of postman/publish.py have come through: the last two of the three end among the rejected ones.
+# Whether the messages of postman/publish.py are stored: the last two of them are rejected.
 messages_are_in() {
     local rejected
     rejected=$(curl --silent --noproxy '*' --max-time 60 --header "Authorization: Bearer $(contract_token A001)" \
@@ -64,6 +69,8 @@ contract_token() {
 }
 
 run_collection() {
+    say "checking the OpenAPI document"
+    "$contract_folder/venv/bin/openapi-spec-validator" api.yaml
     say "running the Postman collection"
     "$contract_folder/venv/bin/python" postman/coverage.py api.yaml postman/mymonit.postman_collection.json
     "$contract_folder/newman/node_modules/.bin/newman" run postman/mymonit.postman_collection.json \
@@ -73,7 +80,8 @@ run_collection() {
         --reporter-cli-no-banner --reporter-cli-no-success-assertions
 }
 
-# Makes at least FUZZ_REQUESTS requests at random or, where that is not set, a few that are the same each time.
+# Sends at least FUZZ_REQUESTS random requests or, if that is not set, a few that are the same in
+# each run.
 fuzz_contract() {
     say "fuzzing the REST API"
     local run=$PWD/schemathesis/run.py binary=$PWD/target/debug/mymonit
@@ -81,18 +89,4 @@ fuzz_contract() {
         cd -- "$contract_folder/service"
         "$contract_folder/venv/bin/python" "$run" "$contract_url" "$binary" ${FUZZ_REQUESTS:+"$FUZZ_REQUESTS"}
     )
-}
-
-test_contract() {
-    need_python_programs
-    need_newman
-    say "checking the OpenAPI document"
-    "$contract_folder/venv/bin/openapi-spec-validator" api.yaml
-    cargo build --quiet --locked --package mymonit-app
-    # Whatever proxy this machine has for what is outside.
-    local -x no_proxy=127.0.0.1 NO_PROXY=127.0.0.1
-    start_contract_service
-    run_collection
-    fuzz_contract
-    stop_private_servers
 }

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
-# Packages of another release of Debian than this machine's, to be unpacked and not installed. To be sourced after machine.sh.
+# Packages of another Debian release than this machine's, to unpack and not install. Source it after
+# machine.sh.
 
-# Prepares an apt of one's own, which knows one release and nothing of what is installed here, so that what it is asked for comes
-# with all that it depends on, down to the C library: prepare_private_apt FOLDER RELEASE. From then on "${private_apt_get[@]}" calls it.
+# prepare_private_apt FOLDER RELEASE: prepares a private apt with one release. It ignores installed
+# packages, so it fetches all dependencies, including the C library.
+# "${private_apt_get[@]}" calls it.
 prepare_private_apt() {
     local folder=$1 release=$2
-    command -v apt-get >/dev/null || fail "this machine is no Debian, and what is needed comes from Debian's $release"
+    command -v apt-get >/dev/null || fail "apt-get is missing; the packages come from Debian's $release"
     mkdir -p -- "$folder/lists/partial" "$folder/archives/partial"
     folder=$(cd -- "$folder" && pwd)
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $release main" >"$folder/sources.list"

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Renders the overlays of kubernetes/ and checks what comes out, without a cluster. To be sourced after machine.sh, in the root of
-# the repository.
+# Renders the overlays of kubernetes/ and checks them without a cluster. Source it after machine.sh,
+# in the root of the repository.
 
 readonly kubernetes_folder=$PWD/target/kubernetes
 
-# Installs the programs that kubernetes/validation names, unless they are there.
+# Installs the programs of kubernetes/validation, unless they are there.
 need_kubernetes_programs() {
     local wanted=kubernetes/validation installed=$kubernetes_folder/installed
     mkdir -p -- "$installed"

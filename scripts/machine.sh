@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What the scripts at the root of the repository ask of the machine: Debian packages, a Rust toolchain,
-# and whether something answers on a port. To be sourced.
+# Functions about the machine for the scripts at the root of the repository: Debian packages, the
+# Rust toolchain, ports. To be sourced.
 
-# A registry that does not answer at once is asked again by each of its clients.
+# The clients of registries retry.
 export CARGO_NET_RETRY=${CARGO_NET_RETRY-10} PIP_RETRIES=${PIP_RETRIES-10} PIP_DEFAULT_TIMEOUT=${PIP_DEFAULT_TIMEOUT-60}
 export npm_config_fetch_retries=${npm_config_fetch_retries-5}
 
-# What stands before each line that a script says.
+# The prefix of each line that a script prints.
 script_name=$(basename -- "$0")
 
 say() {
@@ -18,44 +18,36 @@ fail() {
     exit 1
 }
 
-# Debian packages that the scripts may need, each with what tells that it is not needed any more: the
-# name of a program, or a file, whose path may be a pattern. That way a MariaDB or a compiler from elsewhere will do, too.
+# A program, or the path or pattern of a file, that makes a Debian package unnecessary, also if it
+# comes from elsewhere. A package that is not listed here has a program of the same name.
 declare -A sign_of_package=(
-    [chromium]=chromium
-    [curl]=curl
-    [debootstrap]=debootstrap
-    [fish]=fish
     [gcc]=cc
     [kubernetes-client]=kubectl
     [libc6-dev]=/usr/include/stdio.h
     [mariadb-client-core]=mariadb
     [mariadb-server-core]=mariadbd
+    [mosquitto-clients]=mosquitto_pub
     [nginx-light]=nginx
     [nodejs]=node
-    [npm]=npm
-    [openssl]=openssl
     [prometheus]=promtool
-    [python3-matplotlib]=/usr/lib/python3/dist-packages/matplotlib/__init__.py
-    [python3-pandas]=/usr/lib/python3/dist-packages/pandas/__init__.py
+    [prometheus-alertmanager]=amtool
     [python3-pika]=/usr/lib/python3/dist-packages/pika/__init__.py
     [python3-venv]='/usr/lib/python3.*/ensurepip/__init__.py'
-    [rabbitmq-server]=rabbitmq-server
-    [shellcheck]=shellcheck
     [systemd]=systemd-analyze
-    [zsh]=zsh
+    [tinyproxy-bin]=tinyproxy
 )
 
-# The path of a program; server programs lie in folders that an ordinary PATH lacks.
+# The path of a program; server programs are in folders that an ordinary PATH lacks.
 program() {
     PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1"
 }
 
 has_package() {
-    local sign=${sign_of_package[$1]}
+    local sign=${sign_of_package[$1]-$1}
     compgen -G "$sign" >/dev/null || program "$sign" >/dev/null
 }
 
-# How to run a command as root. Without a terminal nobody is there to type a password.
+# How to run a command as root. Without a terminal no password can be typed.
 root_with=()
 if ((EUID != 0)); then
     root_with=(sudo)
@@ -66,7 +58,7 @@ as_root() {
     "${root_with[@]}" "$@"
 }
 
-# Where this machine has its Debian packages from.
+# The source of this machine's Debian packages.
 debian_mirror() {
     local mirror
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n 's|/debian/$|/debian|p' | head --lines=1)
@@ -74,13 +66,13 @@ debian_mirror() {
     printf '%s' "$mirror"
 }
 
-# Set while a policy of ours keeps packages from starting their services.
+# Set while our policy file keeps packages from starting their services.
 made_policy=
 
 policy_file=/usr/sbin/policy-rc.d
 
-# Debian's packages start their services when they are installed, unless this file forbids it. One that is
-# there already is the machine's own and stays.
+# Debian's packages start their services when they are installed, unless this file forbids it. An
+# existing file belongs to the machine and is kept.
 forbid_service_starts() {
     [[ ! -e $policy_file ]] || return 0
     made_policy=yes
@@ -92,7 +84,7 @@ forbid_service_starts() {
         }
 }
 
-# Takes the policy away again. To be called on exit as well, in case of Ctrl-C on the way.
+# Removes the policy. To be called on exit as well, in case of Ctrl-C.
 allow_service_starts() {
     if [[ -n $made_policy ]]; then
         as_root rm -f -- "$policy_file"
@@ -100,7 +92,7 @@ allow_service_starts() {
     fi
 }
 
-# The services that would come up at the next start of the machine, and take the ports of the private ones.
+# The services that would start at the next boot and block the ports of the private ones.
 disable_services_of() {
     [[ -d /run/systemd/system ]] || return 0
     case $1 in
@@ -110,8 +102,8 @@ disable_services_of() {
         nginx-light)
             as_root systemctl disable --quiet nginx.service 2>/dev/null || true
             ;;
-        prometheus)
-            as_root systemctl disable --quiet prometheus.service 2>/dev/null || true
+        prometheus | prometheus-alertmanager)
+            as_root systemctl disable --quiet "$1.service" 2>/dev/null || true
             ;;
     esac
 }
@@ -142,13 +134,13 @@ need_packages() {
     done
 }
 
-# Whether Node.js is one that the page can be built and tested with.
+# Whether this Node.js can build and test the page.
 node_is_recent() {
     [[ $(printf '20.19.0\n%s\n' "$(node --version | tr -d v)" | sort --version-sort | head --lines=1) == 20.19.0 ]]
 }
 
-# Makes sure of a Node.js and an npm that are recent enough. Debian has them from 13 on; elsewhere they come from npm's
-# registry, into target/node.
+# Ensures that Node.js and npm are recent enough. Debian has them from 13 on; elsewhere
+# they come from npm's registry, into target/node.
 need_node() {
     need_packages nodejs npm
     node_is_recent && return
@@ -164,7 +156,7 @@ need_node() {
     PATH=$folder/node_modules/.bin:$PATH
 }
 
-# Makes sure of cargo, which this does not install: a toolchain is the user's own affair.
+# Requires cargo and does not install it: the user chooses the toolchain.
 need_cargo() {
     if ! command -v cargo >/dev/null && [[ -x ${CARGO_HOME:-${HOME-}/.cargo}/bin/cargo ]]; then
         PATH=${CARGO_HOME:-${HOME-}/.cargo}/bin:$PATH
@@ -173,7 +165,7 @@ need_cargo() {
         fail "cargo is missing; get Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later from https://rustup.rs"
 }
 
-# Makes sure of parts of the toolchain that rustup's minimal profile leaves out.
+# Ensures the parts of the toolchain that rustup's minimal profile omits.
 need_cargo_component() {
     local component=$1 subcommand=$2
     if ! cargo "$subcommand" --version >/dev/null 2>&1; then
@@ -193,7 +185,8 @@ port_is_open() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# The first bytes, in hexadecimal, that a port of this machine answers to a greeting in printf's notation.
+# The first bytes, in hexadecimal, that a port of this machine answers to a greeting in printf's
+# notation.
 first_bytes() {
     local port=$1 count=$2 greeting=$3
     (
@@ -210,7 +203,8 @@ speaks_amqp() {
     [[ $(first_bytes "$1" 3 'AMQP\x00\x00\x09\x01') == 010000 ]]
 }
 
-# Whether the port speaks MySQL's protocol: the server begins, with packet 0 and protocol version 10.
+# Whether the port speaks MySQL's protocol: the server begins, with packet 0 and protocol version
+# 10.
 speaks_mysql() {
     [[ $(first_bytes "$1" 5 '') == ??????000a ]]
 }
@@ -227,8 +221,8 @@ http_status() {
     ) 2>/dev/null || true
 }
 
-# A port of this machine that nothing listens on, below those that Linux takes for outgoing connections, and none of those that are
-# named because something will: free_port [PORT…].
+# A port of this machine that nothing listens on, below those that Linux takes for outgoing
+# connections, and none of those that are named because something will: free_port [PORT…].
 free_port() {
     local port
     while :; do

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# MySQL and RabbitMQ as production has them, or newer: those of Debian's unstable release (sid), unpacked into target/servers and not
-# installed, with their own C library, Erlang and all. To be sourced after machine.sh and debian.sh.
+# MySQL and the newest RabbitMQ, of Debian's unstable release (sid): unpacked into target/servers,
+# not installed, with their own C library and Erlang. Source it after machine.sh and debian.sh.
 
-# Sets MYMONIT_TEST_SERVERS, the root folder under which the tests then look for their servers (crates/test-support).
+# Sets MYMONIT_TEST_SERVERS, the root folder of the servers for the tests (crates/test-support).
 need_newest_servers() {
     local servers=$PWD/target/servers packages
     local root=$servers/root list=$servers/packages
     prepare_private_apt "$servers/apt" sid
-    # patchelf is for the programs below.
+    # patchelf is for settle_programs.
     local wanted=(mysql-server-core mysql-client-core rabbitmq-server patchelf)
     packages=$("${private_apt_get[@]}" --no-install-recommends --simulate install "${wanted[@]}" | sed -n 's/^Inst \([^ ]*\) (\([^ ]*\) .*/\1 \2/p')
-    [[ $packages == *rabbitmq-server* ]] || fail "Debian's sid cannot give ${wanted[*]} at the moment; it is in motion, so try again some day later"
-    # What was unpacked knows its place, so it counts for that place only.
+    [[ $packages == *rabbitmq-server* ]] || fail "Debian's sid cannot install ${wanted[*]} today; it changes daily, so try again later"
+    # The unpacked programs hold their absolute path.
     packages+=$'\n'"in $root"
     if [[ ! -f $list || $(<"$list") != "$packages" ]]; then
         say "fetching the newest MySQL and RabbitMQ of Debian"
@@ -30,16 +30,16 @@ need_newest_servers() {
     say "the servers are MySQL $(sed -n 's/^mysql-server-core //p' "$list") and RabbitMQ $(sed -n 's/^rabbitmq-server //p' "$list") with Erlang $(sed -n 's/^erlang-base //p' "$list")"
 }
 
-# Makes the servers' programs run from where they are unpacked: by the loader and the libraries that lie beside them, since this machine's
-# may be older than the programs. What these start in turn (a shell, say) is this machine's, and knows nothing of it.
+# Makes the servers' programs use the loader and libraries beside them, since this machine's may be
+# older. Programs that they start (a shell) stay this machine's.
 settle_programs() {
     local root=$1 loader libraries file
     loader=$(compgen -G "$root/usr/lib/*-linux-gnu*/ld-linux*.so.*") || fail "there is no loader in $root"
     libraries=$(dirname -- "$loader")
     while IFS= read -r -d '' file; do
-        # Programs have a loader; libraries, which share their folders, and scripts have none.
+        # Only programs have a loader, not libraries and scripts.
         if "$loader" --library-path "$libraries" "$root/usr/bin/patchelf" --print-interpreter "$file" >/dev/null 2>&1; then
-            # The old kind of path, which holds for the libraries of libraries as well.
+            # RPATH: unlike RUNPATH it holds for libraries of libraries.
             "$loader" --library-path "$libraries" "$root/usr/bin/patchelf" --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$file"
         fi
     done < <(find "$root/usr/sbin/mysqld" "$root"/usr/bin/mysql* "$root/usr/lib/erlang" -type f -perm /111 -print0)

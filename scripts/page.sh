@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Builds the page, which the service is then built with, and checks it. To be sourced after machine.sh; need_node comes
-# first.
+# Builds and checks the page, which the service then embeds. Source it after machine.sh; call
+# need_node first.
 
 in_page() {
     npm --prefix page --loglevel=error "$@"
 }
 
-# Installs what page/package-lock.json says, unless that is there already.
+# Installs the packages of page/package-lock.json, unless they are installed.
 install_page_packages() {
     local installed=page/node_modules/.package-lock.json
     if [[ ! -e $installed || page/package-lock.json -nt $installed || page/package.json -nt $installed ]]; then
-        # In the folder itself, whose .npmrc says how.
+        # In the folder itself, for its .npmrc.
         (cd page && npm ci --loglevel=error)
     fi
 }
@@ -29,7 +29,7 @@ build_page() {
     in_page run --silent build -- --logLevel warn
 }
 
-# Checks the page, tests what of it needs no browser, and builds it.
+# Checks the page, runs its tests without a browser, and builds it.
 test_page() {
     say "checking the page"
     install_page_packages

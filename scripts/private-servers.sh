@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Starts a MariaDB and a RabbitMQ of one's own, without touching those of the system: own data folder, on
-# 127.0.0.1 only, as the user who calls. To be sourced after machine.sh.
+# Starts a private MariaDB and RabbitMQ: with their own data folder, on 127.0.0.1, as the calling
+# user. Source it after machine.sh.
 
 # An unpacked RabbitMQ (scripts/newest-servers.sh) comes with its own Erlang.
 [[ -z ${MYMONIT_TEST_SERVERS-} ]] || PATH=$MYMONIT_TEST_SERVERS/usr/lib/erlang/bin:$PATH
@@ -8,8 +8,8 @@
 # The process ids of the servers that were started, newest first.
 private_servers=()
 
-# Starts a command in the background, apart from the terminal, so that Ctrl-C reaches the script alone and the
-# script decides in which order things end.
+# Starts a command in the background, in its own session: Ctrl-C reaches only the script, which
+# stops the servers in order.
 start_apart() {
     local log=$1
     shift
@@ -17,7 +17,8 @@ start_apart() {
     private_servers=("$!" "${private_servers[@]}")
 }
 
-# Waits until the newest server does what the rest of the line asks, or says why it does not.
+# Waits until a check of the newest server succeeds, or fails with the end of its log: wait_until_it
+# NAME LOG COMMAND….
 wait_until_it() {
     local name=$1 log=$2 pid=${private_servers[0]} deadline=$((SECONDS + 300))
     shift 2
@@ -30,7 +31,7 @@ wait_until_it() {
     done
 }
 
-# Ends a process gracefully; after so many seconds, otherwise.
+# Ends a process by SIGTERM, and after the given seconds by SIGKILL.
 end_process() {
     local pid=$1 deadline=$((SECONDS + $2))
     kill -TERM "$pid" 2>/dev/null || true
@@ -41,7 +42,7 @@ end_process() {
     wait "$pid" 2>/dev/null || true
 }
 
-# Ends all that was started here. To be called on exit.
+# Ends all servers that were started here; for the exit trap.
 stop_private_servers() {
     local pid
     for pid in "${private_servers[@]}"; do
@@ -50,8 +51,8 @@ stop_private_servers() {
     private_servers=()
 }
 
-# Starts MariaDB: start_private_mariadb FOLDER PORT, with the database and the account that the service uses
-# unless told otherwise.
+# Starts MariaDB: start_private_mariadb FOLDER PORT, with the service's default database and
+# account.
 start_private_mariadb() {
     local folder=$1 port=$2 account=()
     ((EUID != 0)) || account=(--user=root)
@@ -60,14 +61,14 @@ start_private_mariadb() {
     local log=$folder/mariadb.log data=$folder/data
     if [[ ! -d $data ]]; then
         say "making a MariaDB data folder in $folder"
-        # Under another name until it is whole, so that Ctrl-C leaves no half one.
+        # Under another name until it is whole: Ctrl-C leaves no incomplete folder.
         rm -rf -- "$data.unfinished"
         "$(program mariadb-install-db)" --no-defaults "${account[@]}" --datadir="$data.unfinished" \
             --skip-test-db --skip-name-resolve --force >"$log" 2>&1 ||
             { tail --lines=30 -- "$log" >&2 && fail "MariaDB cannot make a data folder; above is the end of $log"; }
         mv -- "$data.unfinished" "$data"
     fi
-    # The server runs this at each start. Over TCP it knows nobody else.
+    # Run at each start. The only account for TCP.
     cat >"$folder/accounts.sql" <<'SQL'
 CREATE DATABASE IF NOT EXISTS my_monit CHARACTER SET utf8mb4;
 CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY 'password';
@@ -80,8 +81,9 @@ SQL
     wait_until_it MariaDB "$log" speaks_mysql "$port"
 }
 
-# The environment of a private RabbitMQ, one NAME=VALUE a line: nothing of it is shared with the system's, not
-# even Erlang's port mapper (epmd), which would otherwise stay behind. An address for a host name needs no lookup.
+# The environment of a private RabbitMQ, one NAME=VALUE a line. It shares nothing with the system's
+# RabbitMQ, nor Erlang's port mapper (epmd), which would keep running. An address as host name needs
+# no lookup.
 rabbitmq_environment() {
     local folder=$1 port=$2 mapper_port=$3 distribution_port=$4
     cat <<ENVIRONMENT
@@ -108,8 +110,8 @@ RABBITMQ_USE_LONGNAME=true
 ENVIRONMENT
 }
 
-# The folder of RabbitMQ's scripts. Debian's on the PATH insist on the system's RabbitMQ account; those that lie
-# behind them do not.
+# The folder of RabbitMQ's scripts. Debian's wrappers on the PATH insist on the system's RabbitMQ
+# account; these do not.
 rabbitmq_scripts() {
     if [[ -n ${MYMONIT_TEST_SERVERS-} ]]; then
         printf '%s/usr/lib/rabbitmq/bin' "$MYMONIT_TEST_SERVERS"
@@ -120,13 +122,14 @@ rabbitmq_scripts() {
     fi
 }
 
-# Starts RabbitMQ: start_private_rabbitmq FOLDER PORT [CONFIGURATION]. Without a configuration of its own the user is guest with
-# the password guest. Plugins are those of FOLDER/enabled_plugins, if there is one.
+# Starts RabbitMQ: start_private_rabbitmq FOLDER PORT [CONFIGURATION]. Without CONFIGURATION the
+# user is guest with the password guest. Plugins are those of FOLDER/enabled_plugins, if there is
+# one.
 start_private_rabbitmq() {
     local folder=$1 port=$2 mapper_port scripts environment
     mkdir -p -- "$folder"
     folder=$(cd -- "$folder" && pwd)
-    # The Erlang cookie lies there.
+    # The Erlang cookie is there.
     chmod 700 -- "$folder"
     local log=$folder/rabbitmq.log
     mapper_port=$(free_port "$port")
@@ -137,11 +140,11 @@ start_private_rabbitmq() {
         printf 'listeners.tcp.1 = 127.0.0.1:%s\nlog.console = true\nlog.console.level = info\n' "$port" >"$folder/rabbitmq.conf"
     fi
     mapfile -t environment < <(rabbitmq_environment "$folder" "$port" "$mapper_port" "$(free_port "$port" "$mapper_port")")
-    # For whoever wants to look into the queues.
+    # To inspect queues.
     {
         printf '#!/bin/sh\n# rabbitmqctl for the node that runs here; written at each start.\nexec env -i'
         printf ' %q' "${environment[@]}" "$scripts/rabbitmqctl"
-        # The shell that runs it is to see these words.
+        # The script's own shell expands it.
         # shellcheck disable=SC2016
         printf ' "$@"\n'
     } >"$folder/rabbitmqctl"
@@ -149,7 +152,8 @@ start_private_rabbitmq() {
 
     : >"$log"
     start_apart "$log" "$(program epmd)" -address 127.0.0.1 -port "$mapper_port"
-    # Allowing input makes the script become the server instead of watching over it; -noinput says that none comes.
+    # RABBITMQ_ALLOW_INPUT makes the script exec the server instead of supervising it; -noinput:
+    # there is none.
     start_apart "$log" env -i "${environment[@]}" "$scripts/rabbitmq-server" -noinput
     wait_until_it RabbitMQ "$log" speaks_amqp "$port"
 }
