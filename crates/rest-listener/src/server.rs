@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connection;
@@ -23,6 +24,9 @@ use crate::limits::Limits;
 
 /// The pause after an accept that failed for lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a connection that has begun may take to be established: a few round trips to a proxy.
+const HANDSHAKE: Duration = Duration::from_millis(20);
 
 /// Serves HTTP/1.1 on `listener` until `shutdown` is cancelled. Then it accepts no more
 /// connections, answers the open requests, and returns. Dropping the future aborts the connections.
@@ -57,6 +61,10 @@ pub async fn serve(
             }
         }
     }
+    if let Err(error) = ignore_new(&listener) {
+        tracing::debug!(error = %error, "new connections may be reset");
+    }
+    sleep(HANDSHAKE).await;
     for accepted in backlog(listener) {
         if let Ok(place) = places.clone().try_acquire_owned() {
             connections.spawn(connection(accepted, place));
@@ -66,6 +74,23 @@ pub async fn serve(
     drained.cancel();
     graceful.shutdown().await;
     Ok(())
+}
+
+/// Drops the first packet of each new connection. Its client sends it again after a second, when
+/// the listener is closed, and is refused. A request on a connection that the system resets may
+/// not be repeated elsewhere.
+fn ignore_new(listener: &TcpListener) -> io::Result<()> {
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    SockRef::from(listener).attach_filter(&[
+        // Load the byte of flags of the TCP header.
+        SockFilter::new(0x30, 0, 0, FLAGS),
+        // Skip the next instruction unless SYN is set.
+        SockFilter::new(0x45, 0, 1, SYN),
+        // Return: keep no byte of the packet.
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ])
 }
 
 /// The connections that are established but not accepted when the listener closes; the system would
@@ -96,7 +121,7 @@ async fn accept(
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(error = %error, "accept failed");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }

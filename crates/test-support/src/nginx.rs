@@ -22,7 +22,7 @@ const FOLDERS: &str = "client_body_temp_path client-body;\n\
 #[derive(Debug)]
 pub struct Nginx {
     port: ReservedPort,
-    _server: Supervised,
+    server: Supervised,
 }
 
 impl Nginx {
@@ -52,7 +52,12 @@ impl Nginx {
         let configuration = format!("{MAIN}http {{\n{FOLDERS}{http}}}\n");
         let files = [("nginx.conf", configuration.as_str())];
         let server = Supervised::start_with_files(program, folder, &files, "event method").await?;
-        Ok(Self { port, _server: server })
+        Ok(Self { port, server: server })
+    }
+
+    /// The newest lines of its log.
+    pub fn log(&self) -> String {
+        self.server.output().quote()
     }
 
     /// Where it answers.

@@ -259,7 +259,9 @@ async fn restart_in_turn(kept_connections: &str) {
     let services =
         [environment.unlimited_service().await.unwrap(), environment.unlimited_service().await.unwrap()];
     let nginx = nginx_before(services.each_ref().map(Service::port), kept_connections).await;
-    restart_under_load(&environment, &services, &nginx).await.unwrap();
+    if let Err(error) = restart_under_load(&environment, &services, &nginx).await {
+        panic!("{error:?}; {}", nginx.log());
+    }
 }
 
 /// Restarts each in turn. Fails where a client does.

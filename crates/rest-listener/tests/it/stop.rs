@@ -1,3 +1,6 @@
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -6,6 +9,8 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +20,9 @@ use crate::site::{PATIENCE, Site, Who, patient};
 
 /// Longer than any test takes.
 const FOR_EVER: Duration = Duration::from_secs(600);
+
+/// Enough for a connection that comes between the last accept and the close of the listener.
+const STOPS: usize = 20;
 
 async fn stopped(site: &mut Site) {
     let server = std::mem::replace(&mut site.server, tokio::spawn(async { Ok(()) }));
@@ -99,6 +107,40 @@ async fn a_connection_queued_before_the_stop_is_answered() {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    }
+}
+
+/// A proxy that opens a connection for each request may repeat one that was refused, but not one
+/// that was reset.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_during_the_stop_is_refused_or_answered() {
+    for _ in 0..STOPS {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..4).map(|_| spawn_blocking(move || ask_until_refused(address))).collect();
+        let (shutdown, answered) = (CancellationToken::new(), Arc::new(Semaphore::new(0)));
+        let answers = answered.clone();
+        let router = Router::new().fallback(async move || {
+            answers.add_permits(1);
+            "hello"
+        });
+        let server = tokio::spawn(serve(listener, router, patient(), shutdown.clone()));
+        answered.acquire_many(100).await.unwrap().forget();
+        shutdown.cancel();
+        for client in clients {
+            client.await.unwrap();
+        }
+        timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+    }
+}
+
+/// Sends requests, each over a connection of its own, until one is refused.
+fn ask_until_refused(address: SocketAddr) {
+    while let Ok(mut client) = std::net::TcpStream::connect(address) {
+        client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("hello"), "{answer}");
     }
 }
 

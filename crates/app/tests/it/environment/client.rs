@@ -19,7 +19,11 @@ impl Answer {
     pub(crate) async fn of(response: reqwest::Response) -> anyhow::Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? };
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).with_context(|| format!("{status}: {text}"))?
+        };
         Ok(Self { status, headers, body })
     }
 
