@@ -22,7 +22,7 @@ const STEP: usize = 1_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long no row may come.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The rows that the example data has.
+/// The rows that the example data has of experiment 1, to which the benchmark's measures belong.
 const EXAMPLE_ROWS: u64 = 10;
 
 /// A database of a server, made for one run.
@@ -45,7 +45,10 @@ impl<'a> Database<'a> {
     }
 
     async fn number(&self, expression: &str, table: &str) -> anyhow::Result<u64> {
-        let text = self.server.execute(&format!("SELECT {expression} FROM {}.{table}", self.name)).await?;
+        let text = self
+            .server
+            .execute(&format!("SELECT {expression} FROM {}.{table} WHERE EXPERIMENT_ID = 1", self.name))
+            .await?;
         text.trim().parse().with_context(|| format!("{expression} is `{text}`"))
     }
 
@@ -98,8 +101,7 @@ impl<'a> Database<'a> {
     }
 
     /// Inserts rows like those of the messages with the database's own client, in multi-row
-    /// statements
-    /// and transactions of several statements.
+    /// statements and transactions of several statements.
     pub(crate) async fn insert_by_client(
         &self,
         rows: u64,

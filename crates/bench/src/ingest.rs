@@ -27,7 +27,8 @@ pub(crate) struct Options {
     /// Rounds: limit and service take turns, and the middle one of the ratios counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Messages of one measure each in the backlog that one process drains, and two.
+    /// Messages of one measure each in the backlog that one process drains, and two; 0 leaves these
+    /// figures out.
     #[arg(long, default_value_t = 1_000_000)]
     backlog: u64,
     /// Measures this binary instead of building the release.
@@ -193,8 +194,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let servers = Servers::start().await?;
     singly(&servers, &binary, options).await?;
     in_arrays(&servers, &binary, options).await?;
-    backlog(&servers, &binary, options).await?;
-
+    if options.backlog > 0 {
+        backlog(&servers, &binary, options).await?;
+    }
     let folder = tempfile::tempdir()?;
     let mariadb = servers.database.create_database().await?;
     let sqlite = format!("sqlite://{}", folder.path().join("mymonit.db").display());
@@ -204,73 +206,72 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn singly(servers: &Servers, binary: &Path, options: &Options) -> anyhow::Result<()> {
-    let without = Load {
+    let plain = Load {
         name: "service, one measure per message",
         messages: options.messages,
         measures_per_message: 1,
         with_message_ids: false,
+        with_sensors: false,
         processes: 1,
     };
-    let with = Load { name: "service, one per message, message-id", with_message_ids: true, ..without };
+    let with_ids = Load { name: "service, one per message, message-id", with_message_ids: true, ..plain };
+    let with_sensors = Load { name: "service, one per message, sensors", with_sensors: true, ..plain };
     let mut rounds = Vec::new();
     for _ in 0..options.rounds {
         let limit = servers.drain(options.messages).await?;
-        rounds.push(round(servers, binary, (without, with), ("drain only", limit)).await?);
+        rounds.push(round(servers, binary, [plain, with_ids, with_sensors], ("drain only", limit)).await?);
     }
     report_rounds("one measure per message", "drain only", &rounds);
     Ok(())
 }
 
 async fn in_arrays(servers: &Servers, binary: &Path, options: &Options) -> anyhow::Result<()> {
-    let without = Load {
+    let plain = Load {
         name: "service, 100 measures per message",
         messages: options.messages / 10,
         measures_per_message: MEASURES_PER_ARRAY,
         with_message_ids: false,
+        with_sensors: false,
         processes: 1,
     };
-    let with = Load { name: "service, 100 per message, message-id", with_message_ids: true, ..without };
+    let with_ids = Load { name: "service, 100 per message, message-id", with_message_ids: true, ..plain };
+    let with_sensors = Load { name: "service, 100 per message, sensors", with_sensors: true, ..plain };
     let mut rounds = Vec::new();
     for _ in 0..options.rounds {
-        let limit = servers.insert(binary, without.measures()).await?;
-        rounds.push(round(servers, binary, (without, with), ("insert limit", limit)).await?);
+        let limit = servers.insert(binary, plain.measures()).await?;
+        rounds.push(round(servers, binary, [plain, with_ids, with_sensors], ("insert limit", limit)).await?);
     }
     report_rounds("100 measures per message", "insert limit", &rounds);
     Ok(())
 }
 
-/// The shares of one round.
-struct Round {
-    /// Of the limit, without ids.
-    of_limit: f64,
-    /// Of the limit, with ids.
-    of_limit_with_ids: f64,
-}
+/// The shares of one limit that a plain load reaches, one with ids, and one with sensors.
+type Round = [f64; 3];
 
 async fn round(
     servers: &Servers,
     binary: &Path,
-    (without, with): (Load, Load),
+    loads: [Load; 3],
     (limit_name, limit): (&str, f64),
 ) -> anyhow::Result<Round> {
-    let without = servers.run(binary, without).await?;
-    without.report(limit_name, limit);
-    let with = servers.run(binary, with).await?;
-    with.report(limit_name, limit);
-    Ok(Round {
-        of_limit: without.measures_per_second() / limit,
-        of_limit_with_ids: with.measures_per_second() / limit,
-    })
+    let mut shares = [0.0; 3];
+    for (load, share) in loads.into_iter().zip(&mut shares) {
+        let run = servers.run(binary, load).await?;
+        run.report(limit_name, limit);
+        *share = run.measures_per_second() / limit;
+    }
+    Ok(shares)
 }
 
 fn report_rounds(what: &str, limit_name: &str, rounds: &[Round]) {
-    let of_limit = median(rounds.iter().map(|round| round.of_limit));
-    let of_limit_with_ids = median(rounds.iter().map(|round| round.of_limit_with_ids));
-    let cost = median(rounds.iter().map(|round| 1.0 - round.of_limit_with_ids / round.of_limit));
+    let [plain, with_ids, with_sensors] =
+        [0, 1, 2].map(|load: usize| median(rounds.iter().map(|shares| shares[load])));
+    let cost = |load: usize| median(rounds.iter().map(|shares| 100.0 * (1.0 - shares[load] / shares[0])));
     line(&format!(
-        "{what}, the middle of {} rounds: {of_limit:.2} of {limit_name}; with message-id {of_limit_with_ids:.2}; the ids cost {:.0} %",
+        "{what}, the middle of {} rounds: {plain:.2} of {limit_name}; with message-id {with_ids:.2}, with sensors {with_sensors:.2}; ids cost {:.1} %, sensors {:.1} %",
         rounds.len(),
-        cost * 100.0
+        cost(1),
+        cost(2),
     ));
 }
 
@@ -280,6 +281,7 @@ async fn backlog(servers: &Servers, binary: &Path, options: &Options) -> anyhow:
         messages: options.backlog,
         measures_per_message: 1,
         with_message_ids: true,
+        with_sensors: false,
         processes: 1,
     };
     let two = Load { name: "a backlog, two processes, message-id", processes: 2, ..one };

@@ -56,7 +56,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         } else {
             (in_arrays, options.messages / 10)
         };
-        Load { name, messages, measures_per_message, with_message_ids: true, processes }
+        Load { name, messages, measures_per_message, with_message_ids: true, with_sensors: false, processes }
     };
     for measures_per_message in [1, MEASURES_PER_ARRAY] {
         let loads = [0, 1, 2].map(|index| of_a_process(index, measures_per_message));
@@ -166,8 +166,14 @@ async fn sizes_on_sqlite(servers: &Servers, binary: &Path, messages: u64) -> any
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("mymonit.db");
     let broker_url = servers.broker.create_vhost().await?;
-    let load =
-        Load { name: "SQLite", messages, measures_per_message: 1, with_message_ids: true, processes: 1 };
+    let load = Load {
+        name: "SQLite",
+        messages,
+        measures_per_message: 1,
+        with_message_ids: true,
+        with_sensors: false,
+        processes: 1,
+    };
     let queue = Broker::connect(&broker_url).await?;
     queue.fill(load.bodies(), load.with_message_ids).await?;
     let service = Service::start(binary, &format!("sqlite://{}", path.display()), &broker_url).await?;

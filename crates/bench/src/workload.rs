@@ -3,6 +3,8 @@
 use crate::report::to_f64;
 
 pub(crate) const MEASURES_PER_ARRAY: u64 = 100;
+/// Of a load with sensors, in turn.
+const SENSORS: u64 = 100;
 
 /// The value of a benchmark's nth measure: any number whose decimal form has many digits.
 pub(crate) fn value(number: u64) -> f64 {
@@ -15,10 +17,18 @@ pub(crate) fn nanos(number: u64) -> u64 {
 }
 
 pub(crate) fn measure(number: u64) -> String {
+    measure_of(number, "")
+}
+
+fn measure_of_sensor(number: u64) -> String {
+    measure_of(number, &format!(r#""sensor":"thermometer {}","#, number % SENSORS))
+}
+
+fn measure_of(number: u64, sensor: &str) -> String {
     let (second, nanos) = (nanos(number) / 1_000_000_000, nanos(number) % 1_000_000_000);
     let value = value(number);
     format!(
-        r#"{{"experiment":"device-vibrations","measure":"hertz","value":{value},"timestamp":{second}.{nanos:09}}}"#
+        r#"{{"experiment":"device-vibrations",{sensor}"measure":"hertz","value":{value},"timestamp":{second}.{nanos:09}}}"#
     )
 }
 
@@ -27,8 +37,8 @@ pub(crate) fn singles(count: u64) -> impl Iterator<Item = Vec<u8>> {
     (0..count).map(|number| measure(number).into_bytes())
 }
 
-fn arrays(count: u64) -> impl Iterator<Item = Vec<u8>> {
-    (0..count).map(|array| {
+fn arrays(count: u64, measure: fn(u64) -> String) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(move |array| {
         let first = array * MEASURES_PER_ARRAY;
         let measures: Vec<_> = (first..first + MEASURES_PER_ARRAY).map(measure).collect();
         format!("[{}]", measures.join(",")).into_bytes()
@@ -42,6 +52,7 @@ pub(crate) struct Load {
     pub(crate) messages: u64,
     pub(crate) measures_per_message: u64,
     pub(crate) with_message_ids: bool,
+    pub(crate) with_sensors: bool,
     pub(crate) processes: usize,
 }
 
@@ -51,10 +62,11 @@ impl Load {
     }
 
     pub(crate) fn bodies(&self) -> Box<dyn Iterator<Item = Vec<u8>>> {
+        let measure = if self.with_sensors { measure_of_sensor } else { measure };
         if self.measures_per_message == 1 {
-            Box::new(singles(self.messages))
+            Box::new((0..self.messages).map(move |number| measure(number).into_bytes()))
         } else {
-            Box::new(arrays(self.messages))
+            Box::new(arrays(self.messages, measure))
         }
     }
 }
