@@ -24,7 +24,7 @@ impl PublisherName {
         if name.len() > Self::MAX_BYTES {
             return Err(InvalidField::new("name", format!("must have at most {} bytes", Self::MAX_BYTES)));
         }
-        if Self::RESERVED.contains(&name.as_str()) {
+        if Self::RESERVED.contains(&name) {
             return Err(InvalidField::new("name", "must not be `.` or `..`"));
         }
         Ok(Self(name.into()))

@@ -18,14 +18,14 @@ impl InvalidField {
 }
 
 /// The rule for names: trimmed, not blank, no control characters, at most `max` characters.
-pub(crate) fn checked(field: &'static str, raw: &str, max: usize) -> Result<String, InvalidField> {
+pub(crate) fn checked<'a>(field: &'static str, raw: &'a str, max: usize) -> Result<&'a str, InvalidField> {
     let text = existing(field, raw, max)?;
-    refuse_bidi_controls(field, &text)?;
+    refuse_bidi_controls(field, text)?;
     Ok(text)
 }
 
 /// As [`checked`], with the bidi controls that earlier releases accepted in names.
-pub(crate) fn existing(field: &'static str, raw: &str, max: usize) -> Result<String, InvalidField> {
+pub(crate) fn existing<'a>(field: &'static str, raw: &'a str, max: usize) -> Result<&'a str, InvalidField> {
     if raw.trim().is_empty() {
         return Err(InvalidField::new(field, "must not be blank"));
     }
@@ -39,13 +39,13 @@ fn refuse_bidi_controls(field: &'static str, text: &str) -> Result<(), InvalidFi
         matches!(character,
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    if text.chars().any(is_bidi_control) {
+    if !text.is_ascii() && text.chars().any(is_bidi_control) {
         return Err(InvalidField::new(field, "must not contain bidirectional control characters"));
     }
     Ok(())
 }
 
-fn existing_or_blank(field: &'static str, raw: &str, max: usize) -> Result<String, InvalidField> {
+fn existing_or_blank<'a>(field: &'static str, raw: &'a str, max: usize) -> Result<&'a str, InvalidField> {
     let text = raw.trim();
     if text.chars().any(char::is_control) {
         return Err(InvalidField::new(field, "must not contain control characters"));
@@ -53,7 +53,7 @@ fn existing_or_blank(field: &'static str, raw: &str, max: usize) -> Result<Strin
     if text.chars().count() > max {
         return Err(InvalidField::new(field, format!("must have at most {max} characters")));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// Defines a text type that holds only what [`checked`] accepts. Clones share the text, since
@@ -74,7 +74,7 @@ macro_rules! text_type {
             /// Names the field where the text is blank, too long or holds a control character.
             pub fn new(raw: &str) -> Result<Self, $crate::InvalidField> {
                 let text = $crate::text::checked($field, raw, Self::MAX_CHARS)?;
-                $($further(&text)?;)?
+                $($further(text)?;)?
                 Ok(Self(text.into()))
             }
 
@@ -116,8 +116,8 @@ impl Description {
     /// Names `description` where the text is too long or holds a control character.
     pub fn new(raw: &str) -> Result<Self, InvalidField> {
         let text = existing_or_blank("description", raw, Self::MAX_CHARS)?;
-        refuse_bidi_controls("description", &text)?;
-        Ok(Self(text))
+        refuse_bidi_controls("description", text)?;
+        Ok(Self(text.to_owned()))
     }
 
     /// The text.

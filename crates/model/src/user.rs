@@ -44,11 +44,11 @@ impl UserId {
         existing("user_id", raw, Self::MAX_CHARS).and_then(Self::unreserved)
     }
 
-    fn unreserved(id: String) -> Result<Self, InvalidField> {
-        if Self::RESERVED.contains(&id.as_str()) {
+    fn unreserved(id: &str) -> Result<Self, InvalidField> {
+        if Self::RESERVED.contains(&id) {
             return Err(InvalidField::new("user_id", "must not be `me`, `.` or `..`"));
         }
-        Ok(Self(id))
+        Ok(Self(id.to_owned()))
     }
 
     /// The identification as text.
@@ -87,11 +87,11 @@ impl Email {
         existing("email", raw, Self::MAX_CHARS).and_then(Self::parsed)
     }
 
-    fn parsed(text: String) -> Result<Self, InvalidField> {
+    fn parsed(text: &str) -> Result<Self, InvalidField> {
         let options = Options::default().without_display_text().without_domain_literal();
-        EmailAddress::parse_with_options(&text, options)
+        EmailAddress::parse_with_options(text, options)
             .map_err(|_| InvalidField::new("email", "must be a valid e-mail address"))?;
-        Ok(Self(text))
+        Ok(Self(text.to_owned()))
     }
 
     /// The address as given.

@@ -33,14 +33,14 @@ impl KnownSensors {
         }
     }
 
-    /// The ids of those of the sensors that are known.
+    /// The id of each sensor, if it is known.
     pub(crate) fn ids<'a>(
         &self,
-        sensors: impl Iterator<Item = (ExperimentId, &'a SensorName)>,
-    ) -> HashMap<(ExperimentId, &'a SensorName), SensorId> {
+        sensors: impl Iterator<Item = Option<(ExperimentId, &'a SensorName)>>,
+    ) -> Vec<Option<SensorId>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let id = |key: (ExperimentId, &'a SensorName)| Some((key, *known.ids.get(&key.0)?.get(key.1)?));
-        sensors.filter_map(id).collect()
+        let id = |(experiment_id, name)| known.ids.get(&experiment_id)?.get(name).copied();
+        sensors.map(|sensor| sensor.and_then(id)).collect()
     }
 
     /// The names of those of the sensors that are known.

@@ -27,15 +27,15 @@ pub(crate) async fn insert<'a>(
     measures: impl Iterator<Item = &'a NewMeasure>,
     sensors: &SensorIds,
 ) -> Result<(), Fault> {
-    let row = |(id, measure): (u64, &NewMeasure)| MeasureRow {
+    let row = |(id, (index, measure)): (u64, (usize, &NewMeasure))| MeasureRow {
         id,
         experiment: measure.experiment_id.get(),
         measure_type: measure.measure_type.get(),
-        sensor: sensors.of(measure),
+        sensor: sensors.of(index),
         timestamp: measure.timestamp.unix_nanos(),
         value: measure.value.get(),
     };
-    insert_rows(connection, count, (first_id..).zip(measures).map(row)).await
+    insert_rows(connection, count, (first_id..).zip(measures.enumerate()).map(row)).await
 }
 
 /// Writes `count` rows.

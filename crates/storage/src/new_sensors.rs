@@ -15,7 +15,8 @@ use crate::sizes::{MAX_ROWS, padded, repeated, statement_sizes};
 /// The ids of the sensors of some measures.
 #[derive(Debug, Default)]
 pub(crate) struct SensorIds {
-    ids: HashMap<(ExperimentId, SensorName), SensorId>,
+    /// In the order of the measures. Empty if no measure has a sensor.
+    ids: Vec<Option<SensorId>>,
     /// Those that are to be known after the commit.
     found: Vec<SensorRow>,
 }
@@ -24,10 +25,9 @@ pub(crate) struct SensorIds {
 type Names = BTreeMap<ExperimentId, BTreeSet<SensorName>>;
 
 impl SensorIds {
-    /// The id of a measure's sensor in MEASURES, 0 for none.
-    pub(crate) fn of(&self, measure: &NewMeasure) -> u32 {
-        let Some(name) = &measure.sensor else { return 0 };
-        SensorId::or_zero(self.ids.get(&(measure.experiment_id, name.clone())).copied())
+    /// The sensor in MEASURES of the measure at `index`, 0 for none.
+    pub(crate) fn of(&self, index: usize) -> u32 {
+        SensorId::or_zero(self.ids.get(index).copied().flatten())
     }
 
     /// Makes them known, after the commit.
@@ -48,23 +48,38 @@ pub(crate) async fn resolve(
     known: &KnownSensors,
     messages: &[(usize, &[NewMeasure])],
 ) -> Result<SensorIds, Fault> {
-    const COUNT: &str = "SELECT COUNT(*) FROM SENSORS WHERE EXPERIMENT_ID = ?";
-    let mut sensors = SensorIds::default();
-    let mut missing = Names::new();
-    let named = || messages.iter().flat_map(|(_, measures)| *measures).filter_map(key);
-    if named().next().is_none() {
-        return Ok(sensors);
+    let keys = || messages.iter().flat_map(|(_, measures)| *measures).map(key);
+    if keys().all(|key| key.is_none()) {
+        return Ok(SensorIds::default());
     }
-    let cached = known.ids(named());
-    for (experiment_id, name) in named() {
-        match cached.get(&(experiment_id, name)) {
-            Some(id) => drop(sensors.ids.insert((experiment_id, name.clone()), *id)),
-            None => drop(missing.entry(experiment_id).or_default().insert(name.clone())),
+    let mut sensors = SensorIds { ids: known.ids(keys()), found: Vec::new() };
+    let mut missing = Names::new();
+    for (key, id) in keys().zip(&sensors.ids) {
+        if let (Some((experiment_id, name)), None) = (key, id) {
+            missing.entry(experiment_id).or_default().insert(name.clone());
         }
     }
-    look_up(connection, &mut missing, &mut sensors).await?;
     if missing.is_empty() {
         return Ok(sensors);
+    }
+    sensors.found = find_or_create(connection, missing, messages).await?;
+    let found: HashMap<_, _> =
+        sensors.found.iter().map(|(experiment_id, name, id)| ((*experiment_id, name), *id)).collect();
+    for (key, id) in keys().zip(&mut sensors.ids) {
+        *id = id.or_else(|| found.get(&key?).copied());
+    }
+    Ok(sensors)
+}
+
+async fn find_or_create(
+    connection: &mut Connection<'_>,
+    mut missing: Names,
+    messages: &[(usize, &[NewMeasure])],
+) -> Result<Vec<SensorRow>, Fault> {
+    const COUNT: &str = "SELECT COUNT(*) FROM SENSORS WHERE EXPERIMENT_ID = ?";
+    let mut found = look_up(connection, &mut missing).await?;
+    if missing.is_empty() {
+        return Ok(found);
     }
     // From here on, no other process creates sensors of these experiments.
     let mut counts = HashMap::new();
@@ -74,35 +89,32 @@ pub(crate) async fn resolve(
         let count = connection.number(COUNT, [experiment_id.get().into()]).await?;
         counts.insert(*experiment_id, usize::try_from(count).unwrap_or(usize::MAX));
     }
-    look_up(connection, &mut missing, &mut sensors).await?;
+    found.extend(look_up(connection, &mut missing).await?);
     refuse_excess(&missing, &counts, messages)?;
     for (experiment_id, names) in &missing {
         insert(connection, *experiment_id, names).await?;
     }
-    look_up(connection, &mut missing, &mut sensors).await?;
-    Ok(sensors)
+    found.extend(look_up(connection, &mut missing).await?);
+    Ok(found)
 }
 
 fn key(measure: &NewMeasure) -> Option<(ExperimentId, &SensorName)> {
     measure.sensor.as_ref().map(|name| (measure.experiment_id, name))
 }
 
-/// Moves those of the names that exist to the ids.
-async fn look_up(
-    connection: &mut Connection<'_>,
-    missing: &mut Names,
-    sensors: &mut SensorIds,
-) -> Result<(), Fault> {
+/// Finds those of the names that exist; the others stay missing.
+async fn look_up(connection: &mut Connection<'_>, missing: &mut Names) -> Result<Vec<SensorRow>, Fault> {
+    let mut found = Vec::new();
     for (experiment_id, names) in missing.iter_mut() {
         let wanted: Vec<_> = names.iter().cloned().collect();
-        for row in find(connection, *experiment_id, &wanted).await? {
-            names.remove(&row.1);
-            sensors.ids.insert((row.0, row.1.clone()), row.2);
-            sensors.found.push(row);
+        let rows = find(connection, *experiment_id, &wanted).await?;
+        for (_, name, _) in &rows {
+            names.remove(name);
         }
+        found.extend(rows);
     }
     missing.retain(|_, names| !names.is_empty());
-    Ok(())
+    Ok(found)
 }
 
 /// Those of the names that exist.

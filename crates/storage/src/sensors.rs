@@ -36,11 +36,9 @@ impl SensorStore for SqlSensorStore {
         names: &[SensorName],
     ) -> Result<HashMap<SensorName, SensorId>, StorageError> {
         let known = self.database.database().known_sensors();
-        let mut ids: HashMap<_, _> = known
-            .ids(names.iter().map(|name| (experiment_id, name)))
-            .into_iter()
-            .map(|((_, name), id)| (name.clone(), id))
-            .collect();
+        let ids = known.ids(names.iter().map(|name| Some((experiment_id, name))));
+        let mut ids: HashMap<_, _> =
+            names.iter().zip(ids).filter_map(|(name, id)| Some((name.clone(), id?))).collect();
         let missing: Vec<_> = names.iter().filter(|name| !ids.contains_key(*name)).cloned().collect();
         if !missing.is_empty() {
             let found = self.database.read(move |mut connection| {

@@ -31,7 +31,8 @@ pub(crate) async fn extend<'a>(
     measures: impl Iterator<Item = &'a NewMeasure>,
     sensors: &SensorIds,
 ) -> Result<(), Fault> {
-    let extents = extents(first_id, measures.map(|measure| (measure, sensors.of(measure))));
+    let measures = measures.enumerate().map(|(index, measure)| (measure, sensors.of(index)));
+    let extents = extents(first_id, measures);
     let mut extents = extents.iter();
     for size in statement_sizes(extents.len()) {
         let values: Vec<_> =
