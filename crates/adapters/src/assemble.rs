@@ -13,25 +13,26 @@ use crate::record::{Complaint, Original, Record};
 use crate::source::MessageLimits;
 use crate::state::{FileEntry, FileKey, Seen, line};
 
-/// A group with this many bytes is complete. Bounds memory, and what is sent again after a kill.
+/// A group with this many bytes is complete. This limit bounds memory, and what is republished
+/// after a kill.
 const GROUP_BYTES: usize = 2 << 20;
 const GROUP_MESSAGES: usize = 100;
 
-/// Where groups go.
+/// The receiver of complete groups.
 pub(crate) trait Outlet {
-    /// Takes a group; waits for as long as there is no room for it.
+    /// Takes a group; blocks while the receiver is full.
     ///
     /// # Errors
-    /// Where nothing will be taken any more.
+    /// The receiver has ended.
     fn send(&mut self, group: Group<Draft>) -> io::Result<()>;
 }
 
-/// What is being read.
+/// The stream that is being read.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    /// Its part in message ids.
+    /// The part of message ids that names this stream.
     pub(crate) id: String,
-    /// What people call it.
+    /// The name in messages for users.
     pub(crate) name: String,
     /// The file, if the stream is a file.
     pub(crate) file: Option<StreamFile>,
@@ -60,7 +61,7 @@ impl StreamFile {
     }
 }
 
-/// Behind a record.
+/// The position behind a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct At {
     offset: u64,
@@ -74,7 +75,7 @@ pub(crate) struct Assembler {
     limits: MessageLimits,
     outlet: Box<dyn Outlet>,
     stream: Option<Stream>,
-    /// The message that is being filled: where its first record begins, and its lines.
+    /// The current message: the offset and line of its first record.
     start: u64,
     lines: (u64, u64),
     body: Vec<u8>,
@@ -106,7 +107,7 @@ impl Assembler {
         }
     }
 
-    /// Begins with another stream.
+    /// Starts another stream.
     pub(crate) fn begin(&mut self, stream: Stream, offset: u64, line: u64) -> io::Result<()> {
         self.flush()?;
         self.stream = Some(stream);
@@ -156,7 +157,7 @@ impl Assembler {
         self.group.unparsable.push(line);
     }
 
-    /// Puts a record aside that cannot be read.
+    /// Adds an unparsable record to the current group.
     pub(crate) fn reject(
         &mut self,
         record: &Record,
@@ -199,7 +200,7 @@ impl Assembler {
         Ok(())
     }
 
-    /// Sends what has waited long enough; returns how long the rest may still wait.
+    /// Sends the current group if it is due; returns how long it may still wait otherwise.
     pub(crate) fn flush_if_due(&mut self) -> io::Result<Option<Duration>> {
         let Some(since) = self.waiting_since else { return Ok(None) };
         match self.limits.linger.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
@@ -260,7 +261,7 @@ impl Assembler {
         self.flush()
     }
 
-    /// Returns to the start of the stream, from which no measure and no error has come yet.
+    /// Moves the start of the stream, which has had no measure and no error yet.
     pub(crate) fn go_back(&mut self, offset: u64, line: u64) {
         self.at = At { offset, line };
     }

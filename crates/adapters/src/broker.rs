@@ -14,7 +14,7 @@ use thiserror::Error;
 #[error("{0}")]
 pub(crate) struct BrokerConfigurationError(String);
 
-/// What is known of the broker.
+/// Address, account and TLS files of the broker.
 #[derive(Debug, Clone)]
 pub(crate) struct Broker {
     pub(crate) uri: Faceted<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    /// What the process's environment says.
+    /// Reads the variables of the process.
     ///
     /// # Errors
     /// Names the variable that cannot be used.

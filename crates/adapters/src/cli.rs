@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments that the process was started with; wrong ones end it with what is allowed.
+    /// The arguments of this process. Invalid ones end it with the usage.
     pub(crate) fn of_process() -> Self {
         Self::parse()
     }

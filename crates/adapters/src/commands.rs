@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use crate::cli::{Arguments, Command};
 use crate::output::print_line;
 
-/// Something failed: a file, a folder, the disk.
+/// An input or output error: a file, a folder, the disk.
 const FAILED: u8 = 1;
 /// The options, the description or the environment are wrong. clap uses the same code.
 const WRONG: u8 = 2;

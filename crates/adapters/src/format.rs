@@ -27,7 +27,7 @@ use crate::source::{Field, Format};
 /// Bytes of a broken or too long record that are kept to be shown.
 const SHOWN_BYTES: usize = 4 << 10;
 
-/// What a parser found next.
+/// The result of one parser step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     /// A record, which has been filled in.
@@ -73,7 +73,7 @@ pub(crate) trait Parser {
         "there is no record in it".to_owned()
     }
 
-    /// Whether the last record is the header again, and what follows from that.
+    /// Whether the last record repeats the header; the text says what that means for the rows.
     ///
     /// # Errors
     /// It is another header, which cannot be used.
@@ -96,7 +96,7 @@ pub(crate) struct Header {
     pub(crate) row_width: Option<usize>,
 }
 
-/// The header of a stream, shared with what keeps it.
+/// The header of a stream, shared by its parser and its state.
 pub(crate) type SharedHeader = Rc<RefCell<Option<Header>>>;
 
 /// The position and line at which to continue in a source that was read before.
@@ -120,7 +120,7 @@ pub(crate) struct ParserOptions {
     pub(crate) header: SharedHeader,
 }
 
-/// Begins to read a source. `fields` are what the records are to be filled with, slot by slot.
+/// Opens a source. `fields` are the fields to read from each record, by slot.
 ///
 /// # Errors
 /// If the source cannot be read, or lacks the fields of the mapping.
@@ -155,15 +155,16 @@ pub(crate) fn open(
     })
 }
 
-/// What fields with a `head` find in the lines before the records, by slot.
+/// The values of the fields with a `head`, by slot.
 ///
 /// # Errors
-/// A field finds nothing.
+/// A field has no match in the lines before the records.
 fn heads(fields: &[Field], head: &str, place: Place) -> Result<Vec<Option<String>>, ReadError> {
     let find = |field: &Field| match field {
-        Field::Head(head_field) => head_field.find(head).map(Some).ok_or_else(|| {
-            ReadError::broken(place, format!("the lines before the records have nothing that fits {field}"))
-        }),
+        Field::Head(head_field) => head_field
+            .find(head)
+            .map(Some)
+            .ok_or_else(|| ReadError::broken(place, format!("no line before the records matches {field}"))),
         _ => Ok(None),
     };
     fields.iter().map(find).collect()

@@ -8,15 +8,15 @@ use encoding::{SourceEncoding, Transcoder};
 
 use crate::record::Place;
 
-/// As much as is read at once.
+/// The size of one read.
 const READ: usize = 128 << 10;
 
 /// The bytes of a source. Reading waits until there are some.
 pub(crate) trait Bytes {
-    /// As [`io::Read::read`]; 0 means that there will never be more.
+    /// As [`io::Read::read`]; 0 means the final end.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Goes on reading from there.
+    /// Continues at this offset.
     fn seek(&mut self, offset: u64) -> io::Result<()>;
 
     /// Whether the next read may block until bytes are written.
@@ -30,24 +30,24 @@ pub(crate) struct Input {
     bytes: Box<dyn Bytes>,
     encoding: SourceEncoding,
     transcoder: Option<Transcoder>,
-    /// Bytes that are read but not consumed begin at `start`.
+    /// The bytes that are read but not consumed begin at `start`.
     buffer: Vec<u8>,
     start: usize,
     raw: Vec<u8>,
-    /// Where in the source that ends which has been read.
+    /// The offset in the source up to which it has been read.
     raw_end: u64,
     at_end: bool,
     /// Whether the byte before the window is a carriage return. A line feed then belongs to it.
     after_return: bool,
-    /// Where the window begins: in the source, and for people.
+    /// The start of the window: its offset, and its line and column.
     offset: u64,
     line: u64,
     column: u64,
 }
 
 impl Input {
-    /// Begins at the start of a source. The encoding is the given one, else that of a byte order
-    /// mark, else what `hint` makes of the first bytes, else UTF-8.
+    /// Opens a source at its start. The encoding is the given one, else that of a byte order mark,
+    /// else the one `hint` detects, else UTF-8.
     pub(crate) fn open(
         bytes: Box<dyn Bytes>,
         encoding: Option<SourceEncoding>,
@@ -68,7 +68,7 @@ impl Input {
             column: 1,
         };
         while may_be_mark(&this.buffer) || (encoding.is_none() && matches!(hint(&this.buffer), Hint::More)) {
-            // Available bytes must be read even if the rest takes long.
+            // Available bytes are processed at once: more may come much later.
             if this.fill()? == 0 {
                 break;
             }
@@ -101,12 +101,12 @@ impl Input {
         Ok(this)
     }
 
-    /// What has been read and not yet been consumed.
+    /// The bytes that have been read and not yet been consumed.
     pub(crate) fn available(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
 
-    /// Waits for more to become available, and says how much; 0 at the end.
+    /// Reads more; returns how many bytes, 0 at the end.
     pub(crate) fn fill(&mut self) -> io::Result<usize> {
         let before = self.available().len();
         while !self.at_end && self.available().len() == before {
@@ -139,7 +139,7 @@ impl Input {
         self.consume_to(count, self.place_after(count));
     }
 
-    /// The same, where it is known which place [`Self::place_after`] gives.
+    /// As [`Self::consume`], with the place that [`Self::place_after`] would calculate.
     pub(crate) fn consume_to(&mut self, count: usize, place: Place) {
         self.offset = self.offset_after(count);
         if let Some(last) = count.checked_sub(1) {
@@ -162,7 +162,7 @@ impl Input {
         };
         let at = searched + found;
         if self.available()[at] == b'\r' {
-            // A line feed after the carriage return belongs to the same end; it is not waited for.
+            // A line feed after the carriage return belongs to the same end, but must not block.
             if at + 1 == self.available().len() && !self.bytes.may_wait() {
                 self.fill()?;
             }
@@ -173,7 +173,7 @@ impl Input {
         Ok(Some((at, at + 1)))
     }
 
-    /// Passes over a line feed whose carriage return has been consumed; says whether there was one.
+    /// Skips a line feed whose carriage return has been consumed; returns whether there was one.
     pub(crate) fn skip_split_line_feed(&mut self) -> bool {
         let is_split = self.after_return && self.available().first() == Some(&b'\n');
         if is_split {
@@ -202,7 +202,7 @@ impl Input {
         }
     }
 
-    /// Goes to an offset that [`Self::offset_after`] gave, and its line. The window is empty then.
+    /// Seeks to an offset from [`Self::offset_after`] and its line. Empties the window.
     pub(crate) fn seek(&mut self, offset: u64, line: u64) -> io::Result<()> {
         self.after_return = self.is_after_return(offset)?;
         self.bytes.seek(offset)?;
@@ -228,23 +228,23 @@ impl Input {
         Ok(self.encoding.is_return(&before))
     }
 
-    /// Where the window begins in the source, in bytes of the source.
+    /// The offset of the window in the source, in bytes.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Where in the source the window would begin if so many bytes of it were consumed.
+    /// The offset of the window in the source after `count` more bytes are consumed.
     pub(crate) fn offset_after(&self, count: usize) -> u64 {
         // A cut character at the end of a source counts as a whole, invalid one there.
         (self.offset + self.encoding.source_bytes(&self.available()[..count])).min(self.raw_end)
     }
 
-    /// Where the window begins, for people.
+    /// The line and column of the start of the window.
     pub(crate) fn place(&self) -> Place {
         Place { line: self.line, column: self.column }
     }
 
-    /// The place of a byte of the window, for people. CR, LF and CRLF each end a line.
+    /// The line and column of a byte of the window. CR, LF and CRLF each end a line.
     pub(crate) fn place_after(&self, count: usize) -> Place {
         let passed = &self.available()[..count];
         let (mut breaks, mut start) = (0, None);
@@ -260,10 +260,10 @@ impl Input {
         }
     }
 
-    /// The text of some bytes of the window, which have to be text in the encoding of the source.
+    /// A part of the window as text.
     ///
     /// # Errors
-    /// The place of the first byte that is none, and why.
+    /// The bytes are invalid in the encoding; the place is that of the first invalid one.
     pub(crate) fn text(&self, start: usize, end: usize) -> Result<&str, (Place, String)> {
         let bytes = &self.available()[start..end];
         let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -292,16 +292,16 @@ pub(crate) enum Hint {
     More,
     Nothing,
     Encoding(SourceEncoding),
-    /// One that cannot be read.
+    /// An encoding that cannot be read.
     Wrong(String),
 }
 
-/// The detection for most formats: nothing is known.
+/// The detection for formats that have none.
 pub(crate) fn no_hint(_: &[u8]) -> Hint {
     Hint::Nothing
 }
 
-/// Whether this is nothing yet, or the beginning of a byte order mark.
+/// Whether more bytes may complete a byte order mark.
 fn may_be_mark(head: &[u8]) -> bool {
     [&b"\xef\xbb\xbf"[..], b"\xfe\xff", b"\xff\xfe"]
         .iter()

@@ -1,13 +1,14 @@
-//! The binary `mymonit-adapter`: turns what instruments write into messages, each record once.
+//! The binary `mymonit-adapter`: publishes the output of instruments as messages, each record once.
 //!
 //! `input` decodes the text of a stream; a parser of `format` finds the records; `mapping` makes
 //! measures of each; `assemble` makes messages and groups of messages.
 //!
-//! A group is written to the `state` folder, published, and confirmed (`pipeline`, `publish`). It
-//! holds the ids of its messages and how far the source was read, so that a kill loses nothing:
+//! A group is written to the `state` folder, published, and confirmed (`pipeline`, `publish`). The
+//! group holds the ids of its messages and the position in the source, so that a kill loses
+//! nothing.
 //!
-//! After a kill, a record that no group holds is read again; a group is sent again with the same
-//! ids, which the service recognises.
+//! After a kill, records of no group are read again. Groups are republished with the same ids,
+//! which the service deduplicates.
 
 mod assemble;
 mod broker;

@@ -21,14 +21,14 @@ const TIMESTAMP: &[u8] = b",\"timestamp\":";
 /// Makes measures of records.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    /// What records have to be filled with, slot by slot.
+    /// The fields to read from each record, by slot.
     fields: Vec<Field>,
     numbers: NumberFormat,
     plans: Vec<Plan>,
     whole_records: bool,
 }
 
-/// How one measure of each record is made.
+/// The mapping of one measure.
 #[derive(Debug)]
 struct Plan {
     names: Names,
@@ -37,7 +37,7 @@ struct Plan {
     factors: Factors,
     missing: Missing,
     required: Option<bool>,
-    /// Whether a record had the field of the value, be it empty.
+    /// Whether any record had the field of the value, even an empty one.
     is_present: Cell<bool>,
 }
 
@@ -58,7 +58,7 @@ enum OneFactor {
     ByField { slot: usize, values: Vec<(String, Decimal)> },
 }
 
-/// What a record does not contain.
+/// Inputs to the mapping that a record does not contain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context {
     /// The time at which it was read.
@@ -67,20 +67,20 @@ pub(crate) struct Context {
     pub(crate) row: u64,
 }
 
-/// A field of a record that cannot become part of a measure.
+/// A field with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadField {
     pub(crate) slot: usize,
     pub(crate) reason: String,
 }
 
-/// What became of a record.
+/// The result for one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Made {
     pub(crate) measures: usize,
-    /// Values that were not measured.
+    /// The number of missing values.
     pub(crate) missing: usize,
-    /// What kept other values out.
+    /// The invalid fields, which caused values to be left out.
     pub(crate) problems: Vec<BadField>,
     /// Whether the record has the field of any value.
     pub(crate) has_value: bool,
@@ -94,7 +94,7 @@ impl Mapping {
         Self { fields: fields.0, numbers: source.numbers, plans, whole_records: source.whole_records }
     }
 
-    /// What records have to be filled with, slot by slot.
+    /// The fields to read from each record, by slot.
     pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
     }
@@ -109,12 +109,12 @@ impl Mapping {
         self.plans.iter().any(|plan| plan.time.wants_row())
     }
 
-    /// The fields of values that no record had, unless they are optional by the description.
+    /// The fields of values that no record had, without those that the description makes optional.
     pub(crate) fn absent_fields(&self) -> Vec<String> {
         self.value_fields(|plan| !plan.is_present.get())
     }
 
-    /// The fields of all values that are not optional by the description.
+    /// The fields of all values that the description does not make optional.
     pub(crate) fn expected_fields(&self) -> Vec<String> {
         self.value_fields(|_| true)
     }
@@ -155,7 +155,7 @@ impl Mapping {
         made
     }
 
-    /// Appends one measure; says whether its value was measured.
+    /// Appends one measure; returns false if its value is missing.
     fn append_one(
         &self,
         plan: &Plan,
@@ -178,7 +178,7 @@ impl Mapping {
         let value = number.converted(conversion).map_err(bad(plan.value))?;
         let timestamp = self.timestamp(&plan.time, record, context)?;
         self.append_names(&plan.names, record, json)?;
-        // Writing to memory does not fail, and the number is finite.
+        // Infallible: the number is finite, and the writer is memory.
         let _ = to_writer(&mut *json, &value);
         json.extend_from_slice(TIMESTAMP);
         append_seconds(timestamp, json);
@@ -263,7 +263,7 @@ impl OneFactor {
     }
 }
 
-/// Fields that are wanted, each once.
+/// The distinct fields, in the order of their slots.
 #[derive(Debug, Default)]
 struct Fields(Vec<Field>);
 
@@ -280,7 +280,7 @@ impl Fields {
     }
 }
 
-/// Writes Unix seconds with all digits that the moment needs.
+/// Writes Unix seconds with all significant digits.
 fn append_seconds(timestamp: Timestamp, json: &mut Vec<u8>) {
     let nanos = timestamp.unix_nanos();
     let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);

@@ -1,4 +1,4 @@
-//! Messages, and the data for sending them once.
+//! Messages and groups of messages, with the data for publishing each once.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::{FileEntry, FileKey, path_text};
 
-/// Bytes that the body of a message may have at most; the service takes four times as many.
+/// The maximum size of a body. The service accepts four times as much.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// A message as it is published, also repeatedly.
+/// A message as it is published and republished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The `message-id`.
@@ -20,11 +20,11 @@ pub(crate) struct Message {
     pub(crate) measures: u64,
     /// The SHA-256 of the body, in hexadecimal.
     pub(crate) hash: String,
-    /// `None` if an older version has put it into the spool.
+    /// `None` for messages that an older version has spooled.
     pub(crate) origin: Option<Origin>,
 }
 
-/// Where the records of a message are, for people.
+/// The file and lines of a message's records, for users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) file: String,
@@ -32,7 +32,7 @@ pub(crate) struct Origin {
     pub(crate) last_line: u64,
 }
 
-/// A message without its id, which is left to another thread because it takes time.
+/// A message without id. Another thread adds the id, because hashing takes time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Draft {
     /// The first part of the id: the source, the file, and the bytes of it.
@@ -43,8 +43,8 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Gives the message its id: where it is from, and a hash of its body. Messages with different
-    /// bodies never share an id.
+    /// Adds the id: the place of the records, and a hash of the body, so that different bodies
+    /// never share an id.
     pub(crate) fn named(self) -> Message {
         let hash = hash_of(&self.body);
         let id = format!("{}:{}", self.place, &hash[..16]);
@@ -55,7 +55,7 @@ impl Draft {
 /// The SHA-256 of some bytes, in hexadecimal.
 pub(crate) fn hash_of(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing into memory does not fail.
+        // Infallible: the writer is memory.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -64,14 +64,14 @@ pub(crate) fn hash_of(bytes: &[u8]) -> String {
 /// Messages that are spooled, sent and completed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group<M = Message> {
-    /// Grows by one from group to group.
+    /// Consecutive.
     pub(crate) number: u64,
     pub(crate) messages: Vec<M>,
-    /// Records that cannot be read, as lines for the file of those.
+    /// Unparsable records, as lines for the file of unparsable records.
     pub(crate) unparsable: Vec<String>,
     /// How far the file has been read with this group.
     pub(crate) file: Option<FileEntry>,
-    /// What remains to be done once it has been sent.
+    /// Actions for when the group is confirmed.
     pub(crate) after: Vec<After>,
     pub(crate) counts: Counts,
 }
@@ -104,17 +104,17 @@ impl Group<Draft> {
     }
 }
 
-/// What remains to be done once a group has been sent.
+/// An action for when a group is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum After {
-    /// A file has been read to its end: move it into that folder, and forget it.
+    /// Move a file that was read to its end, and remove it from the state.
     Move {
         /// The file.
         key: FileKey,
-        /// Where it is.
+        /// The path of the file.
         #[serde(with = "path_text")]
         from: PathBuf,
-        /// The folder.
+        /// The target folder.
         #[serde(with = "path_text")]
         to: PathBuf,
     },
@@ -122,7 +122,7 @@ pub(crate) enum After {
     Forget(FileKey),
 }
 
-/// What has been read.
+/// Numbers of records and measures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) records: u64,

@@ -1,4 +1,4 @@
-//! From the text of a field to the value of a measure.
+//! Parses the text of a field as the value of a measure.
 
 use rust_decimal::Decimal;
 
@@ -17,7 +17,7 @@ impl Default for NumberFormat {
     }
 }
 
-/// From the unit of a source to the unit of the measure: `value × scale + offset`.
+/// The conversion of units: `value × scale + offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Conversion {
     pub(crate) scale: Decimal,
@@ -30,8 +30,8 @@ impl Conversion {
         self.scale == Decimal::ONE && self.offset.is_zero()
     }
 
-    /// Decimal arithmetic gives the double that is nearest to the true result: 0.1 × 3 is 0.3,
-    /// unlike in binary. Numbers with too many digits are calculated in binary.
+    /// Uses decimal arithmetic, in which 0.1 × 3 is 0.3. Numbers with too many digits are
+    /// calculated in binary.
     fn apply(self, text: &str, number: f64) -> f64 {
         self.exact(text).unwrap_or_else(|| {
             let float = |decimal: Decimal| decimal.to_string().parse().unwrap_or(f64::NAN);
@@ -41,7 +41,7 @@ impl Conversion {
 
     fn exact(self, text: &str) -> Option<f64> {
         let number = decimal(text)?;
-        // A product with more digits than fit would be rounded, twice in the end.
+        // A product with too many digits would be rounded here and again to a double.
         if number.scale() + self.scale.scale() > Decimal::MAX_SCALE {
             return None;
         }
@@ -50,7 +50,7 @@ impl Conversion {
     }
 }
 
-/// A decimal number with all of its digits, or nothing if it has too many.
+/// A decimal number with all of its digits; `None` if it has too many.
 pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     let text = text.strip_prefix('+').unwrap_or(text);
     match text.split_once(['e', 'E']) {
@@ -83,7 +83,7 @@ pub(crate) fn read(text: &str, format: NumberFormat) -> Result<Reading<'_>, Stri
 }
 
 impl Reading<'_> {
-    /// The value of a measure: to the bit without a conversion.
+    /// The value of a measure. Without a conversion it is the parsed double, unchanged.
     ///
     /// # Errors
     /// The number is too large for a double.

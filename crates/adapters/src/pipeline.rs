@@ -1,5 +1,5 @@
 //! Assembles groups, writes them to disk, publishes them, and records them as confirmed. The steps
-//! work at the same time and wait for each other, which bounds memory.
+//! run concurrently, with backpressure to bound memory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,30 +25,30 @@ use crate::state::{Checkpoint, FileKey, Spool, State, UnparsableFile, rejected_l
 /// Groups that may wait for the checkpoint, without their messages.
 const CONFIRMED_GROUPS: usize = 16;
 
-/// What a pipeline needs.
+/// The parameters of a pipeline.
 pub(crate) struct Pipeline {
     pub(crate) source: Arc<Source>,
     pub(crate) broker: Broker,
     pub(crate) state: State,
-    pub(crate) patience: Option<Duration>,
+    pub(crate) give_up_after: Option<Duration>,
     pub(crate) stop: CancellationToken,
     pub(crate) output: Output,
 }
 
-/// What came of it.
+/// The result of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// What has been sent and confirmed.
+    /// The records and measures that are confirmed.
     pub(crate) counts: Counts,
     /// Messages that the service has reported as rejected.
     pub(crate) rejected: u64,
-    /// Messages that were on the disk from an earlier run, and have been sent now.
+    /// Messages of an earlier run that this run has published.
     pub(crate) caught_up: u64,
     /// Streams that could not be read to their end.
     pub(crate) broken: u64,
     /// Fields of values that no record had.
     pub(crate) absent: Vec<String>,
-    /// Whether everything there was has been read.
+    /// Whether the whole input has been read.
     pub(crate) is_complete: bool,
     pub(crate) ended: Ended,
     pub(crate) unparsable: PathBuf,
@@ -58,7 +58,7 @@ impl Pipeline {
     /// Runs until everything is done, a stop is requested, or an error ends it.
     ///
     /// # Errors
-    /// Where the source or the state folder does not let itself be used.
+    /// The source or the state folder cannot be used.
     pub(crate) async fn run(self) -> io::Result<Outcome> {
         let checkpoint_path = self.state.checkpoint();
         let mut checkpoint = Checkpoint::read(&checkpoint_path, &self.source.name)?;
@@ -94,7 +94,7 @@ impl Pipeline {
             groups,
             confirmed,
             stop: self.stop.clone(),
-            patience: self.patience,
+            give_up_after: self.give_up_after,
             output: self.output.clone(),
         };
         let ended = publisher.run().await;
@@ -146,7 +146,7 @@ struct Read {
     is_complete: bool,
 }
 
-/// Starts a step in a thread of its own. Where it fails, everything stops.
+/// Starts a step in its own thread. If it fails, all steps stop.
 fn start<T: Send + 'static>(
     name: &str,
     stop: &CancellationToken,
@@ -167,7 +167,7 @@ fn join<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
     thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
 }
 
-/// The failure to report where several steps have failed: the first that is not a consequence.
+/// If several steps have failed, returns the first failure that is not a consequence of another.
 trait IntoResult<T> {
     fn into_result(self) -> io::Result<T>;
 }
@@ -178,7 +178,8 @@ impl<A, B, C> IntoResult<(A, B, C)> for (io::Result<A>, io::Result<B>, io::Resul
     }
 }
 
-/// What earlier runs have left on the disk, as if it had been done; and how many messages that are.
+/// The checkpoint as if all spooled groups of earlier runs were confirmed, and their number of
+/// messages.
 fn catch_up(spool: &Spool, left: &[u64], checkpoint: &Checkpoint) -> io::Result<(Checkpoint, u64)> {
     let (mut known, mut messages) = (checkpoint.clone(), 0);
     for number in left {
@@ -186,7 +187,7 @@ fn catch_up(spool: &Spool, left: &[u64], checkpoint: &Checkpoint) -> io::Result<
         messages += group.messages.len() as u64;
         known.apply(&group);
         for after in &group.after {
-            // A file that is to be moved is still in its place; it has to be known there.
+            // A file that is yet to be moved must stay known at its path.
             if let After::Forget(key) = after {
                 known.forget(key);
             }
@@ -200,12 +201,12 @@ struct ToSpool(SyncSender<Group<Draft>>);
 
 impl Outlet for ToSpool {
     fn send(&mut self, group: Group<Draft>) -> io::Result<()> {
-        // The spooler has ended: what follows it has stopped.
+        // The spooler has ended because a later step has stopped.
         self.0.send(group).map_err(|_| stopped())
     }
 }
 
-/// Hands on what earlier runs have left, and then what is assembled, once it is safe.
+/// Forwards the groups of earlier runs, then new groups once they are on disk.
 fn spool_groups(
     spool: &Spool,
     left: &[u64],
@@ -220,7 +221,7 @@ fn spool_groups(
     while let Ok(group) = assembled.recv() {
         let group = group.named();
         spool.write(&group)?;
-        // What is on the disk will be sent by the next run, where this one has stopped.
+        // The publisher has stopped; the next run publishes what is on disk.
         if spooled.blocking_send(group).is_err() {
             return Ok(());
         }
@@ -228,7 +229,7 @@ fn spool_groups(
     Ok(())
 }
 
-/// Does what is left to do with groups that are confirmed.
+/// Performs the remaining actions of confirmed groups, and updates the checkpoint.
 struct Committer {
     source: String,
     spool: Spool,
@@ -239,13 +240,13 @@ struct Committer {
 }
 
 impl Committer {
-    /// Gives what was done in this run, and how many messages were rejected.
+    /// Returns the confirmed counts of this run, and the number of rejected messages.
     fn run(mut self, mut confirmed: mpsc::Receiver<Confirmed>) -> io::Result<(Counts, u64)> {
         let (mut counts, mut rejected) = (Counts::default(), 0);
         while let Some(first) = confirmed.blocking_recv() {
             let mut next = Some(first);
             let mut groups = Vec::new();
-            // One checkpoint for all that are there.
+            // One checkpoint for all groups that are available.
             while let Some(confirmed_next) = next {
                 match confirmed_next {
                     Confirmed::Group(group) => {
@@ -274,7 +275,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Each step may be repeated without harm if the process is killed before the checkpoint.
+    /// Each action is idempotent: a kill before the checkpoint repeats it.
     fn finish(&mut self, group: &Group) -> io::Result<()> {
         // The checkpoint would claim that everything before this group has been sent.
         if group.number != self.checkpoint.next_group {
@@ -297,11 +298,11 @@ impl Committer {
     }
 }
 
-/// Moves a file into a folder, under a name that is free there.
+/// Moves a file into a folder, under an unused name.
 fn move_into(key: &FileKey, from: &Path, folder: &Path, output: &Output) -> io::Result<()> {
     let is_there = fs::metadata(from).is_ok_and(|metadata| FileKey::of(&metadata).is_same_file(key));
     if !is_there {
-        // It has been moved already, and another one may have come in its place.
+        // The file has been moved already, and another one may have its path.
         return Ok(());
     }
     let name = from.file_name().unwrap_or_default();

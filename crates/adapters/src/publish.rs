@@ -1,4 +1,4 @@
-//! From the disk to the broker: groups are published, confirmed, and done with, in their order.
+//! Publishes groups from the disk and hands them on in order once they are confirmed.
 
 mod connection;
 mod in_flight;

@@ -1,4 +1,4 @@
-//! Reads a source: opens its streams one after the other, and hands their records on.
+//! Reads a source: opens its streams in turn and passes their records to the assembler.
 
 mod again;
 mod files;
@@ -34,7 +34,7 @@ use records::Records;
 pub(crate) struct Reading<'a> {
     pub(crate) source: &'a Source,
     pub(crate) mapping: &'a Mapping,
-    /// What is known of the files that were read before.
+    /// The files of earlier runs and of this one.
     pub(crate) known: Checkpoint,
     pub(crate) assembler: Rc<RefCell<Assembler>>,
     pub(crate) stop: CancellationToken,
@@ -43,7 +43,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) broken: u64,
     /// Records of streams that were read from their start.
     pub(crate) fresh_records: u64,
-    /// The bytes of the files that are done with, and the measures so far, for the progress bar.
+    /// The bytes of finished files, and the measures so far, for the progress bar.
     pub(crate) passed_bytes: u64,
     pub(crate) measures: u64,
     wants_arrival: bool,
@@ -56,7 +56,7 @@ pub(crate) enum ReadingError {
     /// A stop was requested.
     #[error("it was stopped")]
     Stopped,
-    /// The source, or what is kept on disk, does not let itself be used.
+    /// The source or the state cannot be used.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -65,9 +65,9 @@ pub(crate) enum ReadingError {
 enum StreamEnd {
     /// All of it has been read, to that offset and line. `fits`: its records fit the description.
     Whole { offset: u64, line: u64, fits: bool },
-    /// All of it has been read but its last line, which has no end yet.
+    /// All but the last line has been read; that line has no end yet.
     OpenLine,
-    /// What follows makes no sense, or there is no record.
+    /// The rest cannot be parsed, or there is no record.
     Broken,
 }
 
@@ -79,7 +79,6 @@ enum LastLine {
 }
 
 impl<'a> Reading<'a> {
-    /// Prepares to read.
     pub(crate) fn new(
         source: &'a Source,
         mapping: &'a Mapping,
@@ -105,10 +104,10 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads everything, or without end if more may be written.
+    /// Reads the source to its end; a growing source is read until a stop.
     ///
     /// # Errors
-    /// Where it was stopped, or something failed; what has been read until then has been handed on.
+    /// A stop was requested, or reading failed. Records read before that have been handed on.
     pub(crate) fn run(&mut self) -> Result<(), ReadingError> {
         let read = match &self.source.place {
             Where::Files(files) => files::read(self, files),
@@ -124,7 +123,7 @@ impl<'a> Reading<'a> {
         };
         if !matches!(read, Err(ReadingError::Io(_))) {
             match self.assembler.borrow_mut().flush() {
-                // Nothing is taken any more; it will be read again.
+                // The receiver has ended; the next run reads the rest again.
                 Err(error) if interruption(&error).is_some() => return Err(ReadingError::Stopped),
                 flushed => flushed?,
             }
@@ -132,7 +131,7 @@ impl<'a> Reading<'a> {
         read
     }
 
-    /// Reads a stream from there on.
+    /// Reads a stream from a position on.
     fn read_stream(
         &mut self,
         stream: Stream,
@@ -144,7 +143,7 @@ impl<'a> Reading<'a> {
         let header = stream.file.as_ref().map(|file| Rc::clone(&file.header)).unwrap_or_default();
         self.assembler.borrow_mut().begin(stream, from.offset, from.line)?;
         let options = ParserOptions { record_bytes: self.source.max_record_bytes, header };
-        // The number of a record is known only from the start on.
+        // Numbers of records are counted from the start of the stream.
         let open_at = if self.mapping.wants_row() { Start::BEGINNING } else { from };
         let parser =
             open(bytes, &self.source.format, self.source.encoding, self.mapping.fields(), &options, open_at);
@@ -169,7 +168,7 @@ impl<'a> Reading<'a> {
         self.assembler.borrow_mut().reject(record, complaint, original)
     }
 
-    /// Reads a file from there on.
+    /// Reads a file from a position on.
     fn read_file(
         &mut self,
         file: &OpenFile,
@@ -181,7 +180,7 @@ impl<'a> Reading<'a> {
         self.read_stream(stream, bytes, from, last_line)
     }
 
-    /// The fields of values that no record had, where records from the start of a stream were read.
+    /// The fields of values that no record had, if records from the start of a stream were read.
     pub(crate) fn absent_fields(&self) -> Vec<String> {
         if self.fresh_records == 0 || self.broken > 0 { Vec::new() } else { self.mapping.absent_fields() }
     }
@@ -195,7 +194,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Whether the streams of the source may have their first record later.
+    /// Whether a stream without records may get one later.
     fn may_grow(&self) -> bool {
         match &self.source.place {
             Where::Follow(_) => true,
@@ -209,7 +208,7 @@ impl<'a> Reading<'a> {
         for entry in &gone {
             if !entry.is_done {
                 self.output.note(&format!(
-                    "the file that was {} is gone; if anything was written to it behind line {}, it is lost",
+                    "the file that was {} has been deleted; if it had lines after line {}, they are lost",
                     entry.path.display(),
                     entry.line.saturating_sub(1)
                 ));
@@ -223,7 +222,7 @@ impl<'a> Reading<'a> {
         self.assembler.borrow_mut().remember(after)
     }
 
-    /// Ends a file that has been read to there.
+    /// Ends a file that has been read to this position.
     fn end_file(&mut self, offset: u64, line: u64, after: Vec<After>) -> io::Result<()> {
         if let Some(entry) = self.assembler.borrow_mut().end(offset, line, after)? {
             self.known.note(entry);
@@ -259,7 +258,7 @@ impl OpenFile {
         this
     }
 
-    /// A file that is read from its start. If it lacks a header, the `header` of before is used.
+    /// A file that is read from its start. `header` is used if the file has none.
     fn new(key: FileKey, path: &Path, file: File, header: Option<Header>) -> Self {
         let header = Rc::new(RefCell::new(header));
         Self { key, path: path.to_owned(), file, seen: Rc::default(), header }
@@ -275,13 +274,13 @@ impl OpenFile {
         Stream { id: self.key.name(state_id), name: self.path.display().to_string(), file: Some(file) }
     }
 
-    /// Its bytes, up to its present end.
+    /// The bytes of the file up to its current end.
     fn bytes(&self) -> io::Result<FileBytes> {
         Ok(FileBytes { file: self.file.try_clone()?, offset: 0, seen: Rc::clone(&self.seen) })
     }
 }
 
-/// The bytes of a file, each of which is noted when it has been read.
+/// The bytes of a file. Bytes that have been read are added to its fingerprint.
 struct FileBytes {
     file: File,
     offset: u64,
@@ -294,7 +293,7 @@ impl FileBytes {
         self.file.read_at(buffer, self.offset)
     }
 
-    /// Goes on behind bytes that have been read.
+    /// Advances behind bytes that have been read.
     fn see(&mut self, bytes: &[u8]) {
         self.seen.borrow_mut().note(self.offset, bytes);
         self.offset += bytes.len() as u64;
@@ -314,7 +313,7 @@ impl Bytes for FileBytes {
     }
 }
 
-/// The encoding of a file: the given one, or what its byte order mark says.
+/// The encoding of a file: the given one, or that of its byte order mark.
 fn encoding_of(source: &Source, file: &File) -> io::Result<SourceEncoding> {
     let mut head = [0; 3];
     let count = file.read_at(&mut head, 0)?;
@@ -322,7 +321,7 @@ fn encoding_of(source: &Source, file: &File) -> io::Result<SourceEncoding> {
     Ok(source.encoding.or(marked).unwrap_or(SourceEncoding::UTF_8))
 }
 
-/// Where the last whole line ends, and the number of the next one.
+/// The end of the last complete line, and the number of the next line.
 fn end_of_last_line(file: &File, encoding: SourceEncoding) -> io::Result<(u64, u64)> {
     let (mut offset, mut end, mut line) = (0, 0, 1);
     let mut after_return = false;
@@ -334,7 +333,7 @@ fn end_of_last_line(file: &File, encoding: SourceEncoding) -> io::Result<(u64, u
             return Ok((end, line));
         }
         for line_end in encoding.line_ends(bytes) {
-            // A line feed whose carriage return was the end of the bytes before.
+            // A line feed whose carriage return ended the previous bytes.
             let is_split =
                 after_return && line_end == encoding.unit() && !encoding.is_return(&bytes[..line_end]);
             (end, line) = (offset + line_end as u64, line + u64::from(!is_split));
@@ -344,7 +343,7 @@ fn end_of_last_line(file: &File, encoding: SourceEncoding) -> io::Result<(u64, u
     }
 }
 
-/// Notes, before anything is read for the first time, what is not to be read.
+/// Before the first read: records which files and positions to skip.
 pub(crate) fn begin(source: &Source, checkpoint: &mut Checkpoint) -> io::Result<()> {
     match &source.place {
         Where::Follow(follow) => follow::begin(source, follow, checkpoint),
@@ -353,14 +352,14 @@ pub(crate) fn begin(source: &Source, checkpoint: &mut Checkpoint) -> io::Result<
     }
 }
 
-/// Why a stream is not read further for now; passed through parsers as an error of their input.
+/// Why reading of a stream pauses. Parsers pass it on as an error of their input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 enum Interruption {
     /// A stop was requested.
     #[error("stopped")]
     Stop,
-    /// Another file has to be read first.
-    #[error("another file has to be read first")]
+    #[error("another file must be read first")]
+    /// Another file must be read first.
     Switch,
 }
 

@@ -1,8 +1,8 @@
-//! What a parser gives to the mapping: one record with the fields that the mapping needs.
+//! One record with the fields that the mapping needs.
 
 use std::ops::Range;
 
-/// A place in a source, for people: both from 1, the column in characters.
+/// A line and column for users, both from 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) line: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Place {
 pub(crate) struct Record {
     text: String,
     slots: Vec<Option<Range<usize>>>,
-    /// Where the fields begin, counted from the start of the record, as far as a parser notes it.
+    /// Where the fields begin, relative to the start of the record, if the parser sets it.
     starts: Vec<usize>,
     /// Its position in the source, in bytes.
     pub(crate) span: Range<u64>,
@@ -22,12 +22,12 @@ pub(crate) struct Record {
     pub(crate) line: u64,
     /// The line of its end.
     pub(crate) end_line: u64,
-    /// Whether it ends with its source, and not with a line end: more of it may come.
+    /// Whether it ends at the end of the source without line end: more of it may follow.
     pub(crate) is_open_ended: bool,
 }
 
 impl Record {
-    /// Forgets the fields; there will be `slots` of them.
+    /// Clears the record and sets the number of fields.
     pub(crate) fn clear(&mut self, slots: usize) {
         self.text.clear();
         self.slots.clear();
@@ -37,20 +37,20 @@ impl Record {
         self.is_open_ended = false;
     }
 
-    /// Gives a field its text.
+    /// Sets the text of a field.
     pub(crate) fn set(&mut self, slot: usize, text: &str) {
         let start = self.text.len();
         self.text.push_str(text);
         self.slots[slot] = Some(start..self.text.len());
     }
 
-    /// Gives a field its text, which begins so many bytes behind the start of the record.
+    /// Sets the text of a field, and its start relative to the record, in bytes.
     pub(crate) fn set_at(&mut self, slot: usize, text: &str, start: usize) {
         self.set(slot, text);
         self.starts[slot] = start;
     }
 
-    /// Where a field begins, counted from the start of the record.
+    /// The start of a field relative to the record.
     pub(crate) fn start_of(&self, slot: usize) -> usize {
         self.starts.get(slot).copied().unwrap_or(0)
     }

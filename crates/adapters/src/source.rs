@@ -1,4 +1,4 @@
-//! The description of a source: where it is, how it is written, and what its records mean.
+//! The description of a source: input, format and mapping.
 
 mod file;
 pub(crate) mod flags;
@@ -32,33 +32,33 @@ pub(crate) struct SourceError(pub(crate) String);
 /// A source, described in full.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    /// Its name in messages' ids and in the state folder.
+    /// Its name in message ids and in the state folder.
     pub(crate) name: String,
     pub(crate) place: Where,
     pub(crate) format: Format,
     pub(crate) encoding: Option<SourceEncoding>,
     pub(crate) numbers: NumberFormat,
     pub(crate) measures: Vec<MeasureFrom>,
-    /// Whether one bad value keeps all other values of its record out.
+    /// Whether one bad value discards all values of its record.
     pub(crate) whole_records: bool,
-    /// What is allowed, but surprises many people.
+    /// Warnings about valid but often unintended settings.
     pub(crate) hints: Vec<String>,
     pub(crate) limits: MessageLimits,
-    /// Bytes that a record may have.
+    /// The maximum size of a record in bytes.
     pub(crate) max_record_bytes: usize,
     /// The file for records that cannot be read, unless it is the one in the state folder.
     pub(crate) unparsable: Option<PathBuf>,
     pub(crate) state: Option<PathBuf>,
 }
 
-/// When a message is full, and how long a measure waits for others.
+/// The maximum number of measures in a message, and the maximum delay of a measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MessageLimits {
     pub(crate) measures: usize,
     pub(crate) linger: Duration,
 }
 
-/// Where the bytes come from.
+/// The input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Where {
     /// Files, from their start to their end.
@@ -75,9 +75,9 @@ pub(crate) enum Where {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Follow {
     pub(crate) path: PathBuf,
-    /// The names, in the same folder, that the file is given when it is rotated.
+    /// The pattern of rotated names in the same folder.
     pub(crate) rotated: String,
-    /// On the first start, begin with what is written from then on.
+    /// On the first start, skip the present content.
     pub(crate) from_end: bool,
 }
 
@@ -89,15 +89,15 @@ pub(crate) struct Folder {
     pub(crate) pattern: String,
     /// Whether the files grow: each is read as it is written (`follow` with a pattern).
     pub(crate) grows: bool,
-    /// With `grows`: on the first start, begin with what is written from then on.
+    /// With `grows`: on the first start, skip the present content.
     pub(crate) from_end: bool,
-    /// A file that has not changed for this long is whole.
+    /// A file that has not changed for this long is complete.
     pub(crate) settle: Duration,
-    /// A last line without line end counts when the file has not changed for this long.
+    /// A last line without line end is read when the file has not changed for this long.
     pub(crate) last_line: Duration,
-    /// Where files go that have been read; without it they stay, and are remembered.
+    /// The folder for files that have been read; without it they stay in place.
     pub(crate) done: Option<PathBuf>,
-    /// Ends when there is nothing to read any more.
+    /// Whether to end once everything is read.
     pub(crate) once: bool,
 }
 
@@ -114,7 +114,7 @@ pub(crate) enum Format {
 /// Lines of text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TextFormat {
-    /// What to find in a line; without it the line is the field `line`.
+    /// The pattern whose groups are the fields; without it the line is the field `line`.
     pub(crate) pattern: Option<Regex>,
     pub(crate) skip_lines: u64,
     pub(crate) comment: Option<u8>,
@@ -122,7 +122,7 @@ pub(crate) struct TextFormat {
 }
 
 impl TextFormat {
-    /// Whether a line is not a record: it is blank, a comment, or passed over.
+    /// Whether a line is not a record: blank, a comment, or excluded by a pattern.
     pub(crate) fn passes_over(&self, line: &[u8]) -> bool {
         match line.trim_ascii_start().first() {
             None => true,
@@ -192,11 +192,11 @@ pub(crate) enum Field {
     Name(String),
     /// The keys of a JSON path, where they hold dots.
     Path(Vec<String>),
-    /// What a regular expression finds in the lines before the records.
+    /// The match of a regular expression in the lines before the records.
     Head(HeadField),
 }
 
-/// What a regular expression finds in the lines before the records.
+/// The match of a regular expression in the lines before the records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HeadField {
@@ -204,7 +204,7 @@ pub(crate) struct HeadField {
 }
 
 impl HeadField {
-    /// The groups of the expression, with a space between, or else all that it finds.
+    /// The groups of the match, joined by spaces; without groups the whole match.
     pub(crate) fn find(&self, head: &str) -> Option<String> {
         let found = Regex::new(&self.head).ok()?.captures(head)?;
         let groups: Vec<_> = found.iter().skip(1).flatten().map(|group| group.as_str()).collect();
@@ -223,34 +223,34 @@ impl fmt::Display for Field {
     }
 }
 
-/// Where a name comes from: the experiment's or the measure's.
+/// The origin of a name of an experiment or measure type.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "must be a name, or { field = \"…\" } with an optional table `names`")]
 pub(crate) enum NameFrom {
-    /// It is always the same.
+    /// The same name for all records.
     Constant(String),
     /// From the records.
     Field(NamedByField),
 }
 
-/// A name that the records say.
+/// A name from a field.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NamedByField {
     pub(crate) field: Field,
-    /// What MyMONIT calls what the source calls otherwise: `Hz` is `hertz`.
+    /// From names in the source to names in MyMONIT: `Hz` to `hertz`.
     #[serde(default)]
     pub(crate) names: BTreeMap<String, String>,
 }
 
-/// Where the time of a measure comes from.
+/// The origin of a timestamp.
 #[derive(Debug, Clone)]
 pub(crate) enum TimeFrom {
-    /// It is the time at which the record was read.
+    /// The time at which the record was read.
     Arrival,
-    /// From the records; several fields are put together with a space between.
+    /// From fields of the record, joined by spaces.
     Fields(Vec<Field>, Clock),
-    /// It counts from a start.
+    /// Relative to a start.
     Since { start: StartFrom, count: CountFrom, clock: Clock },
 }
 
@@ -266,13 +266,13 @@ pub(crate) enum StartFrom {
 #[derive(Debug, Clone)]
 pub(crate) enum CountFrom {
     Field(Field, Unit),
-    /// The number of the record, from 0, by this many seconds.
+    /// The number of the record, from 0, times this many seconds.
     Interval(NumberFrom),
     /// The number of the record, from 0, at this many records a second.
     Rate(NumberFrom),
 }
 
-/// A number that is always the same, or that a field holds.
+/// A constant number, or one from a field.
 #[derive(Debug, Clone)]
 pub(crate) enum NumberFrom {
     Constant(Decimal),
@@ -283,7 +283,7 @@ pub(crate) enum NumberFrom {
 #[derive(Debug, Clone)]
 pub(crate) enum Factor {
     Constant(Decimal),
-    /// It depends on a field, which holds the unit, say.
+    /// Depends on a field, such as one with the unit.
     ByField(Field, Vec<(String, Decimal)>),
 }
 
@@ -298,7 +298,7 @@ pub(crate) struct MeasureFrom {
     pub(crate) scale: Factor,
     pub(crate) offset: Factor,
     pub(crate) missing: Missing,
-    /// Whether a record without the value is wrong; `None` if the description does not say.
+    /// Whether a record without the value is invalid; `None` if not set.
     pub(crate) required: Option<bool>,
 }
 

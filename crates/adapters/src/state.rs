@@ -1,8 +1,8 @@
-//! What an adapter keeps on disk to continue after a kill at any moment.
+//! The state on disk, which survives a kill at any moment.
 //!
-//! - `spool/`: groups of messages, each written before any of its messages is sent, with how far
-//!   its source was read. After a kill the same messages are sent again, under the same ids.
-//! - `checkpoint.json`: how far everything is sent *and confirmed*; replaced as a whole.
+//! - `spool/`: groups of messages with the position in the source, each written before it is
+//!   published. After a kill, the same messages are republished with the same ids.
+//! - `checkpoint.json`: the position up to which everything is *confirmed*; replaced atomically.
 //! - `unparsable.ndjson`: the records that could not be read, each once.
 
 mod checkpoint;
@@ -33,7 +33,7 @@ impl State {
     /// Opens the folder, and creates it if missing.
     ///
     /// # Errors
-    /// Where it cannot be used, or another adapter is using it.
+    /// The folder cannot be used, or another adapter has locked it.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let within = |error: io::Error| {
             io::Error::new(error.kind(), format!("the state folder {}: {error}", folder.display()))
@@ -63,13 +63,13 @@ impl State {
         self.folder.join("spool")
     }
 
-    /// The file of unparsable records, unless the source names another one.
+    /// The default path of the file of unparsable records.
     pub(crate) fn unparsable(&self) -> PathBuf {
         self.folder.join("unparsable.ndjson")
     }
 }
 
-/// Replaces a file as a whole: readers see the old content or the new one, also after a crash.
+/// Replaces a file atomically: after a crash it has the old or the new content.
 fn replace(path: &Path, content: &[&[u8]]) -> io::Result<()> {
     replace_file(path, content).map_err(|error| {
         io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))

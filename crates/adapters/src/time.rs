@@ -1,4 +1,4 @@
-//! From the text of a field to the timestamp of a measure.
+//! Parses the text of a field as a timestamp.
 
 mod count;
 mod iso;
@@ -14,16 +14,16 @@ use count::{excel, labview, since_1970};
 
 use crate::number::{NumberFormat, decimal, plain, quoted};
 
-/// 1980-01-01T00:00:00Z. Clocks that were never set, and counts from a start, give earlier times.
+/// 1980-01-01T00:00:00Z. Earlier times come from unset clocks and relative counts.
 const YEAR_1980: i128 = 315_532_800 * NANOS;
 const NANOS: i128 = 1_000_000_000;
 
-/// How the times of a field are written.
+/// The format of times in a field.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
     /// The first format that matches is used.
     pub(crate) formats: Vec<TimeFormat>,
-    /// The zone of times without offset.
+    /// The time zone of times without offset.
     pub(crate) zone: Option<TimeZone>,
     pub(crate) twice: Twice,
     /// The year of times without one.
@@ -45,7 +45,7 @@ pub(crate) enum TimeFormat {
     LabView,
     /// A pattern of `strftime`.
     Pattern(String),
-    /// The same, followed by a field that counts parts of a second.
+    /// A pattern, followed by a field with the fraction of a second as a count.
     PatternAndCount { pattern: String, per_second: u32 },
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum TimeFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Twice {
-    /// Nothing: the text is ambiguous.
+    /// An error: the text is ambiguous.
     #[default]
     Refuse,
     /// The first one, in daylight saving time.
@@ -73,13 +73,13 @@ impl Clock {
     /// Reads a time.
     ///
     /// # Errors
-    /// The text is not a time that a measure can have.
+    /// The text is not a time, or is out of range.
     pub(crate) fn read(&self, text: &str) -> Result<Timestamp, String> {
         let nanos = self.nanos(text)?;
         self.timestamp(nanos, text, true)
     }
 
-    /// Checks that a time is valid for a measure. `is_text`: it was read from the text only.
+    /// Checks that a time is valid for a measure. `is_text`: the time comes from the text alone.
     pub(crate) fn timestamp(&self, nanos: i128, text: &str, is_text: bool) -> Result<Timestamp, String> {
         if nanos < YEAR_1980 && !self.allow_before_1980 {
             let advice = if is_text { "if it counts from a start, set `timestamp.start`; " } else { "" };
@@ -89,7 +89,7 @@ impl Clock {
             ));
         }
         let timestamp = i64::try_from(nanos).ok().and_then(Timestamp::from_unix_nanos);
-        timestamp.ok_or_else(|| format!("{} lies outside of the years 1970 to 2262", quoted(text.trim())))
+        timestamp.ok_or_else(|| format!("{} is outside of the years 1970 to 2262", quoted(text.trim())))
     }
 
     /// Reads a time as nanoseconds since 1970.
@@ -157,13 +157,13 @@ impl Clock {
         match BrokenDownTime::parse(pattern, text) {
             Ok(parts) => self.by_parts(parts),
             Err(_) if text.contains("24:00") => self.end_of_day(text, pattern),
-            // Programs omit zeros: the time at midnight, or the seconds.
+            // Programs omit the time at midnight, and seconds that are zero.
             Err(_) if begins_with_iso_date(pattern) && iso::is_like_iso(text) => self.iso(text),
             Err(_) => Err(does_not_fit(pattern)),
         }
     }
 
-    /// A time such as `24:00:00`, which is the next day's midnight.
+    /// `24:00:00` is midnight of the next day.
     fn end_of_day(&self, text: &str, pattern: &str) -> Result<i128, String> {
         let Ok(parts) = BrokenDownTime::parse(pattern, text.replacen("24:00", "00:00", 1)) else {
             return if begins_with_iso_date(pattern) { self.iso(text) } else { Err(does_not_fit(pattern)) };
@@ -225,10 +225,10 @@ impl Clock {
         let ambiguous = zone.to_ambiguous_timestamp(time);
         let moment = match (ambiguous.offset(), self.twice) {
             (AmbiguousOffset::Gap { .. }, _) => {
-                return Err("there is no such time: the clocks are put forward then".to_owned());
+                return Err("this time does not occur: the clocks are put forward then".to_owned());
             }
             (AmbiguousOffset::Fold { .. }, Twice::Refuse) => {
-                return Err("this time exists twice: the clocks are put back then (see `twice`)".to_owned());
+                return Err("this time occurs twice: the clocks are put back then (see `twice`)".to_owned());
             }
             (AmbiguousOffset::Fold { .. }, Twice::Later) => ambiguous.later(),
             _ => ambiguous.earlier(),

@@ -57,7 +57,7 @@ pub(super) fn run(run: Run) -> Result<u8, Failure> {
         source: Arc::new(source),
         broker,
         state,
-        patience: run.give_up_after,
+        give_up_after: run.give_up_after,
         stop: stop.clone(),
         output: output.clone(),
     };
@@ -178,7 +178,7 @@ fn code(output: &Output, outcome: &Outcome, is_endless: bool) -> u8 {
 fn note_absent(output: &Output, absent: &[String]) -> bool {
     if !absent.is_empty() {
         let fields = absent.join(", ");
-        output.note(&format!("no record has {fields}; if that may be, set `required = false` for it"));
+        output.note(&format!("no record has {fields}; if that is valid, set `required = false` for it"));
     }
     !absent.is_empty()
 }

@@ -17,7 +17,7 @@ const CLOSEST: usize = 3;
 #[derive(Debug, Deserialize)]
 struct Named {
     name: String,
-    /// Of a measure type.
+    /// The symbol of a measure type.
     symbol: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Those in the description.
+    /// The names in the description.
     pub(super) fn of(source: &Source) -> Self {
         let mut this = Self::default();
         for measure in &source.measures {
@@ -39,7 +39,7 @@ impl Names {
         this
     }
 
-    /// Adds those of a record.
+    /// Adds the names of a record.
     pub(super) fn add(&mut self, experiment: String, measure: String) {
         self.experiments.insert(experiment);
         self.types.insert(measure);
@@ -48,7 +48,7 @@ impl Names {
     /// Asks the service which names are unknown, and returns a sentence for each.
     ///
     /// # Errors
-    /// The service cannot be asked, or does not let the token ask.
+    /// The service is unreachable, or refuses the token.
     pub(super) fn unknown(&self, url: &str, token: &str) -> Result<Vec<String>, Failure> {
         let failed = |error: &reqwest::Error| {
             let why = match error.status().map(|status| status.as_u16()) {

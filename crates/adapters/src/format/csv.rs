@@ -19,7 +19,7 @@ pub(super) struct Parser {
     fields: Vec<Field>,
     heads: Vec<Option<String>>,
     slots: Vec<Slot>,
-    /// The columns that a row must have for all mapped ones.
+    /// The minimum number of columns: up to the last mapped one.
     needed: usize,
     /// Whether a mapped column has a numeric name, so that the header looks like a row.
     has_numeric_name: bool,
@@ -112,7 +112,7 @@ impl Parser {
             Slot::Column(column) => cells.get(*column),
             Slot::Head(_) => None,
         });
-        // The lines before a header hold numbers, too.
+        // Lines before a header hold numbers, too.
         let (with_value, with_none): (Vec<_>, Vec<_>) = mapped.partition(|cell| is_value(cell));
         let is_row = !with_value.is_empty() || cells.iter().any(|cell| is_number(cell));
         let may_be_head = self.skip_lines > 0 && !was_emptied;
@@ -230,7 +230,7 @@ impl Parser {
             _ => "",
         };
         let complaint = complaint(format!("the row has {count} columns, and the header {columns}{hint}"));
-        // A truncated row, or one without an unmapped column, says nothing about the others.
+        // A truncated row, or one without an unmapped column, does not discredit the others.
         if (self.needed..columns).contains(&count) {
             Step::Complaint(complaint)
         } else {
@@ -283,7 +283,7 @@ impl super::Parser for Parser {
     }
 
     fn nothing(&self) -> String {
-        let what = if self.has_header { "there is no row after the header" } else { "there is no row in it" };
+        let what = if self.has_header { "there is no row after the header" } else { "there is no row" };
         what.to_owned()
     }
 

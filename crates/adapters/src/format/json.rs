@@ -57,7 +57,7 @@ impl Parser {
             walk: Walk::new(input, limit, segments(&format.records), of_document, fields.slots),
             fields,
             held: 0,
-            // The way to the records leads through the document from its start.
+            // The document is parsed from its start to find the records.
             skip_to: from.offset,
             rows: None,
             is_parallel: format.parallel,
@@ -84,7 +84,7 @@ impl Parser {
         }
     }
 
-    /// Begins with the records of an object that holds parallel arrays. Says what is wrong with it.
+    /// Opens an object of parallel arrays. Returns a step if it is invalid.
     fn open_rows(&mut self) -> Option<Step> {
         let rows = match self.walk.input.text(0, self.held) {
             Err((place, reason)) => return Some(Step::Complaint(Complaint { place, reason })),

@@ -72,7 +72,7 @@ impl Lines {
         }
     }
 
-    /// Goes on from there.
+    /// Continues at this position.
     pub(super) fn seek(&mut self, from: Start) -> io::Result<()> {
         self.held = 0;
         self.input.seek(from.offset, from.line)
@@ -124,7 +124,7 @@ impl Lines {
         Ok(Line::TooLong)
     }
 
-    /// What is wrong with a line that is too long.
+    /// The complaint about a line that is too long.
     pub(super) fn complaint(&self) -> Complaint {
         let length = self.overlong.as_ref().map_or(0, |original| original.length);
         Complaint { place: self.place, reason: too_long(length, self.limit) }

@@ -11,7 +11,7 @@ use crate::source::{CsvFormat, Field, Format, JsonFormat, NdjsonFormat, PassOver
 
 const LIMIT: usize = 200;
 
-/// Bytes that come in pieces.
+/// Bytes that are read in pieces of a given size.
 struct Pieces {
     bytes: Vec<u8>,
     size: usize,
@@ -33,7 +33,7 @@ impl Bytes for Pieces {
     }
 }
 
-/// A record, or what is wrong with it; where it ends; what it was.
+/// A record or its complaint, its end, and its original bytes.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     fields: Result<Vec<Option<String>>, (u64, u64, String)>,
@@ -50,7 +50,7 @@ struct Sample {
 }
 
 impl Sample {
-    /// All records from there on, and what broke the source, if anything did.
+    /// All records from a position on, and the error that ended reading, if any.
     fn read(&self, size: usize, from: Start) -> (Vec<Seen>, Option<String>) {
         let bytes = Box::new(Pieces { bytes: self.bytes.clone(), size, offset: 0 });
         let options = ParserOptions { record_bytes: LIMIT, header: SharedHeader::default() };
@@ -73,7 +73,7 @@ impl Sample {
                 Err(error) => return (seen, Some(error.to_string())),
             };
             let mut original = parser.original().bytes;
-            // How much of a too long record can be shown depends on how much of it came at once.
+            // How much of a too long record is kept depends on the size of the pieces.
             original.truncate(LIMIT / 2);
             seen.push(Seen { fields, end: record.span.end, end_line: record.end_line, original });
         }
@@ -131,7 +131,7 @@ proptest::proptest! {
         let format = CsvFormat { quote, header, skip_lines: 0, ..csv_format() };
         let fields = [1, 2].map(Field::Number).to_vec();
         let sample = Sample { format: Format::Csv(format), encoding: None, fields, bytes: text.into_bytes() };
-        // Byte by byte no row is ever in the window as a whole before csv-core has begun with it.
+        // With pieces of one byte, csv-core reads every row: none is in the window as a whole.
         let by_csv_core = sample.read(1, Start::BEGINNING);
         proptest::prop_assert_eq!(sample.read(usize::MAX, Start::BEGINNING), by_csv_core);
     }

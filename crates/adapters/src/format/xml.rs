@@ -25,12 +25,12 @@ pub(super) struct Parser {
     reader: Reader<Window>,
     event: Vec<u8>,
     limit: usize,
-    /// Where the records are.
+    /// The path of the records.
     records: XmlPath,
     fields: Vec<XmlPath>,
     /// The local names of the elements that are open.
     open: Vec<String>,
-    /// How many elements are open around the fields of a record, with its own, while one is.
+    /// The depth of the open record element, if any.
     record_depth: Option<usize>,
     found: Vec<Option<Found>>,
     complaint: Option<Complaint>,
@@ -71,7 +71,7 @@ pub(super) fn encoding_hint(head: &[u8]) -> Hint {
     });
     match declared.map(SourceEncoding::named) {
         None => Hint::Nothing,
-        // Such a declaration is not in UTF-16 itself. Programs write it into UTF-8.
+        // A declaration that is readable here is not UTF-16. Programs write it into UTF-8 files.
         Some(Ok(encoding)) if encoding.is_utf16() => Hint::Encoding(SourceEncoding::UTF_8),
         Some(Ok(encoding)) if !encoding.is_utf8() && is_utf8(head) => Hint::Wrong(format!(
             "the declaration says {}, but the bytes are UTF-8; set `encoding` to what they are",
@@ -166,7 +166,7 @@ impl Parser {
             }
             Event::Eof => match self.open.last() {
                 Some(name) => {
-                    Err(ReadError::broken(place, format!("the document ends inside of the element `{name}`")))
+                    Err(ReadError::broken(place, format!("the document ends within the element `{name}`")))
                 }
                 None => Ok(Some(false)),
             },
@@ -179,10 +179,7 @@ impl Parser {
             return Err(ReadError::broken(place, "a second root element begins here"));
         }
         if self.open.len() == MAX_DEPTH {
-            return Err(ReadError::broken(
-                place,
-                format!("elements lie deeper than {MAX_DEPTH} within each other"),
-            ));
+            return Err(ReadError::broken(place, format!("elements are nested more than {MAX_DEPTH} deep")));
         }
         // `<v>1<u/>5</v>` is not 15.
         self.append(" ");
@@ -286,7 +283,7 @@ impl Parser {
 /// The value of the first attribute of that name, with any prefix.
 fn attribute(element: &BytesStart<'_>, wanted: &str) -> Result<Option<String>, String> {
     let mut attributes = element.attributes();
-    // quick-xml compares each attribute with all others, which takes minutes if there are enough.
+    // The check compares each attribute with all others, which takes minutes for very many.
     attributes.with_checks(false);
     let mut found: Option<Attribute<'_>> = None;
     for attribute in attributes {

@@ -2,7 +2,7 @@
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// How the bytes of a source become text, and how many bytes a piece of that text was.
+/// The encoding of a source: converts its bytes to text, and lengths of text to lengths in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SourceEncoding {
     encoding: &'static Encoding,
@@ -54,13 +54,13 @@ impl SourceEncoding {
         }
     }
 
-    /// How many bytes a unit of the encoding has, of which a character has one or more.
+    /// The bytes of a code unit; a character has one or more units.
     pub(crate) fn unit(self) -> usize {
         self.line_feed().len()
     }
 
-    /// The ends of the lines in some bytes of a source, which begin with a unit of the encoding:
-    /// behind each CR, LF or CRLF.
+    /// The ends of lines in `bytes`: behind each CR, LF or CRLF. `bytes` begin with a whole code
+    /// unit.
     pub(crate) fn line_ends(self, bytes: &[u8]) -> impl Iterator<Item = usize> {
         let unit = self.unit();
         let found = memchr::memchr2_iter(b'\n', b'\r', bytes).map(move |at| at - at % unit);
@@ -72,12 +72,12 @@ impl SourceEncoding {
         })
     }
 
-    /// Whether such bytes are a carriage return.
+    /// Whether the bytes of a code unit are a carriage return.
     pub(crate) fn is_return(self, bytes: &[u8]) -> bool {
         bytes.contains(&b'\r') && self.is_line_end(bytes)
     }
 
-    /// Whether such bytes are the last ones of a line: a line feed, or a carriage return.
+    /// Whether the bytes of a code unit end a line: a line feed or a carriage return.
     pub(crate) fn is_line_end(self, bytes: &[u8]) -> bool {
         let unit = match *bytes {
             [byte] => byte,
@@ -88,8 +88,8 @@ impl SourceEncoding {
         bytes.len() == self.unit() && matches!(unit, b'\n' | b'\r')
     }
 
-    /// How many bytes of the source this text was. Encodings of one byte have a byte a character,
-    /// UTF-16 has two a unit, of which characters beyond 65,535 have two.
+    /// The length of `text` in the source. Single-byte encodings have a byte per character; UTF-16
+    /// has two bytes per unit, and two units for characters beyond 65,535.
     pub(crate) fn source_bytes(self, text: &[u8]) -> u64 {
         let bytes = if self.is_utf8() {
             text.len()
@@ -104,19 +104,19 @@ impl SourceEncoding {
         bytes as u64
     }
 
-    /// What turns such bytes into UTF-8; nothing where they are that already.
+    /// The decoder to UTF-8; `None` if the source is UTF-8.
     pub(super) fn transcoder(self) -> Option<Transcoder> {
         (!self.is_utf8()).then(|| Transcoder { decoder: self.encoding.new_decoder_without_bom_handling() })
     }
 }
 
-/// Turns bytes into UTF-8, piece by piece. Invalid bytes become U+FFFD.
+/// Decodes bytes to UTF-8, piece by piece. Invalid bytes become U+FFFD.
 pub(super) struct Transcoder {
     decoder: Decoder,
 }
 
 impl Transcoder {
-    /// Appends the text of some bytes; `is_last` says that no more will come.
+    /// Appends the text of `bytes`; `is_last` marks the last piece.
     pub(super) fn append(&mut self, mut bytes: &[u8], is_last: bool, text: &mut Vec<u8>) {
         loop {
             let start = text.len();

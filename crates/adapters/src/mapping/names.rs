@@ -16,7 +16,7 @@ const VALUE: &[u8] = b",\"value\":";
 /// The text before the value of a measure.
 #[derive(Debug)]
 pub(super) enum Names {
-    /// It is always the same, and written out once.
+    /// The same for all records, serialised once.
     Constant(Vec<u8>),
     Fields {
         experiment: Name,
@@ -27,7 +27,7 @@ pub(super) enum Names {
 
 #[derive(Debug)]
 pub(super) enum Name {
-    /// As JSON.
+    /// A constant, as JSON.
     Constant(String),
     Field {
         slot: usize,
@@ -46,7 +46,7 @@ pub(super) enum NameKind {
 impl NameKind {
     fn check(self, name: &str) -> Result<(), String> {
         let checked = match self {
-            // The names of sensors have the form of those of experiments.
+            // Names of sensors have the same syntax as names of experiments.
             Self::Experiment | Self::Sensor => ExperimentName::new(name).map(drop),
             Self::Measure => MeasureTypeName::new(name).map(drop),
         };
@@ -85,7 +85,7 @@ impl Name {
         }
     }
 
-    /// Whether the record lacks it.
+    /// Whether the record lacks this field.
     fn is_absent(&self, record: &Record) -> bool {
         match self {
             Self::Constant(_) => false,

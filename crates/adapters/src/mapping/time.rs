@@ -111,7 +111,7 @@ impl Mapping {
         }
     }
 
-    /// Reads the text of some fields, with a space between.
+    /// Reads the texts of some fields, joined by spaces.
     fn joined<T>(
         &self,
         slots: &[usize],
@@ -162,7 +162,7 @@ impl Mapping {
     }
 }
 
-/// The time of a row since the start, in nanoseconds; the maximum where it does not fit.
+/// The time of a row since the start, in nanoseconds; saturates.
 fn rows(row: u64, seconds: impl FnOnce(Decimal) -> Option<Decimal>) -> i128 {
     let nanos = seconds(Decimal::from(row)).and_then(|seconds| seconds.checked_mul(Decimal::from(NANOS)));
     nanos.and_then(|nanos| nanos.round().to_i128()).unwrap_or(i128::MAX)

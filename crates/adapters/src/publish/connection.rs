@@ -13,7 +13,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// A connection whose channel has publisher confirms.
 pub(super) struct Link {
     pub(super) channel: Channel,
-    /// The replies of the service, unless the broker has none.
+    /// The replies of the service, unless the broker does not support direct replies.
     pub(super) replies: Option<Consumer>,
     connection: BrokerConnection,
 }

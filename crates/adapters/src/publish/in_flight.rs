@@ -28,7 +28,7 @@ impl InFlight {
     }
 }
 
-/// The messages of these groups that are not confirmed.
+/// The number of unconfirmed messages in these groups.
 pub(super) fn open_messages(in_flight: &VecDeque<InFlight>) -> usize {
     in_flight.iter().map(|flight| flight.open).sum()
 }

@@ -21,21 +21,21 @@ use crate::broker::Broker;
 use crate::message::{Group, Message, Origin};
 use crate::output::Output;
 
-/// Groups that may be on their way to the broker: with the size of a group this bounds memory.
+/// The maximum number of unconfirmed groups. With the size of a group this bounds memory.
 const GROUPS_IN_FLIGHT: usize = 8;
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// How long a stop waits for confirms. What is not confirmed by then is on the disk.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// How long replies are waited for after the last confirm. Acceptance is not announced.
+/// How long to wait for replies after the last confirm: only rejections have a reply.
 const REPLY_LIMIT: Duration = Duration::from_secs(2);
-/// How often to check whether the broker accepts anything.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often to check whether the broker accepts messages.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Why nothing will be published any more.
+/// Why publishing ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The broker says no.
+    /// The broker refused the account or the message.
     Refused(String),
     /// The broker has been unreachable for longer than allowed.
     GaveUp(String),
@@ -52,10 +52,10 @@ pub(crate) enum Ended {
     Refused(Refusal),
 }
 
-/// What the publisher hands on.
+/// An event for the committer.
 #[derive(Debug)]
 pub(crate) enum Confirmed {
-    /// A group whose messages are confirmed, without them.
+    /// A confirmed group, without its messages.
     Group(Box<Group>),
     /// A message that the service has rejected.
     Rejected(Rejection),
@@ -68,49 +68,50 @@ pub(crate) struct Publisher {
     pub(crate) confirmed: Sender<Confirmed>,
     pub(crate) stop: CancellationToken,
     /// How long the broker may be unreachable.
-    pub(crate) patience: Option<Duration>,
+    pub(crate) give_up_after: Option<Duration>,
     pub(crate) output: Output,
 }
 
-/// Why a connection cannot be used any more.
+/// Why a session ended.
 enum Broken {
     Connection(String),
-    /// The broker did not take a message: it is not to be had at the moment.
-    NotTaken(String),
-    /// The broker does not let this account publish.
+    /// The broker did not accept a message for now.
+    NotAccepted(String),
+    /// This account may not publish.
     Refused(String),
-    /// The broker has taken nothing for longer than allowed.
+    /// The broker has accepted nothing for longer than allowed.
     GaveUp(String),
     /// A stop was requested, and the broker has accepted nothing since.
     Stopped,
 }
 
-/// How it goes, over all connections.
-struct Course {
+/// The state of publishing across connections.
+struct PublishState {
     was_connected: bool,
-    /// Whether the broker has taken anything.
-    has_taken: bool,
-    /// Whether the broker has reported that it accepts nothing for now.
+    /// Whether the broker has accepted any message.
+    has_accepted: bool,
+    /// Whether it has been reported that the broker accepts nothing for now.
     is_blocked: bool,
-    away_since: Option<Instant>,
+    unreachable_since: Option<Instant>,
     delays: ExponentialBackoff,
 }
 
-impl Course {
-    /// The broker is back only when it accepts messages. Returns whether it had reported otherwise.
-    fn goes_well(&mut self) -> bool {
-        (self.has_taken, self.away_since, self.delays) = (true, None, delays());
+impl PublishState {
+    /// Records an accepted message, which proves that the broker is back. Returns whether it was
+    /// reported blocked.
+    fn record_accepted(&mut self) -> bool {
+        (self.has_accepted, self.unreachable_since, self.delays) = (true, None, delays());
         std::mem::take(&mut self.is_blocked)
     }
 
     /// Records that the broker is unreachable, and returns whether that has lasted too long.
-    fn is_over(&mut self, patience: Option<Duration>) -> bool {
-        let since = *self.away_since.get_or_insert_with(Instant::now);
-        patience.is_some_and(|patience| since.elapsed() >= patience)
+    fn has_timed_out(&mut self, give_up_after: Option<Duration>) -> bool {
+        let since = *self.unreachable_since.get_or_insert_with(Instant::now);
+        give_up_after.is_some_and(|give_up_after| since.elapsed() >= give_up_after)
     }
 }
 
-/// How long to wait before each connection.
+/// The delays between connection attempts.
 fn delays() -> ExponentialBackoff {
     let delays = ExponentialBuilder::default().with_min_delay(FIRST_DELAY).with_max_delay(LONGEST_DELAY);
     delays.with_jitter().without_max_times().build()
@@ -120,49 +121,49 @@ impl Publisher {
     /// Publishes until there are no more groups.
     pub(crate) async fn run(mut self) -> Ended {
         let mut in_flight = VecDeque::new();
-        let mut course = Course {
+        let mut state = PublishState {
             was_connected: false,
-            has_taken: false,
+            has_accepted: false,
             is_blocked: false,
-            away_since: None,
+            unreachable_since: None,
             delays: delays(),
         };
         loop {
-            // Nothing to send needs no broker.
+            // Connect only if there is a message to send.
             if in_flight.is_empty() && !self.next_group(&mut in_flight).await {
                 return Ended::Done;
             }
             let trouble = match self.connect().await {
                 Some(Ok(mut link)) => {
-                    if course.away_since.is_some() {
+                    if state.unreachable_since.is_some() {
                         self.output.note("connected to the broker again");
                     }
-                    course.was_connected = true;
-                    match self.session(&mut link, &mut in_flight, &mut course).await {
+                    state.was_connected = true;
+                    match self.session(&mut link, &mut in_flight, &mut state).await {
                         Ok(ended) => {
                             link.close().await;
                             return ended;
                         }
-                        Err(Broken::Refused(why)) if !course.has_taken => {
+                        Err(Broken::Refused(why)) if !state.has_accepted => {
                             return Ended::Refused(Refusal::Refused(why));
                         }
                         Err(Broken::GaveUp(why)) => return Ended::Refused(Refusal::GaveUp(why)),
                         Err(Broken::Stopped) => return Ended::Stopped(open_messages(&in_flight)),
-                        Err(Broken::Connection(why) | Broken::NotTaken(why) | Broken::Refused(why)) => why,
+                        Err(Broken::Connection(why) | Broken::NotAccepted(why) | Broken::Refused(why)) => why,
                     }
                 }
                 // After a first connection, a refusal may pass: the broker may be starting.
-                Some(Err(error)) if error.is_refusal() && !course.was_connected => {
+                Some(Err(error)) if error.is_refusal() && !state.was_connected => {
                     return Ended::Refused(Refusal::Refused(error.to_string()));
                 }
                 Some(Err(error)) => error.to_string(),
                 None => return Ended::Stopped(open_messages(&in_flight)),
             };
             self.output.repeated(&format!("{trouble}; retrying"));
-            if course.is_over(self.patience) {
+            if state.has_timed_out(self.give_up_after) {
                 return Ended::Refused(Refusal::GaveUp(trouble));
             }
-            let delay = course.delays.next().unwrap_or(LONGEST_DELAY);
+            let delay = state.delays.next().unwrap_or(LONGEST_DELAY);
             tokio::select! {
                 () = sleep(delay) => {}
                 () = self.stop.cancelled() => return Ended::Stopped(open_messages(&in_flight)),
@@ -188,7 +189,7 @@ impl Publisher {
         false
     }
 
-    /// Hands on the groups at the front that are confirmed in full.
+    /// Hands on the fully confirmed groups at the front.
     async fn hand_on(&self, in_flight: &mut VecDeque<InFlight>) {
         while in_flight.front().is_some_and(|first| first.open == 0) {
             if let Some(mut done) = in_flight.pop_front() {
@@ -199,12 +200,12 @@ impl Publisher {
         }
     }
 
-    /// Publishes on one connection, first of all what has not been confirmed on another one.
+    /// Publishes on one connection, unconfirmed messages of earlier connections first.
     async fn session(
         &mut self,
         link: &mut Link,
         in_flight: &mut VecDeque<InFlight>,
-        course: &mut Course,
+        state: &mut PublishState,
     ) -> Result<Ended, Broken> {
         let mut replies = link.replies.take();
         let expects_replies = replies.is_some();
@@ -212,29 +213,28 @@ impl Publisher {
         let mut confirms = FuturesUnordered::new();
         for flight in &*in_flight {
             for index in flight.unconfirmed() {
-                confirms.push(self.publish(link, flight, index, expects_replies, course).await?);
+                confirms.push(self.publish(link, flight, index, expects_replies, state).await?);
             }
         }
         let mut is_open = true;
-        let mut deadline = None;
-        // Until when replies are waited for. Nothing is published on a connection for nothing.
-        let mut until = Instant::now() + REPLY_LIMIT;
-        let mut looks = interval(LOOK_EVERY);
+        let mut stop_deadline = None;
+        let mut reply_deadline = Instant::now() + REPLY_LIMIT;
+        let mut ticks = interval(POLL_INTERVAL);
         loop {
             let is_done = in_flight.is_empty() && !is_open;
-            if is_done && (replies.is_none() || Instant::now() >= until) {
+            if is_done && (replies.is_none() || Instant::now() >= reply_deadline) {
                 return Ok(Ended::Done);
             }
-            if deadline.is_none() && self.stop.is_cancelled() {
-                deadline = Some(Instant::now() + STOP_LIMIT);
+            if stop_deadline.is_none() && self.stop.is_cancelled() {
+                stop_deadline = Some(Instant::now() + STOP_LIMIT);
             }
             tokio::select! {
                 Some(confirmed) = confirms.next(), if !confirms.is_empty() => {
                     let (number, index, confirmation) = confirmed;
-                    taken(confirmation)?;
-                    until = Instant::now() + REPLY_LIMIT;
-                    if course.goes_well() {
-                        self.output.note("the broker takes messages again");
+                    check_confirmation(confirmation)?;
+                    reply_deadline = Instant::now() + REPLY_LIMIT;
+                    if state.record_accepted() {
+                        self.output.note("the broker accepts messages again");
                     }
                     if let Some(flight) = in_flight.iter_mut().find(|flight| flight.group.number == number) {
                         flight.confirm(index);
@@ -245,33 +245,32 @@ impl Publisher {
                     Some(group) => {
                         let flight = InFlight::new(group);
                         let unconfirmed = flight.unconfirmed();
-                        // Noted before anything is sent, so that a connection that breaks loses
-                        // nothing.
+                        // Tracked before it is sent, so that a broken connection loses nothing.
                         in_flight.push_back(flight);
                         if let Some(flight) = in_flight.back() {
                             for index in unconfirmed {
-                                confirms.push(self.publish(link, flight, index, expects_replies, course).await?);
+                                confirms.push(self.publish(link, flight, index, expects_replies, state).await?);
                             }
                         }
                         self.hand_on(in_flight).await;
                     }
                     None => is_open = false,
                 },
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                () = sleep_until(stop_deadline.unwrap_or_else(Instant::now)), if stop_deadline.is_some() => {
                     return Ok(Ended::Stopped(open_messages(in_flight)));
                 }
-                () = self.stop.cancelled(), if deadline.is_none() => {}
+                () = self.stop.cancelled(), if stop_deadline.is_none() => {}
                 reply = next_reply(&mut replies), if replies.is_some() => match reply {
                     Some(Ok(delivery)) => self.take_reply(&delivery).await,
                     Some(Err(_)) | None => replies = None,
                 },
-                () = sleep_until(until), if is_done => {}
-                _ = looks.tick() => self.look(link, course)?,
+                () = sleep_until(reply_deadline), if is_done => {}
+                _ = ticks.tick() => self.check_blocked(link, state)?,
             }
         }
     }
 
-    /// Says which message was rejected, and hands that on.
+    /// Reports a rejected message and hands the rejection on.
     async fn take_reply(&self, delivery: &Delivery) {
         let Some(rejection) = rejection(delivery) else { return };
         let Origin { file, first_line, last_line } = &rejection.origin;
@@ -283,23 +282,23 @@ impl Publisher {
         let _ = self.confirmed.send(Confirmed::Rejected(rejection)).await;
     }
 
-    /// Checks whether the broker takes messages; nothing else shows that it has stopped reading.
-    fn look(&self, link: &Link, course: &mut Course) -> Result<(), Broken> {
+    /// Checks whether the broker accepts messages; no event reports that it has stopped reading.
+    fn check_blocked(&self, link: &Link, state: &mut PublishState) -> Result<(), Broken> {
         if !link.is_blocked() {
             return Ok(());
         }
-        let why = "the broker takes no messages: it is short of memory or disk";
-        course.is_blocked = true;
+        let why = "the broker accepts no messages: it is short of memory or disk";
+        state.is_blocked = true;
         self.output.repeated(&format!("{why}; waiting until it does"));
-        if course.is_over(self.patience) { Err(Broken::GaveUp(why.to_owned())) } else { Ok(()) }
+        if state.has_timed_out(self.give_up_after) { Err(Broken::GaveUp(why.to_owned())) } else { Ok(()) }
     }
 
-    /// Waits while a message cannot be handed over, and returns why to stop waiting.
-    async fn held_up(&self, link: &Link, course: &mut Course) -> Broken {
-        let (mut looks, mut deadline) = (interval(LOOK_EVERY), None);
+    /// Waits while a message cannot be sent, and returns why to stop waiting.
+    async fn wait_while_blocked(&self, link: &Link, state: &mut PublishState) -> Broken {
+        let (mut ticks, mut deadline) = (interval(POLL_INTERVAL), None);
         loop {
-            let now = looks.tick().await;
-            if let Err(broken) = self.look(link, course) {
+            let now = ticks.tick().await;
+            if let Err(broken) = self.check_blocked(link, state) {
                 return broken;
             }
             if self.stop.is_cancelled() && now >= *deadline.get_or_insert(now + STOP_LIMIT) {
@@ -314,11 +313,11 @@ impl Publisher {
         flight: &InFlight,
         index: usize,
         expects_replies: bool,
-        course: &mut Course,
+        state: &mut PublishState,
     ) -> Result<impl Future<Output = (u64, usize, lapin::Result<Confirmation>)> + use<>, Broken> {
         let message = &flight.group.messages[index];
         let number = flight.group.number;
-        // Returned if no queue gets it. Without that flag it would be confirmed and lost.
+        // Unroutable messages are returned; without this flag they would be confirmed and lost.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let (exchange, key) = (self.broker.exchange.as_str().into(), self.broker.routing_key.as_str().into());
         let publish = link.channel.basic_publish(
@@ -331,7 +330,7 @@ impl Publisher {
         let confirm = tokio::select! {
             biased;
             confirm = publish => confirm.map_err(|error| broken(&error))?,
-            broken = self.held_up(link, course) => return Err(broken),
+            broken = self.wait_while_blocked(link, state) => return Err(broken),
         };
         Ok(async move { (number, index, confirm.await) })
     }
@@ -339,10 +338,11 @@ impl Publisher {
     fn properties(&self, message: &Message, expects_replies: bool) -> BasicProperties {
         let mut properties = BasicProperties::default()
             .with_content_type("application/json".into())
-            // Outlasts a restart of the broker.
+            // Persistent: survives a restart of the broker.
             .with_delivery_mode(2)
             .with_message_id(ShortString::from(message.id.clone()));
-        // A message of an older version was sent without user, and its id counts only without.
+        // An older version sent the message without user, and the service deduplicates by user and
+        // id.
         if let (Some(user), Some(_)) = (self.broker.user(), &message.origin) {
             properties = properties.with_user_id(user);
         }
@@ -369,15 +369,15 @@ fn broken(error: &lapin::Error) -> Broken {
     }
 }
 
-/// Makes sure that the broker has taken responsibility for a message, and that a queue has it.
-fn taken(confirmation: lapin::Result<Confirmation>) -> Result<(), Broken> {
+/// Checks that the broker has confirmed and routed a message.
+fn check_confirmation(confirmation: lapin::Result<Confirmation>) -> Result<(), Broken> {
     match confirmation {
         Ok(Confirmation::Ack(None)) => Ok(()),
-        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Err(Broken::NotTaken(
+        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Err(Broken::NotAccepted(
             "no queue is bound for the messages: is MyMONIT running, and are RABBIT_EXCHANGE and RABBIT_ROUTING the same there?".to_owned(),
         )),
-        Ok(Confirmation::Nack(None)) => Err(Broken::NotTaken("the broker refuses a message: its queue may be full".to_owned())),
-        Ok(Confirmation::NotRequested) => Err(Broken::Connection("the broker confirms nothing".to_owned())),
+        Ok(Confirmation::Nack(None)) => Err(Broken::NotAccepted("the broker refuses a message: its queue may be full".to_owned())),
+        Ok(Confirmation::NotRequested) => Err(Broken::Connection("the broker does not confirm messages".to_owned())),
         Err(error) => Err(broken(&error)),
     }
 }

@@ -37,16 +37,17 @@ pub(super) async fn receive(channel: &Channel) -> lapin::Result<Consumer> {
     channel.basic_consume(REPLY_TO.into(), "".into(), options, FieldTable::default()).await
 }
 
-/// Where replies about a message go.
+/// The `reply-to` of a message.
 pub(super) fn reply_to() -> ShortString {
     REPLY_TO.into()
 }
 
-/// Comes back with a reply and names the place of a message's records: `12-40:values.csv`.
+/// The `correlation-id`, which a reply repeats. Names the lines and file of a message:
+/// `12-40:values.csv`.
 pub(super) fn correlation_id(message: &Message) -> Option<ShortString> {
     let Origin { file, first_line, last_line } = message.origin.as_ref()?;
     let lines = format!("{first_line}-{last_line}:");
-    // The end of a path says more than its start.
+    // The end of a path is more specific than its start.
     let mut start = file.len().saturating_sub(MAX_CORRELATION_BYTES - lines.len());
     while !file.is_char_boundary(start) {
         start += 1;
@@ -64,7 +65,7 @@ fn origin(correlation_id: &str) -> Option<Origin> {
     })
 }
 
-/// The rejection in a reply. `None` if it is something else.
+/// The rejection in a reply; `None` for other replies.
 pub(super) fn rejection(delivery: &Delivery) -> Option<Rejection> {
     let reply: Reply = serde_json::from_slice(&delivery.data).ok()?;
     let correlation_id = delivery.properties.correlation_id().as_ref().map(ShortString::as_str);

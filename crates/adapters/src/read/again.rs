@@ -1,4 +1,4 @@
-//! Files that are known again by their content, when device, inode or name have changed.
+//! Recognises files by their content after device, inode or name have changed.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -7,15 +7,15 @@ use super::{Reading, ReadingError};
 use crate::source::Format;
 use crate::state::{FileEntry, FileKey};
 
-/// What may be a file that was read before.
+/// A file that may have been read before under another key.
 #[derive(Debug, Clone)]
 pub(super) struct Present {
     pub(super) path: PathBuf,
     pub(super) key: FileKey,
 }
 
-/// Gives known files that are gone the keys of present ones that continue them. Device numbers
-/// change at a restart; rsync replaces a grown file by a new one.
+/// Replaces the keys of missing known files by those of present files that continue them. Device
+/// numbers change at a restart; rsync replaces a grown file by a new one.
 pub(super) fn recognise(reading: &mut Reading<'_>, present: &[Present]) -> Result<(), ReadingError> {
     let is_there = |entry: &FileEntry| {
         let is_present = present.iter().any(|file| file.key.is_same_file(&entry.key));
@@ -37,12 +37,12 @@ pub(super) fn recognise(reading: &mut Reading<'_>, present: &[Present]) -> Resul
 
 fn is_continuation(reading: &Reading<'_>, entry: &FileEntry, file: &Present) -> bool {
     let may_be = entry.key.is_same_but_device(&file.key)
-        // With the time of reading, equal content is another measurement.
+        // If the time of reading is stored, equal content is another measurement.
         || (!reading.wants_arrival && entry.line > first_line(&reading.source.format));
     may_be && File::open(&file.path).and_then(|file| entry.is_continued_by(&file)).unwrap_or(false)
 }
 
-/// The line behind what all files of a source begin with.
+/// The first line behind the part that all files of a source share.
 fn first_line(format: &Format) -> u64 {
     match format {
         Format::Text(text) => text.skip_lines + 1,

@@ -1,4 +1,4 @@
-//! Files from their start to their end.
+//! Reads files from start to end.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use crate::message::After;
 use crate::record::{Complaint, Original, Place, Record};
 use crate::state::FileKey;
 
-/// So much of the rest of a line is kept to be shown.
+/// The maximum size of the rest of a line that is shown.
 const SHOWN_BYTES: usize = 4 << 10;
 
 pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), ReadingError> {
@@ -32,14 +32,14 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
 /// How far a file has been read.
 pub(super) enum FileEnd {
     Whole,
-    /// To its end; but its records are not what the description says.
+    /// To its end, but its records contradict the description.
     Misfit,
-    /// To its last line, which has no end yet.
+    /// Up to its last line, which has no end yet.
     OpenLine,
     Broken,
 }
 
-/// Reads what is new of a file. `after` says what remains to be done if it fits the description.
+/// Reads the new part of a file. `after` is performed if its records fit the description.
 pub(super) fn read_file(
     reading: &mut Reading<'_>,
     path: &Path,
@@ -75,11 +75,11 @@ pub(super) fn read_file(
     }
 }
 
-/// Where to continue in a file.
+/// Opens a file at the position where reading continues.
 fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Start), ReadingError> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        let why = "it is no file; a pipe or a device can be read as standard input";
+        let why = "it is not a regular file; a pipe or a device can be read as standard input";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why).into());
     }
     let key = FileKey::of(&metadata);
@@ -87,19 +87,19 @@ fn open(reading: &Reading<'_>, path: &Path, file: File) -> Result<(OpenFile, Sta
         return Ok((OpenFile::new(key, path, file, None), Start::BEGINNING));
     };
     if !entry.is_continued_by(&file)? {
-        reading.output.note(&format!("{} has been written anew; it is read from its start", path.display()));
+        reading.output.note(&format!("{} was rewritten; it is read from its start", path.display()));
         let (key, header) = (entry.key.emptied(), entry.header.clone());
         return Ok((OpenFile::new(key, path, file, header), Start::BEGINNING));
     }
     if entry.offset == metadata.len() && entry.offset > 0 {
-        reading.output.info(&format!("{} has been read before; nothing is new in it", path.display()));
+        reading.output.info(&format!("{} has been read before and has no new content", path.display()));
     }
     let from = Start { offset: entry.offset, line: entry.line };
     Ok((OpenFile::known(entry.key.clone(), path, file, entry), from))
 }
 
-/// The rest of a line that was taken for a whole one when the file ended there. It may be half of a
-/// number, so it is put aside.
+/// Rejects the rest of a line whose start was read as a complete line at the end of the file: it
+/// may be half of a number.
 pub(super) fn pass_rest_of_line(
     reading: &mut Reading<'_>,
     file: &OpenFile,
@@ -135,7 +135,7 @@ pub(super) fn pass_rest_of_line(
     record.span = from.offset..end;
     (record.line, record.end_line) = (from.line, line);
     let reason =
-        "the file ended before this when it was read, and what stood there was taken for the whole line"
+        "the file ended within this line when it was read, and the first part was read as a complete line"
             .to_owned();
     let complaint = Complaint { place: Place { line: from.line, column: 1 }, reason };
     let stream = file.stream(&reading.known.state_id);

@@ -18,12 +18,12 @@ use crate::message::After;
 use crate::source::{Folder, Source};
 use crate::state::{Checkpoint, FileEntry, FileKey, Seen};
 
-/// How often to look without change notifications.
+/// The poll interval without change notifications.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Names that programs give to files that are not finished.
 const UNFINISHED: [&str; 6] = [".tmp", ".part", ".partial", ".crdownload", ".filepart", "~"];
 
-/// A file in the folder, as it was seen.
+/// A file in the folder, with its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Drop {
     path: PathBuf,
@@ -32,20 +32,20 @@ struct Drop {
     modified: SystemTime,
 }
 
-/// The state of the folder between two looks.
+/// The state between two scans of the folder.
 #[derive(Default)]
 struct Memory {
     /// Since when a file has not changed.
     unchanged: HashMap<PathBuf, (Drop, Instant)>,
-    /// Files that have been read, or could not be, as they were then.
+    /// Files that were read or failed, with their metadata of that time.
     tried: HashMap<PathBuf, Drop>,
     /// Files that have been read up to their last line, which had no end.
     open: HashMap<PathBuf, Drop>,
     has_matched: bool,
 }
 
-/// Notes, on the first start, what is not to be read: files that were rotated before, and, with
-/// `start = "end"`, what is in the files already.
+/// On the first start: marks content to skip. That is already rotated files and, with `start =
+/// "end"`, the present content.
 pub(super) fn begin(source: &Source, folder: &Folder, checkpoint: &mut Checkpoint) -> io::Result<()> {
     if checkpoint.has_begun {
         return Ok(());
@@ -67,14 +67,14 @@ pub(super) fn begin(source: &Source, folder: &Folder, checkpoint: &mut Checkpoin
     Ok(())
 }
 
-/// Whether a name is one that a file is given when it is rotated, and can be read.
+/// Whether a name is the rotated name of a file, and not of a compressed one.
 fn is_rotated_from(name: &str, path: &Path) -> bool {
     let base = path.file_name().unwrap_or_default().to_string_lossy();
     let rest = name.strip_prefix(&*base);
     rest.is_some_and(|rest| rest.starts_with(['.', '-'])) && !is_compressed(Path::new(name))
 }
 
-/// The files that match; where files grow, also those that matched before they were rotated.
+/// The matching files; if files grow, also rotated files that matched before.
 fn present(reading: &Reading<'_>, folder: &Folder, pattern: &Pattern) -> io::Result<Vec<Drop>> {
     let was_followed = |name: &str, key: &FileKey| {
         let is_or_was = |entry: &FileEntry| entry.key.is_same_file(key) || is_rotated_from(name, &entry.path);
@@ -118,7 +118,7 @@ pub(super) fn read(reading: &mut Reading<'_>, folder: &Folder) -> Result<(), Rea
     }
 }
 
-/// Reads what is new; says whether something of it has to be waited for.
+/// Reads new content; returns whether some of it is not ready yet.
 fn read_drops(
     reading: &mut Reading<'_>,
     folder: &Folder,
@@ -179,7 +179,7 @@ fn read_drop(
         }
         Ok(FileEnd::Broken) => {}
         Err(ReadingError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-        // One file that cannot be read must not keep the others waiting.
+        // An unreadable file must not block the others.
         Err(ReadingError::Io(error)) if interruption(&error).is_none() => {
             reading.broken += 1;
             reading.output.note(&error.to_string());
@@ -190,8 +190,8 @@ fn read_drop(
     Ok(())
 }
 
-/// Whether a growing file is to be read now. If it was emptied, the rest of it is in its copy,
-/// which is read first. A copy of a file that has not been emptied yet has to wait.
+/// Whether a growing file is to be read now. After copytruncate, the unread rest is in the copy,
+/// which is read first; a copy waits until its original has been truncated.
 fn may_be_read(reading: &mut Reading<'_>, folder: &Folder, drop: &Drop) -> Result<bool, ReadingError> {
     let Ok(file) = File::open(&drop.path) else { return Ok(true) };
     if let Some(entry) = reading.known.newest(&drop.key).cloned() {
@@ -206,7 +206,7 @@ fn may_be_read(reading: &mut Reading<'_>, folder: &Folder, drop: &Drop) -> Resul
     Ok(!reading.known.files.iter().any(is_copy))
 }
 
-/// Reads what copies of a file hold that was not read of the file itself.
+/// Reads the part of a truncated file that only its copies hold.
 fn read_copies(reading: &mut Reading<'_>, folder: &Folder, entry: &FileEntry) -> Result<(), ReadingError> {
     let is_copy = |name: &str, _: &FileKey| is_rotated_from(name, &entry.path);
     for copy in list(&folder.path, &Pattern::default(), is_copy)? {
@@ -227,7 +227,7 @@ fn read_copies(reading: &mut Reading<'_>, folder: &Folder, entry: &FileEntry) ->
     Ok(())
 }
 
-/// Says that no file matches, unless files have been read before.
+/// Reports that no file matches, unless files have been read before.
 fn check_matched(
     reading: &mut Reading<'_>,
     folder: &Folder,
@@ -249,7 +249,7 @@ fn check_matched(
     Ok(())
 }
 
-/// A file can be moved only within its file system.
+/// Checks that both folders are on one file system: a rename needs that.
 fn make_done(folder: &Path, done: &Path) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", done.display()));
     fs::create_dir_all(done).map_err(named)?;
@@ -264,7 +264,7 @@ fn make_done(folder: &Path, done: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The finished files whose names match, or that are wanted by their name or key.
+/// The finished files whose names match, and those that `wanted` accepts by name or key.
 fn list(
     folder: &Path,
     pattern: &Pattern,
@@ -291,11 +291,11 @@ fn list(
     Ok(drops)
 }
 
-/// Whether a file has been read as it is.
+/// Whether the present content of a file has been read.
 fn is_known(reading: &Reading<'_>, drop: &Drop) -> bool {
     let entry = reading.known.newest(&drop.key);
     let entry = entry.filter(|entry| entry.is_done && entry.offset == drop.length);
-    // It may have been written anew with as many bytes.
+    // It may have been rewritten with the same length.
     entry.is_some_and(|entry| {
         File::open(&drop.path).and_then(|file| entry.is_continued_by(&file)).unwrap_or(false)
     })
@@ -313,7 +313,7 @@ fn forget_gone(reading: &mut Reading<'_>, folder: &Folder, drops: &[Drop]) -> Re
 }
 
 impl Memory {
-    /// Forgets files that have changed or been deleted.
+    /// Removes entries of changed or deleted files.
     fn forget_changed(&mut self, drops: &[Drop]) {
         self.has_matched |= !drops.is_empty();
         let present: HashSet<_> = drops.iter().map(|drop| &drop.path).collect();
@@ -322,7 +322,7 @@ impl Memory {
         self.unchanged.retain(|path, _| present.contains(path));
     }
 
-    /// Whether nothing has been written to a file for long enough: by its own time, or by ours.
+    /// Whether a file is unchanged for `limit`, by its modification time or by our clock.
     fn is_unchanged(&mut self, drop: &Drop, limit: Duration) -> bool {
         if drop.modified.elapsed().is_ok_and(|age| age >= limit) {
             return true;
@@ -335,7 +335,8 @@ impl Memory {
         since.elapsed() >= limit
     }
 
-    /// What to do with a last line without end. Programs flush anywhere, so the rest may come.
+    /// How to treat a last line without line end. Programs flush within lines, so the rest may
+    /// follow.
     fn last_line(&mut self, reading: &Reading<'_>, folder: &Folder, drops: &[Drop], drop: &Drop) -> LastLine {
         if folder.once || !reading.is_by_lines() {
             return LastLine::Take;

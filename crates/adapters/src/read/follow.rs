@@ -1,12 +1,12 @@
-//! A file that grows and is rotated, like `tail -F`, with a memory across restarts.
+//! Follows a growing, rotated file like `tail -F`, with a persistent position.
 //!
-//! Rotation by renaming: the old file is known by its key, and read to its end before the new one.
-//! Files with a rotated name that are not known came and went in between.
+//! Rotation by renaming: the old file is recognised by its key and read to its end before the new
+//! one. Unknown files with a rotated name were created and rotated while nothing was read.
 //!
-//! Rotation by copying and emptying: the file is shorter, or holds other bytes. The copy is an
-//! unknown file with a rotated name that has the bytes of before; its rest is read first.
+//! Rotation by copytruncate: the file is shorter, or holds other bytes. The copy is an unknown file
+//! with a rotated name that begins with the bytes already read; its rest is read first.
 //!
-//! What is written between the copying and the emptying is in neither.
+//! Bytes written between copy and truncation are in neither file.
 
 mod candidates;
 mod tail;
@@ -28,8 +28,8 @@ pub(super) use candidates::is_compressed;
 use candidates::{Candidate, folder_of, live, rotated};
 use tail::{LOOK_EVERY, Tail};
 
-/// Notes, on the first start, what is not to be read: files that were rotated before, and, with
-/// `start = "end"`, what is in the file already.
+/// On the first start: marks content to skip. That is already rotated files and, with `start =
+/// "end"`, the present content.
 pub(crate) fn begin(source: &Source, follow: &Follow, checkpoint: &mut Checkpoint) -> io::Result<()> {
     if checkpoint.has_begun {
         return Ok(());
@@ -56,7 +56,7 @@ impl Candidate {
     }
 }
 
-/// What to read next.
+/// The next file to read.
 struct Pick {
     file: OpenFile,
     from: Start,
@@ -66,18 +66,18 @@ struct Pick {
 
 pub(super) fn read(reading: &mut Reading<'_>, follow: &Follow) -> Result<(), ReadingError> {
     let watch = Rc::new(Watch::on(&folder_of(&follow.path)));
-    let mut is_said = false;
+    let mut was_reported = false;
     loop {
         if reading.stop.is_cancelled() {
             return Err(ReadingError::Stopped);
         }
         match pick(reading, follow)? {
             Some(pick) => {
-                is_said = true;
+                was_reported = true;
                 read_pick(reading, follow, &watch, &pick)?;
             }
             None => {
-                if !std::mem::replace(&mut is_said, true) {
+                if !std::mem::replace(&mut was_reported, true) {
                     reading
                         .output
                         .info(&format!("{} does not exist yet; waiting for it", follow.path.display()));
@@ -98,9 +98,9 @@ fn read_pick(
     let tail = Tail::new(reading, follow, Rc::clone(watch), &pick.file, pick.is_live)?;
     match reading.read_file(&pick.file, Box::new(tail), from, pick.last_line) {
         Ok(StreamEnd::Whole { offset, line, .. }) => Ok(reading.end_file(offset, line, Vec::new())?),
-        // It was rotated. The rest of the line may be in the file that has replaced it.
+        // The file was rotated. The rest of the line may be in its replacement.
         Ok(StreamEnd::OpenLine) => Ok(reading.break_off()?),
-        // Everything that comes later would be lost if it were passed over.
+        // Skipping this file would lose everything after it.
         Ok(StreamEnd::Broken) => {
             let why = format!("{} cannot be followed", pick.file.path.display());
             Err(io::Error::new(io::ErrorKind::InvalidData, why).into())
@@ -124,7 +124,7 @@ fn pick(reading: &mut Reading<'_>, follow: &Follow) -> Result<Option<Pick>, Read
 
     let is_unknown = |candidate: &Candidate| reading.known.newest(&candidate.key).is_none();
     let (mut unknown, known): (Vec<_>, Vec<_>) = rotated.into_iter().partition(is_unknown);
-    // What has more to read: a file that was rotated before its end, or written to afterwards.
+    // Files with unread content: rotated before their end, or written to afterwards.
     for candidate in known {
         let Some(entry) = reading.known.newest(&candidate.key).cloned() else { continue };
         if !entry.is_done || entry.offset < candidate.length {
@@ -141,7 +141,7 @@ fn pick(reading: &mut Reading<'_>, follow: &Follow) -> Result<Option<Pick>, Read
     }
 }
 
-/// Goes on with a file that is known, wherever what comes next of it is.
+/// Continues a known file, or the copy that holds its unread rest.
 fn go_on(
     reading: &mut Reading<'_>,
     entry: &FileEntry,
@@ -151,13 +151,12 @@ fn go_on(
 ) -> Result<Pick, ReadingError> {
     let from = Start { offset: entry.offset, line: entry.line };
     if entry.is_continued_by(&candidate.file)? {
-        // An unknown file with a rotated name may be the copy that precedes the emptying. It has to
-        // wait.
+        // An unknown file with a rotated name may be a copy whose original is not truncated yet.
         let file = OpenFile::known(entry.key.clone(), &candidate.path, candidate.file, entry);
         let last_line = if is_live { LastLine::Leave } else { LastLine::Take };
         return Ok(Pick { file, from, is_live, last_line });
     }
-    // The file was emptied: what was not read of it is in its copy.
+    // The file was truncated: its unread rest is in its copy.
     for index in 0..unknown.len() {
         if entry.is_continued_by(&unknown[index].file)? {
             let copy = unknown.swap_remove(index);
@@ -165,7 +164,7 @@ fn go_on(
             return Ok(Pick { file, from, is_live: false, last_line: LastLine::Take });
         }
     }
-    // More than the copy holds may have been read before the emptying.
+    // More than the copy holds may have been read before the truncation.
     let is_copy = |file: &Candidate| entry.seen.begins(&file.file).unwrap_or(false);
     let (copies, others): (Vec<_>, Vec<_>) = unknown.drain(..).partition(is_copy);
     *unknown = others;
@@ -177,7 +176,7 @@ fn go_on(
     let has_rest = |known: &FileEntry| !known.key.is_same_file(&entry.key) && known.offset >= entry.offset;
     if !reading.known.files.iter().any(has_rest) {
         reading.output.note(&format!(
-            "{} was emptied; what was written to it last, behind line {}, may be lost",
+            "{} was truncated; lines written to it after line {} may be lost",
             candidate.path.display(),
             entry.line.saturating_sub(1)
         ));
@@ -185,7 +184,7 @@ fn go_on(
     Ok(oldest_or(entry.key.emptied(), candidate, entry.header.clone(), unknown, is_live))
 }
 
-/// Files that came and went unseen are older than the one that is there now.
+/// Unknown rotated files are older than the live file.
 fn oldest_or(
     key: FileKey,
     candidate: Candidate,

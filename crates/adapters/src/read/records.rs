@@ -1,4 +1,4 @@
-//! Reads the records of one stream, and decides what each of them is.
+//! Reads and classifies the records of one stream.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::mapping::{Context, Made};
 use crate::record::{Complaint, Original, Place, Record};
 use crate::source::Where;
 
-/// Rows of words after a header that may be units and the like.
+/// The maximum number of rows of words after a header, such as units.
 const MAX_ROWS_OF_WORDS: usize = 3;
 /// After this many records without any value the description is probably wrong.
 const SUSPICIOUS_RECORDS: u64 = 100;
@@ -20,7 +20,7 @@ const PROGRESS_EVERY: u64 = 1_024;
 pub(super) struct Records<'r, 'a> {
     reading: &'r mut Reading<'a>,
     parser: Box<dyn Parser>,
-    /// What lies before has been handed on already.
+    /// Records before this position have been handed on already.
     from: Start,
     last_line: LastLine,
     record: Record,
@@ -32,18 +32,18 @@ pub(super) struct Records<'r, 'a> {
     tally: Tally,
 }
 
-/// What the records of a stream were.
+/// Counts of the records of a stream.
 #[derive(Debug, Default)]
 struct Tally {
     good: u64,
     bad: u64,
-    /// Those of the bad ones that contradict the header.
+    /// Bad records that contradict the header.
     misfits: u64,
     /// Whether any record had the field of a value.
     has_value: bool,
 }
 
-/// What a record is.
+/// The classification of a record.
 enum Found {
     Good(Made),
     Bad(Complaint),
@@ -97,7 +97,7 @@ impl<'r, 'a> Records<'r, 'a> {
             if records.is_multiple_of(PROGRESS_EVERY) {
                 let reading = &*self.reading;
                 reading.output.progress(reading.passed_bytes + self.record.span.end, reading.measures);
-                // What has been read from a pipe is nowhere else.
+                // Data from a pipe cannot be read again.
                 if reading.stop.is_cancelled() && reading.source.place != Where::StandardInput {
                     return Err(stopped().into());
                 }
@@ -119,7 +119,7 @@ impl<'r, 'a> Records<'r, 'a> {
             }
             Step::End => return Ok(Found::Good(Made::default())),
         }
-        // The clock is asked only where the answer counts.
+        // Read the clock only if it is used.
         let arrival = if self.reading.wants_arrival { Timestamp::now() } else { Timestamp::UNIX_EPOCH };
         let context = Context { arrival, row: self.row };
         let reading = &mut *self.reading;
@@ -162,7 +162,7 @@ impl<'r, 'a> Records<'r, 'a> {
     fn push(&mut self, made: &Made) -> io::Result<()> {
         if let (Some((first, ..)), Some((last, ..))) = (self.words.first(), self.words.last()) {
             self.reading.output.info(&format!(
-                "{}: lines {} to {} hold words and no values; they are taken for units",
+                "{}: lines {} to {} hold words and no values; they are treated as units",
                 self.name(),
                 first.line,
                 last.line
@@ -237,7 +237,7 @@ impl<'r, 'a> Records<'r, 'a> {
 }
 
 impl Tally {
-    /// Whether the records are what the description says.
+    /// Whether the records fit the description.
     fn fits(&self) -> bool {
         self.misfits == 0 && (self.good > 0 || self.bad == 0)
     }

@@ -19,7 +19,7 @@ const READ: usize = 64 << 10;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reading: &mut Reading<'_>) -> Result<(), ReadingError> {
-    // Two streams of standard input cannot be distinguished: each run has its own id.
+    // Streams of standard input cannot be told apart, so each run has its own id.
     let stream = Stream {
         id: format!("stdin-{:016x}", rand::random::<u64>()),
         name: "standard input".to_owned(),
@@ -48,7 +48,7 @@ struct Pipe {
 impl Pipe {
     fn open(stop: CancellationToken, assembler: Rc<RefCell<Assembler>>) -> Self {
         let (sender, pieces) = sync_channel(2);
-        // It ends with the process: nothing else ends a read of a pipe.
+        // The thread ends with the process: a blocking read cannot be cancelled.
         let is_stopped = stop.clone();
         thread::spawn(move || {
             while !is_stopped.is_cancelled() {
@@ -70,7 +70,7 @@ impl Pipe {
         Self { pieces, rest: Vec::new(), given: 0, failure: None, stop, assembler }
     }
 
-    /// Waits for the next piece, and meanwhile sends on what has waited long enough.
+    /// Waits for the next piece, and meanwhile flushes groups that are due.
     fn wait(&self) -> io::Result<Vec<u8>> {
         loop {
             let due = self.assembler.borrow_mut().flush_if_due()?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// Reports changes in a folder. Where the system cannot tell (a network file
-/// system), waiting takes as long as it may.
+/// Reports changes in a folder. File systems without notifications (network) use the full poll
+/// interval.
 pub(super) struct Watch {
     changes: Receiver<()>,
     _watcher: Option<RecommendedWatcher>,
@@ -28,7 +28,7 @@ impl Watch {
         Self { changes, _watcher: watcher.ok() }
     }
 
-    /// Waits for a change, or until the time is over.
+    /// Waits for a change, at most for `limit`.
     pub(super) fn wait(&self, limit: Duration) {
         if self.changes.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected) {
             std::thread::sleep(limit);
@@ -37,7 +37,7 @@ impl Watch {
     }
 }
 
-/// The adapter's own reads are reported, too.
+/// Excludes events caused by the adapter's own reads.
 fn is_change(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write))
 }

@@ -18,13 +18,13 @@ use crate::input::encoding::SourceEncoding;
 use crate::mapping::Mapping;
 use crate::missing::Missing;
 
-/// Measures in one message by default: cheap to send, and soon repaired if it is rejected.
+/// The default number of measures in a message: efficient, yet small enough to repair when
+/// rejected.
 const MEASURES_PER_MESSAGE: usize = 1_000;
-/// As many as the service takes in one message.
+/// The service's maximum.
 const MAX_MEASURES_PER_MESSAGE: usize = 10_000;
 const LINGER_MS: u64 = 100;
 const MAX_RECORD_BYTES: usize = 1 << 20;
-/// A record has to fit into a message with everything around it.
 const MAX_MAX_RECORD_BYTES: usize = 64 << 20;
 /// One record's measures have to fit into one message.
 const MAX_MEASURES_PER_RECORD: usize = 500;
@@ -52,7 +52,7 @@ pub(super) struct Description {
 }
 
 impl Source {
-    /// Reads the description in that file. Relative paths in it count from its folder.
+    /// Reads a description. Its relative paths are relative to its folder.
     ///
     /// # Errors
     /// Names the file, and the line or key that is wrong.
@@ -67,7 +67,7 @@ impl Source {
 }
 
 impl Description {
-    /// Checks the description. Relative paths count from that folder.
+    /// Validates the description. Relative paths are relative to `folder`.
     pub(super) fn source(self, default_name: &str, folder: &Path) -> Result<Source, SourceError> {
         let name = self.name.unwrap_or_else(|| default_name.to_owned());
         check_name(&name)?;
@@ -152,7 +152,8 @@ fn check_heads(source: &Source) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// A followed file is replaced by others, in which rows are counted from 0 again.
+/// Rejects times by row number with one constant start for followed files: after a rotation, rows
+/// are counted from 0 again.
 fn check_starts(source: &Source) -> Result<(), SourceError> {
     let is_followed = match &source.place {
         Where::Follow(_) => true,

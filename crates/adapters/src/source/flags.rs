@@ -81,7 +81,7 @@ pub(crate) struct SourceFlags {
 }
 
 impl SourceFlags {
-    /// The source that is described.
+    /// The description of the source.
     ///
     /// # Errors
     /// Names the file and the key, or the option, that is wrong.
@@ -105,7 +105,7 @@ impl SourceFlags {
         Ok(source)
     }
 
-    /// A name that distinguishes adapters that are likely to run together on one machine.
+    /// A name that differs between adapters that are likely to run on one host.
     fn default_name(&self) -> String {
         let parts = [self.experiment.as_deref(), self.measure.as_deref()];
         let file = self.files.first().and_then(|file| file.file_name()).and_then(|file| file.to_str());

@@ -162,7 +162,7 @@ impl FormatTable {
         match belongs.iter().find(|(_, is_set, kinds)| *is_set && !kinds.contains(&kind)) {
             None => Ok(()),
             Some((key, ..)) => {
-                Err(SourceError(format!("`format.{key}` means nothing for this `format.kind`")))
+                Err(SourceError(format!("`format.{key}` does not apply to this `format.kind`")))
             }
         }
     }

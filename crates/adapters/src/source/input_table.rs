@@ -9,7 +9,7 @@ use super::wrong;
 use super::{Folder, Follow, SourceError, Where};
 
 const SETTLE_SECONDS: f64 = 2.0;
-/// Programs that buffer what they write flush it anywhere, also within a line.
+/// Programs with buffered output flush within lines.
 const LAST_LINE_SECONDS: f64 = 60.0;
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,7 +42,8 @@ impl InputTable {
             [self.files.is_some(), self.follow.is_some(), self.folder.is_some(), self.stdin == Some(true)];
         if chosen.iter().filter(|is_chosen| **is_chosen).count() > 1 {
             return Err(SourceError(
-                "`[input]` has several of `files`, `follow`, `folder` and `stdin`; one is meant".to_owned(),
+                "`[input]` has several of `files`, `follow`, `folder` and `stdin`; allowed is one of them"
+                    .to_owned(),
             ));
         }
         if let Some(files) = self.files {

@@ -1,4 +1,4 @@
-//! `[[measures]]`: what the records of a source hold.
+//! `[[measures]]`: the values in each record.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub(super) enum FactorTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct FactorByField {
     field: Field,
-    /// What the field holds, and the number for it.
+    /// From the texts of the field to numbers.
     values: BTreeMap<String, Number>,
 }
 
@@ -57,7 +57,7 @@ impl FactorTable {
     }
 }
 
-/// What counts for measures that do not set it themselves.
+/// Defaults for measures.
 pub(super) struct Defaults {
     pub(super) experiment: Option<NameFrom>,
     pub(super) sensor: Option<NameFrom>,
@@ -141,7 +141,7 @@ fn check_constant<T>(name: &NameFrom, check: fn(&str) -> Result<T, InvalidField>
     })
 }
 
-/// The names of sensors have the form of those of experiments.
+/// Names of sensors have the same syntax as names of experiments.
 fn check_sensor(name: &NameFrom) -> Result<(), SourceError> {
     names(name).into_iter().try_for_each(|name| match ExperimentName::new(name) {
         Ok(_) => Ok(()),

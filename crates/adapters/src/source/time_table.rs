@@ -1,4 +1,4 @@
-//! `[timestamp]`: where the times of measures come from.
+//! `[timestamp]`: the origin of timestamps.
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -215,7 +215,7 @@ impl TimestampTable {
         Ok(Clock { formats, zone, twice, year, allow_before_1980, numbers })
     }
 
-    /// What is allowed, but surprises many people.
+    /// A warning about a valid but often unintended setting.
     pub(super) fn hint(&self) -> Option<String> {
         zone::hint(self.zone.as_deref()?)
     }

@@ -10,28 +10,27 @@ use crate::message::{Counts, Group};
 
 const VERSION: u32 = 1;
 
-/// How far everything has been sent and confirmed.
+/// The position up to which everything is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     version: u32,
-    /// The name of the source that it is about.
+    /// The name of the source.
     #[serde(default)]
     source: String,
-    /// Tells this state from one that was there before it and was removed.
+    /// Distinguishes this state from an earlier one that was deleted.
     pub(crate) state_id: String,
-    /// The first group that is not done.
+    /// The first group that is not completed.
     pub(crate) next_group: u64,
     /// The files that are known.
     pub(crate) files: Vec<FileEntry>,
     /// The length of the file of unparsable records.
     pub(crate) unparsable_bytes: u64,
-    /// Whether files that were there before the first start have been noted.
+    /// Whether the files present at the first start have been recorded.
     pub(crate) has_begun: bool,
     pub(crate) counts: Counts,
 }
 
 impl Checkpoint {
-    /// A checkpoint before anything has been read.
     pub(crate) fn new(source: &str) -> Self {
         Self {
             version: VERSION,
@@ -45,11 +44,11 @@ impl Checkpoint {
         }
     }
 
-    /// Reads the checkpoint, or begins one.
+    /// Reads the checkpoint, or creates one.
     ///
     /// # Errors
-    /// It cannot be read, or belongs to another source. Beginning anew would send everything twice;
-    /// going on would skip what was not sent.
+    /// The file cannot be read, or belongs to another source. A new checkpoint would publish
+    /// everything twice; continuing with this one would skip unsent records.
     pub(crate) fn read(path: &Path, source: &str) -> io::Result<Self> {
         let wrong =
             |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
@@ -57,7 +56,7 @@ impl Checkpoint {
             Ok(text) => {
                 let mut read: Self = serde_json::from_slice(&text).map_err(|error| {
                     wrong(format!(
-                        "it is damaged ({error}), and nothing else knows what has been sent; without the folder around it everything would be sent again"
+                        "it is damaged ({error}) and is the only record of what was sent; deleting its folder would send everything again"
                     ))
                 })?;
                 if read.version != VERSION {
@@ -74,7 +73,8 @@ impl Checkpoint {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let new = Self::new(source);
-                // Before anything is sent, since the id of the state is a part of some message ids.
+                // Written before anything is sent, since some message ids contain the id of the
+                // state.
                 new.write(path)?;
                 Ok(new)
             }
@@ -87,7 +87,7 @@ impl Checkpoint {
         replace(path, &[&serde_json::to_vec_pretty(self)?])
     }
 
-    /// Counts a group as done.
+    /// Records a group as completed.
     pub(crate) fn apply(&mut self, group: &Group) {
         self.next_group = group.number + 1;
         self.counts += group.counts;
@@ -96,18 +96,18 @@ impl Checkpoint {
         }
     }
 
-    /// The newest entry for a file, which may have been emptied and written anew.
+    /// The newest entry for a file, which may have been truncated and rewritten.
     pub(crate) fn newest(&self, key: &FileKey) -> Option<&FileEntry> {
         let same = self.files.iter().filter(|entry| entry.key.is_same_file(key));
         same.max_by_key(|entry| entry.key.generation)
     }
 
-    /// Forgets a file.
+    /// Removes a file.
     pub(crate) fn forget(&mut self, key: &FileKey) {
         self.files.retain(|entry| !entry.key.is_same_file(key));
     }
 
-    /// Notes how far a file has been read.
+    /// Records the position in a file.
     pub(crate) fn note(&mut self, entry: FileEntry) {
         let is_older = |known: &FileEntry| {
             known.key.is_same_file(&entry.key) && known.key.generation < entry.key.generation

@@ -10,31 +10,30 @@ use super::fingerprint::Seen;
 use super::path_text;
 use crate::format::Header;
 
-/// The identity of a file under any name: device, inode, and time of birth, since inodes are
-/// reused.
+/// The identity of a file under any name. Includes the birth time, since inodes are reused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct FileKey {
     device: u64,
     inode: u64,
-    /// Nanoseconds since 1970, where the file system knows it.
+    /// Nanoseconds since 1970, if the file system stores it.
     born: Option<u64>,
-    /// Counted up when a file is emptied and written anew.
+    /// Incremented when the file is truncated.
     pub(crate) generation: u32,
 }
 
-/// How far a file has been read.
+/// The read position in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileEntry {
     pub(crate) key: FileKey,
-    /// Where it was when it was read last.
+    /// The path at the last read.
     #[serde(with = "path_text")]
     pub(crate) path: PathBuf,
-    /// The next byte to read, which is the first one of a record.
+    /// The next byte to read: the start of a record.
     pub(crate) offset: u64,
-    /// Its line.
+    /// The line of `offset`.
     pub(crate) line: u64,
     pub(crate) seen: Seen,
-    /// Whether it was read to its end, as far as known.
+    /// Whether it was read to its end.
     pub(crate) is_done: bool,
     /// The header in force at `offset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,7 +41,7 @@ pub(crate) struct FileEntry {
 }
 
 impl FileKey {
-    /// The key of a file, as it is when nothing else is known of it.
+    /// The key of a file that has not been truncated.
     pub(crate) fn of(metadata: &fs::Metadata) -> Self {
         let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
         Self {
@@ -58,18 +57,18 @@ impl FileKey {
         (self.device, self.inode, self.born) == (other.device, other.inode, other.born)
     }
 
-    /// Whether only the device has another number, as after a restart of the machine.
+    /// Whether only the device number differs, as after a reboot.
     pub(crate) fn is_same_but_device(&self, other: &Self) -> bool {
         self.born.is_some() && (self.inode, self.born) == (other.inode, other.born)
     }
 
-    /// The file after it was emptied.
+    /// The key after the file was truncated.
     pub(crate) fn emptied(&self) -> Self {
         Self { generation: self.generation + 1, ..self.clone() }
     }
 
-    /// The file's part in message ids. The id of the state is added where the file system does not
-    /// tell files apart, so that ids repeat after a lost state only for the same bytes.
+    /// The part of message ids that names the file. File systems without birth times need the id of
+    /// the state: otherwise, ids could repeat for other bytes after a lost state.
     pub(crate) fn name(&self, state_id: &str) -> String {
         let name = format!("{:x}-{:x}", self.device, self.inode);
         match (self.born, self.generation) {

@@ -5,12 +5,12 @@ use std::os::unix::fs::FileExt;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-/// How much of the start of a file is read to recognise it.
+/// The bytes at the start of a file that identify it.
 const HEAD_BYTES: usize = 1_024;
-/// So much of what was read last.
+/// The last bytes read that identify the position.
 const TAIL_BYTES: usize = 256;
 
-/// Some bytes of a file, by which it is recognised.
+/// A hash of a range of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
     start: u64,
@@ -29,7 +29,7 @@ impl Fingerprint {
         self.start + self.length
     }
 
-    /// Whether a file has the same bytes at the same place.
+    /// Whether a file has the same bytes in the same range.
     fn fits(&self, file: &File) -> io::Result<bool> {
         let mut bytes = vec![0; usize::try_from(self.length).map_err(io::Error::other)?];
         match file.read_exact_at(&mut bytes, self.start) {
@@ -40,8 +40,8 @@ impl Fingerprint {
     }
 }
 
-/// What was read of a file, to know it again under another name, and to notice that it was written
-/// anew. Not taken from the file later on, when it may be another one.
+/// Fingerprints of the bytes read, to recognise a file under another name and to detect that it was
+/// rewritten. Taken while reading, since the file may have changed afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// The start of the file.
@@ -51,7 +51,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Notes bytes that have been read from there.
+    /// Adds bytes that have been read at `start`.
     pub(crate) fn note(&mut self, start: u64, bytes: &[u8]) {
         if start == 0 && bytes.len() as u64 > self.head.length {
             self.head = Fingerprint::of(0, &bytes[..bytes.len().min(HEAD_BYTES)]);
@@ -63,17 +63,17 @@ impl Seen {
         }
     }
 
-    /// Whether a file begins with what was seen, as a copy of it does, however short.
+    /// Whether a file starts with the same bytes, like a copy of any length.
     pub(crate) fn begins(&self, file: &File) -> io::Result<bool> {
         Ok(self.head.length > 0 && self.head.fits(file)?)
     }
 
-    /// Whether a file has what was seen.
+    /// Whether a file has both ranges unchanged.
     pub(crate) fn fits(&self, file: &File) -> io::Result<bool> {
         Ok(self.head.fits(file)? && self.tail.fits(file)?)
     }
 
-    /// What there is to be seen of the first bytes of a file.
+    /// The fingerprints of the first `length` bytes of a file.
     pub(crate) fn of(file: &File, length: u64) -> io::Result<Self> {
         let mut this = Self::default();
         let mut bytes = vec![0; HEAD_BYTES.min(usize::try_from(length).unwrap_or(HEAD_BYTES))];

@@ -1,4 +1,4 @@
-//! Paths in JSON: as text where they are text, else as their bytes.
+//! Paths in JSON: as text if they are UTF-8, else as bytes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

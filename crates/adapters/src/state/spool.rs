@@ -8,13 +8,13 @@ use super::file_entry::FileEntry;
 use super::replace;
 use crate::message::{After, Counts, Group, Message, Origin, hash_of};
 
-/// The groups that are not done, each in a file of its own.
+/// The groups that are not completed, one file each.
 #[derive(Debug, Clone)]
 pub(crate) struct Spool {
     folder: PathBuf,
 }
 
-/// The first line of a group's file. The bodies of the messages follow it, one behind the other.
+/// The first line of a group's file. The concatenated bodies of the messages follow.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     number: u64,
@@ -44,7 +44,7 @@ impl Spool {
         self.folder.join(format!("{number:020}.group"))
     }
 
-    /// Writes a group so that it outlasts a crash.
+    /// Writes and syncs a group, so that it survives a crash.
     pub(crate) fn write(&self, group: &Group) -> io::Result<()> {
         let envelope = |message: &Message| Envelope {
             id: message.id.clone(),
@@ -67,7 +67,7 @@ impl Spool {
         replace(&self.path(group.number), &content)
     }
 
-    /// Forgets a group that is done.
+    /// Removes a completed group.
     pub(crate) fn remove(&self, number: u64) -> io::Result<()> {
         match fs::remove_file(self.path(number)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -75,11 +75,10 @@ impl Spool {
         }
     }
 
-    /// The groups that are there from `first` on, in their order. Older ones are done, and are
-    /// removed.
+    /// The spooled groups from `first` on, in order. Removes older ones, which are completed.
     ///
     /// # Errors
-    /// A group cannot be read; without it records would be lost.
+    /// A group cannot be read; skipping it would lose records.
     pub(crate) fn left(&self, first: u64) -> io::Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -88,7 +87,7 @@ impl Spool {
                 path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".group"));
             match number.and_then(|number| number.parse().ok()) {
                 Some(number) if number >= first => numbers.push(number),
-                // Done, or never finished: nothing of what it was to hold has been sent.
+                // Completed, or incompletely written and so never published.
                 _ => fs::remove_file(&path)?,
             }
         }

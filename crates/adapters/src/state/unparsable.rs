@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::publish::Rejection;
 use crate::record::{Complaint, Original};
 
-/// The file of the records that cannot be read: a JSON object in each line.
+/// The file of unparsable records: one JSON object per line.
 #[derive(Debug)]
 pub(crate) struct UnparsableFile {
     path: PathBuf,
 }
 
-/// A record that cannot be read.
+/// An unparsable record.
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
     source: &'a str,
@@ -24,18 +24,18 @@ struct Entry<'a> {
     column: u64,
     reason: &'a str,
     bytes: u64,
-    /// The record itself, if it is text.
+    /// The record, if it is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<&'a str>,
-    /// The record itself otherwise.
+    /// The record, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     record_base64: Option<String>,
-    /// That only the start of the record is here.
+    /// Whether the record is truncated here.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_cut_off: bool,
 }
 
-/// The line for a record that cannot be read.
+/// The line for an unparsable record.
 pub(crate) fn line(source: &str, file: &str, complaint: &Complaint, original: &Original) -> String {
     let text = std::str::from_utf8(&original.bytes);
     let entry = Entry {
@@ -49,7 +49,7 @@ pub(crate) fn line(source: &str, file: &str, complaint: &Complaint, original: &O
         record_base64: text.is_err().then(|| STANDARD.encode(&original.bytes)),
         is_cut_off: (original.bytes.len() as u64) < original.length,
     };
-    // Text and numbers cannot fail to be written as JSON.
+    // Infallible: text and numbers are always valid JSON.
     let mut line = serde_json::to_string(&entry).unwrap_or_default();
     line.push('\n');
     line
@@ -88,8 +88,8 @@ impl UnparsableFile {
         Self { path }
     }
 
-    /// Appends lines behind the first `before` bytes, and gives the new length. Lines that were
-    /// written before a kill are not written again.
+    /// Appends lines behind the first `before` bytes; returns the new length. Skips lines that were
+    /// written before a kill.
     pub(crate) fn append(&self, before: u64, lines: &[String]) -> io::Result<u64> {
         if lines.is_empty() {
             return Ok(before);
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(file.append(0, &lines).unwrap(), 8);
         assert_eq!(file.append(8, &["three\n".to_owned()]).unwrap(), 14);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\n");
-        // Equal records that come later are others.
+        // Equal records that follow are new ones.
         assert_eq!(file.append(14, &lines).unwrap(), 22);
         // The file was deleted by another program.
         std::fs::remove_file(&path).unwrap();

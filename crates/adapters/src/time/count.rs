@@ -1,4 +1,4 @@
-//! Times that are numbers: counts of units since some start.
+//! Times as numbers: counts of units since an epoch or start.
 
 use jiff::civil::{DateTime, date};
 use rust_decimal::Decimal;
@@ -55,7 +55,7 @@ fn minus(number: Decimal, other: i64) -> Result<Decimal, String> {
     number.checked_sub(Decimal::from(other)).ok_or_else(|| "the number is too large".to_owned())
 }
 
-/// `number × factor`, cut to whole numbers, towards the past.
+/// `number × factor`, rounded towards the past.
 fn times(number: Decimal, factor: i64) -> Result<i128, String> {
     let product = number.checked_mul(Decimal::from(factor)).map(|product| product.floor());
     product.and_then(|product| product.to_i128()).ok_or_else(|| "the number is too large".to_owned())
@@ -63,7 +63,7 @@ fn times(number: Decimal, factor: i64) -> Result<i128, String> {
 
 pub(super) fn since_1970(text: &str, per_second: u32) -> Result<i128, String> {
     let nanos = times(number(text)?, NANOS_PER_SECOND / i64::from(per_second))?;
-    // The year 2262 is the last one; a greater number is in a finer unit.
+    // Times end in 2262; a greater number has a finer unit.
     if nanos > i128::from(i64::MAX) && per_second < 1_000_000_000 {
         let finer = match per_second {
             1 => "unix_ms",
@@ -71,13 +71,13 @@ pub(super) fn since_1970(text: &str, per_second: u32) -> Result<i128, String> {
             _ => "unix_ns",
         };
         return Err(format!(
-            "it lies outside of the years 1970 to 2262; is the unit finer? then set `format = \"{finer}\"`"
+            "it is outside of the years 1970 to 2262; is the unit finer? then set `format = \"{finer}\"`"
         ));
     }
     Ok(nanos)
 }
 
-/// A number of parts of a second; more of them than make a second carry over.
+/// A count of fractions of a second; may exceed one second.
 pub(super) fn part_of_second(text: &str, per_second: u32) -> Result<i128, String> {
     let count = decimal(text).filter(|count| !count.is_sign_negative());
     let count = count.ok_or_else(|| format!("{} is not a count of parts of a second", quoted(text)))?;

@@ -10,7 +10,7 @@ pub(super) struct Iso {
     pub(super) offset: Option<Offset>,
 }
 
-/// What is left of a text while it is read.
+/// The unparsed rest of a text.
 struct Rest<'t>(&'t [u8]);
 
 impl Rest<'_> {
@@ -79,7 +79,7 @@ fn time(rest: &mut Rest<'_>, date: Date) -> Option<DateTime> {
         if digits == 0 {
             return None;
         }
-        // What is finer than a nanosecond is cut off.
+        // Digits beyond nanoseconds are truncated.
         for place in 0..9 {
             let digit = rest.0.get(place).filter(|_| place < digits).map_or(0, |digit| digit - b'0');
             nanos = nanos * 10 + i32::from(digit);

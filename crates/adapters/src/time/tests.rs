@@ -105,7 +105,7 @@ fn what_programs_leave_out_at_midnight_is_zero() {
         assert_eq!(read(&clock, text).unwrap(), expected);
     }
     assert!(read(&clock, "2024-01-02 24:00:01").is_err());
-    // Day and month could be exchanged.
+    // Day and month could be swapped.
     assert!(read(&pattern("%Y-%d-%m %H:%M", "UTC", Twice::Refuse), "2024-01-13").is_err());
     let german = pattern("%d.%m.%Y %H:%M", "Europe/Zurich", Twice::Refuse);
     assert_eq!(read(&german, "31.12.2023 24:00").unwrap(), "2023-12-31T23:00:00Z");

@@ -1,10 +1,10 @@
-//! Time zones as descriptions name them.
+//! Parses time zones of descriptions.
 
 use jiff::tz::TimeZone;
 
 use super::iso::parse_offset;
 
-/// What a description may name.
+/// The allowed values, for errors.
 pub(crate) const ALLOWED: &str =
     "a name of the time zone database, such as `Europe/Zurich` or `UTC`, or an offset, such as `+01:00`";
 
@@ -20,7 +20,7 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     parse_offset(&padded).map(TimeZone::fixed)
 }
 
-/// Explains a zone whose sign is not what most people expect.
+/// A warning about zones with an inverted sign, such as `Etc/GMT+1`.
 pub(crate) fn hint(name: &str) -> Option<String> {
     let offset = name.strip_prefix("Etc/GMT")?;
     let (sign, hours) = offset.split_at_checked(1)?;

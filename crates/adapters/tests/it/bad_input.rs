@@ -1,4 +1,4 @@
-//! What comes of input that is not as it should be: a clear message, and the rest of it.
+//! Invalid input is reported, and the rest of it is read.
 
 use std::fs;
 use std::io::Write as _;
@@ -76,7 +76,7 @@ async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_g
         environment.measures_when(3, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.5, 2.5, 3.5]);
 
-    // Records are read once; added ones are read.
+    // A second run reads only the added records.
     let mut file = fs::File::options().append(true).open(environment.path("values.csv")).unwrap();
     file.write_all(b"7\n1700000007,4.5\n").unwrap();
     let second = environment.run(&["run", "--source", "csv.toml"]).await.unwrap();
@@ -128,12 +128,12 @@ async fn a_wrong_mapping_is_reported_in_the_words_of_the_file() {
         ),
         (
             |csv| csv.replace("\"csv\"", "\"csv\"\nrecords = \"x\""),
-            "`format.records` means nothing for this `format.kind`",
+            "`format.records` does not apply to this `format.kind`",
         ),
         (|csv| csv.replace("device-vibrations", " "), "`name` must not be blank"),
         (
             |csv| csv.replace("files = [\"values.csv\"]", "files = [\"values.csv\"]\nstdin = true"),
-            "one is meant",
+            "allowed is one of them",
         ),
     ] {
         description(change);
@@ -151,7 +151,7 @@ async fn a_wrong_mapping_is_reported_in_the_words_of_the_file() {
     assert!(absent.code == 1 && absent.stderr.contains("absent.txt"), "{absent:?}");
     let device =
         environment.run(&["run", "--experiment", "e", "--measure", "hertz", "/dev/null"]).await.unwrap();
-    assert!(device.code == 1 && device.stderr.contains("/dev/null: it is no file"), "{device:?}");
+    assert!(device.code == 1 && device.stderr.contains("/dev/null: it is not a regular file"), "{device:?}");
 }
 
 #[tokio::test]

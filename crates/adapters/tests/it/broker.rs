@@ -34,7 +34,7 @@ async fn unroutable_messages_wait_until_the_service_starts() {
     assert_eq!(values, [1.0, 2.0]);
 }
 
-/// As a service does that has not come further.
+/// As a service that is still starting.
 async fn declare_exchange_only(url: &str) -> anyhow::Result<()> {
     use lapin::options::ExchangeDeclareOptions;
     use lapin::types::FieldTable;
@@ -144,7 +144,7 @@ fn make_certificates(folder: &std::path::Path) -> anyhow::Result<()> {
     for name in ["localhost", "client"] {
         let key = KeyPair::generate()?;
         let mut certificate = CertificateParams::new(vec![name.to_owned()])?;
-        // A certificate with its authority's name would count as signed by itself.
+        // A certificate with its authority's name would count as self-signed.
         certificate.distinguished_name.push(DnType::CommonName, name);
         let certificate = certificate.signed_by(&key, &issuer)?.pem();
         fs::write(folder.join(format!("{name}.pem")), certificate + &key.serialize_pem())?;

@@ -1,5 +1,4 @@
-//! Files as instruments and programs write them: the right values, or an error, and never a loss in
-//! silence.
+//! Files as instruments and programs write them. The values are right, or an error is reported.
 
 mod files;
 mod formats;
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::environment::run_in;
 
-/// What a dry run says of a source, and the measures that `check` shows.
+/// The output of a dry run, and the measures that `check` shows.
 #[derive(Debug)]
 struct Outcome {
     code: i32,
@@ -34,7 +33,7 @@ impl Outcome {
     }
 }
 
-/// Reads a file by a description, whose `[input]` is that file unless it has one.
+/// Reads a file by a description, which gets an `[input]` unless it has one.
 async fn read(content: &[u8], description: &str) -> Outcome {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("input"), content).unwrap();

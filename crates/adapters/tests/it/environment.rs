@@ -18,7 +18,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 static SERVICE: OnceCell<PathBuf> = OnceCell::const_new();
 
-/// The service binary, which a workspace build puts beside the adapter's.
+/// The service binary; a workspace build puts it beside the adapter's.
 async fn service_binary() -> anyhow::Result<&'static PathBuf> {
     SERVICE
         .get_or_try_init(|| async {
@@ -73,7 +73,7 @@ impl TestEnvironment {
             .env("LOGSTASH_HOST", "")
             .start()
             .await?;
-        // Without the proxies of the environment.
+        // Ignores the proxies of the environment.
         let http = reqwest::Client::builder().no_proxy().build()?;
         let ready = format!("http://127.0.0.1:{}/health/ready", port.get());
         wait_until("the service is ready", SOON, async || {
@@ -121,7 +121,7 @@ impl TestEnvironment {
         Ok(serde_json::from_slice(&response.bytes().await?)?)
     }
 
-    /// The same without those of the example data, of which there are ten.
+    /// As `all_measures`, without the ten of the example data.
     pub(crate) async fn measures(&self) -> anyhow::Result<Vec<Measure>> {
         let mut measures = self.all_measures().await?;
         measures.retain(|measure| !measure.timestamp.starts_with("2022-04-06T07:0"));
@@ -153,8 +153,8 @@ impl TestEnvironment {
         })
     }
 
-    /// Waits until the adapter's state records that many confirmed measures of a source.
-    /// They may arrive before; an adapter stopped in between reports them as kept.
+    /// Waits until the adapter's state records that many confirmed measures of a source. The
+    /// measures may be stored earlier; an adapter stopped in between reports them as kept.
     pub(crate) async fn confirmed(&self, source: &str, measures: u64) -> anyhow::Result<()> {
         let path = self.path("state/mymonit-adapter").join(source).join("checkpoint.json");
         wait_until("the measures are confirmed", SOON, async || {
@@ -181,7 +181,7 @@ impl TestEnvironment {
         self.run_with(arguments, &[]).await
     }
 
-    /// Runs the adapter to its end, with more in its environment.
+    /// Runs the adapter to its end, with more environment variables.
     pub(crate) async fn run_with(
         &self,
         arguments: &[&str],

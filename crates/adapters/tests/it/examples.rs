@@ -9,13 +9,13 @@ use tokio::process::Command;
 use crate::environment::{Finished, SOON, TestEnvironment};
 
 const DOCS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/adapters.md"));
-/// Debian's interpreter, for which the package python3-pika installs its modules.
+/// Debian's interpreter: the package python3-pika installs for it.
 const PYTHON: &str = "/usr/bin/python3";
 
 /// The recipes that have an output.
 const RECIPES: [&str; 6] = ["campbell", "lvm", "scope", "archiver", "excel", "syslog"];
 
-/// The blocks of code whose first line says this of them: `file=name` or `output=name`.
+/// The code blocks whose first line is `file=name` or `output=name`.
 fn blocks(kind: &str) -> BTreeMap<&'static str, &'static str> {
     let fences = DOCS.split("\n```").skip(1).step_by(2);
     let named = fences.filter_map(|block| {
@@ -46,7 +46,7 @@ async fn example(name: &str) -> anyhow::Result<()> {
     let run = environment.run(&["run", "--source", &description]).await?;
     ensure!(run.code == 0, "{run:?}");
     let expected = shown(expected);
-    // Those of the example data have some of these times.
+    // Some measures of the example data have the same times.
     let arrived_measures = environment.all_measures_when(expected.len() + 10, SOON).await?;
     for measure in expected {
         let arrived = |it: &crate::environment::Measure| {

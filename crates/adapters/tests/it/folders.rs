@@ -1,5 +1,4 @@
-//! Folders as they are in the world: with links, names that are no text, and files that cannot be
-//! read.
+//! Folders with links, names that are not UTF-8, and unreadable files.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,7 +19,7 @@ async fn what_cannot_be_read_in_a_folder_is_named_and_keeps_nothing_else_waiting
     symlink("nowhere", folder.join("dangling.txt")).unwrap();
     symlink("loop.txt", folder.join("loop.txt")).unwrap();
     symlink("/dev/zero", folder.join("endless.txt")).unwrap();
-    // The kernel says that it is a file, and fails to read it, as for a broken disk.
+    // A regular file that cannot be read, as on a broken disk.
     symlink("/proc/self/mem", folder.join("broken.txt")).unwrap();
     fs::write(environment.path("elsewhere"), "2\n").unwrap();
     symlink("../elsewhere", folder.join("link.txt")).unwrap();
@@ -66,7 +65,7 @@ async fn a_file_from_the_future_is_read_once_it_does_not_change() {
     let description = FOLDER.replace("settle_seconds = 0\n", "settle_seconds = 0.2\n");
     fs::write(environment.path("source.toml"), description).unwrap();
     fs::create_dir(environment.path("in")).unwrap();
-    // As it looks when the clock is set back after a file was written.
+    // As after the clock was set back.
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
     for name in ["in/a.txt", "in/b.txt"] {
         fs::write(environment.path(name), "1\n").unwrap();

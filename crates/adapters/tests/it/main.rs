@@ -1,4 +1,4 @@
-//! The adapter as its users meet it: the real binary beside a real broker and the real service.
+//! Tests of the adapter's binary with a real broker and the real service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 

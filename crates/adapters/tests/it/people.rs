@@ -1,5 +1,4 @@
-//! What people and their scripts meet: help, completions, the progress bar, exit codes, the unit
-//! for systemd.
+//! The command-line interface: help, completions, progress bar, exit codes, systemd unit.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,12 +14,12 @@ use crate::environment::{BINARY, Finished, SOON, TestEnvironment, run_in};
 
 const SIMPLE: [&str; 5] = ["run", "--experiment", "device-vibrations", "--measure", "hertz"];
 
-/// A folder with the binary's name alone in it, to be put into `PATH`.
+/// The folder of the binary, for `PATH`.
 fn folder_of_binary() -> PathBuf {
     Path::new(BINARY).parent().unwrap().to_owned()
 }
 
-/// A shell that finds the binary by its name.
+/// A shell with the binary in its `PATH`.
 fn shell(program: &str, arguments: &[&str], folder: &Path) -> Command {
     let path = format!("{}:{}", folder_of_binary().display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new(program);
@@ -29,7 +28,7 @@ fn shell(program: &str, arguments: &[&str], folder: &Path) -> Command {
     command
 }
 
-/// What a shell says, having loaded the completions for it.
+/// The output of a shell that has loaded the completions.
 async fn completed(program: &str, arguments: &[&str], script: &str) -> anyhow::Result<String> {
     let folder = TempDir::new()?;
     let run = run_in(folder.path(), &["completions", program], &[]).await?;
@@ -141,7 +140,7 @@ async fn a_terminal_shows_how_far_it_is_how_fast_and_how_long_it_will_take() {
         shell("script", &["--quiet", "--return", "--command", line, "typescript"], folder.path())
     };
     let mut command = run(&line);
-    // A terminal that can move the cursor.
+    // A terminal with cursor movement.
     command.env("TERM", "xterm");
     let shown = Finished::of_command(command).await.unwrap();
     assert_eq!(shown.code, 0, "{shown:?}");
@@ -162,7 +161,7 @@ async fn a_terminal_shows_how_far_it_is_how_fast_and_how_long_it_will_take() {
     );
 }
 
-/// The commands under "Examples:" of the help, each in one line.
+/// The commands under "Examples:" of the help, one line each.
 fn examples(help: &str) -> Vec<String> {
     let examples = help.split_once("Examples:").unwrap().1.split_once("The broker is").unwrap().0;
     let examples = examples.replace("\\\n", " ");
@@ -202,7 +201,7 @@ async fn run_example(environment: &TestEnvironment, example: &str, before: usize
         _ if example.contains(" check ") => 0,
         _ => 1,
     };
-    // The group of processes is ended with its pipe.
+    // The process group ends with its pipe.
     let line =
         if is_endless { format!("set -m; {{ {example}; }} & echo $!; wait") } else { example.to_owned() };
     let mut command = shell("bash", &["-c", &line], environment.folder.path());
@@ -303,7 +302,7 @@ async fn check_asks_the_service_for_the_names() {
 async fn systemd_understands_the_unit() {
     const UNIT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/mymonit-adapter@.service"));
     let folder = TempDir::new().unwrap();
-    // systemd looks whether the program is there.
+    // systemd checks that the program exists.
     let unit = UNIT.replace("/usr/local/bin/mymonit-adapter", BINARY);
     assert_ne!(unit, UNIT);
     fs::write(folder.path().join("mymonit-adapter@.service"), unit).unwrap();

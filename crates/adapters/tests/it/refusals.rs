@@ -19,7 +19,7 @@ async fn broker() -> &'static RabbitMq {
     BROKER.get_or_init(async || RabbitMq::start().await.unwrap()).await
 }
 
-/// A virtual host with the topology of the service, which is not there to take anything.
+/// A virtual host with the topology of the service, but without consumer.
 struct Queue {
     url: String,
     vhost: String,
@@ -147,7 +147,7 @@ async fn a_broker_short_of_memory_is_waited_for_and_that_is_said() {
     // A separate broker: a memory alarm blocks all publishing connections.
     let broker = RabbitMq::start().await.unwrap();
     let queue = Queue::on(&broker).await.unwrap();
-    // More than fits into the buffers on the way.
+    // More than fits into the socket buffers.
     fs::write(queue.folder.path().join("values.txt"), "1.5\n".repeat(300_000)).unwrap();
     broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]).await.unwrap();
     wait_until("the alarm is on", SOON, async || {
@@ -162,9 +162,12 @@ async fn a_broker_short_of_memory_is_waited_for_and_that_is_said() {
     assert!(gave_up.code == 4 && gave_up.stderr.contains("short of memory or disk"), "{gave_up:?}");
 
     let adapter = queue.adapter().await;
-    adapter.wait_for_line("the broker takes no messages: it is short of memory or disk", SOON).await.unwrap();
+    adapter
+        .wait_for_line("the broker accepts no messages: it is short of memory or disk", SOON)
+        .await
+        .unwrap();
     broker.ctl(&["set_vm_memory_high_watermark", "0.6"]).await.unwrap();
     assert!(adapter.wait_for_exit(SOON).await.unwrap().success(), "{:?}", adapter.lines());
-    // Those that were on their way when the first one gave up are there twice, with the same ids.
+    // Messages in flight when the first run gave up are there twice, with the same ids.
     assert!(queue.messages().await >= 300);
 }

@@ -1,4 +1,4 @@
-//! What the adapter keeps on the disk, when that is damaged, another one's, or cannot be written.
+//! State folders that are damaged, belong to another source, or are not writable.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ async fn a_damaged_checkpoint_stops_the_start_and_nothing_is_sent_twice() {
 
     fs::write(&path, good).unwrap();
     let run = environment.run(&SIMPLE).await.unwrap();
-    assert!(run.code == 0 && run.stderr.contains("nothing is new in it"), "{run:?}");
+    assert!(run.code == 0 && run.stderr.contains("has no new content"), "{run:?}");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_state_is_not_taken_for_another_source() {
     let other = run_as("two").await;
     assert!(other.code == 1, "it would take the file for read: {other:?}");
     assert!(other.stderr.contains("this state belongs to the source `one`, and not to `two`"), "{other:?}");
-    assert!(run_as("one").await.stderr.contains("nothing is new in it"));
+    assert!(run_as("one").await.stderr.contains("has no new content"));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::environment::{BINARY, SOON, TestEnvironment};
 
 const SIMPLE: [&str; 5] = ["run", "--experiment", "device-vibrations", "--measure", "hertz"];
-/// The adapter's name for a file that it follows for them.
+/// The default name of a source that follows this file.
 const FOLLOWED: &str = "device-vibrations-hertz-values.txt";
 
 async fn values(environment: &TestEnvironment, count: usize) -> Vec<f64> {
@@ -86,7 +86,7 @@ async fn lines_written_while_stopped_are_found_through_every_rotation() {
             .write_all(text.as_bytes())
             .unwrap();
     };
-    // Rotated before the first start, and so none of our business.
+    // Rotated before the first start, so not read.
     write("values.txt.0", "-1\n");
     write("values.txt", "1\n2\n");
     let arguments = [&SIMPLE[..], &["--follow", "values.txt"]].concat();
@@ -94,7 +94,7 @@ async fn lines_written_while_stopped_are_found_through_every_rotation() {
     assert_eq!(values(&environment, 2).await, [1.0, 2.0]);
     adapter.kill9().await.unwrap();
 
-    // Copied and emptied, then renamed, then renamed again.
+    // Copytruncate, then two renames.
     write("values.txt", "3\n");
     fs::copy(path("values.txt"), path("values.txt.1")).unwrap();
     File::options().write(true).open(path("values.txt")).unwrap().set_len(0).unwrap();
@@ -106,7 +106,7 @@ async fn lines_written_while_stopped_are_found_through_every_rotation() {
     adapter.start_again().await.unwrap();
     assert_eq!(values(&environment, 6).await, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
 
-    // A writer that has not noticed the rotation still writes to the old file.
+    // A writer that has not reopened its file still writes to the old one.
     write("values.txt.3", "5.5\n");
     assert_eq!(values(&environment, 7).await[6], 5.5);
     write("values.txt", "7\n");
@@ -128,7 +128,7 @@ async fn a_file_deleted_before_its_end_was_read_is_reported() {
     fs::write(environment.path("new"), "2\n").unwrap();
     fs::rename(environment.path("new"), environment.path("values.txt")).unwrap();
     adapter.start_again().await.unwrap();
-    adapter.wait_for_line("behind line 1, it is lost", SOON).await.unwrap();
+    adapter.wait_for_line("after line 1, they are lost", SOON).await.unwrap();
     assert_eq!(values(&environment, 2).await, [1.0, 2.0]);
 }
 
@@ -159,7 +159,7 @@ async fn files_dropped_into_a_folder_are_read_once_they_are_whole() {
 #[tokio::test]
 async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
     let environment = TestEnvironment::new().await.unwrap();
-    // With holes, which cost no disk.
+    // A sparse file, which needs no disk space.
     let gibibytes = if std::env::var("MYMONIT_LONG_TESTS").as_deref() == Ok("1") { 10_u32 } else { 0 };
     let length = (u64::from(gibibytes) << 30) + (64 << 20);
     let mut file = File::create(environment.path("values.txt")).unwrap();

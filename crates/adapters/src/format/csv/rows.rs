@@ -38,7 +38,7 @@ pub(super) struct Rows {
 
 #[derive(Clone, Copy)]
 pub(super) enum Row {
-    /// So many columns.
+    /// A row with this many columns.
     Columns(usize),
     TooLong,
     TooManyColumns,
@@ -68,7 +68,7 @@ impl Rows {
         }
     }
 
-    /// Goes on from there.
+    /// Continues at this position.
     pub(super) fn seek(&mut self, from: Start) -> Result<(), ReadError> {
         self.unread();
         Ok(self.input.seek(from.offset, from.line)?)
@@ -89,7 +89,7 @@ impl Rows {
         let row = self.input.text(0, self.held);
         let row = row.map_err(|(place, reason)| ReadError::broken(place, reason))?;
         let count = if self.is_plain { self.cuts.len() } else { self.columns };
-        // Files that were put together have a byte order mark before each header.
+        // Concatenated files have a byte order mark before each header.
         let cell =
             |column| self.column(row, column).unwrap_or_default().trim_start_matches('\u{feff}').trim();
         Ok((0..count).map(|column| cell(column).to_owned()).collect())

@@ -13,7 +13,7 @@ use crate::source::Field;
 /// The fields to read from the records, and from the document around them.
 #[derive(Debug, Default)]
 pub(in crate::format) struct Fields {
-    /// How many there are.
+    /// The number of slots.
     pub(in crate::format) slots: usize,
     root: Node,
     /// Slots and their paths from the record.
@@ -31,7 +31,7 @@ struct Node {
 
 impl Fields {
     /// # Errors
-    /// Names the field that is no path.
+    /// Names the field that is not a path.
     pub(in crate::format) fn new(fields: &[Field]) -> Result<Self, String> {
         let mut this = Self { slots: fields.len(), ..Self::default() };
         for (slot, field) in fields.iter().enumerate() {

@@ -14,16 +14,16 @@ pub(super) struct Rows {
     text: String,
     columns: Vec<Column>,
     count: usize,
-    /// The column whose positions are those of the records.
+    /// The column whose positions are reported as those of the records.
     places: usize,
     next: usize,
-    /// A byte that was read, and its line, from 0 in the object.
+    /// The last byte that was read, and its line, both from 0 in the object.
     passed: (usize, u64),
 }
 
 enum Column {
     Absent,
-    /// The same in all records.
+    /// A value that is the same in all records.
     Scalar(Range<usize>),
     Array(Vec<Range<usize>>),
 }

@@ -6,7 +6,7 @@ pub(super) struct Scanner {
     depth: usize,
     in_string: bool,
     is_escaped: bool,
-    /// A number or a word, which ends where something else begins.
+    /// Within a number or a word, which has no end mark.
     in_scalar: bool,
 }
 
@@ -43,7 +43,7 @@ impl Scanner {
         None
     }
 
-    /// Goes on in a string from there, to its end or that of the bytes.
+    /// Continues within a string, to its end or the end of the bytes.
     fn string(&mut self, bytes: &[u8], mut at: usize) -> usize {
         if std::mem::take(&mut self.is_escaped) {
             at += 1;
@@ -63,13 +63,13 @@ impl Scanner {
         bytes.len()
     }
 
-    /// Whether the value is whole if nothing follows.
+    /// Whether the value is complete if nothing follows.
     pub(super) fn may_end(&self) -> bool {
         self.in_scalar && self.depth == 0
     }
 }
 
-/// Numbers that are not JSON, and that Python and others write for values that are missing.
+/// Not JSON, but written by Python and others for missing values.
 const NOT_FINITE: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 
 /// Replaces such numbers by an empty text of the same length. `None` if there are none.

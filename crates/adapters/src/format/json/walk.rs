@@ -8,7 +8,7 @@ use crate::record::{Original, Place, Record};
 
 /// Arrays and objects within each other, around the records.
 const MAX_DEPTH: usize = 128;
-/// Keys that are shown where there is no record.
+/// Keys that the error for a document without records lists.
 const SHOWN_KEYS: usize = 10;
 
 /// An array or object that is open.
@@ -42,7 +42,7 @@ pub(super) enum Value {
 pub(super) struct Walk {
     pub(super) input: Input,
     pub(super) limit: usize,
-    /// Where the records are.
+    /// The path of the records.
     records: Vec<String>,
     /// Slots and their paths from the root.
     of_document: Vec<(usize, Vec<String>)>,
@@ -194,7 +194,7 @@ impl Walk {
 
     fn open_level(&mut self, is_array: bool, holds_records: bool) -> Result<(), ReadError> {
         if self.levels.len() == MAX_DEPTH {
-            return self.broken("the records lie too deep in the document");
+            return self.broken("the records are nested too deep in the document");
         }
         // Values from another element of an array do not apply to this one.
         let outdated: Vec<_> = self.of_document.iter().filter(|(_, path)| self.is_below(path)).collect();
@@ -291,7 +291,7 @@ impl Walk {
     }
 
     fn pass_over(&mut self) -> Result<(), ReadError> {
-        // With no room for it, the value is consumed while its end is looked for.
+        // Limit 0: the value is consumed while its end is searched.
         if let Value::Whole(length) = self.scan(0)? {
             self.input.consume(length);
         }
@@ -299,8 +299,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Finds the end of the value that the window begins with. Only strings and brackets matter in
-    /// it.
+    /// Finds the end of the value at the start of the window. Only strings and brackets matter.
     fn scan(&mut self, limit: usize) -> Result<Value, ReadError> {
         let mut scanner = Scanner::default();
         let mut scanned = 0;

@@ -3,16 +3,16 @@ use std::io::{self, BufRead, Read};
 use crate::format::ReadError;
 use crate::input::Input;
 
-/// The input as quick-xml reads it. It keeps the current record, and limits the size of events: a
-/// longer text is cut off, since its end is easy to find; any other event breaks the document.
+/// The input of quick-xml. Keeps the current record and limits the size of events. A longer text is
+/// truncated, since its end is easy to find; any other event is an error.
 pub(super) struct Window {
     pub(super) input: Input,
     limit: usize,
-    /// What has been consumed since the current record, or else the current event, began.
+    /// The bytes consumed since the start of the current record, or else of the current event.
     kept: Vec<u8>,
     length: u64,
     event: Event,
-    /// That the current event is too long to be read.
+    /// Whether the current event is too long to be read.
     is_hopeless: bool,
 }
 

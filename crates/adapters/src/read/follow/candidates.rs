@@ -8,10 +8,10 @@ use glob::Pattern;
 use crate::source::Follow;
 use crate::state::FileKey;
 
-/// What rotation makes of a file that cannot be read any more.
+/// The suffixes of compressed rotated files, which are not read.
 const COMPRESSED: [&str; 4] = ["gz", "bz2", "xz", "zst"];
 
-/// A file with the name of the followed one, or a name that it is given by rotation.
+/// A file with the name of the followed file or a rotated name.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) path: PathBuf,
@@ -26,7 +26,7 @@ impl Candidate {
         let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
         let (file, metadata) = match opened {
             Ok(opened) => opened,
-            // It may be deleted meanwhile.
+            // It may have been deleted meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
         };
@@ -38,7 +38,7 @@ impl Candidate {
     }
 }
 
-/// Whether rotation has compressed a file, so that it cannot be read any more.
+/// Whether a file is compressed by rotation.
 pub(in crate::read) fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|end| COMPRESSED.iter().any(|compressed| end == *compressed))
 }
@@ -51,7 +51,7 @@ pub(super) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// The file that has the name now.
+/// The file that has the followed name now.
 pub(super) fn live(follow: &Follow) -> io::Result<Option<Candidate>> {
     Candidate::open(&follow.path)
 }

@@ -14,12 +14,12 @@ use crate::read::{FileBytes, Interruption, OpenFile, Reading, stopped};
 use crate::source::Follow;
 use crate::state::{FileEntry, FileKey, Seen};
 
-/// How often to look without change notifications.
+/// The poll interval without change notifications.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a rotated file is still read: its writer may not have reopened it yet.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The bytes of a file that may grow. They end when it was rotated and grows no more.
+/// The bytes of a growing file. They end once it was rotated and no longer grows.
 pub(super) struct Tail {
     bytes: FileBytes,
     file: File,
@@ -27,7 +27,7 @@ pub(super) struct Tail {
     seen: Rc<RefCell<Seen>>,
     is_live: bool,
     follow: Follow,
-    /// Files that have been read, which should not grow any more.
+    /// Finished files, which are not expected to grow.
     others: Vec<FileEntry>,
     /// Since when a rotated file has not grown.
     quiet_since: Option<Instant>,
@@ -81,12 +81,12 @@ impl Tail {
         Ok(false)
     }
 
-    /// Whether the file holds something else now where we have read.
+    /// Whether the file was truncated: the bytes already read have changed.
     fn was_emptied(&self) -> io::Result<bool> {
         Ok(!self.seen.borrow().fits(&self.file)?)
     }
 
-    /// Whether another file has the name. As long as there is none, this may be the one still.
+    /// Whether another file has the name. If no file has it, the rotation is not finished.
     fn was_rotated(&self) -> io::Result<bool> {
         if !self.is_live {
             return Ok(true);
@@ -123,8 +123,8 @@ impl Bytes for Tail {
         loop {
             let count = self.bytes.read_unseen(buffer)?;
             if count > 0 {
-                // It may have been emptied and written anew beyond this place: these are other
-                // bytes then.
+                // It may have been truncated and rewritten beyond this position: the bytes are
+                // different then.
                 if self.was_emptied()? {
                     return Err(Interruption::Switch.into());
                 }

@@ -1,4 +1,4 @@
-//! Files that are replaced, grow in the middle of a line, or are emptied under their writer.
+//! Files that are replaced, flushed within a line, or truncated while their writer has them open.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -19,7 +19,7 @@ fn append(environment: &TestEnvironment, name: &str, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-/// Rows of which each has its number as its value.
+/// Rows with their number as value.
 fn rows(numbers: std::ops::RangeInclusive<u32>) -> String {
     numbers.map(|number| format!("2023-04-06T07:{number:02}:00Z,{number}\n")).collect()
 }
@@ -181,12 +181,13 @@ async fn files_that_are_followed_by_a_pattern_may_be_rotated() {
     environment.confirmed("follow", 4).await.unwrap();
     adapter.kill9().await.unwrap();
 
-    // Renamed out of the pattern, with rows that were not read; one more came and went.
+    // Renamed so that the pattern no longer matches, with unread rows; another file was created and
+    // rotated.
     append(&environment, "log/log_a.csv", &rows(3..=3));
     fs::rename(path("log_a.csv"), path("log_a.csv.2")).unwrap();
     append(&environment, "log/log_a.csv.1", &format!("time,v\n{}", rows(4..=4)));
     append(&environment, "log/log_a.csv", &format!("time,v\n{}", rows(5..=5)));
-    // Copied and emptied, with rows that were not read. The copy matches the pattern, too.
+    // Copied and truncated, with unread rows. The copy matches the pattern, too.
     append(&environment, "log/log_b.csv", &rows(13..=13));
     fs::copy(path("log_b.csv"), path("log_b.csv-20230406")).unwrap();
     File::options().write(true).open(path("log_b.csv")).unwrap().set_len(0).unwrap();
@@ -195,7 +196,7 @@ async fn files_that_are_followed_by_a_pattern_may_be_rotated() {
     let expected = [1.0, 2.0, 3.0, 4.0, 5.0, 11.0, 12.0, 13.0, 14.0];
     assert_eq!(values(&environment, expected.len()).await, expected);
 
-    // While it is read. Nothing is written between the copy and the emptying.
+    // During a run. Nothing is written between copy and truncation.
     environment.confirmed("follow", 9).await.unwrap();
     fs::copy(path("log_b.csv"), path("log_b.csv-20230407")).unwrap();
     File::options().write(true).open(path("log_b.csv")).unwrap().set_len(0).unwrap();
@@ -241,7 +242,7 @@ async fn a_renamed_or_rewritten_file_is_recognised() {
     append(&environment, "in/other.csv", &format!("time,v\n{}", rows(11..=14)));
     fs::remove_file(environment.path("in/run.csv")).unwrap();
     run(1).await;
-    // Written anew in its place, with as many bytes.
+    // Rewritten in place with the same length.
     let mut file = File::create(environment.path("in/other.csv")).unwrap();
     file.write_all(format!("time,v\n{}", rows(21..=24)).as_bytes()).unwrap();
     run(4).await;
@@ -264,7 +265,7 @@ async fn a_file_that_was_emptied_by_a_writer_that_appends_has_no_head_either() {
     append(&environment, "values.csv", &rows(3..=5));
     assert_eq!(values(&environment, 5).await, [1.0, 2.0, 3.0, 4.0, 5.0]);
     environment.confirmed("follow", 5).await.unwrap();
-    // With the head again.
+    // The new file has the head lines again.
     fs::rename(environment.path("values.csv"), environment.path("values.csv.1")).unwrap();
     append(&environment, "new.csv", &format!("Logger,7\n1,2\ntime,v\ns,V\n{}", rows(6..=6)));
     fs::rename(environment.path("new.csv"), environment.path("values.csv")).unwrap();
@@ -277,7 +278,7 @@ async fn a_file_that_was_emptied_by_a_writer_that_appends_has_no_head_either() {
 async fn a_file_that_was_emptied_under_its_writer_goes_on_with_the_header_of_before() {
     let environment = TestEnvironment::new().await.unwrap();
     describe(&environment, "follow", "follow = \"values.csv\"");
-    // It keeps its position, as a writer does that does not append.
+    // A writer without O_APPEND keeps its position.
     let mut writer = File::create(environment.path("values.csv")).unwrap();
     writer.write_all(format!("time,v\n{}", rows(1..=2)).as_bytes()).unwrap();
     let adapter = follow(&environment, "follow").await;

@@ -1,4 +1,4 @@
-//! Line ends, encodings, headers and documents that are not as one expects.
+//! Unusual line ends, encodings, headers and documents.
 
 use super::{CSV, HERTZ, TIME, csv, read};
 
@@ -140,7 +140,7 @@ async fn rows_and_headers_of_different_lengths_are_read_where_that_is_safe() {
         let found = csv(content).await;
         assert_eq!((found.code, found.values()), (0, values), "{content}: {found:?}");
     }
-    // A column of row names without a name, a row that was cut off, a value that a comma has cut.
+    // An unnamed column of row names, a truncated row, a value split by a decimal comma.
     for (content, values) in [
         ("time,v\n1,1650000000,1\n2,1650000001,2\n", vec![]),
         ("time,v,w\n1650000000,1.25,3\n1650000001,1.2\n", vec![1.25]),

@@ -1,4 +1,4 @@
-//! Inputs that were made to be lost in silence, or to be stored wrong.
+//! Inputs designed to be lost silently or stored wrongly.
 
 use super::{CSV, HERTZ, TIME, csv, read, times};
 
@@ -27,12 +27,12 @@ async fn a_header_whose_names_are_numbers_is_no_row_when_it_appears_again() {
     let found = read(b"x,101\n1,5\nx,101\n2,6\n", &column(ARRIVAL, "\"101\"")).await;
     assert_eq!((found.code, found.values()), (3, vec![5.0, 6.0]), "{found:?}");
     assert!(found.said.contains("the header appears again"), "{found:?}");
-    // Columns by number say nothing of another order.
+    // Column numbers do not reveal another order of columns.
     let content = b"time,a,b\n1650000000,1,5\ntime,b,a\n1650000001,6,2\n";
     let found = read(content, &column(TIME, "2")).await;
     assert_eq!((found.code, found.values()), (3, vec![1.0]), "{found:?}");
     assert!(found.said.contains("numbered columns are ambiguous"), "{found:?}");
-    // As `cat` puts files together that begin with a byte order mark.
+    // Two files with byte order marks, concatenated by `cat`.
     let found = csv("\u{feff}time,v\n1650000000,1\n\u{feff}v,time\n2,1650000001\n").await;
     assert_eq!((found.code, found.values()), (3, vec![1.0, 2.0]), "{found:?}");
 }

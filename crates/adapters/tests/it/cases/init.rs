@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::environment::run_in;
 
-/// What `init` makes of a file, and the measures that `check` then shows, without their names.
+/// The description that `init` writes, its exit code, and the measures that `check` then shows.
 async fn init(name: &str, content: &[u8]) -> (String, i32, Vec<String>) {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join(name), content).unwrap();

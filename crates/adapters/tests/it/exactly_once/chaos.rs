@@ -1,4 +1,4 @@
-//! What disturbs the adapter.
+//! Faults and rotations while the adapter works.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -17,10 +17,10 @@ use crate::environment::{SOON, TestEnvironment};
 /// Long enough for a million records on a busy host.
 const LONG: Duration = Duration::from_secs(1_800);
 
-/// One after the other: each restarts its own broker.
+/// Serialises the tests: each restarts its own broker.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// How much of everything.
+/// The numbers of records and faults.
 pub(super) struct Scale {
     records: u64,
     kills: u64,
@@ -29,7 +29,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// A little, or a lot where the environment asks for it.
+    /// The short scale, or the long one with `MYMONIT_LONG_TESTS=1`.
     pub(super) fn chosen() -> Self {
         match std::env::var("MYMONIT_LONG_TESTS").as_deref() {
             Ok("1") => Self { records: 1_000_000, kills: 50, rotations: 20, restarts: 10 },
@@ -37,7 +37,7 @@ impl Scale {
         }
     }
 
-    /// What happens after each portion of the records, and how many of them that is.
+    /// The event after each batch of records, and the size of a batch.
     fn steps(&self) -> (Vec<Event>, u64) {
         let events =
             [(Event::Kill, self.kills), (Event::Rotate, self.rotations), (Event::Restart, self.restarts)];
@@ -125,8 +125,7 @@ impl Chaos {
         self.broker.start_again().await
     }
 
-    /// Waits until the checkpoint says that everything has been confirmed, which is cheaper to ask
-    /// than the service.
+    /// Waits until the checkpoint confirms everything; cheaper than a request to the service.
     async fn wait_until_sent(&self, records: u64) -> anyhow::Result<()> {
         let sent = wait_until("everything has been confirmed", LONG, async || match self.confirmed()? {
             confirmed if confirmed >= records => Ok(true),
@@ -144,8 +143,7 @@ impl Chaos {
         self.environment.measures_when(count, LONG).await.with_context(|| self.last_lines())?;
         let exit = self.adapter.terminate(SOON).await.with_context(|| self.last_lines())?;
         ensure!(exit.success(), "{}", self.last_lines());
-        // Everything has been confirmed; a message that was sent twice would have been stored by
-        // now or is in the queue before this one.
+        // A duplicate would be stored by now, or be in the queue before this message.
         self.environment
             .run(&["run", "--experiment", "device-vibrations", "--measure", "lux", "last.txt"])
             .await?;
@@ -178,7 +176,7 @@ impl Chaos {
     }
 }
 
-/// A file grows and is rotated, in both ways, at the same time.
+/// A growing file with both kinds of rotation.
 pub(super) async fn follow(format: Format, scale: &Scale) -> anyhow::Result<()> {
     let _turn = TURN.lock().await;
     let mut chaos = Chaos::start(&format.description(&format!("follow = \"in/{}\"", format.file()))).await?;
@@ -213,7 +211,7 @@ impl Growing {
         fs::write(&self.path, self.format.head()).context("a new file")
     }
 
-    /// Writes records in pieces that end anywhere, also within a character.
+    /// Writes records in pieces, which may end within a character.
     fn write(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
         let mut file = OpenOptions::new().append(true).open(&self.path)?;
         let mut text = String::new();
@@ -226,7 +224,7 @@ impl Growing {
         Ok(())
     }
 
-    /// By renaming, and every other time by copying and emptying.
+    /// Alternates between renaming and copytruncate.
     fn rotate(&mut self) -> anyhow::Result<()> {
         self.rotations += 1;
         let rotated = self.path.with_extension(format!(
@@ -277,7 +275,7 @@ pub(super) async fn drop_files(format: Format, scale: &Scale) -> anyhow::Result<
     Ok(())
 }
 
-/// Writes a file under another name and renames it, as a careful program does.
+/// Writes a file under a temporary name and renames it.
 fn drop_file(
     folder: &Path,
     format: Format,

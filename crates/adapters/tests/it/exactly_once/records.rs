@@ -1,4 +1,4 @@
-//! Records whose time says which one it is, and whose value follows from that.
+//! Records whose time encodes their number, and whose value follows from it.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ pub(super) fn number_of(nanos: i64) -> Option<u64> {
     millis.checked_sub(FIRST_SECOND * 1_000)
 }
 
-/// A finite double of any kind, mostly with all its digits.
+/// A random finite double, mostly with 17 digits.
 pub(super) fn value(number: u64) -> f64 {
     let mut random = StdRng::seed_from_u64(number);
     match number % 100 {
