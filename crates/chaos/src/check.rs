@@ -1,4 +1,4 @@
-//! Compares stored with published messages as multisets, not by number alone.
+//! Compares stored with published messages as multisets, not only by count.
 
 use std::process::Stdio;
 
@@ -12,18 +12,18 @@ use crate::message::{Catalogue, Content, EPOCH, MOST_MEASURES, Row, SLOT, number
 /// The measures of the example data.
 const EXAMPLE_MEASURES: u64 = 10;
 
-/// What the comparison has shown.
+/// The result of a comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// Messages of which nothing is there.
+    /// Messages of which nothing is stored.
     pub(crate) lost: u64,
     /// Copies of messages beyond the first.
     pub(crate) doubled: u64,
-    /// Messages that are kept among the rejected ones, as they should.
+    /// Messages that are kept as rejected, as expected.
     pub(crate) rejected: u64,
-    /// Messages of which only a part is there, or is there more often than the rest.
+    /// Messages that are stored in part, or with parts stored unequally often.
     pub(crate) torn: u64,
-    /// Rows that belong to no message that was published, or that say something else than it did.
+    /// Rows that match no published message.
     pub(crate) foreign: u64,
 }
 
@@ -34,7 +34,7 @@ impl Verdict {
         Ok(self)
     }
 
-    /// Fails unless everything that was published is there exactly once, and nothing else is.
+    /// Fails unless everything published is stored exactly once, and nothing else.
     pub(crate) fn exactly_once(self) -> anyhow::Result<Self> {
         ensure!(self.doubled == 0, "messages are stored more than once: {self:?}");
         self.nothing_lost()
@@ -79,12 +79,12 @@ pub(crate) async fn compare(
     books.close()
 }
 
-/// How often each measure of each message has been found.
+/// How often each measure of each message is stored.
 struct Books {
     catalogue: Catalogue,
     found: Vec<[u16; MOST_MEASURES]>,
     rejected: u64,
-    /// Rows that are not of this catalogue, but of the example data perhaps.
+    /// Rows outside of this catalogue, which may be example data.
     strange: u64,
     foreign: u64,
 }
@@ -150,8 +150,7 @@ impl Books {
     }
 }
 
-/// Runs a query with the server's own client and takes its rows one by one, so that there may be
-/// millions.
+/// Runs a query with the server's own client and streams its rows, which may be millions.
 pub(crate) async fn each_row(
     server: &MySqlServer,
     database: &str,
@@ -170,7 +169,7 @@ pub(crate) async fn each_row(
     Ok(())
 }
 
-/// The bytes that MariaDB's `HEX` has written.
+/// Decodes the output of MariaDB's `HEX`.
 pub(crate) fn unhex(text: &str) -> anyhow::Result<Vec<u8>> {
     let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes = text.as_bytes().chunks(2).map(digits).collect::<Option<Vec<u8>>>();
@@ -188,7 +187,7 @@ mod tests {
     const CATALOGUE: Catalogue = Catalogue { seed: 5, with_ids: true };
     const PUBLISHED: u32 = 300;
 
-    /// Books with everything in them as it should be.
+    /// Counts in which every message is stored once.
     fn kept() -> Books {
         let mut books = Books::new(CATALOGUE, PUBLISHED);
         books.strange = EXAMPLE_MEASURES;

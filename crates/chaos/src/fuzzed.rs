@@ -1,5 +1,5 @@
-//! Messages of every wrong kind, and some that are right against all appearance. Each follows from
-//! the seed and its number, as those of the catalogue do.
+//! Invalid messages of every kind, and valid ones that look invalid. Each is derived from the seed
+//! and its number.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString};
@@ -15,14 +15,14 @@ const MAX_MEASURES: usize = 10_000;
 /// The prefix of `correlation-id`, which holds the message's number. Rejected messages keep it.
 const NUMBER: &str = "fuzzed-";
 
-/// What has to become of a message.
+/// The expected result for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     /// It is valid and holds that many measures.
     Stored(usize),
     /// It is kept among the rejected ones.
     Rejected,
-    /// It may be valid by chance; then it holds one measure.
+    /// It may be valid by chance, with one measure.
     Either,
 }
 
@@ -30,12 +30,12 @@ pub(crate) enum Expected {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fuzz {
     pub(crate) seed: u64,
-    /// One in that many has some megabytes.
+    /// One message in this many has some megabytes.
     pub(crate) seldom: u32,
 }
 
 impl Fuzz {
-    /// The body of that number, and what has to become of it.
+    /// The body of a message, and its expected result.
     pub(crate) fn body(&self, number: u32) -> (Vec<u8>, Expected) {
         let mut random = random(self.seed, number.into());
         match number % self.seldom {
@@ -46,7 +46,7 @@ impl Fuzz {
         }
     }
 
-    /// The `message-id` of that number: most have one, of any kind.
+    /// The `message-id` of a message: most have one, of any kind.
     pub(crate) fn id(&self, number: u32) -> Option<String> {
         let mut random = random(!self.seed, number.into());
         match random.random_range(0..10) {
@@ -77,8 +77,7 @@ impl Source for Fuzz {
 }
 
 fn row(number: u32, index: usize) -> Row {
-    // After all times of the catalogue; an array has more measures than a slot of the catalogue
-    // would hold there.
+    // After all times of the catalogue, whose slots are too short for these arrays.
     let timestamp = 2 * EPOCH + i64::from(number) * SLOT + i64::try_from(index).unwrap_or_default();
     Row { timestamp, experiment: 2, measure_type: 1, value: f64::from(number) / 8.0 }
 }
@@ -88,11 +87,11 @@ fn array(number: u32, measures: usize) -> Vec<u8> {
     format!("[{}]", measures.join(",")).into_bytes()
 }
 
-/// Around the greatest size of a message.
+/// Bodies around the maximum size.
 fn large(number: u32, turn: u32, random: &mut StdRng) -> (Vec<u8>, Expected) {
     let mut body = json(&row(number, 0)).into_bytes();
     match turn % 4 {
-        // White space at the end is JSON, and one byte more is too much.
+        // Trailing white space is valid JSON; one more byte is too much.
         0 => body.resize(MAX_BYTES, b' '),
         1 => {
             body.resize(MAX_BYTES + 1, b' ');
@@ -116,7 +115,7 @@ fn small(number: u32, random: &mut StdRng) -> (Vec<u8>, Expected) {
     let replaced = |from: &str, to: &str| good.replacen(from, to, 1).into_bytes();
     let value = format!(r#""value":{}"#, f64::from(number) / 8.0);
     match random.random_range(0..20) {
-        // A random text is no measure, for all practical purposes.
+        // A random text is practically never a measure.
         0..=2 => {
             let length = random.random_range(0..400);
             (bytes(random, length), Rejected)
@@ -250,7 +249,7 @@ const ODD_NAMES: [&str; 12] = [
     "\"BLACK-HOLES'; DROP TABLE MEASURES; --\"",
 ];
 
-/// A good message after some small accidents.
+/// A valid message with some random changes.
 fn nearly(mut body: Vec<u8>, random: &mut StdRng) -> Vec<u8> {
     for _ in 0..random.random_range(1..=3) {
         if body.is_empty() {
@@ -270,7 +269,7 @@ fn nearly(mut body: Vec<u8>, random: &mut StdRng) -> Vec<u8> {
     body
 }
 
-/// Brackets or objects in each other, up to a hundred thousand of them, closed or not.
+/// Up to a hundred thousand nested arrays or objects, closed or not.
 fn deep(random: &mut StdRng, middle: &str) -> Vec<u8> {
     let depth = match random.random_range(0..100) {
         0 => 100_000,
@@ -282,7 +281,7 @@ fn deep(random: &mut StdRng, middle: &str) -> Vec<u8> {
     format!("{}{middle}{}", open.repeat(depth), close.repeat(closed)).into_bytes()
 }
 
-/// Properties such as no adapter would think of, which AMQP allows.
+/// Unusual properties that AMQP allows.
 fn odd_properties(random: &mut StdRng) -> BasicProperties {
     let properties = BasicProperties::default();
     match random.random_range(0..8) {
@@ -291,7 +290,7 @@ fn odd_properties(random: &mut StdRng) -> BasicProperties {
         2 => {
             properties.with_reply_to("r".repeat(255).into()).with_app_id("\u{0}".into()).with_type("".into())
         }
-        // A day, after which RabbitMQ drops the message.
+        // RabbitMQ drops the message after this day.
         3 => properties.with_expiration("86400000".into()).with_cluster_id("x".into()).with_delivery_mode(2),
         4 => properties.with_headers(odd_headers(random)),
         5 => properties.with_user_id("guest".into()).with_headers(FieldTable::default()),
@@ -310,7 +309,7 @@ fn odd_headers(random: &mut StdRng) -> FieldTable {
     let mut headers = FieldTable::default();
     for (name, value) in [
         ("", AMQPValue::Void),
-        // RabbitMQ closes the connection over NaN and infinity, which Erlang has not.
+        // Not NaN or infinity: Erlang has neither, so RabbitMQ closes the connection.
         ("smallest", AMQPValue::Double(-f64::MIN_POSITIVE)),
         ("largest", AMQPValue::Float(f32::MAX)),
         ("decimal", AMQPValue::DecimalValue(DecimalValue { scale: 255, value: u32::MAX })),

@@ -12,16 +12,16 @@ use mymonit_test_support::build_release;
 #[derive(Debug, Parser)]
 #[command(name = "mymonit-chaos", about = "Breaks everything around MyMONIT, and counts what is left")]
 struct Arguments {
-    /// Only these scenarios, in this order; all, unless any is named.
+    /// Runs only these scenarios, in this order (default: all).
     #[arg(value_parser = scenario)]
     scenarios: Vec<Scenario>,
-    /// As little as the ordinary tests break.
+    /// Runs the short form, as the ordinary tests do.
     #[arg(long)]
     short: bool,
-    /// What everything that is left to chance follows from; a random one, unless it is given.
+    /// The seed of all random choices (default: random).
     #[arg(long)]
     seed: Option<u64>,
-    /// This binary instead of the release, which is built otherwise.
+    /// The service's binary (default: a new release build).
     #[arg(long)]
     binary: Option<PathBuf>,
 }

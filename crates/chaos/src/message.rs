@@ -1,4 +1,4 @@
-//! The messages. Each follows from the seed and its number, so that the checker can compare it.
+//! The messages. Each is derived from the seed and its number, so that the checker can compare it.
 
 use std::fmt::Write as _;
 
@@ -7,21 +7,21 @@ use lapin::types::ShortString;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// A message on its way to the broker.
+/// A message to publish.
 pub(crate) struct Outgoing {
     pub(crate) body: Vec<u8>,
     pub(crate) properties: BasicProperties,
 }
 
-/// Messages, each of which has a number and is made anew each time that it is asked for.
+/// A deterministic source of numbered messages.
 pub(crate) trait Source: Send + Sync {
-    /// The message of that number, always the same one.
+    /// The message with this number; always the same.
     fn message(&self, number: u32) -> Outgoing;
 }
 
 /// A separate random generator for each purpose, from the same seed.
 pub(crate) fn random(seed: u64, number: u64) -> StdRng {
-    // The odd constant (the golden ratio) keeps neighbouring numbers of neighbouring seeds apart.
+    // The odd constant (golden ratio) keeps seeds of neighbouring numbers apart.
     StdRng::seed_from_u64(seed ^ number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
@@ -52,15 +52,15 @@ pub(crate) struct Row {
     pub(crate) value: f64,
 }
 
-/// What a message says.
+/// The content of a message.
 pub(crate) enum Content {
-    /// Measures, which are to be stored.
+    /// Measures, expected to be stored.
     Measures(Vec<Row>),
-    /// Something that is to be kept among the rejected messages.
+    /// An invalid body, expected to be rejected.
     Bad(Vec<u8>),
 }
 
-/// Good messages of one measure or of several, and some that have to be rejected.
+/// Valid messages of one or several measures, and some invalid ones.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Catalogue {
     pub(crate) seed: u64,
@@ -69,7 +69,7 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    /// What the message of that number says.
+    /// The content of a message.
     pub(crate) fn content(&self, number: u32) -> Content {
         let mut random = random(self.seed, number.into());
         let kind = random.random_range(0..100);
@@ -87,12 +87,12 @@ impl Catalogue {
         Content::Measures(rows.collect())
     }
 
-    /// The `message-id` of that number; in the order of the numbers, also as text.
+    /// The `message-id` of a message. Its text sorts like the number.
     pub(crate) fn id(&self, number: u32) -> String {
         format!("chaos-{:016x}-{number:010}", self.seed)
     }
 
-    /// The body of that number.
+    /// The body of a message.
     pub(crate) fn body(&self, number: u32) -> Vec<u8> {
         match self.content(number) {
             Content::Bad(body) => body,
@@ -114,7 +114,7 @@ impl Source for Catalogue {
     }
 }
 
-/// The number at the beginning of a body that [`bad`] has made.
+/// The number at the start of a body from [`bad`].
 pub(crate) fn number_of_bad(body: &[u8]) -> Option<u32> {
     let rest = body.strip_prefix(BEGINNING_OF_BAD.as_bytes())?;
     let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
@@ -139,7 +139,7 @@ pub(crate) fn json(row: &Row) -> String {
     };
     let (seconds, nanos) = (row.timestamp / 1_000_000_000, row.timestamp % 1_000_000_000);
     let mut text = String::with_capacity(128);
-    // Writing into a string cannot fail.
+    // Infallible: the writer is a string.
     let _ = write!(
         text,
         r#"{{"experiment":"{}","measure":"{}","value":{},"timestamp":{seconds}.{nanos:09}}}"#,

@@ -19,20 +19,20 @@ use tokio::time::{sleep, timeout};
 
 use crate::message::Source;
 
-/// How many messages may be on their way to the broker.
+/// The maximum number of unconfirmed messages.
 const UNCONFIRMED: usize = 2_000;
-/// How long the broker may take for an answer before the connection counts as broken.
+/// The time limit for a response of the broker, after which the connection counts as broken.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Time without a confirm after which the publisher gives up. Outages in scenarios are shorter.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// No scenario breaks as many connections; a message that the broker refuses might.
+/// More connections than any scenario breaks. Ends a loop over a message that the broker refuses.
 const MOST_CONNECTIONS: u32 = 500;
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) const EXCHANGE: &str = "mymonit";
 pub(crate) const QUEUE: &str = "measures";
 
-/// A connection to the broker like an adapter's, with exchange, queue and binding declared.
+/// A connection to the broker that has declared exchange, queue and binding, like an adapter's.
 pub(crate) struct Line {
     _connection: Connection,
     pub(crate) channel: Channel,
@@ -51,7 +51,7 @@ impl Line {
         timeout(ANSWER, open).await.context("the broker does not answer")?
     }
 
-    /// Declares exchange, queue and binding; a broker that finds them otherwise answers with 406.
+    /// Declares exchange, queue and binding; fails with 406 if they exist with other properties.
     pub(crate) async fn declare(&self) -> anyhow::Result<()> {
         let table = FieldTable::default;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -63,7 +63,7 @@ impl Line {
         Ok(())
     }
 
-    /// How many messages wait in the queue; those that a consumer holds are not counted.
+    /// The number of ready messages in the queue, without unacknowledged ones.
     pub(crate) async fn waiting(&self) -> anyhow::Result<u32> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = self.channel.queue_declare(QUEUE.into(), passive, FieldTable::default());
@@ -71,7 +71,7 @@ impl Line {
     }
 }
 
-/// How far a publisher has come.
+/// The progress of a publisher.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Progress {
     /// Numbers below this one have been published at least once.
@@ -82,7 +82,7 @@ pub(crate) struct Progress {
     pub(crate) repeated: u32,
 }
 
-/// A publisher that runs in a task.
+/// A publisher in a background task.
 pub(crate) struct Publisher {
     allowed: watch::Sender<u32>,
     progress: watch::Receiver<Progress>,
@@ -90,7 +90,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Starts to publish the messages from 0 up to `allowed`, as fast as the broker takes them.
+    /// Publishes messages 0 to `allowed` as fast as the broker accepts them.
     pub(crate) fn start(url: &str, source: Arc<dyn Source>, allowed: u32) -> Self {
         let (allowed, allowance) = watch::channel(allowed);
         let (sender, progress) = watch::channel(Progress::default());
@@ -107,12 +107,12 @@ impl Publisher {
         Self { allowed, progress, task: tokio::spawn(work.run()) }
     }
 
-    /// Lets it publish the messages up to that number.
+    /// Raises the limit up to which it publishes.
     pub(crate) fn allow(&self, up_to: u32) {
         self.allowed.send_replace(up_to);
     }
 
-    /// Up to which number it may publish.
+    /// The limit up to which it publishes.
     pub(crate) fn allowed(&self) -> u32 {
         *self.allowed.borrow()
     }
@@ -121,12 +121,12 @@ impl Publisher {
         *self.progress.borrow()
     }
 
-    /// Whether the publisher has given up.
+    /// Whether the publisher has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
 
-    /// Waits until the broker has confirmed that many.
+    /// Waits for this many confirms.
     pub(crate) async fn wait_until_confirmed(&mut self, count: u32) -> anyhow::Result<()> {
         let mut progress = self.progress.clone();
         tokio::select! {
@@ -140,7 +140,7 @@ impl Publisher {
         }
     }
 
-    /// Lets it begin nothing new, waits until all that it had begun is confirmed, and ends it.
+    /// Starts no new messages, waits for outstanding confirms, and ends the task.
     pub(crate) async fn finish(self) -> anyhow::Result<Progress> {
         let Self { allowed, progress, task } = self;
         drop(allowed);
@@ -156,7 +156,7 @@ struct Work {
     source: Arc<dyn Source>,
     allowance: watch::Receiver<u32>,
     progress: watch::Sender<Progress>,
-    /// To be republished.
+    /// Unconfirmed messages to republish.
     again: VecDeque<u32>,
     unconfirmed: BTreeSet<u32>,
     last_confirm: Instant,
@@ -202,7 +202,7 @@ impl Work {
                     None => message.properties.with_delivery_mode(2),
                     Some(_) => message.properties,
                 };
-                // A message that no queue accepts is returned instead of being lost silently.
+                // Unroutable messages are returned instead of being lost silently.
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
                 self.unconfirmed.insert(number);
                 let sent = line.channel.basic_publish(
@@ -216,8 +216,7 @@ impl Work {
                 confirms.push(async move { (number, confirm.await) });
             }
             if confirms.is_empty() {
-                // Nothing left to publish until the allowance grows, or at all once its sender is
-                // dropped.
+                // Nothing to publish until the allowance grows or its sender is dropped.
                 self.last_confirm = Instant::now();
                 if self.allowance.changed().await.is_err() {
                     return Ok(());

@@ -1,4 +1,4 @@
-//! What a scenario has shown.
+//! Results of a scenario.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use crate::check::Verdict;
 use crate::service::Notes;
 
-/// The figures of a scenario that has held.
+/// The figures of a successful scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Messages that were published, each counted once.
     pub messages: u64,
-    /// How often something was broken.
+    /// The number of injected faults.
     pub faults: u64,
-    /// Messages that are not there.
+    /// Messages that are not stored.
     pub lost: u64,
     /// Copies of messages beyond the first.
     pub doubled: u64,
-    /// Messages that are kept among the rejected ones, as they should.
+    /// Messages that are kept as rejected, as expected.
     pub rejected: u64,
-    /// The longest that the service took to become ready after a fault.
+    /// The service's longest time to readiness after a fault.
     pub slowest_ready: Duration,
-    /// The service's greatest resident memory, in MiB.
+    /// The service's peak resident memory, in MiB.
     pub peak_mib: u64,
-    /// What else is worth knowing.
+    /// Further remarks.
     pub remarks: Vec<String>,
 }
 
@@ -47,14 +47,14 @@ impl Report {
     }
 }
 
-/// A table, in Markdown, of scenarios by name; for one that has failed, the words say why.
+/// A Markdown table of the scenarios, with the error of each failed one.
 pub fn table(results: &[(String, Result<Report, String>)]) -> String {
     let mut text = String::from(
         "| scenario | messages | faults | lost | doubled | rejected | ready again within | peak memory |\n\
          |---|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for (name, result) in results {
-        // Writing into a string cannot fail.
+        // Infallible: the writer is a string.
         let _ = match result {
             Ok(report) => writeln!(
                 text,

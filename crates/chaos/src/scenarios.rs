@@ -20,10 +20,10 @@ use tokio::time::timeout;
 use crate::report::Report;
 use crate::setting::{Form, Setting};
 
-/// Makes [`Scenario`] of names and functions.
+/// Defines [`Scenario`] from names and functions.
 macro_rules! scenarios {
     ($($(#[$documentation:meta])* $scenario:ident: $name:literal => $run:path,)+) => {
-        /// A way to break things.
+        /// A fault scenario.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Scenario {
             $($(#[$documentation])* $scenario,)+
@@ -62,9 +62,9 @@ scenarios! {
     DatabaseRestarts: "database-restarts" => restarts::database,
     /// The broker is restarted and killed.
     BrokerRestarts: "broker-restarts" => restarts::broker,
-    /// One of three brokers is killed, also the one that leads the queue.
+    /// One of three brokers is killed, including the leader of the queue.
     BrokerCluster: "broker-cluster" => cluster::run,
-    /// The network between service and broker is cut and swallows everything.
+    /// The network between service and broker is cut, or drops all packets.
     BrokerNetwork: "broker-network" => network::to_broker,
     /// The same between service and database.
     DatabaseNetwork: "database-network" => network::to_database,
@@ -76,7 +76,7 @@ scenarios! {
     Locks: "locks" => locks::run,
     /// A long outage of the database, with a publisher at full speed.
     Outage: "outage" => outage::run,
-    /// Messages of every wrong kind.
+    /// Invalid messages of every kind.
     Fuzz: "fuzz" => fuzz::run,
     /// `kill -9` of the service and of `mymonit seal`, with late measures.
     Sealing: "sealing" => sealing::run,

@@ -9,12 +9,12 @@ use mymonit_test_support::{ReservedPort, ServiceProcess, wait_until};
 use procfs::process::Process;
 use serde_json::Value;
 
-/// How long the service may take to become ready again, on a machine that does other things as
-/// well.
+/// The time limit for readiness on a busy host.
 const READY_WITHIN: Duration = Duration::from_secs(90);
-/// How long to wait for the shutdown. The service exits with an error if its own limit passes.
+/// The time limit for the shutdown. The service has a shorter limit, after which it exits with an
+/// error.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-/// A longer wait counts as no answer.
+/// The time limit for a response.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// The default of `RABBIT_PREFETCH`.
@@ -23,17 +23,17 @@ pub(crate) const PREFETCH: u64 = 3_000;
 /// A username of the example data: a scientist who may read the experiment `device-vibrations`.
 const SCIENTIST: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
 
-/// Observations of a service.
+/// Measurements of a service over all its restarts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Notes {
-    /// The longest that it took to become ready (again).
+    /// The longest time to readiness.
     pub(crate) slowest_ready: Duration,
-    /// The greatest resident memory, in MiB.
+    /// The peak resident memory, in MiB.
     pub(crate) peak_mib: u64,
 }
 
 impl Notes {
-    /// Both together.
+    /// The maximum of both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             slowest_ready: self.slowest_ready.max(other.slowest_ready),
@@ -53,7 +53,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts it and waits for nothing.
+    /// Starts it without waiting.
     pub(crate) async fn start(
         binary: &Path,
         firebase: &FirebaseDouble,
@@ -79,7 +79,7 @@ impl Service {
         Ok(Self { process, port, _metrics_port: metrics_port, http, token, notes: Notes::default() })
     }
 
-    /// Waits until it is ready, and notes how long that took.
+    /// Waits until it is ready, and records the time.
     pub(crate) async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         let ready = wait_until("the service is ready", READY_WITHIN, async || match self.readiness().await {
@@ -98,7 +98,7 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until it says that it is not ready.
+    /// Waits until it reports that it is not ready.
     pub(crate) async fn wait_until_not_ready(&self) -> anyhow::Result<()> {
         wait_until("the service is not ready", READY_WITHIN, async || match self.readiness().await {
             Ok((true, _)) => Err("it is ready".to_owned()),
@@ -116,25 +116,25 @@ impl Service {
         Ok((ready, serde_json::from_str(&response.text().await?)?))
     }
 
-    /// How many measures of the experiment `device-vibrations` a scientist reads with that query.
+    /// The number of measures of `device-vibrations` that a scientist reads with this query.
     pub(crate) async fn read(&self, query: &str) -> anyhow::Result<usize> {
         let url = format!("http://127.0.0.1:{}/measures/1?{query}", self.port.get());
         let answer = self.http.get(url).bearer_auth(&self.token).send().await?.error_for_status()?;
         Ok(serde_json::from_str::<Vec<Value>>(&answer.text().await?)?.len())
     }
 
-    /// Ends it as a crash would.
+    /// Kills it with SIGKILL.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         self.note_memory()?;
         self.process.kill9().await.map(drop)
     }
 
-    /// Starts it again after its end, and waits for nothing.
+    /// Restarts it after its end, without waiting.
     pub(crate) async fn start_again(&self) -> anyhow::Result<()> {
         self.process.start_again().await
     }
 
-    /// Sends SIGTERM; it has to end with status 0, and in time.
+    /// Sends SIGTERM. Fails unless it exits with status 0 in time.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<Duration> {
         self.note_memory()?;
         let began = Instant::now();
@@ -149,7 +149,7 @@ impl Service {
         Ok(status.vmrss.context("the resident memory")? / 1024)
     }
 
-    /// Notes the greatest resident memory of this life.
+    /// Records the peak resident memory of this process.
     pub(crate) fn note_memory(&mut self) -> anyhow::Result<()> {
         let peak = self.status()?.vmhwm.context("the peak of the memory")? / 1024;
         self.notes.peak_mib = self.notes.peak_mib.max(peak);
@@ -179,7 +179,7 @@ impl Service {
     /// Its last output, for an error.
     pub(crate) fn last_lines(&self) -> String {
         let lines = self.process.lines();
-        // Without the requests for its readiness.
+        // Without readiness requests.
         let telling = lines.iter().rev().filter(|line| !line.text.contains("/health/ready"));
         let mut last: Vec<_> = telling.take(20).map(|line| line.text.as_str()).collect();
         last.reverse();

@@ -4,7 +4,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// How much is broken.
+/// The size of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// The long form; takes more than an hour.
@@ -13,12 +13,12 @@ pub enum Form {
     Short,
 }
 
-/// What a scenario is run with.
+/// The parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Setting {
     /// The service's binary.
     pub binary: PathBuf,
-    /// How much is broken.
+    /// The size of a scenario.
     pub form: Form,
     /// All random choices follow from this number, so that they can be repeated.
     pub seed: u64,

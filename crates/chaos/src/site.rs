@@ -1,4 +1,4 @@
-//! The surroundings of a scenario: a broker, a database, and what can be seen of both.
+//! The environment of a scenario: broker, database, and queries to both.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const STUCK: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const PASSWORD: &str = "password";
 
-/// A private server, which the scenario may break, or the shared one.
+/// A private server for fault injection, or the shared one.
 pub(crate) enum Server<T: 'static> {
     Own(Box<T>),
     Shared(&'static T),
@@ -39,7 +39,7 @@ impl<T> Deref for Server<T> {
     }
 }
 
-/// An empty database, an empty virtual host, and a signer of tokens.
+/// An empty database, an empty virtual host, and a Firebase double.
 pub(crate) struct Site {
     pub(crate) setting: Setting,
     pub(crate) broker: Server<RabbitMq>,
@@ -84,8 +84,8 @@ impl Site {
         let url = database.create_database().await?;
         let (_, database_name) = url.rsplit_once('/').context("the name of the database")?;
         let database_name = database_name.to_owned();
-        // The service is no superuser, in production neither: a read-only server is read-only to
-        // it.
+        // As in production, the service is no superuser, so that a read-only server refuses its
+        // writes.
         database
             .execute(&format!(
                 "CREATE USER {database_name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; \
@@ -105,13 +105,13 @@ impl Site {
         })
     }
 
-    /// The address of the database for the service, on the server's port or on a proxy's.
+    /// The service's database URL, on the port of the server or a proxy.
     pub(crate) fn database_url(&self, port: u16) -> String {
         let name = &self.database_name;
         format!("mysql://{name}:{PASSWORD}@127.0.0.1:{port}/{name}")
     }
 
-    /// The address of the virtual host, on another port than the broker's own.
+    /// The address of the virtual host on a proxy's port.
     pub(crate) fn broker_url_on(&self, port: u16) -> String {
         self.broker_url.replace(&format!(":{}/", self.broker.port()), &format!(":{port}/"))
     }
@@ -143,7 +143,7 @@ impl Site {
         Publisher::start(&self.broker_url, Arc::new(catalogue), allowed)
     }
 
-    /// How many messages wait in the queue, quickly. Those that a consumer holds are not counted.
+    /// The number of ready messages in the queue, without unacknowledged ones. Faster than `queue`.
     pub(crate) async fn waiting(&self) -> anyhow::Result<u32> {
         let mut look = self.look.lock().await;
         let line = match look.take() {
@@ -163,8 +163,8 @@ impl Site {
         self.broker.queue(vhost, QUEUE).await
     }
 
-    /// Waits until the service has taken about that many messages out of the queue, and tells
-    /// whether there are more for it to take.
+    /// Waits until the service has consumed about that many messages; returns whether more are
+    /// queued.
     pub(crate) async fn wait_until_consumed(
         &self,
         count: u32,
@@ -190,7 +190,7 @@ impl Site {
         }
     }
 
-    /// Waits until no message waits in the queue; the last ones may still be with the service.
+    /// Waits until no message is ready; the last ones may still be unacknowledged.
     pub(crate) async fn wait_until_none_waits(&self) -> anyhow::Result<()> {
         let mut stuck = Stuck::new();
         loop {
@@ -203,7 +203,7 @@ impl Site {
         }
     }
 
-    /// Waits until the queue is empty and everything that was taken out of it is acknowledged.
+    /// Waits until the queue has neither ready nor unacknowledged messages.
     pub(crate) async fn wait_until_drained(&self) -> anyhow::Result<()> {
         let mut stuck = Stuck::new();
         loop {
@@ -217,8 +217,8 @@ impl Site {
         }
     }
 
-    /// Waits after the end of all services until the broker has requeued all messages and the
-    /// database has no open transaction.
+    /// After the end of all services: waits until the broker has requeued all messages and the
+    /// database has no session.
     pub(crate) async fn wait_until_settled(&self) -> anyhow::Result<QueueState> {
         let mut stuck = Stuck::new();
         loop {
@@ -234,7 +234,7 @@ impl Site {
         }
     }
 
-    /// How many messages of a catalogue are in the database, each counted as often as it is there.
+    /// The number of stored and rejected messages of a catalogue, including duplicates.
     pub(crate) async fn kept(&self) -> anyhow::Result<u64> {
         // The first measure of each message has a time that is a multiple of the slot; see
         // `message`.
@@ -253,8 +253,8 @@ impl Site {
         text.trim().parse().with_context(|| format!("{query}: {text}"))
     }
 
-    /// Publishes the rest, waits until all is consumed, stops the services, and makes sure that
-    /// everything is stored exactly once.
+    /// Publishes the rest, drains the queue, stops the services, and checks that everything is
+    /// stored exactly once.
     pub(crate) async fn conclude<const N: usize>(
         &self,
         size: Size,
@@ -285,7 +285,7 @@ impl Site {
     }
 }
 
-/// Detects missing progress.
+/// Fails after too long without progress.
 struct Stuck {
     seen: String,
     since: Instant,

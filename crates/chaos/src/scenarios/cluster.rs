@@ -1,5 +1,4 @@
-//! A cluster of three brokers, in which the queue is a quorum queue, loses one of them again and
-//! again.
+//! A cluster of three brokers with a quorum queue repeatedly loses a node.
 
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         // The short form has one of each.
         let victim = (leader + turn * random.random_range(1..NODES)) % NODES;
         leaders += u32::from(victim == leader);
-        // Each kill finds a publisher and a consumer at work.
+        // Kills happen while a publisher and a consumer are active.
         publisher.allow(size.end(fault));
         site.wait_until_consumed(size.place(fault, &mut random), &publisher).await?;
         sleep(up_to_ms(&mut random, 20)).await;
@@ -76,7 +75,7 @@ impl Cluster {
         Ok(Self { nodes, vhost, url, _balancer: balancer })
     }
 
-    /// What the broker reports of the queue, column by column.
+    /// The given columns of the queue, as the broker reports them.
     async fn queue<const N: usize>(&self, columns: [&str; N]) -> anyhow::Result<[String; N]> {
         let list = ["list_queues", "--no-table-headers", "-p", &self.vhost, "name"];
         let listed = self.nodes[0].ctl(&[list.as_slice(), columns.as_slice()].concat()).await?;
@@ -85,8 +84,8 @@ impl Cluster {
         row.try_into().map_err(|row| anyhow::anyhow!("{row:?}"))
     }
 
-    /// Waits until the queue has a leader and all its members, and returns the leader's number.
-    /// Killing a second node before would leave no majority.
+    /// Waits until the queue has a leader and all members; returns the leader's number. An earlier
+    /// kill of a second node would leave no majority.
     async fn wait_until_whole(&self) -> anyhow::Result<usize> {
         wait_until("the queue has all its members", AGREE_WITHIN, async || {
             let queue =
@@ -102,7 +101,7 @@ impl Cluster {
         .await
     }
 
-    /// Waits until the queue is empty and everything that was taken out of it is acknowledged.
+    /// Waits until the queue has neither ready nor unacknowledged messages.
     async fn wait_until_drained(&self) -> anyhow::Result<()> {
         wait_until("the queue is empty", AGREE_WITHIN, async || {
             match self.queue(["messages_ready", "messages_unacknowledged"]).await {

@@ -1,4 +1,4 @@
-//! A database that answers and cannot write.
+//! A database that answers queries but cannot write.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) async fn read_only(setting: &Setting) -> anyhow::Result<Report> {
         publisher.allow(place);
         site.wait_until_consumed(place, &publisher).await?;
         site.database.execute("SET GLOBAL read_only = ON").await?;
-        // Something that it has to write, and cannot.
+        // Messages whose write must fail.
         publisher.allow(size.end(fault));
         service.wait_until_not_ready().await?;
         sleep(up_to_ms(&mut random, 1_000)).await;
@@ -50,8 +50,8 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
     let publisher = site.publisher(catalogue, 0);
     let mut service = site.ready_service().await?;
     for fault in 0..size.faults {
-        // In the first half of the part, so that the rest is more than what fits into what the
-        // server has reserved already.
+        // In the first half of the part: the rest must exceed the space that the server has
+        // reserved.
         let place = u32::midpoint(fault * size.part(), size.place(fault, &mut random));
         publisher.allow(place);
         site.wait_until_consumed(place, &publisher).await?;
@@ -68,8 +68,7 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
                 return Err(error);
             }
             // MariaDB 10.11 may abort when a rollback finds the disk full. The disk is in memory,
-            // so its
-            // data are gone and cannot be compared.
+            // so its data are lost and cannot be compared.
             return Ok(Report::default().remark(format!(
                 "NOT RUN TO ITS END: MariaDB itself aborted over the full disk, at fault {} of {}",
                 fault + 1,

@@ -28,7 +28,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
             }
             _ => tokio::try_join!(site.ready_service(), Line::open(&site.broker_url))?.0,
         };
-        // Again, on one channel and on others, while the service consumes.
+        // Repeated on one channel and on others while the service consumes.
         let line = Line::open(&site.broker_url).await?;
         line.declare().await?;
         let catalogue = site.catalogue(true);
@@ -36,7 +36,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         publisher.wait_until_confirmed(MESSAGES).await?;
         publisher.finish().await?;
         site.wait_until_drained().await?;
-        // The channel is still open, so nothing was refused on it.
+        // The channel is still open, so no declaration was refused.
         line.declare().await?;
         notes = notes.and(service.finish().await?);
         rejected += site.compare(catalogue, MESSAGES).await?.exactly_once()?.rejected;

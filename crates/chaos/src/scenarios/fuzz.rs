@@ -1,5 +1,4 @@
-//! A million messages of every wrong kind, with good ones in between that must not have to wait for
-//! them.
+//! A million invalid messages of every kind, with valid ones in between that must not be delayed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,12 +24,12 @@ const WAITING: u32 = 200;
 const AT_ONCE: u32 = 500;
 /// The memory limit in MiB, which follows from the prefetch and the byte limit of the service.
 const MEMORY_MIB: u64 = 384;
-/// Between two good messages.
+/// The interval between valid messages.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Within which a good message has to be readable.
+/// The time limit for a valid message to become readable.
 const READABLE: Duration = Duration::from_secs(1);
 const GIVE_UP: Duration = Duration::from_secs(60);
-/// The time of the first good message, in Unix seconds: after all others.
+/// The time of the first valid message, in Unix seconds: after all others.
 const FIRST: u64 = 5_000_000_000;
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
@@ -47,7 +46,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     };
     let probing = async {
         let mut probes = Probes::open(&site).await?;
-        // At least one, however soon all others have come through.
+        // At least one probe, even if all others are consumed already.
         loop {
             probes.probe(&service).await?;
             if is_fed.load(Ordering::Relaxed) {
@@ -76,7 +75,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         slowest.as_millis()
     );
     if setting.form == Form::Long {
-        // In the short form other tests have the machine as well.
+        // Not in the short form, which runs beside other tests.
         ensure!(slowest <= READABLE, "a good message had to wait for longer than {READABLE:?}: {figures}");
     }
     Ok(Report {
@@ -89,7 +88,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     .remark(figures))
 }
 
-/// Lets messages into the queue as fast as they are consumed.
+/// Publishes messages as fast as they are consumed.
 async fn feed(site: &Site, publisher: &mut Publisher, messages: u32) -> anyhow::Result<()> {
     let mut allowed = 0;
     while allowed < messages {
@@ -101,10 +100,10 @@ async fn feed(site: &Site, publisher: &mut Publisher, messages: u32) -> anyhow::
     Ok(())
 }
 
-/// Good messages, each followed until a scientist can read it.
+/// Valid messages, each polled until a scientist can read it.
 struct Probes {
     line: Line,
-    /// How long each was on its way.
+    /// The latency of each.
     took: Vec<Duration>,
 }
 
@@ -148,7 +147,7 @@ impl Probes {
         Ok(())
     }
 
-    /// The median, what 99 of 100 stay below, and the greatest.
+    /// The median, the 99th percentile and the maximum.
     fn latencies(&self) -> anyhow::Result<(Duration, Duration, Duration)> {
         let mut took = self.took.clone();
         took.sort_unstable();
@@ -157,9 +156,9 @@ impl Probes {
     }
 }
 
-/// What the database holds of the fuzzed messages.
+/// The fuzzed messages in the database.
 struct Books {
-    /// The numbers of the rejected ones; each once.
+    /// By number of the message.
     is_rejected: Vec<bool>,
     rejected: u64,
 }
@@ -242,7 +241,7 @@ impl Books {
             None => Ok(()),
         };
         let mut with_bodies = 0_u64;
-        // In the order of the primary key of the bodies.
+        // Ordered by the primary key of the bodies.
         let query = "SELECT REJECTED_MESSAGE_ID, IF(CHUNK = 0, HEX(PROPERTIES), ''), HEX(BODY) \
             FROM REJECTED_MESSAGE_BODIES JOIN REJECTED_MESSAGES ON ID = REJECTED_MESSAGE_ID \
             ORDER BY REJECTED_MESSAGE_ID, CHUNK";
@@ -261,7 +260,7 @@ impl Books {
         })
         .await?;
         check(current)?;
-        // An empty body has no pieces.
+        // An empty body has no chunks.
         let empty =
             (0..).zip(&self.is_rejected).filter(|(number, is)| **is && fuzz.body(*number).0.is_empty());
         let expected = self.rejected - empty.count() as u64;

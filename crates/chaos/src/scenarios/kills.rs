@@ -35,8 +35,8 @@ pub(super) async fn with_ids(setting: &Setting) -> anyhow::Result<Report> {
     Ok(site.conclude(size, catalogue, publisher, [service]).await?.0)
 }
 
-/// Nothing is published between two kills, so that the exact duplicates can be predicted:
-/// messages that are stored and still in the queue.
+/// Nothing is published between two kills, so that the duplicates can be predicted: messages that
+/// are stored and still in the queue.
 pub(super) async fn without_ids(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (200_000, 40), (8_000, 3));
     let site = Site::shared(setting).await?;
@@ -97,7 +97,7 @@ pub(super) async fn two_processes(setting: &Setting) -> anyhow::Result<Report> {
             services[1 - turn].start_again().await?;
         }
         services[turn].start_again().await?;
-        // The other process consumes meanwhile, and gets this one's redeliveries.
+        // The other process consumes meanwhile, including this one's redeliveries.
         for service in &mut services {
             service.wait_until_ready().await?;
         }

@@ -1,6 +1,6 @@
 //! Other sessions hold locks that the service needs: deadlocks, lock timeouts, locked tables.
 //!
-//! The rival releases a lock only after the service waits for it, so that every fault has effect.
+//! The rival holds a lock until the service waits for it, so that every fault takes effect.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::service::Service;
 use crate::setting::{Setting, Size};
 use crate::site::Site;
 
-/// Few enough that they nearly always come in one batch, so that the ids which the rival holds meet
-/// in one transaction.
+/// Few enough that they nearly always form one batch, so that one transaction needs all ids that
+/// the rival holds.
 const PORTION: u32 = 20;
-/// The rows that make a transaction the heavier one of two.
+/// The rows that make a transaction the heavier one in a deadlock.
 const HEAVY: u32 = 5_000;
 /// Longer than the five seconds that the service waits for a lock.
 const SOON: Duration = Duration::from_secs(60);
 
-/// The server's number for a key that is there already.
+/// The server's error number for a duplicate key.
 const DUPLICATE: u16 = 1062;
 /// The server's error number for the victim of a deadlock.
 const DEADLOCK: u16 = 1213;
-/// What the server says of a lock that was not to be had in time, and the service's log repeats.
+/// The server's message for a lock timeout, which the service logs.
 const LOCK_TIMEOUT: &str = "Lock wait timeout exceeded";
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
@@ -47,8 +47,8 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         match fault % 3 {
             0 => rival.lock_table(begin).await?,
             1 => rival.hold(begin).await?,
-            // The lighter of two is the one that the server rolls back: this one, and then the
-            // service.
+            // The server rolls back the lighter transaction: alternately this one and the
+            // service's.
             _ => rival.cross(begin, end, fault % 2 == 0).await?,
         }
         service.wait_until_ready().await?;
@@ -66,8 +66,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         .remark(format!("{deadlocks} deadlocks; the log tells of {timeouts} lock timeouts")))
 }
 
-/// Another program that writes to the same tables, and the messages that are published into its
-/// way.
+/// A program that writes to the same tables, and the messages that conflict with it.
 struct Rival<'a> {
     site: &'a Site,
     service: &'a Service,
@@ -96,7 +95,7 @@ impl<'a> Rival<'a> {
         self.publisher.wait_until_confirmed(first + PORTION).await
     }
 
-    /// Holds an id until the service has given up waiting for it.
+    /// Holds an id until the service's lock wait has timed out.
     async fn hold(&mut self, first: u32) -> anyhow::Result<()> {
         let before = lock_timeouts(self.service);
         self.execute("BEGIN").await?;
@@ -110,8 +109,8 @@ impl<'a> Rival<'a> {
         self.publisher.wait_until_confirmed(first + PORTION).await
     }
 
-    /// Takes two ids in the order in which the service does not. Where the service happened to take
-    /// them in two batches, there was no deadlock; then the next messages are to have one.
+    /// Locks two ids in the opposite order of the service. If the service takes them in two
+    /// batches, there is no deadlock, and the next messages are tried.
     async fn cross(&mut self, begin: u32, end: u32, heavy: bool) -> anyhow::Result<()> {
         let before = deadlocks(self.site).await?;
         let rows = if heavy { HEAVY } else { 1 };
@@ -153,7 +152,7 @@ impl<'a> Rival<'a> {
         .await
     }
 
-    /// From the server's counter: `INNODB_TRX` is not refreshed while it is polled.
+    /// Uses the server's counter: `INNODB_TRX` is not refreshed while it is polled.
     async fn wait_until_service_waits_for_row(&mut self) -> anyhow::Result<()> {
         let waiting = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'";
         wait_until("the service waits for the id", SOON, async || {

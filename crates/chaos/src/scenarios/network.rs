@@ -36,7 +36,7 @@ pub(super) async fn to_database(setting: &Setting) -> anyhow::Result<Report> {
     let catalogue = site.catalogue(true);
     let publisher = site.publisher(catalogue, size.messages);
     let service = site.ready_service_on(&site.database_url(proxy.port()), &site.broker_url).await?;
-    // Longer than the service waits for a write that hangs.
+    // Longer than the service's limit for a write.
     let long_silence = Duration::from_secs(if site.is_short() { 3 } else { 11 });
     let network = Network { proxy: &proxy, long_silence, seed_number: 8 };
     network.break_again_and_again(&site, size, catalogue, publisher, service).await
@@ -62,7 +62,7 @@ impl Network<'_> {
         for fault in 0..size.faults {
             site.wait_until_consumed(size.place(fault, &mut random), &publisher).await?;
             sleep(up_to_ms(&mut random, 20)).await;
-            // Each kind has its turn.
+            // The kinds take turns.
             self.break_once(fault % 5, &mut random).await?;
             service.wait_until_ready().await?;
         }
@@ -75,7 +75,7 @@ impl Network<'_> {
         match kind {
             0 => self.proxy.cut().await,
             1 => {
-                // Everything arrives in the end, late.
+                // Data in flight arrives late.
                 self.proxy.black_hole();
                 sleep(short).await;
             }
@@ -85,7 +85,7 @@ impl Network<'_> {
                 sleep(short).await;
             }
             3 => {
-                // Data in flight arrives in neither direction.
+                // Data in flight is lost in both directions.
                 self.proxy.black_hole();
                 sleep(short).await;
                 self.proxy.cut().await;

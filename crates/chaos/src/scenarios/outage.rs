@@ -11,12 +11,11 @@ use crate::service::{PREFETCH, Service};
 use crate::setting::{Form, Setting};
 use crate::site::Site;
 
-/// Between two samples of memory and queue.
+/// The interval between samples of memory and queue.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How much the memory may grow during the outage, in MiB: the prefetched messages, and nothing
-/// after them.
+/// The maximum growth of memory during the outage, in MiB: only the prefetched messages.
 const GROWTH_MIB: u64 = 32;
-/// How many lines the log may have: some at the beginning, and some a minute.
+/// The maximum number of log lines: some at the start, and some per minute.
 const LINES: usize = 20;
 const LINES_PER_MINUTE: u64 = 10;
 
@@ -50,7 +49,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let backlog = published - reference;
     let rate = f64::from(backlog) / began.elapsed().as_secs_f64();
     if setting.form == Form::Long {
-        // Figures of a few seconds say nothing.
+        // Figures of a few seconds are not significant.
         ensure!(
             rate >= usual_rate / 2.0,
             "the backlog was drained at {rate:.0} messages/s, and before the outage it were {usual_rate:.0}"
@@ -98,7 +97,7 @@ async fn watch(site: &Site, service: &Service, away: Duration) -> anyhow::Result
         "the memory grew from {first_mib} to {} MiB",
         seen.most_mib
     );
-    // On a slow machine it was longer than it should have been.
+    // The outage may be longer on a slow host.
     let away = began.elapsed();
     let allowed = LINES + usize::try_from(away.as_secs() * LINES_PER_MINUTE / 60)?;
     ensure!(

@@ -1,4 +1,4 @@
-//! `kill -9` of the service and of `mymonit seal`, while measures arrive for what is sealed.
+//! `kill -9` of the service and of `mymonit seal`, while late measures arrive for sealed blocks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::report::Report;
 use crate::setting::{Setting, Size, up_to_ms};
 use crate::site::Site;
 
-/// How often the publisher passes over the time of all messages. It must not divide their number.
+/// The number of passes over the time range. It must not divide the number of messages.
 const PASSES: u64 = 7;
-/// How long a command may take.
+/// The time limit for a command.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 const BLOCKED: &str = "SELECT COALESCE(SUM(COUNT), 0) FROM MEASURE_BLOCKS";
 const ROWS: &str = "SELECT COUNT(*) FROM MEASURES";
@@ -32,7 +32,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let mut service = site.ready_service().await?;
     let sealing = Sealing::start(&site);
     for fault in 0..size.faults {
-        // Each kill finds publisher, service and sealer at work.
+        // Kills happen while publisher, service and sealer are active.
         publisher.allow(size.end(fault));
         site.wait_until_consumed(size.place(fault, &mut random), &publisher).await?;
         sleep(up_to_ms(&mut random, 100)).await;
@@ -51,7 +51,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     site.wait_until_drained().await?;
     let (kills, blocks) = sealing.stop().await?;
 
-    // All is in blocks, once, and is read.
+    // All measures are in blocks, exactly once, and readable.
     run_command(&site, &["seal", "--older-than", "0s"]).await?;
     run_command(&site, &["verify"]).await?;
     let measures = site.number(BLOCKED).await?;
@@ -71,7 +71,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     )))
 }
 
-/// The messages of a catalogue in passes over their time: all but the first pass come late.
+/// The messages of a catalogue in several passes over the time range, so that most are late.
 struct Late {
     catalogue: Catalogue,
     messages: u32,
@@ -84,7 +84,7 @@ impl Source for Late {
     }
 }
 
-/// Seals over and over, in a process each time.
+/// Seals in a loop, with a new process each time.
 struct Sealing {
     kills: mpsc::Sender<()>,
     task: JoinHandle<anyhow::Result<u32>>,
@@ -97,12 +97,12 @@ impl Sealing {
         Self { kills, task: tokio::spawn(seal(site.clone(), asked)), site: site.clone() }
     }
 
-    /// Kills the process of now.
+    /// Kills the current process.
     async fn kill(&self) -> anyhow::Result<()> {
         self.kills.send(()).await.context("sealing has ended")
     }
 
-    /// Lets the last process end. Gives how many were killed and how many blocks they have written.
+    /// Waits for the last process. Returns the number of kills and of written blocks.
     async fn stop(self) -> anyhow::Result<(u32, u64)> {
         drop(self.kills);
         let kills = self.task.await??;
@@ -126,7 +126,7 @@ async fn seal(site: Arc<Site>, mut asked: mpsc::Receiver<()>) -> anyhow::Result<
                     process.kill9().await?;
                     kills += 1;
                 }
-                // As a minute later.
+                // Simulates the expiry of the lease.
                 site.number("UPDATE SEALING_LEASE SET EXPIRES_AT = 1; SELECT 1").await?;
             }
         }
