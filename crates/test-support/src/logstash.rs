@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::ports::ReservedPort;
 use crate::wait::wait_until;
 
-/// How it treats its input.
+/// How the double reads its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appetite {
     /// Reads without limit.
@@ -57,10 +57,10 @@ impl LogstashDouble {
         })
     }
 
-    /// Takes a port and listens there.
+    /// Starts a double that listens on a reserved port.
     ///
     /// # Errors
-    /// Where no port is free.
+    /// If no port is free.
     pub async fn start() -> anyhow::Result<Self> {
         let mut this = Self::away()?;
         this.come().await?;
@@ -72,10 +72,10 @@ impl LogstashDouble {
         self.port.get()
     }
 
-    /// Listens from now on.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// Where the port cannot be listened on.
+    /// If the port cannot be bound.
     pub async fn come(&mut self) -> anyhow::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port())).await?;
         let (appetite, resets) = (self.appetite.subscribe(), self.resets.clone());
@@ -89,7 +89,7 @@ impl LogstashDouble {
         self.listener.shutdown().await;
     }
 
-    /// Changes the treatment of input from now on.
+    /// Changes how input is read.
     pub fn appetite(&self, appetite: Appetite) {
         self.appetite.send_replace(appetite);
     }
@@ -191,7 +191,7 @@ async fn read(
         let most = most.min(buffer.len());
         let length = tokio::select! {
             biased;
-            // Also while it waits for something to read.
+            // Applies a change while waiting for input.
             _ = appetite.changed() => continue,
             length = stream.read(&mut buffer[..most]) => length?,
         };

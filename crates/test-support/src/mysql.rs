@@ -43,8 +43,8 @@ impl MySqlServer {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server with further options of the server, such as `--max-connections=5`, which
-    /// overrule those that it has anyway.
+    /// Starts a server with more options, such as `--max-connections=5`, which override the
+    /// defaults.
     ///
     /// # Errors
     /// As for [`MySqlServer::start`].
@@ -52,8 +52,7 @@ impl MySqlServer {
         let port = ReservedPort::reserve()?;
         let options = options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>();
         let number = port.get();
-        // Copying the data folder blocks for some hundredths of a second, making the template for
-        // longer.
+        // Copying the data folder blocks for some 10 ms, creating the template for longer.
         let set_up = tokio::task::spawn_blocking(move || set_up(number, Vec::new(), &options));
         let (installation, server) = set_up.await??;
         let this = Self { installation, server, port };
@@ -113,12 +112,12 @@ impl MySqlServer {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    /// Who made it.
+    /// The vendor.
     pub const fn make(&self) -> Make {
         self.installation.make
     }
 
-    /// The port of 127.0.0.1 that it listens on; the same after [`MySqlServer::start_again`].
+    /// The port on 127.0.0.1; kept by [`MySqlServer::start_again`].
     pub const fn port(&self) -> u16 {
         self.port.get()
     }
@@ -174,7 +173,7 @@ server_lifecycle!(MySqlServer, "ready for connections");
 const SOCKET: &str = "server.sock";
 const DATA: &str = "data";
 
-/// Prepares a server; `wrapper` is a command that runs the one which follows it.
+/// Prepares a server; `wrapper` is a prefix of its command.
 fn set_up(
     port: u16,
     wrapper: Vec<OsString>,
@@ -198,7 +197,7 @@ fn set_up(
             "--character-set-server=utf8mb4",
             // The tests of one process run in parallel, each with its own pool.
             "--max-connections=1000",
-            // Ten seconds to sign in are too short on a host that compiles meanwhile.
+            // The default of 10 s is too short on a busy host.
             "--connect-timeout=120",
             "--innodb-flush-method=nosync",
             "--innodb-flush-log-at-trx-commit=2",
@@ -206,7 +205,7 @@ fn set_up(
         .map(OsString::from),
     );
     command.extend(installation.own_options().iter().chain(installation.data_options()).map(OsString::from));
-    // The server takes the last of several values, so a test can overrule all of the above.
+    // The last of several values counts, so a test can override all of the above.
     command.extend(further_options.iter().map(OsString::from));
 
     let environment = environment([
@@ -221,7 +220,7 @@ fn set_up(
         working_folder: folder.path().to_owned(),
         companion: None,
     };
-    // The server owns the folder from now on, so it is filled only now.
+    // Filled only now, when the supervisor removes the folder.
     let server = Supervised::new(program, folder)?;
     let shaping: Vec<_> = further_options
         .iter()

@@ -4,8 +4,7 @@ use crate::supervised::{Program, Supervised, environment};
 
 const PACKAGE: &str = "nginx-light";
 
-/// One process: workers would outlive a master that is killed. Nothing is written but below the
-/// folder it runs in.
+/// One process, since workers would outlive a killed master. Writes only below its working folder.
 const MAIN: &str = "daemon off;\n\
     master_process off;\n\
     error_log stderr notice;\n\
@@ -41,7 +40,7 @@ impl Nginx {
                 path.clone().into(),
                 "-c".into(),
                 "nginx.conf".into(),
-                // Before it has read where the log is to be.
+                // The error log before the configuration is read.
                 "-e".into(),
                 "stderr".into(),
             ],
@@ -60,7 +59,7 @@ impl Nginx {
         self.server.output().quote()
     }
 
-    /// Where it answers.
+    /// Its base URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port.get())
     }

@@ -15,8 +15,7 @@ const KEPT_LINES: usize = 100_000;
 /// How many output lines an error quotes.
 const QUOTED_LINES: usize = 80;
 
-/// What the supervisor prints to both outputs behind what the program has printed, each time that
-/// it has ended.
+/// The marker that the supervisor prints to both outputs after each end of the program.
 const END: &str = "\u{1e}end";
 
 /// Which of a process's two outputs a line came from.
@@ -31,7 +30,7 @@ pub enum Stream {
 /// A line that a process printed, without its line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Where it was printed to.
+    /// The output that it was printed to.
     pub stream: Stream,
     /// The text, with invalid UTF-8 replaced.
     pub text: String,
@@ -43,7 +42,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// All that a process and those it started have printed, in the order in which it arrived.
+/// The output of a process and its children, in the order of arrival.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     lines: Arc<Mutex<Lines>>,
@@ -54,7 +53,7 @@ pub(crate) struct Output {
 struct Lines {
     kept: VecDeque<Line>,
     forgotten: usize,
-    /// How often each output has come to an end.
+    /// The number of end markers on each output.
     ends: [usize; 2],
 }
 
@@ -87,7 +86,7 @@ impl Output {
         Self { lines, count }
     }
 
-    /// How many lines were printed so far; a later search can start there.
+    /// The number of lines so far, as the start of a later search.
     pub(crate) fn count(&self) -> usize {
         self.locked().count()
     }
@@ -97,7 +96,7 @@ impl Output {
         self.locked().kept.iter().cloned().collect()
     }
 
-    /// Waits for a line, among those from the number `start` on, that `wanted` accepts.
+    /// Waits for a line from number `start` on that `wanted` accepts.
     pub(crate) async fn wait_for(
         &self,
         start: usize,
@@ -123,7 +122,7 @@ impl Output {
         }
     }
 
-    /// Waits until all has arrived that was printed before the program ended for that many times.
+    /// Waits until both outputs have this many end markers.
     pub(crate) async fn wait_for_ends(&self, ends: usize, within: Duration) -> anyhow::Result<()> {
         let mut count = self.count.clone();
         let arrived = count.wait_for(|_| self.locked().ends.iter().all(|seen| *seen >= ends));

@@ -24,12 +24,12 @@ impl ReservedPort {
     /// Finds a port that no other test has claimed and that nothing listens on.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub fn reserve() -> anyhow::Result<Self> {
         let start = rand::random_range(RANGE);
         for port in (start..=*RANGE.end()).chain(*RANGE.start()..start) {
-            // No listener of this process may probe the port: a program that is being started at
-            // the same time would inherit it, and hold the port until its `exec`.
+            // Do not probe by listening: a program that is forked at the same time would inherit
+            // the listener and hold the port until its `exec`.
             if let Some(claim) = claim(port).with_context(|| format!("cannot claim port {port}"))?
                 && TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
             {

@@ -17,7 +17,7 @@ pub(crate) fn find(name: &str, debian_package: &str) -> anyhow::Result<PathBuf> 
         .ok_or_else(|| missing(name, debian_package))
 }
 
-/// The error for a program that is not there.
+/// The error for a missing program.
 pub(crate) fn missing(name: &str, debian_package: &str) -> anyhow::Error {
     anyhow!(
         "the program {name} is missing; it comes with the Debian package {debian_package}: \
@@ -42,7 +42,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
     Ok(stdout)
 }
 
-/// Builds a program of this workspace as it is released, and returns its path.
+/// Makes a release build of a program of this workspace, and returns its path.
 ///
 /// # Errors
 /// Where the build fails.

@@ -13,7 +13,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it with this configuration and these files beside it, such as rules, by their names.
+    /// Starts it with this configuration and named files beside it, such as rules.
     ///
     /// # Errors
     /// Where Prometheus is not installed (the error names the Debian package), or does not take the
@@ -42,7 +42,7 @@ impl Prometheus {
         Ok(Self { port, _server: server })
     }
 
-    /// Where it answers.
+    /// Its base URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port.get())
     }

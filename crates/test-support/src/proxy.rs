@@ -98,7 +98,7 @@ impl Proxy {
         let connections =
             std::mem::take(&mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in connections {
-            // An error would say that it ended in another way.
+            // An error means that it has ended already.
             let _ = connection.await;
         }
     }
@@ -117,7 +117,7 @@ impl Proxy {
     /// Stops listening, like a server that is down. Open connections continue until [`Proxy::cut`].
     pub async fn refuse(&self) {
         self.mode.send_replace(Mode::Refuse);
-        // An error means that there is no listener any more.
+        // An error means that the listener is gone.
         let _ = self.listening.clone().wait_for(|listening| *listening != Listening::Yes).await;
     }
 
@@ -184,7 +184,7 @@ impl Listener {
         let mut mode = self.mode.clone();
         loop {
             tokio::select! {
-                // Also where the proxy is dropped.
+                // Also if the proxy is dropped.
                 _ = mode.wait_for(|mode| *mode == Mode::Refuse) => return,
                 accepted = listener.accept() => {
                     if let Ok((client, _)) = accepted {

@@ -1,4 +1,4 @@
-//! Databases as the Python system of 2022 left them, on MySQL 5.7, for tests of moving in.
+//! Databases of the Python system of 2022 on MySQL 5.7, for tests of the migration.
 
 use crate::mysql::numbers;
 
@@ -65,8 +65,8 @@ INSERT INTO EXPERIMENTS (NAME) VALUES ('device-vibrations'), ('black-holes');
 INSERT INTO USER_EXPERIMENTS (USER_ID, EXPERIMENT_ID) VALUES ('S001', 1), ('S002', 2);
 ";
 
-/// A statement that adds that many measures: of both experiments and all types, some at equal
-/// times, not in order of time, with values of many digits.
+/// A statement that adds measures of both experiments and all types. Some have equal times, their
+/// order is not that of time, and their values have many digits.
 pub fn add_measures(count: u32) -> String {
     format!(
         "INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) \

@@ -24,7 +24,7 @@ use node::{Identity, Node};
 
 const LET_IN: Duration = Duration::from_secs(60);
 
-/// Few enough that a test which needs one does not wait for them noticeably.
+/// Few enough that creating them is not noticeable.
 const VHOSTS_AT_ONCE: usize = 8;
 
 /// A private RabbitMQ node: own name, loopback ports, data folder, cookie and port mapper (epmd).
@@ -92,15 +92,14 @@ impl RabbitMqBuilder {
         let installation = installation::lean_in(folder.path());
         let program = Program {
             name: format!("rabbitmq-server on port {}", node.port()),
-            // Allowing input makes the script `exec` the server, so that the supervised process is
-            // the
-            // server; -noinput then disables input.
+            // RABBITMQ_ALLOW_INPUT makes the script `exec` the server, so that the supervised
+            // process is the server. -noinput disables input again.
             command: vec![installation.script("rabbitmq-server").into(), "-noinput".into()],
             environment: node.environment(&installation),
             working_folder: folder.path().to_owned(),
             companion: node.port_mapper()?,
         };
-        // The node owns the folder from now on, so it is filled only now.
+        // Filled only now, when the supervisor removes the folder.
         let server = Supervised::new(program, folder)?;
         installation::lean(server.folder(), &self.plugins)?;
         fs::write(node.enabled_plugins_file(), format!("[{}].\n", self.plugins.join(",")))
@@ -175,7 +174,7 @@ impl RabbitMq {
         SHARED.get_or_try_init(Self::start).await
     }
 
-    /// The port of 127.0.0.1 that it speaks AMQP on; the same after [`RabbitMq::start_again`].
+    /// The AMQP port on 127.0.0.1; kept by [`RabbitMq::start_again`].
     pub const fn port(&self) -> u16 {
         self.node.port()
     }
@@ -203,8 +202,7 @@ impl RabbitMq {
         Ok(format!("{}/{name}", self.url()))
     }
 
-    /// Makes an empty virtual host whose queues are quorum queues unless they are declared
-    /// otherwise, and gives its name.
+    /// Creates an empty virtual host whose default queue type is quorum; returns its name.
     ///
     /// # Errors
     /// Where the node does not answer.
@@ -215,8 +213,7 @@ impl RabbitMq {
         Ok(name)
     }
 
-    /// Makes several virtual hosts at once: nearly all of the time goes into calling the node at
-    /// all.
+    /// Creates several virtual hosts per call: the call itself takes nearly all of the time.
     async fn make_vhosts(&self) -> anyhow::Result<Vec<String>> {
         let names: Vec<_> =
             (0..VHOSTS_AT_ONCE).map(|_| format!("test-{:016x}", rand::random::<u64>())).collect();
@@ -235,8 +232,7 @@ impl RabbitMq {
         Ok(names)
     }
 
-    /// What a queue of a virtual host holds; a cheap query. A quorum queue is
-    /// known so well only to the node that leads it.
+    /// The state of a queue; a cheap query. For a quorum queue, ask the node that leads it.
     ///
     /// # Errors
     /// Where the node does not answer, or has no such queue.
@@ -264,10 +260,10 @@ impl RabbitMq {
     }
 
     /// Runs `rabbitmqctl --quiet` against this node, such as `ctl(&["list_queues",
-    /// "--no-table-headers", "name", "messages"])`, and gives what it printed.
+    /// "--no-table-headers", "name", "messages"])`; returns its output.
     ///
     /// # Errors
-    /// Where the command fails; the error holds what it said.
+    /// If the command fails; the error holds its output.
     pub async fn ctl(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let installation = installation::lean_in(self.server.folder());
         let mut command = Command::new(installation.script("rabbitmqctl"));

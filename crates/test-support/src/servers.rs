@@ -1,21 +1,19 @@
-//! The servers that the tests start: this machine's own, or others unpacked in a folder.
+//! The servers for the tests: the installed ones, or others unpacked in a folder.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The folder of an unpacked Debian, such as `scripts/newest-servers.sh` makes, whose MySQL and
-/// RabbitMQ are started in place of this machine's MariaDB and RabbitMQ. Its programs have to run
-/// from where they lie.
+/// The folder of an unpacked Debian, as `scripts/newest-servers.sh` makes it. Its MySQL and
+/// RabbitMQ replace the installed MariaDB and RabbitMQ. Its programs must run from that folder.
 const VARIABLE: &str = "MYMONIT_TEST_SERVERS";
 
-/// The folder, if one is named.
+/// The folder, if set.
 pub(crate) fn unpacked() -> Option<PathBuf> {
     env::var_os(VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
-/// The `PATH` of a server: this process's own, behind the folder of the unpacked Erlang if there is
-/// one.
+/// The `PATH` of a server: the unpacked Erlang, if any, then that of this process.
 pub(crate) fn path() -> OsString {
     let own = env::var_os("PATH").unwrap_or_default();
     let Some(folder) = unpacked() else { return own };

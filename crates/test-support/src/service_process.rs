@@ -8,14 +8,14 @@ use rustix::process::{Pid, Signal};
 use crate::output::Line;
 use crate::supervised::{Exit, Program, Supervised};
 
-/// A built binary under test, in a separate empty folder. Its environment has only the variables of
-/// the test, `PATH`, and a free port for the metrics. Dropping it kills it and removes the folder.
+/// A built binary under test, in its own empty folder. Its environment has only the test's
+/// variables, `PATH`, and `METRICS_PORT`. Dropping it kills the process and removes the folder.
 #[derive(Debug)]
 pub struct ServiceProcess {
     process: Supervised,
 }
 
-/// What to run, and how.
+/// Builds a [`ServiceProcess`].
 #[derive(Debug)]
 pub struct ServiceProcessBuilder {
     binary: PathBuf,
@@ -46,14 +46,14 @@ impl ServiceProcessBuilder {
         self
     }
 
-    /// Runs it in this folder instead of one of its own, and leaves the folder alone afterwards.
+    /// Runs it in this folder, which is not removed.
     #[must_use]
     pub fn working_folder(mut self, folder: impl AsRef<Path>) -> Self {
         self.working_folder = Some(folder.as_ref().to_owned());
         self
     }
 
-    /// Starts the process, without waiting for anything that it does.
+    /// Starts the process without waiting for readiness.
     ///
     /// # Errors
     /// Where there is no such file.
@@ -62,7 +62,7 @@ impl ServiceProcessBuilder {
         let folder = tempfile::Builder::new().prefix("mymonit-test-process-").tempdir()?;
         let mut environment = vec![
             (OsString::from("PATH"), env::var_os("PATH").unwrap_or_default()),
-            // Any free port, since many services run beside each other; a test may set its own.
+            // Any free port, since services run in parallel; a test may override it.
             (OsString::from("METRICS_PORT"), OsString::from("0")),
         ];
         environment.extend(self.environment);
@@ -111,28 +111,26 @@ impl ServiceProcess {
         self.process.running().is_some()
     }
 
-    /// All lines that it has printed so far, to both outputs.
+    /// All lines so far, of both outputs.
     pub fn lines(&self) -> Vec<Line> {
         self.process.output().lines()
     }
 
-    /// How many lines it has printed so far, as a place for
-    /// [`ServiceProcess::wait_for_line_after`].
+    /// The number of lines so far, for [`ServiceProcess::wait_for_line_after`].
     pub fn line_count(&self) -> usize {
         self.process.output().count()
     }
 
-    /// Waits for a line that contains `text`, among all that it has printed or prints within that
-    /// time.
+    /// Waits for a line that contains `text`; earlier lines count.
     ///
     /// # Errors
-    /// Where no such line comes in time or before the process ends; the error quotes the last
-    /// lines.
+    /// If no such line appears before the time limit or the end of the process; the error quotes
+    /// the last lines.
     pub async fn wait_for_line(&self, text: &str, within: Duration) -> anyhow::Result<Line> {
         self.wait_for_line_after(0, text, within).await
     }
 
-    /// Waits for a line that contains `text`, leaving out the first `count` lines.
+    /// Waits for a line that contains `text`, ignoring the first `count` lines.
     ///
     /// # Errors
     /// As for [`ServiceProcess::wait_for_line`].
@@ -146,13 +144,13 @@ impl ServiceProcess {
         let wanted = |line: &Line| line.text.contains(text);
         let line = tokio::select! {
             line = output.wait_for(count, within, wanted) => line,
-            // By then all its lines have been read.
+            // All its lines have been read by then.
             Ok(_) = self.process.wait_for_exit(within) => output.wait_for(count, Duration::ZERO, wanted).await,
         };
         line.map_err(|error| error.context(format!("no line with {text:?} was printed")))
     }
 
-    /// Sends SIGTERM, as an operator's or a container's stop does, and waits for the end.
+    /// Sends SIGTERM and waits for the end.
     ///
     /// # Errors
     /// Where it is not running or does not end in time.
@@ -160,7 +158,7 @@ impl ServiceProcess {
         self.process.terminate(within).await
     }
 
-    /// Sends SIGINT, as Ctrl-C does, and waits for the end.
+    /// Sends SIGINT (Ctrl-C) and waits for the end.
     ///
     /// # Errors
     /// As for [`ServiceProcess::terminate`].
@@ -169,7 +167,7 @@ impl ServiceProcess {
         self.process.wait_for_exit(within).await
     }
 
-    /// Ends it as a crash would (SIGKILL, `kill -9`), and waits until it is gone.
+    /// Sends SIGKILL and waits for the end.
     ///
     /// # Errors
     /// Where it is not running.

@@ -1,13 +1,11 @@
-# Runs one program for a test, as often as requested, and cleans up when the test has ended.
+# Runs one program for a test, on request repeatedly, and cleans up when the test has ended.
 #
-# Arguments: a folder that is the program's own, then the program with its arguments. Standard input
-# is a socket: orders come in on it ("start"), and reports go out ("pid N" when the program has
-# started, "exit N" when it has ended). It ends when the test process drops the socket or dies, even
-# by SIGKILL; then the program is killed and the folder removed. No handler in the test process has
-# to run.
+# Arguments: the program's folder, then the program with its arguments. Standard input is a socket
+# for orders ("start") and reports ("pid N" after a start, "exit N" after an end). When the test
+# process drops the socket or dies, even by SIGKILL, the program is killed and the folder removed.
 #
-# When the program has ended, a mark (output.rs) follows what it printed, on both outputs and before
-# the report, so that their reader can tell when all of it has arrived.
+# After each end of the program, a marker (output.rs) is printed to both outputs before the report,
+# so that the reader knows when all output has arrived.
 #
 # SUPERVISED_COMPANION may hold the command line of a process that runs as long as this shell does.
 
@@ -16,14 +14,13 @@ shift
 running=$folder/.running
 companion=
 
-# Descriptor 3: the reports, since a shell gives what it runs in the background no standard input.
-# Descriptor 4: the program's standard error; the shell's own remarks ("Killed") are not to be seen
-# there.
+# Descriptor 3: the reports, since background commands of a shell have no standard input.
+# Descriptor 4: the program's standard error. The shell's own messages ("Killed") are discarded.
 exec 3>&0 4>&2 2>/dev/null
 
-# When the test has ended, writing fails; that must not end this shell before it has cleaned up.
+# Writing fails after the end of the test; that must not end this shell before the cleanup.
 trap '' PIPE
-# Leaving the loop below is all that one of these signals is to do.
+# These signals only end the loop below.
 trap : HUP INT TERM
 
 if [ -n "${SUPERVISED_COMPANION-}" ]; then
@@ -33,9 +30,8 @@ if [ -n "${SUPERVISED_COMPANION-}" ]; then
     companion=$!
 fi
 
-# Runs the program once. Its process id is known only when the signals that a shell ignores or lets
-# its background processes ignore are back to what a service expects, and it stands in the file
-# before the program begins.
+# Runs the program once. Signals that a shell ignores for background commands are reset first; then
+# the process id is written to the file and reported, before the program starts.
 run() {
     env --default-signal=INT,QUIT,PIPE sh -c '
         running=$1
@@ -59,8 +55,8 @@ while read -r order; do
 done
 
 trap '' HUP INT TERM
-# The file is there from before the program starts until it has ended, and is empty for a moment
-# before it holds the process id.
+# The file exists from before the start of the program until its end; it is empty until the process
+# id is known.
 while [ -e "$running" ]; do
     if read -r pid <"$running" && ! kill -KILL "$pid"; then
         break

@@ -20,11 +20,10 @@ use crate::output::Output;
 
 const SCRIPT: &str = include_str!("supervise.sh");
 
-/// How long the supervising shell may take to start a program or to report its end.
+/// The time limit for the supervising shell to report a start or an end.
 const REPORT: Duration = Duration::from_secs(60);
 
-/// Generous, since other compilers may run beside the tests; a server that fails is noticed at
-/// once.
+/// Generous, for busy hosts; a failing server is noticed at once.
 pub(crate) const SERVER_START: Duration = Duration::from_secs(120);
 pub(crate) const SERVER_STOP: Duration = Duration::from_secs(60);
 
@@ -65,8 +64,7 @@ enum State {
     Ended(Exit, usize),
 }
 
-/// What to run, and in which environment. Nothing of the test process's own environment is passed
-/// on.
+/// A command and its complete environment; nothing of the test process's environment is inherited.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) name: String,
@@ -95,8 +93,7 @@ impl Supervised {
     /// Sets up the supervisor; the program itself is started by [`Supervised::start`].
     pub(crate) fn new(program: Program, folder: TempDir) -> anyhow::Result<Self> {
         let (orders, theirs) = UnixStream::pair().context("cannot make a socket pair")?;
-        // A separate session shields the programs from the terminal's Ctrl-C and from the hang-up
-        // of a stopped process group: only the supervisor ends them.
+        // A separate session: no Ctrl-C of the terminal, no SIGHUP of a stopped process group.
         let mut command = Command::new("setsid");
         command.args(["sh", "-c", SCRIPT, "supervise"]).arg(folder.path()).args(&program.command);
         command.env_clear().envs(program.environment).current_dir(&program.working_folder);
@@ -105,7 +102,7 @@ impl Supervised {
         }
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut supervisor = command.spawn().context("cannot start a shell to supervise with")?;
-        // The supervisor removes the folder from now on.
+        // From now on the supervisor removes the folder.
         let folder = folder.keep();
         let stdout = supervisor.stdout.take().context("the supervisor has no standard output")?;
         let stderr = supervisor.stderr.take().context("the supervisor has no standard error")?;
@@ -127,7 +124,7 @@ impl Supervised {
         files: &[(&str, &str)],
         ready: &str,
     ) -> anyhow::Result<Self> {
-        // The supervisor removes the folder, so it is filled only when the supervisor runs.
+        // Filled only now, when the supervisor removes the folder.
         let server = Self::new(program, folder)?;
         for (name, content) in files {
             let file = server.folder.join(name);
@@ -187,8 +184,7 @@ impl Supervised {
             .with_context(|| format!("cannot send {signal:?} to {} (process {pid})", self.name))
     }
 
-    /// Freezes the program (SIGSTOP), and waits until it does nothing any more: the signal has been
-    /// sent long before the last thread has stopped, on a busy machine.
+    /// Sends SIGSTOP and waits until every thread has stopped, which takes long on a busy host.
     pub(crate) fn freeze(&self) -> anyhow::Result<()> {
         let pid = self.pid()?;
         self.signal(Signal::STOP)?;
@@ -200,7 +196,7 @@ impl Supervised {
         Ok(())
     }
 
-    /// Waits for the program to end, and for all that it printed.
+    /// Waits for the end of the program and for all of its output.
     pub(crate) async fn wait_for_exit(&self, within: Duration) -> anyhow::Result<Exit> {
         let mut state = self.state.clone();
         let (exit, ends) = {
@@ -225,14 +221,13 @@ impl Supervised {
         self.wait_for_exit(within).await
     }
 
-    /// Ends the program as a crash would, and waits until it is gone.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) async fn kill(&self) -> anyhow::Result<Exit> {
         self.signal(Signal::KILL)?;
         self.wait_for_exit(REPORT).await
     }
 
-    /// Waits, after a start, for the line by which the program says that it is ready. Fails at once
-    /// where the program ends instead.
+    /// After a start: waits for the line that reports readiness. Fails at once if the program ends.
     pub(crate) async fn wait_until_ready(
         &self,
         since: usize,
@@ -251,11 +246,10 @@ impl Supervised {
 }
 
 impl Drop for Supervised {
-    /// Ends the program and waits until it and its folder are gone.
+    /// Ends the program and waits until its folder is removed.
     fn drop(&mut self) {
         let orders = self.orders.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        // The reading thread holds a second handle of the socket, so dropping this one alone would
-        // not tell the supervisor anything.
+        // The reading thread has a second handle, so dropping this one would not close the socket.
         if let Some(orders) = orders {
             let _ = orders.shutdown(std::net::Shutdown::Write);
         }
@@ -268,7 +262,7 @@ fn stands_still(process: Pid) -> anyhow::Result<bool> {
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         // A thread may end meanwhile.
         let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
-        // The state follows the name in brackets, which may hold any characters.
+        // The state follows the name in brackets, which may contain any characters.
         let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
         if state != Some('T') {
             return Ok(false);
@@ -296,7 +290,7 @@ fn follow(reports: UnixStream) -> watch::Receiver<State> {
     receiver
 }
 
-/// What the supervisor reports.
+/// A report of the supervisor.
 enum Report {
     Started(Pid),
     Ended(Exit),
@@ -312,15 +306,14 @@ fn parse(report: &str) -> Option<Report> {
     }
 }
 
-/// Makes the environment of a supervised program from pairs of any kind of text.
+/// Converts pairs of text to the environment of a program.
 pub(crate) fn environment<'a, V: AsRef<OsStr> + 'a>(
     pairs: impl IntoIterator<Item = (&'a str, V)>,
 ) -> Vec<(OsString, OsString)> {
     pairs.into_iter().map(|(name, value)| (OsString::from(name), value.as_ref().to_owned())).collect()
 }
 
-/// Implements the life of a server that has a field `server`, and says in a line of its log that it
-/// is ready.
+/// Implements the lifecycle of a server with a field `server`; a log line reports its readiness.
 macro_rules! server_lifecycle {
     ($server:ty, $ready:literal) => {
         impl $server {
@@ -340,7 +333,7 @@ macro_rules! server_lifecycle {
                 self.server.terminate(crate::supervised::SERVER_STOP).await
             }
 
-            /// Ends the server with SIGKILL. What it had on disk stays.
+            /// Ends the server with SIGKILL. Its data on disk stay.
             ///
             /// # Errors
             /// Where it is not running.

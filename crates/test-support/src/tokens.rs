@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::ReservedPort;
 
-/// How long Google lets its certificates be kept, more or less.
+/// About the `max-age` of Google's certificates.
 const MAX_AGE_S: u64 = 6 * 60 * 60;
 
 /// An RSA key of 2048 bits with its certificate, as Google signs ID tokens with.
@@ -29,8 +29,8 @@ pub struct TestKey {
 }
 
 impl TestKey {
-    /// One of three different keys. Each is made when it is asked for first, once in the life of
-    /// the process, since that takes a noticeable part of a second.
+    /// One of three keys. Each is generated on first use, because that takes a noticeable part of a
+    /// second.
     ///
     /// # Panics
     /// From the fourth on.
@@ -114,11 +114,11 @@ pub fn unsigned_token(claims: &Value) -> String {
 /// The double's answer to every request.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// This text, and then it closes the connection.
+    /// Sends this text and closes the connection.
     Response(String),
-    /// Nothing: it closes the connection.
+    /// Closes the connection without a response.
     HangUp,
-    /// No answer: holds the request until another answer is set.
+    /// Holds the request until another answer is set.
     Held,
 }
 
@@ -131,7 +131,7 @@ impl Answer {
         Self::response("200 OK", &[("Cache-Control", &cache_control)], &body)
     }
 
-    /// Any other response. Its end is the end of the connection, unless a header says otherwise.
+    /// Any other response. Ends with the connection unless a header says otherwise.
     pub fn response(status: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         Self::Response(format!(
@@ -154,9 +154,9 @@ impl FirebaseDouble {
     /// The id of the project whose tokens it signs.
     pub const PROJECT_ID: &str = "mymonit-test";
 
-    /// Starts with the first test key, on a port of its own. It ends when the value is dropped.
+    /// Starts with the first test key on its own port. Dropping the value stops it.
     ///
-    /// To be called within a tokio runtime.
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     /// If there is no port to listen on.
@@ -181,7 +181,7 @@ impl FirebaseDouble {
         })
     }
 
-    /// Accepts connections from now on.
+    /// Starts to accept connections.
     ///
     /// # Errors
     /// If the port cannot be listened on.
@@ -193,11 +193,11 @@ impl FirebaseDouble {
         Ok(())
     }
 
-    /// Breaks all connections and refuses new ones, when this returns.
+    /// Closes all connections and refuses new ones.
     pub async fn go(&self) {
         if let Some(task) = self.swap_task(None) {
             task.abort();
-            // An aborted task always ends with an error, which says nothing.
+            // An aborted task always returns an error.
             let _ = task.await;
         }
     }
@@ -211,7 +211,7 @@ impl FirebaseDouble {
         format!("http://127.0.0.1:{}/robot/v1/metadata/x509/securetoken", self.port.get())
     }
 
-    /// A token with which `username` is signed in for an hour.
+    /// A token for `username`, valid for an hour.
     pub fn token_for(&self, username: &str) -> String {
         self.token_with(&Self::claims_for(username))
     }
@@ -222,7 +222,7 @@ impl FirebaseDouble {
         key.sign(key.header().to_string().as_bytes(), claims.to_string().as_bytes())
     }
 
-    /// The claims that [`Self::token_for`] signs, to be changed.
+    /// The claims that [`Self::token_for`] signs.
     pub fn claims_for(username: &str) -> Value {
         claims(Self::PROJECT_ID, username)
     }
@@ -232,23 +232,23 @@ impl FirebaseDouble {
         *self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on `key` signs, and its certificate alone is served.
+    /// Signs with `key` from now on, and serves only its certificate.
     pub fn rotate_to(&self, key: &'static TestKey) {
         *self.key.lock().unwrap_or_else(PoisonError::into_inner) = key;
         self.answer_with(Answer::certificates(&[key], MAX_AGE_S));
     }
 
-    /// Sets the answer from now on, also for the requests that it holds.
+    /// Sets the answer, also for held requests.
     pub fn answer_with(&self, answer: Answer) {
         self.answer.send_replace(answer);
     }
 
-    /// How many requests have come so far.
+    /// The number of requests so far.
     pub fn requests(&self) -> u64 {
         *self.requests.borrow()
     }
 
-    /// Waits until that many requests have come in all.
+    /// Waits until the total number of requests reaches `times`.
     pub async fn requested(&self, times: u64) {
         // The sender lives in `self`, so waiting cannot fail.
         let _ = self.requests.subscribe().wait_for(|requests| *requests >= times).await;
@@ -263,7 +263,7 @@ impl Drop for FirebaseDouble {
     }
 }
 
-/// Accepts until the task is aborted, which drops the connections too.
+/// Accepts until the task is aborted, which also drops the connections.
 async fn serve(listener: TcpListener, answer: watch::Sender<Answer>, requests: watch::Sender<u64>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {

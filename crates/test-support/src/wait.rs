@@ -4,13 +4,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// The poll interval: below what people notice, long compared with a query.
+/// The poll interval: short for people, long compared with a query.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Looks at a fact for which there is no event, again and again, until it holds.
+/// Polls a condition for which there is no event.
 ///
-/// `look` answers `Ok` when the fact holds and otherwise `Err` with what it saw instead, which the
-/// error of this function repeats when `within` has passed.
+/// `look` returns `Ok` when the condition holds, otherwise `Err` with the observed state. The error
+/// after `within` contains the last state.
 ///
 /// ```
 /// # #[tokio::main] async fn main() -> anyhow::Result<()> {
@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// ```
 ///
 /// # Errors
-/// Names `what` was awaited and what was seen last, where it did not come to hold in time.
+/// Names `what` and the last observed state if the condition does not hold in time.
 pub async fn wait_until<T, S: Display>(
     what: &str,
     within: Duration,

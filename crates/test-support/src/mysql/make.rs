@@ -14,12 +14,12 @@ pub(super) const ROOT_PASSWORD: &str = "password";
 const SERVER_PACKAGE: &str = "mariadb-server-core";
 const CLIENT_PACKAGE: &str = "mariadb-client-core";
 
-/// Who made a server. Tests ask only where the two differ by design.
+/// The vendor of a server. Tests distinguish them only where the two differ by design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Make {
-    /// MariaDB, which Debian has.
+    /// MariaDB, as in Debian.
     MariaDb,
-    /// MySQL itself, which production has.
+    /// MySQL, as in production.
     MySql,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Installation {
 }
 
 impl Installation {
-    /// The one that the tests are to use.
+    /// Finds the installation for the tests.
     pub(super) fn find() -> anyhow::Result<Self> {
         match servers::unpacked() {
             Some(folder) => Ok(Self {
@@ -48,7 +48,7 @@ impl Installation {
         }
     }
 
-    /// Make and version, in a form that suits a file name.
+    /// Vendor and version, as part of a file name.
     pub(super) fn edition(&self) -> anyhow::Result<String> {
         let stated = program::run(Command::new(&self.server).args(["--no-defaults", "--version"]))?;
         let version = stated.split_whitespace().skip_while(|word| *word != "Ver").nth(1).unwrap_or("unknown");
@@ -59,8 +59,7 @@ impl Installation {
         Ok(format!("{name}-{version}").replace(|character: char| !character.is_ascii_alphanumeric(), "-"))
     }
 
-    /// Options that shape the files of any server, and so are the same when they are made and when
-    /// they are used.
+    /// Options that affect the data files, so they must be equal at initialisation and start.
     pub(super) fn data_options(&self) -> &'static [&'static str] {
         match self.make {
             Make::MariaDb => &["--innodb-log-file-size=16M", "--skip-log-bin"],
@@ -68,13 +67,13 @@ impl Installation {
         }
     }
 
-    /// Whether an option that a test gives shapes the files, too. MySQL refuses files that were
-    /// made with another `lower_case_table_names`; MariaDB takes them.
+    /// Whether a test's option affects the data files. MySQL refuses files with another
+    /// `lower_case_table_names`; MariaDB accepts them.
     pub(super) fn shapes_data(&self, option: &str) -> bool {
         self.make == Make::MySql && option.starts_with("--lower-case-table-names")
     }
 
-    /// Options that only one of them has or needs.
+    /// Options of one vendor.
     pub(super) fn own_options(&self) -> &'static [&'static str] {
         match self.make {
             Make::MariaDb => &[],
@@ -83,8 +82,8 @@ impl Installation {
         }
     }
 
-    /// The command that makes the files of a fresh server, with its accounts; `workspace` is for
-    /// what it needs meanwhile.
+    /// The command that initialises the data folder and the accounts; `workspace` is for temporary
+    /// files.
     pub(super) fn install(&self, data: &Path, workspace: &Path) -> anyhow::Result<Command> {
         let accounts = workspace.join("accounts.sql");
         let create = format!(
@@ -95,14 +94,14 @@ impl Installation {
         let mut command;
         match self.make {
             Make::MariaDb => {
-                // Its installation runs without accounts; only after FLUSH PRIVILEGES can one be
-                // made. It may have made this one itself, if that is this machine's name.
+                // The bootstrap runs without accounts; FLUSH PRIVILEGES enables them. OR REPLACE:
+                // it may have created this account already, for the host's name.
                 let create = create.replacen("CREATE USER", "FLUSH PRIVILEGES;\nCREATE OR REPLACE USER", 1);
                 std::fs::write(&accounts, create).context("cannot write the accounts")?;
                 command = Command::new(program::find("mariadb-install-db", SERVER_PACKAGE)?);
                 command.arg("--no-defaults").arg(datadir);
                 command.arg(format!("--extra-file={}", program::text(&accounts)?));
-                // --force: the host's name may be impossible to resolve, and is not needed.
+                // --force: the host's name may not resolve, and is not needed.
                 command.arg("--force");
                 command.args([
                     "--auth-root-authentication-method=normal",

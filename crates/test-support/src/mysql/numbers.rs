@@ -1,6 +1,5 @@
-/// Numbers from 1 on, as a table to select from: its one column is `seq`, unordered.
-/// Either make reads it, unlike MariaDB's own `seq_1_to_9`, and without the limit that both have
-/// for recursion.
+/// A table expression of the numbers from 1 to `count`, unordered, in the column `seq`. Portable,
+/// unlike MariaDB's `seq_1_to_9`, and without the recursion limit of both servers.
 pub fn numbers(count: u32) -> String {
     let digits = count.to_string().len();
     let value = (0..digits)

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use rustix::process::Pid;
 
-/// Moves the data from the working folder to a disk of that size, and executes the server.
+/// Moves the data to a disk of that size, and executes the server.
 const SCRIPT: &str = "set -e; data=$1; size=$2; shift 2; mv \"$data\" \"$data.first\"; mkdir \"$data\"; \
     mount -t tmpfs -o size=\"$size\" tmpfs \"$data\"; mv \"$data.first\"/* \"$data\"; exec \"$@\"";
 
@@ -27,7 +27,7 @@ pub(super) fn command(mebibytes: u32, data: &str) -> Vec<OsString> {
     ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", data, &size].map(OsString::from).into()
 }
 
-/// The file that fills the disk, as it can be reached from outside of the namespace.
+/// The path of the file that fills the disk, from outside of the namespace.
 pub(super) fn ballast(server: Pid, data: &Path) -> PathBuf {
     let inside = data.strip_prefix("/").unwrap_or(data).join("ballast");
     Path::new("/proc").join(server.to_string()).join("root").join(inside)

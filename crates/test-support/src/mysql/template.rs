@@ -1,5 +1,5 @@
-//! The data folder of a fresh server, made once and copied from then on: copying takes a twentieth
-//! of the time that a server needs to make one.
+//! The initialised data folder of a server, as a template. Copying takes a twentieth of the time of
+//! an initialisation.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,19 +13,18 @@ use crate::program;
 /// Increase it when the content of a template changes.
 const EDITION: u32 = 2;
 
-/// A server started by root needs this option.
+/// The option that a server started by root needs.
 pub(super) fn account_option() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("--user=root")
 }
 
-/// Makes `folder` the data folder of a fresh server, whose files have been made with further
-/// options.
+/// Copies the template for these options to `folder`.
 pub(super) fn copy_to(installation: &Installation, options: &[&str], folder: &Path) -> anyhow::Result<()> {
     let template = made(installation, options)?;
     copy(&template, folder).with_context(|| format!("cannot copy {}", template.display()))
 }
 
-/// The template for this server, made now if there is none.
+/// The template for this server; creates it if missing.
 fn made(installation: &Installation, options: &[&str]) -> anyhow::Result<PathBuf> {
     let cache = cache_folder();
     let template = cache.join(format!(
@@ -37,7 +36,7 @@ fn made(installation: &Installation, options: &[&str]) -> anyhow::Result<PathBuf
         return Ok(template);
     }
     fs::create_dir_all(&cache).with_context(|| format!("cannot make the folder {}", cache.display()))?;
-    // Concurrent test processes create it once: the others wait for this lock.
+    // Concurrent test processes create it once; the others wait for this lock.
     let lock = File::create(template.with_extension("lock")).context("cannot make a lock file")?;
     lock.lock().context("cannot lock the template")?;
     if !template.is_dir() {

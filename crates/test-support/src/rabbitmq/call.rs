@@ -20,9 +20,9 @@ const ANSWER: &str = "50";
 pub struct QueueState {
     /// Messages ready for delivery.
     pub ready: u64,
-    /// Messages that are with a consumer, or were and are not back yet.
+    /// Messages with a consumer, or not requeued yet.
     pub unacknowledged: u64,
-    /// Those who consume it.
+    /// The number of consumers.
     pub consumers: u64,
 }
 
@@ -32,7 +32,7 @@ impl QueueState {
         self.ready + self.unacknowledged
     }
 
-    /// The expressions that tell it.
+    /// The Erlang expressions that query it.
     pub(super) fn question(vhost: &str, queue: &str) -> String {
         format!(
             "{{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{vhost}\">>, queue, <<\"{queue}\">>)), \
@@ -41,7 +41,7 @@ impl QueueState {
         )
     }
 
-    /// Reads the answer.
+    /// Parses the output.
     pub(super) fn parse(answer: &str) -> anyhow::Result<Self> {
         let numbers = answer.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let numbers: Vec<u64> = numbers
@@ -54,16 +54,16 @@ impl QueueState {
     }
 }
 
-/// What came of a call.
+/// The result of a call.
 pub(super) enum Called {
-    /// The node has evaluated the expressions to this, or could not.
+    /// The value of the expressions, or an error of their evaluation.
     Answered(anyhow::Result<String>),
     /// The node refused the call; nothing was evaluated.
     NotLetIn(String),
 }
 
-/// Lets the node at that address evaluate expressions, with the cookie in `HOME`, and returns the
-/// value of the last one.
+/// Evaluates expressions on the node at that address, with the cookie in `HOME`; returns the value
+/// of the last one.
 pub(super) fn call(
     caller: &Path,
     address: &str,
@@ -72,12 +72,12 @@ pub(super) fn call(
 ) -> anyhow::Result<Called> {
     let mut command = Command::new(caller);
     command.env_clear().envs(environment);
-    // A node lets in each name once at a time.
+    // A node accepts each name only once at a time.
     let name = format!("test-{:016x}", rand::random::<u64>());
     command.args(["-address", address, "-h", &name, "-timeout", ANSWER, "-e"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().context("cannot run erl_call")?;
-    // Where it has ended already, its output says why.
+    // If it has ended already, its output says why.
     let _ = writeln!(running.stdin.take().context("no input for erl_call")?, "{expressions}");
     let output = running.wait_with_output().context("cannot run erl_call")?;
     let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -38,8 +38,7 @@ pub(super) fn lean_in(folder: &Path) -> Installation {
     Installation { home: folder.join("installation") }
 }
 
-/// Makes a lean installation in a node's folder, with the plugins of these names and what they
-/// need.
+/// Creates a lean installation in a node's folder, with these plugins and their dependencies.
 pub(super) fn lean(folder: &Path, plugins: &[String]) -> anyhow::Result<()> {
     let installed = installed()?;
     let lean = lean_in(folder);
@@ -68,15 +67,14 @@ fn installed() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// The folders of the broker itself, of the wanted plugins and of all that they name as needed, and
-/// they again.
+/// The folders of the broker, the wanted plugins, and their transitive dependencies.
 fn needed(plugins: &Path, wanted: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let installed = applications(plugins)?;
     let mut to_look_at = vec![String::from("rabbit")];
     to_look_at.extend_from_slice(wanted);
     let mut needed = BTreeMap::new();
     while let Some(name) = to_look_at.pop() {
-        // Modules that are missing here are part of Erlang itself.
+        // Applications that are missing here are part of Erlang.
         let Some(folder) = installed.get(&name) else { continue };
         if needed.insert(name.clone(), folder.clone()).is_none() {
             let description = folder.join("ebin").join(format!("{name}.app"));

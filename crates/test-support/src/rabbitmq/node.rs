@@ -1,4 +1,4 @@
-//! What distinguishes a node from all others on a machine.
+//! The identity of a node: name, ports and folder.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(super) struct Identity {
     distribution: ReservedPort,
     /// The port of the port mapper (epmd) that knows the node.
     port_mapper: Arc<ReservedPort>,
-    /// Whether that port mapper comes and goes with this node.
+    /// Whether this node starts and ends the port mapper.
     has_port_mapper: bool,
 }
 
@@ -43,8 +43,7 @@ impl Identity {
         Ok(Self { amqp, distribution, port_mapper, has_port_mapper })
     }
 
-    /// The node's name. An address for a host name, so that nothing has to be looked up; Erlang
-    /// calls that a long name.
+    /// The node's name. An IP address as host (a long name in Erlang) avoids DNS lookups.
     pub(super) fn name(&self) -> String {
         format!("mymonit-test-{}@127.0.0.1", self.amqp.get())
     }
@@ -89,12 +88,12 @@ impl Node {
             "listeners.tcp.1 = 127.0.0.1:{}\n\
              log.console = true\n\
              log.console.level = info\n\
-             # A full disk is nothing that these tests are about.\n\
+             # No disk alarm on a nearly full disk.\n\
              disk_free_limit.absolute = 1MB\n\
-             # Ten seconds are short for a client on a machine that compiles meanwhile.\n\
+             # The default of 10 s is too short on a busy host.\n\
              handshake_timeout = 120000\n\
-             # Half a minute is, for one that takes in nothing more until the test has looked. The other options are RabbitMQ's\n\
-             # own, which are gone once one of them is set.\n\
+             # The default of 30 s is too short for tests with a stalled client.\n\
+             # The other options repeat RabbitMQ's defaults, which setting any option replaces.\n\
              tcp_listen_options.send_timeout = 600000\n\
              tcp_listen_options.backlog = 128\n\
              tcp_listen_options.nodelay = true\n\
@@ -119,7 +118,7 @@ impl Node {
         Ok(Some(format!("{} -address 127.0.0.1 -port {}", program::text(&epmd)?, port_mapper.get())))
     }
 
-    /// The program that calls into it.
+    /// The path of `erl_call`.
     pub(super) fn caller(&self) -> anyhow::Result<PathBuf> {
         match servers::unpacked() {
             Some(folder) => Ok(folder.join("usr/lib/erlang/bin/erl_call")),
@@ -127,12 +126,12 @@ impl Node {
         }
     }
 
-    /// Where it answers other Erlang programs.
+    /// The address of Erlang distribution.
     pub(super) fn distribution_address(&self) -> String {
         format!("127.0.0.1:{}", self.identity.distribution.get())
     }
 
-    /// What the server's and rabbitmqctl's environment holds, and nothing else.
+    /// The complete environment of the server and rabbitmqctl.
     pub(super) fn environment(&self, installation: &Installation) -> Vec<(OsString, OsString)> {
         let in_folder = |name: &str| self.folder.join(name).into_os_string();
         environment([

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use mymonit_test_support::{ServiceProcess, wait_until};
 
-/// The working folders of all processes; that of a removed folder ends with ` (deleted)`.
+/// The working folders of all processes; removed ones end with ` (deleted)`.
 fn working_folders() -> Vec<PathBuf> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok()).collect()
 }
 
-/// How many processes work in this folder, or did until it was removed.
+/// The number of processes with this working folder, which may be removed.
 fn processes_in(folder: &Path) -> usize {
     let folder = folder.to_str().unwrap();
     let works_there = |other: &PathBuf| other.to_str().is_some_and(|other| other.starts_with(folder));
     working_folders().iter().filter(|other| works_there(other)).count()
 }
 
-/// The folder of a server that works in it or, as MariaDB does, in a folder within.
+/// The folder of a server whose working folder is it or, for MariaDB, a subfolder.
 fn own_folder(within: &Path) -> PathBuf {
     let is_own = |folder: &&Path| folder.file_name().unwrap().to_str().unwrap().starts_with("mymonit-test-");
     within.ancestors().find(is_own).unwrap().to_owned()
@@ -33,7 +33,7 @@ async fn nothing_is_left_of_a_killed_test_process() {
         folders.push(own_folder(&fs::read_link(format!("/proc/{pid}/cwd")).unwrap()));
     }
     for folder in &folders {
-        // The supervising shell, the one that waits for the server, and the server.
+        // The supervising shell, its waiting subshell, and the server.
         assert!(processes_in(folder) >= 3, "{}: {}", folder.display(), processes_in(folder));
     }
 

@@ -1,4 +1,4 @@
-//! The private servers are real, apart from each other, and leave nothing behind.
+//! The private servers are isolated from each other and are cleaned up.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -91,7 +91,7 @@ async fn root_signs_in_over_tcp_with_the_password_of_the_connection_string_only(
 #[tokio::test]
 async fn a_small_disk_is_full_until_freed_and_private_to_its_test() {
     let Some(server) = MySqlServer::start_on_small_disk(256).await.unwrap() else {
-        // Past the test harness, which would keep it.
+        // Written directly, since the test harness captures `eprintln!`.
         let _ = writeln!(std::io::stderr(), "NOT RUN: this account may not mount a small disk");
         return;
     };

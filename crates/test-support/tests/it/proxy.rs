@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// Long enough for anything that would pass, to pass.
+/// Long enough for data to pass the proxy.
 const A_WHILE: Duration = Duration::from_millis(100);
 
 /// An echo server behind a proxy, which runs until the test ends.

@@ -4,7 +4,7 @@ use mymonit_test_support::RabbitMq;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Whether the port answers AMQP's greeting with the start of a connection.
+/// Whether the port answers the AMQP protocol header with Connection.Start.
 async fn speaks_amqp(port: u16) -> bool {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(b"AMQP\x00\x00\x09\x01").await.unwrap();
@@ -48,7 +48,7 @@ async fn a_node_keeps_port_and_data_over_a_stop_and_a_kill() {
 #[tokio::test]
 async fn a_paused_node_answers_when_it_is_resumed() {
     let node = RabbitMq::shared().await.unwrap();
-    // On the node that the other tests share: they only wait a little longer.
+    // Pauses the shared node: other tests only wait a little longer.
     node.pause().unwrap();
     let mut answer = Box::pin(speaks_amqp(node.port()));
     let early = tokio::time::timeout(Duration::from_millis(200), &mut answer).await;
@@ -104,7 +104,7 @@ async fn the_nodes_of_a_cluster_agree_after_one_is_killed_and_restarted() {
         assert!(speaks_amqp(node.port()).await);
         assert!(node.ctl(&["list_vhosts"]).await.unwrap().contains(&vhost));
     }
-    // The one that has the port mapper.
+    // The node with the port mapper.
     nodes[0].kill().await.unwrap();
     let later = nodes[1].create_quorum_vhost().await.unwrap();
     nodes[0].start_again().await.unwrap();
