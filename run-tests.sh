@@ -90,7 +90,7 @@ full_tests() {
     shellcheck --external-sources ./*.sh .ci/run containers/*.sh containers/*/*.sh containers/smoke-test/stand-ins/*.sh
     say "checking the documentation's links"
     /usr/bin/python3 scripts/check-links.py
-    /usr/bin/python3 scripts/import-circles.py
+    /usr/bin/python3 scripts/import-cycles.py
     /usr/bin/python3 scripts/unused-dependencies.py
     scripts/check-secrets.py
     say "checking the containers"

@@ -1,9 +1,9 @@
 //! Reads a source: opens its streams in turn and passes their records to the assembler.
 
-mod again;
 mod files;
 mod folder;
 mod follow;
+mod recognise;
 mod records;
 mod stdin;
 mod watch;

@@ -28,7 +28,7 @@ use output::{NotTaken, OutputClosed, print, print_error};
 const WRONG_CONFIGURATION: u8 = 2;
 
 /// The exit status for input that was refused.
-const NOT_TAKEN: u8 = 3;
+const INPUT_REFUSED: u8 = 3;
 
 /// How long the last lines may take to Logstash: a part of the 10 s of a graceful shutdown.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -42,7 +42,7 @@ pub(crate) async fn run(command: Command, environment: &Environment) -> ExitCode
             print_error(&format!("mymonit: {error:#}"));
             ExitCode::from(match &error {
                 error if error.is::<ConfigurationError>() => WRONG_CONFIGURATION,
-                error if error.is::<NotTaken>() => NOT_TAKEN,
+                error if error.is::<NotTaken>() => INPUT_REFUSED,
                 _ => 1,
             })
         }

@@ -9,12 +9,12 @@ mod configuration;
 mod container;
 mod descriptors;
 mod experiment_activity;
+mod maintenance;
 mod metrics;
 mod page;
-mod parts;
 mod preparation;
 mod sealing;
-mod upkeep;
+mod tasks;
 
 use std::process::ExitCode;
 

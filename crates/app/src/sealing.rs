@@ -16,16 +16,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 /// Between two passes.
-const EVERY: Duration = Duration::from_secs(60);
+const PASS_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause before the next attempt while the database is unavailable or not prepared.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Pause between two passes that also make small blocks.
-const REST_EVERY: Duration = Duration::from_secs(10 * 60);
+const SMALL_BLOCKS_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Stored measures a second from which on ingest counts as busy, as with a backlog.
 const BUSY: f64 = 5_000.0;
 /// How long a step is followed by a pause, in times of its duration: normally, and while ingest is
 /// busy. A tenth of the time still seals faster than the broker delivers.
-const PAUSES: (u32, u32) = (1, 9);
+const PAUSE_FACTORS: (u32, u32) = (1, 9);
 
 /// What sealing has done since the start.
 #[derive(Debug, Clone, Default)]
@@ -86,10 +86,10 @@ async fn run(
 ) -> anyhow::Result<()> {
     let mut rest_due = Instant::now();
     while !stop.is_cancelled() {
-        let (now, mut pause) = (Instant::now(), EVERY);
+        let (now, mut pause) = (Instant::now(), PASS_INTERVAL);
         let extent = if now >= rest_due { SealExtent::Rest } else { SealExtent::Full };
         match pass(&sealer, range(older_than, extent), ingest.as_deref(), &metrics, &stop).await {
-            Ok(true) if extent == SealExtent::Rest => rest_due = now + REST_EVERY,
+            Ok(true) if extent == SealExtent::Rest => rest_due = now + SMALL_BLOCKS_INTERVAL,
             Ok(_) => {}
             // Readiness reports it.
             Err(StorageError::Unavailable(cause)) => {
@@ -126,7 +126,7 @@ async fn pass(
         metrics.blocks.inc_by(step.blocks);
         let took = before.0.elapsed();
         let is_busy = (stored() - before.1) as f64 > BUSY * took.as_secs_f64();
-        let pause = took * if is_busy { PAUSES.1 } else { PAUSES.0 };
+        let pause = took * if is_busy { PAUSE_FACTORS.1 } else { PAUSE_FACTORS.0 };
         stop.run_until_cancelled(sleep(pause)).await;
         before = (Instant::now(), stored());
         !stop.is_cancelled()

@@ -19,7 +19,7 @@ const UNKNOWN_KID_BURST: u32 = 3;
 const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The time after a failure until a request that finds no keys may cause another fetch.
-const RETRY_ON_DEMAND_AFTER: Duration = Duration::from_secs(1);
+const ON_DEMAND_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The backoff of background fetches.
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -217,7 +217,7 @@ impl Known {
         let error = Arc::new(error);
         self.failures = self.failures.saturating_add(1);
         self.next_fetch = now + self.backoff.next().unwrap_or(RETRY_MAX);
-        self.retry_from = now + RETRY_ON_DEMAND_AFTER;
+        self.retry_from = now + ON_DEMAND_RETRY_DELAY;
         let valid_for_s = self.expire.saturating_duration_since(now).as_secs();
         // Powers of two keep a long outage from filling the log.
         if self.failures.is_power_of_two() {

@@ -36,9 +36,9 @@ const MEASURES_PER_MESSAGE: [u64; 4] = [1, 10, 100, 1_000];
 /// As many messages are enough to measure, however small they are.
 const MAX_MESSAGES: u64 = 100_000;
 /// Rows that are written to the file at once.
-const PORTION: u64 = 10_000;
+const ROWS_PER_WRITE: u64 = 10_000;
 /// Often enough to see the use of the machine shortly before the end.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -153,9 +153,9 @@ fn write_source(folder: &Path, measures: u64, rows: u64) -> anyhow::Result<()> {
     let mut file = fs::File::create(folder.join("values.csv"))?;
     file.write_all(b"time,frequency,note\n")?;
     let mut text = String::new();
-    for first in (0..rows).step_by(usize::try_from(PORTION)?) {
+    for first in (0..rows).step_by(usize::try_from(ROWS_PER_WRITE)?) {
         text.clear();
-        for row in first..rows.min(first + PORTION) {
+        for row in first..rows.min(first + ROWS_PER_WRITE) {
             let (second, millis) = (1_650_000_000 + row / 1_000, row % 1_000);
             writeln!(text, "{second}.{millis:03},{},ok", value(row))?;
         }
@@ -186,7 +186,7 @@ async fn publish(
     while let Ok(pid) = process.pid() {
         // It may have ended since.
         usage = Usage::of(pid).unwrap_or(usage);
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
     let took = started.elapsed();
     let exit = process.wait_for_exit(Duration::from_secs(10)).await?;

@@ -27,9 +27,9 @@ const ACK_EVERY: u64 = 500;
 const REST: Duration = Duration::from_millis(1);
 
 /// Often enough for results in seconds, rarely enough not to affect them.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long nothing may be consumed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A channel to the virtual host with the declared topology.
 pub(crate) struct Broker {
@@ -122,8 +122,8 @@ impl Broker {
             if waiting < last {
                 (last, since) = (waiting, Instant::now());
             }
-            ensure!(since.elapsed() < PATIENCE, "nothing was consumed for {PATIENCE:?}: {waiting} wait");
-            sleep(LOOK_EVERY).await;
+            ensure!(since.elapsed() < TIMEOUT, "nothing was consumed for {TIMEOUT:?}: {waiting} wait");
+            sleep(POLL_INTERVAL).await;
         }
     }
 

@@ -19,9 +19,9 @@ pub(crate) const DURABLE: [&str; 3] =
 const ROWS_PER_STATEMENT: u64 = 1_000;
 const STEP: usize = 1_000;
 /// Each look starts a client, so it is for the last moment of a run only.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long no row may come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// The rows that the example data has of experiment 1, to which the benchmark's measures belong.
 const EXAMPLE_ROWS: u64 = 10;
 
@@ -67,8 +67,8 @@ impl<'a> Database<'a> {
             if (newest_there, there) > last {
                 (last, since) = ((newest_there, there), Instant::now());
             }
-            ensure!(since.elapsed() < PATIENCE, "no row came for {PATIENCE:?} after {last:?}");
-            sleep(LOOK_EVERY).await;
+            ensure!(since.elapsed() < TIMEOUT, "no row came for {TIMEOUT:?} after {last:?}");
+            sleep(POLL_INTERVAL).await;
         }
     }
 

@@ -14,7 +14,7 @@ use crate::service::{self, Service};
 use crate::usage::Usage;
 use crate::workload::{Load, MEASURES_PER_ARRAY, measure, singles, value};
 
-const LONE_MESSAGES: u64 = 200;
+const SINGLE_MESSAGES: u64 = 200;
 /// How many statements of a thousand rows the client commits at once: the better of two is the
 /// limit.
 const STATEMENTS_PER_TRANSACTION: [u64; 2] = [1, 20];
@@ -168,7 +168,7 @@ async fn lone(servers: &Servers, binary: &Path, database_url: &str) -> anyhow::R
     let token = service.token(binary, database_url)?;
     let queue = Broker::connect(&broker_url).await?;
     let mut times = Vec::new();
-    for number in 0..LONE_MESSAGES {
+    for number in 0..SINGLE_MESSAGES {
         let start = Instant::now();
         // Each newer than the one before, and so the first one of the answer.
         queue.fill(std::iter::once(measure(number * 1_000).into_bytes()), false).await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use mymonit_test_support::tokens::FirebaseDouble;
-use mymonit_test_support::{Appetite, LogstashDouble, MySqlServer, RabbitMq};
+use mymonit_test_support::{LogstashDouble, MySqlServer, RabbitMq, ReadMode};
 
 use crate::broker::Broker;
 use crate::database::{DURABLE, Database};
@@ -68,8 +68,8 @@ struct Logstashes {
 impl Logstashes {
     async fn start() -> anyhow::Result<Self> {
         let stalled = LogstashDouble::start().await?;
-        stalled.appetite(Appetite::Stalled);
-        Ok(Self { reading: LogstashDouble::start().await?, stalled, away: LogstashDouble::away()? })
+        stalled.read_mode(ReadMode::Stalled);
+        Ok(Self { reading: LogstashDouble::start().await?, stalled, away: LogstashDouble::unreachable()? })
     }
 
     fn variables(&self, mode: Mode) -> Vec<(&'static str, String)> {
@@ -85,7 +85,7 @@ impl Logstashes {
 }
 
 /// Everything around the service.
-struct Surroundings {
+struct BenchEnvironment {
     binary: PathBuf,
     database: MySqlServer,
     broker: RabbitMq,
@@ -93,7 +93,7 @@ struct Surroundings {
     logstashes: Logstashes,
 }
 
-impl Surroundings {
+impl BenchEnvironment {
     async fn service(&self, mode: Mode, database_url: &str, broker_url: &str) -> anyhow::Result<Service> {
         let variables = self.logstashes.variables(mode);
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -147,7 +147,7 @@ fn report(what: &str, rates: &[(Mode, Vec<f64>)]) {
 
 /// Takes all figures and prints them.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let surroundings = Surroundings {
+    let environment = BenchEnvironment {
         binary: service::binary(options.binary.as_deref())?,
         database: MySqlServer::start_with(&DURABLE).await?,
         broker: RabbitMq::start().await?,
@@ -158,10 +158,10 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let mut messages = gets.clone();
     for _ in 0..options.rounds {
         for (mode, rates) in &mut gets {
-            rates.push(surroundings.small_gets(*mode, options).await?);
+            rates.push(environment.small_gets(*mode, options).await?);
         }
         for (mode, rates) in &mut messages {
-            rates.push(surroundings.ingest(*mode, options).await?);
+            rates.push(environment.ingest(*mode, options).await?);
         }
     }
     report("GET of 10 measures", &gets);

@@ -25,7 +25,7 @@ const PROCESSES: [(usize, &str, &str); 3] = [
     (4, "four processes, one measure per message", "four processes, 100 measures per message"),
 ];
 /// How long the last messages may take from the queue into the database.
-const LAST_ONES: Duration = Duration::from_secs(60);
+const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 /// Connections of all readers together.
 const CONNECTIONS: usize = 16;
 
@@ -182,7 +182,7 @@ async fn sizes_on_sqlite(servers: &Servers, binary: &Path, messages: u64) -> any
     let file = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let mut database = file.connect().await.context("the database's file")?;
     // The service may still hold messages that it has taken out of the queue.
-    wait_until("all measures are stored", LAST_ONES, async || {
+    wait_until("all measures are stored", DRAIN_LIMIT, async || {
         let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM MEASURES");
         let stored = count.fetch_one(&mut database).await.map_err(|error| error.to_string())?;
         let all = u64::try_from(stored).is_ok_and(|stored| stored >= load.measures());

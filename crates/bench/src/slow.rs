@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::load::Target;
 
 /// How often one takes a byte of its answer.
-const PACE: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// The receive buffer of one that reads; the system makes it as small as it may.
 const BUFFER: u32 = 4096;
 
@@ -64,10 +64,10 @@ async fn visit(number: usize, target: &Target, settled: &mpsc::Sender<()>) -> st
     }
     // Only those of the first visit are waited for, and for those there is room.
     let _ = settled.try_send(());
-    let mut pace = interval(PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(READ_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stream.read(&mut byte).await? > 0 {
-        pace.tick().await;
+        ticks.tick().await;
     }
     Ok(())
 }

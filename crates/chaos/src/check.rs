@@ -7,7 +7,7 @@ use mymonit_test_support::MySqlServer;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use crate::message::{Catalogue, Content, EPOCH, MOST_MEASURES, Row, SLOT, number_of_bad};
+use crate::message::{Catalogue, Content, EPOCH, MAX_MEASURES_PER_MESSAGE, Row, SLOT, number_of_bad};
 
 /// The measures of the example data.
 const EXAMPLE_MEASURES: u64 = 10;
@@ -48,14 +48,14 @@ pub(crate) async fn compare(
     catalogue: Catalogue,
     published: u32,
 ) -> anyhow::Result<Verdict> {
-    let mut books = Books::new(catalogue, published);
+    let mut measure_counts = MeasureCounts::new(catalogue, published);
     each_row(
         server,
         database,
         "SELECT TIMESTAMP, EXPERIMENT_ID, TYPE, MEASURE_VALUE FROM MEASURES",
         |columns| {
             let [timestamp, experiment, measure_type, value] = columns else { bail!("{columns:?}") };
-            books.measure(Row {
+            measure_counts.measure(Row {
                 timestamp: timestamp.parse()?,
                 experiment: experiment.parse()?,
                 measure_type: measure_type.parse()?,
@@ -71,27 +71,27 @@ pub(crate) async fn compare(
         "SELECT HEX(BODY) FROM REJECTED_MESSAGES JOIN REJECTED_MESSAGE_BODIES ON REJECTED_MESSAGE_ID = ID",
         |columns| {
             let [body] = columns else { bail!("{columns:?}") };
-            books.rejected(&unhex(body)?);
+            measure_counts.rejected(&unhex(body)?);
             Ok(())
         },
     )
     .await?;
-    books.close()
+    measure_counts.close()
 }
 
 /// How often each measure of each message is stored.
-struct Books {
+struct MeasureCounts {
     catalogue: Catalogue,
-    found: Vec<[u16; MOST_MEASURES]>,
+    found: Vec<[u16; MAX_MEASURES_PER_MESSAGE]>,
     rejected: u64,
     /// Rows outside of this catalogue, which may be example data.
     strange: u64,
     foreign: u64,
 }
 
-impl Books {
+impl MeasureCounts {
     fn new(catalogue: Catalogue, published: u32) -> Self {
-        let found = (0..published).map(|_| [0; MOST_MEASURES]).collect();
+        let found = (0..published).map(|_| [0; MAX_MEASURES_PER_MESSAGE]).collect();
         Self { catalogue, found, rejected: 0, strange: 0, foreign: 0 }
     }
 
@@ -188,19 +188,19 @@ mod tests {
     const PUBLISHED: u32 = 300;
 
     /// Counts in which every message is stored once.
-    fn kept() -> Books {
-        let mut books = Books::new(CATALOGUE, PUBLISHED);
-        books.strange = EXAMPLE_MEASURES;
+    fn kept() -> MeasureCounts {
+        let mut measure_counts = MeasureCounts::new(CATALOGUE, PUBLISHED);
+        measure_counts.strange = EXAMPLE_MEASURES;
         for number in 0..PUBLISHED {
-            enter(&mut books, number);
+            enter(&mut measure_counts, number);
         }
-        books
+        measure_counts
     }
 
-    fn enter(books: &mut Books, number: u32) {
+    fn enter(measure_counts: &mut MeasureCounts, number: u32) {
         match CATALOGUE.content(number) {
-            Content::Measures(rows) => rows.into_iter().for_each(|row| books.measure(row)),
-            Content::Bad(body) => books.rejected(&body),
+            Content::Measures(rows) => rows.into_iter().for_each(|row| measure_counts.measure(row)),
+            Content::Bad(body) => measure_counts.rejected(&body),
         }
     }
 
@@ -225,9 +225,9 @@ mod tests {
     #[test]
     fn a_message_that_is_missing_is_lost_whether_good_or_bad() {
         for number in [0, first(is_array), first(is_bad)] {
-            let mut books = kept();
-            books.found[as_index(number)] = [0; MOST_MEASURES];
-            let verdict = books.close().unwrap();
+            let mut measure_counts = kept();
+            measure_counts.found[as_index(number)] = [0; MAX_MEASURES_PER_MESSAGE];
+            let verdict = measure_counts.close().unwrap();
             assert_eq!(verdict.lost, 1);
             verdict.nothing_lost().unwrap_err();
         }
@@ -236,9 +236,9 @@ mod tests {
     #[test]
     fn a_message_that_is_there_again_is_doubled_whether_good_or_bad() {
         for number in [0, first(is_array), first(is_bad)] {
-            let mut books = kept();
-            enter(&mut books, number);
-            let verdict = books.close().unwrap();
+            let mut measure_counts = kept();
+            enter(&mut measure_counts, number);
+            let verdict = measure_counts.close().unwrap();
             assert_eq!(verdict.doubled, 1);
             verdict.nothing_lost().unwrap();
             verdict.exactly_once().unwrap_err();
@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_part_of_an_array_is_no_message() {
-        let mut books = kept();
-        books.found[as_index(first(is_array))][1] = 0;
-        let verdict = books.close().unwrap();
+        let mut measure_counts = kept();
+        measure_counts.found[as_index(first(is_array))][1] = 0;
+        let verdict = measure_counts.close().unwrap();
         assert_eq!((verdict.torn, verdict.lost), (1, 0));
         verdict.nothing_lost().unwrap_err();
     }
@@ -260,14 +260,14 @@ mod tests {
         let altered = Row { value: rows[0].value + 1.0, ..rows[0] };
         let unpublished = Row { timestamp: EPOCH + i64::from(PUBLISHED) * SLOT, ..rows[0] };
         for row in [altered, unpublished, Row { timestamp: 1, ..rows[0] }] {
-            let mut books = kept();
-            books.measure(row);
-            let verdict = books.close().unwrap();
+            let mut measure_counts = kept();
+            measure_counts.measure(row);
+            let verdict = measure_counts.close().unwrap();
             assert_eq!(verdict.foreign, 1, "{row:?}");
             verdict.nothing_lost().unwrap_err();
         }
-        let mut books = kept();
-        books.rejected(b"something else");
-        assert_eq!(books.close().unwrap().foreign, 1);
+        let mut measure_counts = kept();
+        measure_counts.rejected(b"something else");
+        assert_eq!(measure_counts.close().unwrap().foreign, 1);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) const END: i64 = 1_640_000_000_000_000_000;
 /// Nanoseconds from one message to the next; a message's measures are one nanosecond apart.
 pub(crate) const SLOT: i64 = 1_000_000;
 /// The maximum number of measures in these messages.
-pub(crate) const MOST_MEASURES: usize = 5;
+pub(crate) const MAX_MEASURES_PER_MESSAGE: usize = 5;
 /// How many messages in a hundred are arrays.
 const ARRAYS: u32 = 10;
 /// How many messages in a hundred are invalid.
@@ -76,7 +76,7 @@ impl Catalogue {
         if kind < BAD {
             return Content::Bad(bad(number, &mut random));
         }
-        let count = if kind < BAD + ARRAYS { random.random_range(2..=MOST_MEASURES) } else { 1 };
+        let count = if kind < BAD + ARRAYS { random.random_range(2..=MAX_MEASURES_PER_MESSAGE) } else { 1 };
         let first = EPOCH + i64::from(number) * SLOT;
         let rows = (first..).take(count).map(|timestamp| Row {
             timestamp,

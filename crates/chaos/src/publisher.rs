@@ -22,33 +22,33 @@ use crate::message::Source;
 /// The maximum number of unconfirmed messages.
 const UNCONFIRMED: usize = 2_000;
 /// The time limit for a response of the broker, after which the connection counts as broken.
-const ANSWER: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time without a confirm after which the publisher gives up. Outages in scenarios are shorter.
-const PATIENCE: Duration = Duration::from_secs(180);
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(180);
 /// More connections than any scenario breaks. Ends a loop over a message that the broker refuses.
-const MOST_CONNECTIONS: u32 = 500;
+const MAX_CONNECTIONS: u32 = 500;
 const RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) const EXCHANGE: &str = "mymonit";
 pub(crate) const QUEUE: &str = "measures";
 
 /// A connection to the broker that has declared exchange, queue and binding, like an adapter's.
-pub(crate) struct Line {
+pub(crate) struct BrokerConnection {
     _connection: Connection,
     pub(crate) channel: Channel,
 }
 
-impl Line {
+impl BrokerConnection {
     /// Connects and declares.
     pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
         let open = async {
             let connection = Connection::connect(url, ConnectionProperties::default()).await?;
             let channel = connection.create_channel().await?;
-            let line = Self { _connection: connection, channel };
-            line.declare().await?;
-            anyhow::Ok(line)
+            let this = Self { _connection: connection, channel };
+            this.declare().await?;
+            anyhow::Ok(this)
         };
-        timeout(ANSWER, open).await.context("the broker does not answer")?
+        timeout(RESPONSE_TIMEOUT, open).await.context("the broker does not answer")?
     }
 
     /// Declares exchange, queue and binding; fails with 406 if they exist with other properties.
@@ -67,7 +67,7 @@ impl Line {
     pub(crate) async fn waiting(&self) -> anyhow::Result<u32> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = self.channel.queue_declare(QUEUE.into(), passive, FieldTable::default());
-        Ok(timeout(ANSWER, declared).await.context("the broker does not answer")??.message_count())
+        Ok(timeout(RESPONSE_TIMEOUT, declared).await.context("the broker does not answer")??.message_count())
     }
 }
 
@@ -170,13 +170,13 @@ impl Work {
             let text = format!("{error:#}");
             ensure!(!text.contains("PRECONDITION"), "the broker answered 406 to a declaration: {text}");
             ensure!(
-                self.connections < MOST_CONNECTIONS,
+                self.connections < MAX_CONNECTIONS,
                 "connections break repeatedly, the last one by: {text}"
             );
-            if self.last_confirm.elapsed() > PATIENCE {
+            if self.last_confirm.elapsed() > CONFIRM_TIMEOUT {
                 let (progress, unconfirmed) = (*self.progress.borrow(), self.unconfirmed.len());
                 return Err(error.context(format!(
-                    "nothing was confirmed for {PATIENCE:?}; {progress:?}, {unconfirmed} on their way"
+                    "nothing was confirmed for {CONFIRM_TIMEOUT:?}; {progress:?}, {unconfirmed} on their way"
                 )));
             }
             self.progress.send_modify(|progress| {
@@ -189,9 +189,9 @@ impl Work {
 
     /// Publishes on one connection until all is done or the connection breaks.
     async fn publish(&mut self) -> anyhow::Result<()> {
-        let line = Line::open(&self.url).await?;
+        let connection = BrokerConnection::open(&self.url).await?;
         self.connections += 1;
-        line.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        connection.channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let mut confirms = FuturesUnordered::new();
         loop {
             while confirms.len() < UNCONFIRMED
@@ -205,14 +205,14 @@ impl Work {
                 // Unroutable messages are returned instead of being lost silently.
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
                 self.unconfirmed.insert(number);
-                let sent = line.channel.basic_publish(
+                let sent = connection.channel.basic_publish(
                     EXCHANGE.into(),
                     QUEUE.into(),
                     options,
                     &message.body,
                     properties,
                 );
-                let confirm = timeout(ANSWER, sent).await.context("the broker takes nothing")??;
+                let confirm = timeout(RESPONSE_TIMEOUT, sent).await.context("the broker takes nothing")??;
                 confirms.push(async move { (number, confirm.await) });
             }
             if confirms.is_empty() {
@@ -224,7 +224,8 @@ impl Work {
                 self.last_confirm = Instant::now();
                 continue;
             }
-            let next = timeout(ANSWER, confirms.next()).await.context("the broker confirms nothing")?;
+            let next =
+                timeout(RESPONSE_TIMEOUT, confirms.next()).await.context("the broker confirms nothing")?;
             let (number, confirm) = next.context("a confirm")?;
             let confirm = confirm?;
             ensure!(confirm.is_ack(), "the broker refused message {number}");

@@ -15,7 +15,7 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 /// error.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// The time limit for a response.
-const ANSWER: Duration = Duration::from_secs(60);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The default of `RABBIT_PREFETCH`.
 pub(crate) const PREFETCH: u64 = 3_000;
@@ -74,7 +74,7 @@ impl Service {
             .env("EXAMPLE_DATA", "true")
             .start()
             .await?;
-        let http = reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?;
+        let http = reqwest::Client::builder().no_proxy().timeout(RESPONSE_TIMEOUT).build()?;
         let token = firebase.token_for(SCIENTIST);
         Ok(Self { process, port, _metrics_port: metrics_port, http, token, notes: Notes::default() })
     }
@@ -180,8 +180,8 @@ impl Service {
     pub(crate) fn last_lines(&self) -> String {
         let lines = self.process.lines();
         // Without readiness requests.
-        let telling = lines.iter().rev().filter(|line| !line.text.contains("/health/ready"));
-        let mut last: Vec<_> = telling.take(20).map(|line| line.text.as_str()).collect();
+        let relevant = lines.iter().rev().filter(|line| !line.text.contains("/health/ready"));
+        let mut last: Vec<_> = relevant.take(20).map(|line| line.text.as_str()).collect();
         last.reverse();
         format!("the service's last lines:\n{}", last.join("\n"))
     }

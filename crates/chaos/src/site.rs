@@ -12,14 +12,14 @@ use tokio::time::sleep;
 
 use crate::check::{Verdict, compare};
 use crate::message::Catalogue;
-use crate::publisher::{Line, Progress, Publisher, QUEUE};
+use crate::publisher::{BrokerConnection, Progress, Publisher, QUEUE};
 use crate::report::Report;
 use crate::service::{Notes, Service};
 use crate::setting::{Form, Setting, Size};
 
 /// Time without progress after which a scenario fails with its state.
-const STUCK: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const STALL_LIMIT: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const PASSWORD: &str = "password";
 
 /// A private server for fault injection, or the shared one.
@@ -48,7 +48,7 @@ pub(crate) struct Site {
     /// The address of the virtual host, past any proxy.
     pub(crate) broker_url: String,
     pub(crate) firebase: FirebaseDouble,
-    look: Mutex<Option<Line>>,
+    look: Mutex<Option<BrokerConnection>>,
 }
 
 impl Site {
@@ -146,12 +146,12 @@ impl Site {
     /// The number of ready messages in the queue, without unacknowledged ones. Faster than `queue`.
     pub(crate) async fn waiting(&self) -> anyhow::Result<u32> {
         let mut look = self.look.lock().await;
-        let line = match look.take() {
-            Some(line) => line,
-            None => Line::open(&self.broker_url).await?,
+        let connection = match look.take() {
+            Some(connection) => connection,
+            None => BrokerConnection::open(&self.broker_url).await?,
         };
-        let waiting = line.waiting().await?;
-        *look = Some(line);
+        let waiting = connection.waiting().await?;
+        *look = Some(connection);
         Ok(waiting)
     }
 
@@ -170,7 +170,7 @@ impl Site {
         count: u32,
         publisher: &Publisher,
     ) -> anyhow::Result<bool> {
-        let mut stuck = Stuck::new();
+        let mut stall_detector = StallDetector::new();
         loop {
             let confirmed = publisher.progress().confirmed;
             // The broker may be down here; the scenario expects that.
@@ -181,46 +181,46 @@ impl Site {
                 return Ok(waiting > 0 || confirmed < publisher.allowed());
             }
             ensure!(!publisher.has_ended(), "the publisher has ended");
-            stuck.look(&(confirmed, waiting)).with_context(|| {
+            stall_detector.look(&(confirmed, waiting)).with_context(|| {
                 format!(
                     "only {confirmed} are published and {waiting:?} waiting, and {count} should be consumed"
                 )
             })?;
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
     /// Waits until no message is ready; the last ones may still be unacknowledged.
     pub(crate) async fn wait_until_none_waits(&self) -> anyhow::Result<()> {
-        let mut stuck = Stuck::new();
+        let mut stall_detector = StallDetector::new();
         loop {
             let waiting = self.waiting().await.ok();
             if waiting == Some(0) {
                 return Ok(());
             }
-            stuck.look(&waiting).context("the queue does not become empty")?;
-            sleep(LOOK_EVERY).await;
+            stall_detector.look(&waiting).context("the queue does not become empty")?;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
     /// Waits until the queue has neither ready nor unacknowledged messages.
     pub(crate) async fn wait_until_drained(&self) -> anyhow::Result<()> {
-        let mut stuck = Stuck::new();
+        let mut stall_detector = StallDetector::new();
         loop {
             self.wait_until_none_waits().await?;
             let queue = self.queue().await?;
             if queue.ready == 0 && queue.unacknowledged == 0 {
                 return Ok(());
             }
-            stuck.look(&queue).context("the last messages are not acknowledged")?;
-            sleep(LOOK_EVERY).await;
+            stall_detector.look(&queue).context("the last messages are not acknowledged")?;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
     /// After the end of all services: waits until the broker has requeued all messages and the
     /// database has no session.
     pub(crate) async fn wait_until_settled(&self) -> anyhow::Result<QueueState> {
-        let mut stuck = Stuck::new();
+        let mut stall_detector = StallDetector::new();
         loop {
             let queue = self.queue().await?;
             let sessions = self
@@ -229,8 +229,10 @@ impl Site {
             if queue.unacknowledged == 0 && queue.consumers == 0 && sessions == 0 {
                 return Ok(queue);
             }
-            stuck.look(&(queue, sessions)).context("the end of the service does not come to be seen")?;
-            sleep(LOOK_EVERY).await;
+            stall_detector
+                .look(&(queue, sessions))
+                .context("the end of the service does not come to be seen")?;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -286,12 +288,12 @@ impl Site {
 }
 
 /// Fails after too long without progress.
-struct Stuck {
+struct StallDetector {
     seen: String,
     since: Instant,
 }
 
-impl Stuck {
+impl StallDetector {
     fn new() -> Self {
         Self { seen: String::new(), since: Instant::now() }
     }
@@ -301,7 +303,11 @@ impl Stuck {
         if now != self.seen {
             *self = Self { seen: now, since: Instant::now() };
         }
-        ensure!(self.since.elapsed() < STUCK, "nothing has moved for {STUCK:?}; last seen: {}", self.seen);
+        ensure!(
+            self.since.elapsed() < STALL_LIMIT,
+            "nothing has moved for {STALL_LIMIT:?}; last seen: {}",
+            self.seen
+        );
         Ok(())
     }
 }

@@ -10,9 +10,9 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::audit::AUDIT;
 
 /// The prefix of this program's targets.
-const OWN: &str = "mymonit";
+const OWN_PREFIX: &str = "mymonit";
 /// The target prefix of the library whose logs are disabled.
-const SILENT: &str = "lapin";
+const DISABLED_PREFIX: &str = "lapin";
 
 /// The operator's filter, with two fixed rules:
 ///
@@ -37,9 +37,9 @@ impl SafeFilter {
     fn rule(metadata: &Metadata<'_>) -> Verdict {
         if metadata.target() == AUDIT {
             Verdict::Always
-        } else if metadata.target().starts_with(SILENT) {
+        } else if metadata.target().starts_with(DISABLED_PREFIX) {
             Verdict::Never
-        } else if !metadata.target().starts_with(OWN) {
+        } else if !metadata.target().starts_with(OWN_PREFIX) {
             if *metadata.level() > Level::WARN { Verdict::Never } else { Verdict::AsTheOperatorWishes }
         } else if metadata.is_span() && *metadata.level() <= Level::INFO {
             Verdict::Always

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 /// How long the same text is not logged again.
-const SAME: Duration = Duration::from_secs(60);
+const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// How long no other text is logged.
 const OTHER: Duration = Duration::from_secs(5);
 
@@ -15,7 +15,7 @@ impl LogThrottle {
     /// Whether to log this text now.
     pub(crate) fn allows(&mut self, text: &str, now: Instant) -> bool {
         let allows = self.last.as_ref().is_none_or(|(last, at)| {
-            let quiet = if last == text { SAME } else { OTHER };
+            let quiet = if last == text { REPEAT_INTERVAL } else { OTHER };
             now.saturating_duration_since(*at) >= quiet
         });
         if allows {

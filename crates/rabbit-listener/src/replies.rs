@@ -27,7 +27,7 @@ use crate::{IngestCounters, RabbitConfiguration};
 /// Replies that wait. More are dropped.
 const MAX_WAITING: usize = 1_000;
 /// Replies published before their confirms are awaited.
-const AT_ONCE: usize = 64;
+const MAX_UNCONFIRMED: usize = 64;
 /// Bytes of a detail in a reply. The rejected message keeps the whole detail.
 const MAX_DETAIL: usize = 4_096;
 /// Pause after a lost connection; replies wait or are dropped meanwhile.
@@ -151,8 +151,8 @@ async fn send_all(
 ) {
     let mut link = Link { configuration, counters, connection: None, throttle: LogThrottle::default() };
     let mut nodes = ReplyNodes::default();
-    let mut replies = Vec::with_capacity(AT_ONCE);
-    while queue.recv_many(&mut replies, AT_ONCE).await > 0 {
+    let mut replies = Vec::with_capacity(MAX_UNCONFIRMED);
+    while queue.recv_many(&mut replies, MAX_UNCONFIRMED).await > 0 {
         if let Err(Off) = link.send_safely(&mut nodes, &mut replies).await {
             break;
         }

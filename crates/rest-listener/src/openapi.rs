@@ -2,10 +2,10 @@
 //! become the router and the document, and the schema of a field comes from the type that checks
 //! it.
 
-mod answers;
 mod endpoints;
-mod refusals;
+mod problems;
 mod request_id;
+mod responses;
 mod schemas;
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -14,8 +14,8 @@ use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, SecurityRequirement,
 };
 
-pub(crate) use answers::{Conflict, NotFound, Paged, Reauthentication, next_page, text_header};
 pub(crate) use endpoints::Endpoints;
+pub(crate) use responses::{Conflict, NotFound, Paged, Reauthentication, next_page, text_header};
 pub(crate) use schemas::{
     ApiTokenIdNumber, ApiTokenNameText, DescriptionText, EmailText, ExperimentIdNumber, ExperimentIds,
     ExperimentNameText, FlagIdNumber, FlagReasonText, MeasureTypeIdNumber, MeasureTypeNameText,
@@ -44,8 +44,8 @@ Times are read as RFC 3339 with any offset, or as Unix seconds, from 1970 to 226
 pub(crate) fn document(endpoints: &Endpoints) -> OpenApi {
     let components = ComponentsBuilder::new()
         .schemas_from_iter(endpoints.schemas().iter().cloned())
-        .schema_from::<refusals::ProblemShape>()
-        .responses_from_iter(refusals::all())
+        .schema_from::<problems::ProblemShape>()
+        .responses_from_iter(problems::all())
         .parameter(request_id::X_REQUEST_ID, request_id::parameter())
         .security_scheme(SECURITY_SCHEME, security_scheme())
         .build();

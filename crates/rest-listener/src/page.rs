@@ -27,8 +27,8 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=(), publickey-credentials-get=()",
 );
 /// For files whose name changes with their content, and for all others.
-const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The web page.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ where
 async fn file(State(Page(page)): State<Page>, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let name = uri.path().strip_prefix("/static/").unwrap_or_default();
     let file = files::find(name).ok_or_else(|| Problem::new(Kind::NotFound, "unknown file"))?;
-    let caching = if file.is_named_by_content() { FOR_GOOD } else { ASK_AGAIN };
+    let caching = if file.is_named_by_content() { IMMUTABLE } else { REVALIDATE };
     let page_headers = [
         (CACHE_CONTROL, caching),
         (CONTENT_SECURITY_POLICY, page.policy.clone()),

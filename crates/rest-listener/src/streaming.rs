@@ -22,7 +22,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tracing::{Instrument, Span};
 
 pub(crate) use compression::Coding;
-use compression::{Output, PIECE, WORTHWHILE};
+use compression::{MIN_BYTES, Output, PIECE};
 
 /// Chunks that are read from the database as they are asked for.
 pub(crate) type Chunks<T> = BoxStream<'static, Result<T, ServiceError>>;
@@ -67,7 +67,7 @@ pub(crate) async fn document<E: Encoder>(
     if is_whole {
         document.end()?;
     }
-    if is_whole && document.out.text.len() < WORTHWHILE {
+    if is_whole && document.out.text.len() < MIN_BYTES {
         return Ok(Body::from(document.out.text).into_response());
     }
     let encoding = document.out.encoding().map(|encoding| (CONTENT_ENCODING, encoding));

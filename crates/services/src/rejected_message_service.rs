@@ -31,7 +31,7 @@ const NO_SUCH_MESSAGE: ServiceError = ServiceError::NotFound("there is no such r
 pub const MAX_REJECTED_MESSAGES: u32 = 1_000;
 
 /// How many messages a stream or a replay of many reads at a time.
-const PORTION: u32 = 100;
+const PAGE_SIZE: u32 = 100;
 
 /// Which rejected messages a client requests.
 #[derive(Debug, Clone, Default)]
@@ -216,7 +216,7 @@ impl RejectedMessageServiceImpl {
     async fn try_again(&self, caller: &User, id: RejectedMessageId) -> Result<Replay, ServiceError> {
         let attempt = self.attempt(caller, Operation::ReplayRejectedMessage);
         let mut attempt = attempt.on(Resource::RejectedMessage(id));
-        match self.store_at_last(id).await {
+        match self.replay_one(id).await {
             Ok(Replay::StillRejected(rejection)) => {
                 attempt.fail(rejection.reason.code());
                 Ok(Replay::StillRejected(rejection))
@@ -229,7 +229,7 @@ impl RejectedMessageServiceImpl {
         }
     }
 
-    async fn store_at_last(&self, id: RejectedMessageId) -> Result<Replay, ServiceError> {
+    async fn replay_one(&self, id: RejectedMessageId) -> Result<Replay, ServiceError> {
         let (message, body) = self.rejected.find(id).await?.ok_or(NO_SUCH_MESSAGE)?;
         let rejection = match self.measures_of(message.publisher.as_ref(), body).await? {
             Ok((measures, names, content)) => match self.rejected.replay(id, &measures).await {
@@ -323,7 +323,7 @@ impl RejectedMessageServiceImpl {
     ) -> Result<bool, ServiceError> {
         let beginning = *position;
         loop {
-            let portion = self.rejected.page(filter, *position, PORTION).await?;
+            let portion = self.rejected.page(filter, *position, PAGE_SIZE).await?;
             for message in portion.messages {
                 if *position != beginning && Instant::now() >= deadline {
                     return Ok(false);
@@ -460,7 +460,7 @@ fn all(
     let from = Some(after);
     stream::try_unfold((rejected, filter, from), |(rejected, filter, from)| async move {
         let Some(after) = from else { return Ok(None) };
-        let page = rejected.page(&filter, after, PORTION).await?;
+        let page = rejected.page(&filter, after, PAGE_SIZE).await?;
         let next = page.messages.last().filter(|_| page.has_more).map(|last| Some(last.position()));
         Ok(Some((page.messages, (rejected, filter, next))))
     })

@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use crate::connection::{Columns, Connection};
 use crate::database::DatabaseHandle;
 use crate::decode;
-use crate::directory_order::{Ordered, SET_ASIDE};
+use crate::directory_order::{Ordered, TEMPORARY_PREFIX};
 use crate::error::{Fault, cause, is_deadlock, primary_key_is};
 use crate::{experiments, sensors, users};
 
@@ -78,10 +78,12 @@ async fn set_aside(connection: &mut Connection<'_>, ordered: &Ordered<'_>) -> Re
         WHERE ID = ? AND ERASED_AT IS NULL";
     const EXPERIMENT: &str = "UPDATE EXPERIMENTS SET NAME = CONCAT(?, ID) WHERE ID = ?";
     for user_id in &ordered.users_in_the_way {
-        connection.execute(USER, [SET_ASIDE.into(), SET_ASIDE.into(), user_id.as_str().into()]).await?;
+        connection
+            .execute(USER, [TEMPORARY_PREFIX.into(), TEMPORARY_PREFIX.into(), user_id.as_str().into()])
+            .await?;
     }
     for experiment in &ordered.experiments_in_the_way {
-        connection.execute(EXPERIMENT, [SET_ASIDE.into(), experiment.get().into()]).await?;
+        connection.execute(EXPERIMENT, [TEMPORARY_PREFIX.into(), experiment.get().into()]).await?;
     }
     Ok(())
 }

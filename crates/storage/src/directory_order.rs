@@ -7,7 +7,7 @@ use mymonit_services::directory::{Change, Directory, ExperimentChange};
 
 /// Precedes the id in a row whose unique value is about to become another row's. No name, username
 /// or e-mail address begins with a control character, and the transaction hides it.
-pub(crate) const SET_ASIDE: &str = "\u{1}";
+pub(crate) const TEMPORARY_PREFIX: &str = "\u{1}";
 
 /// The changes of an import, ordered so that none violates a unique key on the way.
 pub(crate) struct Ordered<'a> {

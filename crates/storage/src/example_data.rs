@@ -89,11 +89,11 @@ async fn insert_experiments<'a>(
     connection: &mut Connection<'_>,
     experiments: &'a [ExampleExperiment],
 ) -> Result<Vec<(ExperimentId, &'a ExampleExperiment)>, Fault> {
-    const IS_THERE: &str = "SELECT COUNT(*) FROM EXPERIMENTS WHERE NAME = ?";
+    const COUNT_BY_NAME: &str = "SELECT COUNT(*) FROM EXPERIMENTS WHERE NAME = ?";
     let mut added = Vec::new();
     let is_first = connection.number("SELECT COUNT(*) FROM EXPERIMENTS", []).await? == 0;
     for (number, experiment) in (1_u32..).zip(experiments) {
-        if connection.number(IS_THERE, [experiment.details.name.as_str().into()]).await? > 0 {
+        if connection.number(COUNT_BY_NAME, [experiment.details.name.as_str().into()]).await? > 0 {
             continue;
         }
         let id = is_first.then_some(ExperimentId::new(number));

@@ -5,7 +5,7 @@ use mymonit_services::ports::{MeasurePosition, MeasureQuery, Order};
 
 /// Measures of each reading after the first one of a page, unless more are missing. Small readings
 /// would pass slowly through many flagged measures.
-const FURTHER: u32 = 4_000;
+const MEASURES_PER_READ: u32 = 4_000;
 
 /// Returns what to read until enough measures are kept. Times that flags cover are skipped.
 pub(crate) struct FlaggedPage {
@@ -40,7 +40,7 @@ impl FlaggedPage {
         if !self.query.flags.keeps_all() {
             self.skip()?;
         }
-        self.size = if self.size == 0 { missing } else { missing.max(FURTHER) };
+        self.size = if self.size == 0 { missing } else { missing.max(MEASURES_PER_READ) };
         Some(Portion { query: self.query.clone(), after: self.after, limit: self.size })
     }
 

@@ -22,7 +22,7 @@ mod supervised;
 pub mod tokens;
 mod wait;
 
-pub use logstash::{Appetite, LogstashDouble};
+pub use logstash::{LogstashDouble, ReadMode};
 pub use mysql::{Make, MySqlServer, numbers};
 pub use nginx::Nginx;
 pub use output::{Line, Stream};

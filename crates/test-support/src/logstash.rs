@@ -14,9 +14,9 @@ use crate::wait::wait_until;
 
 /// How the double reads its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Appetite {
+pub enum ReadMode {
     /// Reads without limit.
-    Whole,
+    Unlimited,
     /// Reads that many bytes, then pauses for that long.
     Slow(usize, Duration),
     /// Accepts connections and reads nothing.
@@ -28,7 +28,7 @@ pub enum Appetite {
 #[derive(Debug)]
 pub struct LogstashDouble {
     port: ReservedPort,
-    appetite: watch::Sender<Appetite>,
+    read_mode: watch::Sender<ReadMode>,
     /// Incremented to reset all open connections.
     resets: watch::Sender<usize>,
     received: Arc<Mutex<Received>>,
@@ -47,10 +47,10 @@ impl LogstashDouble {
     ///
     /// # Errors
     /// If no port is free.
-    pub fn away() -> anyhow::Result<Self> {
+    pub fn unreachable() -> anyhow::Result<Self> {
         Ok(Self {
             port: ReservedPort::reserve()?,
-            appetite: watch::channel(Appetite::Whole).0,
+            read_mode: watch::channel(ReadMode::Unlimited).0,
             resets: watch::channel(0).0,
             received: Arc::default(),
             listener: JoinSet::new(),
@@ -62,8 +62,8 @@ impl LogstashDouble {
     /// # Errors
     /// If no port is free.
     pub async fn start() -> anyhow::Result<Self> {
-        let mut this = Self::away()?;
-        this.come().await?;
+        let mut this = Self::unreachable()?;
+        this.listen().await?;
         Ok(this)
     }
 
@@ -76,22 +76,22 @@ impl LogstashDouble {
     ///
     /// # Errors
     /// If the port cannot be bound.
-    pub async fn come(&mut self) -> anyhow::Result<()> {
+    pub async fn listen(&mut self) -> anyhow::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port())).await?;
-        let (appetite, resets) = (self.appetite.subscribe(), self.resets.clone());
-        self.listener.spawn(accept(listener, appetite, resets, self.received.clone()));
+        let (read_mode, resets) = (self.read_mode.subscribe(), self.resets.clone());
+        self.listener.spawn(accept(listener, read_mode, resets, self.received.clone()));
         Ok(())
     }
 
     /// Stops listening and resets all connections, as a Logstash that is killed.
-    pub async fn go(&mut self) {
+    pub async fn stop_listening(&mut self) {
         self.reset();
         self.listener.shutdown().await;
     }
 
     /// Changes how input is read.
-    pub fn appetite(&self, appetite: Appetite) {
-        self.appetite.send_replace(appetite);
+    pub fn read_mode(&self, read_mode: ReadMode) {
+        self.read_mode.send_replace(read_mode);
     }
 
     /// Resets all open connections; unread input is lost.
@@ -139,7 +139,7 @@ fn locked(received: &Mutex<Received>) -> MutexGuard<'_, Received> {
 
 async fn accept(
     listener: TcpListener,
-    appetite: watch::Receiver<Appetite>,
+    read_mode: watch::Receiver<ReadMode>,
     resets: watch::Sender<usize>,
     received: Arc<Mutex<Received>>,
 ) {
@@ -150,7 +150,7 @@ async fn accept(
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { return };
                 locked(&received).connections += 1;
-                connections.spawn(serve(stream, appetite.clone(), resets.subscribe(), received.clone()));
+                connections.spawn(serve(stream, read_mode.clone(), resets.subscribe(), received.clone()));
             }
         }
     }
@@ -158,7 +158,7 @@ async fn accept(
 
 async fn serve(
     mut stream: TcpStream,
-    appetite: watch::Receiver<Appetite>,
+    read_mode: watch::Receiver<ReadMode>,
     mut resets: watch::Receiver<usize>,
     received: Arc<Mutex<Received>>,
 ) {
@@ -168,7 +168,7 @@ async fn serve(
         _ = resets.changed() => {
             let _ = stream.set_zero_linger();
         }
-        _ = read(&mut stream, appetite, &mut rest, &received) => {}
+        _ = read(&mut stream, read_mode, &mut rest, &received) => {}
     }
     if !rest.is_empty() {
         locked(&received).fragments.push(String::from_utf8_lossy(&rest).into_owned());
@@ -177,22 +177,22 @@ async fn serve(
 
 async fn read(
     stream: &mut TcpStream,
-    mut appetite: watch::Receiver<Appetite>,
+    mut read_mode: watch::Receiver<ReadMode>,
     rest: &mut Vec<u8>,
     received: &Mutex<Received>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let now = appetite.wait_for(|appetite| *appetite != Appetite::Stalled).await;
+        let now = read_mode.wait_for(|read_mode| *read_mode != ReadMode::Stalled).await;
         let (most, pause) = match now.map(|now| *now) {
-            Ok(Appetite::Slow(most, pause)) => (most, Some(pause)),
+            Ok(ReadMode::Slow(most, pause)) => (most, Some(pause)),
             _ => (buffer.len(), None),
         };
         let most = most.min(buffer.len());
         let length = tokio::select! {
             biased;
             // Applies a change while waiting for input.
-            _ = appetite.changed() => continue,
+            _ = read_mode.changed() => continue,
             length = stream.read(&mut buffer[..most]) => length?,
         };
         if length == 0 {

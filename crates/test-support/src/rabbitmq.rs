@@ -22,7 +22,7 @@ pub use call::QueueState;
 use call::Called;
 use node::{Identity, Node};
 
-const LET_IN: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Few enough that creating them is not noticeable.
 const VHOSTS_AT_ONCE: usize = 8;
@@ -246,13 +246,13 @@ impl RabbitMq {
         let caller = self.node.caller()?;
         let address = self.node.distribution_address();
         let call = Arc::new(move || call::call(&caller, &address, environment.clone(), &expressions));
-        wait_until("a call into the node", LET_IN, async || {
+        wait_until("a call into the node", CALL_TIMEOUT, async || {
             let call = call.clone();
             let called = tokio::task::spawn_blocking(move || call()).await;
             match called.map_err(anyhow::Error::from).flatten() {
                 Ok(Called::Answered(answer)) => Ok(answer),
-                Ok(Called::NotLetIn(why)) if self.server.running().is_some() => Err(why),
-                Ok(Called::NotLetIn(why)) => Ok(Err(anyhow!("the node is not running: {why}"))),
+                Ok(Called::Refused(why)) if self.server.running().is_some() => Err(why),
+                Ok(Called::Refused(why)) => Ok(Err(anyhow!("the node is not running: {why}"))),
                 Err(error) => Ok(Err(error)),
             }
         })

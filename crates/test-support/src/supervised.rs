@@ -189,7 +189,7 @@ impl Supervised {
         let pid = self.pid()?;
         self.signal(Signal::STOP)?;
         let deadline = Instant::now() + REPORT;
-        while !stands_still(pid)? {
+        while !is_stopped(pid)? {
             ensure!(Instant::now() < deadline, "{} did not stop within {REPORT:?}", self.name);
             thread::sleep(Duration::from_millis(1));
         }
@@ -258,7 +258,7 @@ impl Drop for Supervised {
 }
 
 /// Whether every thread of a process has been stopped by a signal.
-fn stands_still(process: Pid) -> anyhow::Result<bool> {
+fn is_stopped(process: Pid) -> anyhow::Result<bool> {
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         // A thread may end meanwhile.
         let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };

@@ -161,16 +161,16 @@ impl FirebaseDouble {
     /// # Errors
     /// If there is no port to listen on.
     pub async fn start() -> anyhow::Result<Self> {
-        let double = Self::away()?;
-        double.come().await?;
+        let double = Self::unreachable()?;
+        double.listen().await?;
         Ok(double)
     }
 
-    /// As [`Self::start`], but refuses connections until [`Self::come`].
+    /// As [`Self::start`], but refuses connections until [`Self::listen`].
     ///
     /// # Errors
     /// If there is no port to reserve.
-    pub fn away() -> anyhow::Result<Self> {
+    pub fn unreachable() -> anyhow::Result<Self> {
         let key = TestKey::nth(0);
         Ok(Self {
             port: ReservedPort::reserve()?,
@@ -185,7 +185,7 @@ impl FirebaseDouble {
     ///
     /// # Errors
     /// If the port cannot be listened on.
-    pub async fn come(&self) -> anyhow::Result<()> {
+    pub async fn listen(&self) -> anyhow::Result<()> {
         let address = ("127.0.0.1", self.port.get());
         let listener = TcpListener::bind(address).await.context("cannot listen for the Firebase double")?;
         let task = tokio::spawn(serve(listener, self.answer.clone(), self.requests.clone()));
@@ -194,7 +194,7 @@ impl FirebaseDouble {
     }
 
     /// Closes all connections and refuses new ones.
-    pub async fn go(&self) {
+    pub async fn stop_listening(&self) {
         if let Some(task) = self.swap_task(None) {
             task.abort();
             // An aborted task always returns an error.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::again::{Present, recognise};
+use super::recognise::{Present, recognise};
 use super::{LastLine, OpenFile, Reading, ReadingError, StreamEnd, interruption};
 use crate::format::Start;
 use crate::input::encoding::SourceEncoding;

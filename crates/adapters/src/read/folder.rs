@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use glob::Pattern;
 
-use super::again::{Present, recognise};
 use super::files::{FileEnd, read_file};
 use super::follow::is_compressed;
+use super::recognise::{Present, recognise};
 use super::watch::Watch;
 use super::{LastLine, Reading, ReadingError, encoding_of, end_of_last_line, interruption};
 use crate::message::After;
@@ -19,7 +19,7 @@ use crate::source::{Folder, Source};
 use crate::state::{Checkpoint, FileEntry, FileKey, Seen};
 
 /// The poll interval without change notifications.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Names that programs give to files that are not finished.
 const UNFINISHED: [&str; 6] = [".tmp", ".part", ".partial", ".crdownload", ".filepart", "~"];
 
@@ -113,7 +113,7 @@ pub(super) fn read(reading: &mut Reading<'_>, folder: &Folder) -> Result<(), Rea
             reading.output.info(&format!("no file in {folder} matches `{pattern}` yet; waiting for one"));
         }
         watch.wait(
-            LOOK_EVERY.min(folder.settle.max(Duration::from_millis(50))).min(Duration::from_millis(250)),
+            POLL_INTERVAL.min(folder.settle.max(Duration::from_millis(50))).min(Duration::from_millis(250)),
         );
     }
 }

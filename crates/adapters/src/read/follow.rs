@@ -14,8 +14,8 @@ mod tail;
 use std::io;
 use std::rc::Rc;
 
-use super::again::{Present, recognise};
 use super::files::pass_rest_of_line;
+use super::recognise::{Present, recognise};
 use super::watch::Watch;
 use super::{
     Interruption, LastLine, OpenFile, Reading, ReadingError, StreamEnd, encoding_of, end_of_last_line,
@@ -26,7 +26,7 @@ use crate::source::{Follow, Source};
 use crate::state::{Checkpoint, FileEntry, FileKey, Seen};
 pub(super) use candidates::is_compressed;
 use candidates::{Candidate, folder_of, live, rotated};
-use tail::{LOOK_EVERY, Tail};
+use tail::{POLL_INTERVAL, Tail};
 
 /// On the first start: marks content to skip. That is already rotated files and, with `start =
 /// "end"`, the present content.
@@ -82,7 +82,7 @@ pub(super) fn read(reading: &mut Reading<'_>, follow: &Follow) -> Result<(), Rea
                         .output
                         .info(&format!("{} does not exist yet; waiting for it", follow.path.display()));
                 }
-                watch.wait(LOOK_EVERY);
+                watch.wait(POLL_INTERVAL);
             }
         }
     }

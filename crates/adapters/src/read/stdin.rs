@@ -16,7 +16,7 @@ use crate::input::Bytes;
 
 const READ: usize = 64 << 10;
 /// How often to check whether a stop was requested.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) fn read(reading: &mut Reading<'_>) -> Result<(), ReadingError> {
     // Streams of standard input cannot be told apart, so each run has its own id.
@@ -74,7 +74,7 @@ impl Pipe {
     fn wait(&self) -> io::Result<Vec<u8>> {
         loop {
             let due = self.assembler.borrow_mut().flush_if_due()?;
-            match self.pieces.recv_timeout(due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)) {
+            match self.pieces.recv_timeout(due.unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL)) {
                 Ok(piece) => return piece,
                 Err(_) if self.stop.is_cancelled() => return Err(stopped()),
                 Err(RecvTimeoutError::Disconnected) => return Ok(Vec::new()),

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::environment::{Finished, SOON, TestEnvironment, run_in};
+use crate::environment::{Finished, TIMEOUT, TestEnvironment, run_in};
 
 /// Reads a file of that format; returns the reasons of unreadable records.
 async fn read(format: &str, fields: [&str; 2], content: &[u8]) -> (Finished, Vec<String>) {
@@ -166,7 +166,7 @@ async fn half_a_line_and_half_a_character_in_utf16_are_read_once() {
     let again = environment.run(&run).await.unwrap();
     assert!(again.code == 0 && again.stderr.contains("has no new content"), "{again:?}");
     assert!(!again.stderr.contains("rewritten"), "{again:?}");
-    let measures = environment.measures_when(3, SOON).await.unwrap();
+    let measures = environment.measures_when(3, TIMEOUT).await.unwrap();
     assert_eq!(measures.iter().map(|measure| measure.value).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
 }
 
@@ -179,15 +179,15 @@ async fn only_new_lines_of_a_utf16_file_are_read() {
     fs::write(environment.path("values.txt"), utf16("1\r\n2\r\n")).unwrap();
     let adapter = environment.adapter(&["run", "--source", "source.toml"]).start().await.unwrap();
     let checkpoint = environment.path("state/mymonit-adapter/source/checkpoint.json");
-    mymonit_test_support::wait_until("the end has been noted", SOON, async || {
+    mymonit_test_support::wait_until("the end has been noted", TIMEOUT, async || {
         let text = fs::read_to_string(&checkpoint).map_err(|error| error.to_string())?;
         if text.contains("\"has_begun\": true") { Ok(()) } else { Err("it has not begun".to_owned()) }
     })
     .await
     .unwrap();
     append(&environment.path("values.txt"), &utf16("3\r\n")[2..]);
-    assert_eq!(environment.measures_when(1, SOON).await.unwrap()[0].value, 3.0);
+    assert_eq!(environment.measures_when(1, TIMEOUT).await.unwrap()[0].value, 3.0);
     environment.confirmed("source", 1).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
     assert!(!environment.path("state/mymonit-adapter/source/unparsable.ndjson").exists());
 }

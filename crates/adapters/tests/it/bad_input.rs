@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::environment::{SOON, TestEnvironment};
+use crate::environment::{TIMEOUT, TestEnvironment};
 
 /// A source that reads one CSV file.
 const CSV: &str = r#"
@@ -73,7 +73,7 @@ async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_g
     assert_eq!(unparsable(&environment, "csv")[0]["record"], "1700000001,abc");
     assert_eq!(unparsable(&environment, "csv")[3]["record_base64"], "MTcwMDAwMDAwMyz/");
     let values: Vec<_> =
-        environment.measures_when(3, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(3, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.5, 2.5, 3.5]);
 
     // A second run reads only the added records.
@@ -89,7 +89,7 @@ async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_g
     );
     assert_eq!((&entries[5]["record"], &entries[5]["line"]), (&Value::from("7\n"), &Value::from(9)));
     let values: Vec<_> =
-        environment.measures_when(4, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(4, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.5, 2.5, 3.5, 4.5]);
 }
 
@@ -195,6 +195,6 @@ async fn a_document_that_breaks_off_is_read_up_to_there() {
         assert_eq!(unparsable(&environment, name).len(), 1, "{name}");
     }
     let values: Vec<_> =
-        environment.measures_when(4, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(4, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.0, 3.0, 4.0, 6.0]);
 }

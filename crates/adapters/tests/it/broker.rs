@@ -5,7 +5,7 @@ use std::fs;
 use mymonit_test_support::{RabbitMq, ReservedPort, ServiceProcess};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::environment::{BINARY, SOON, TestEnvironment};
+use crate::environment::{BINARY, TIMEOUT, TestEnvironment};
 
 const SIMPLE: [&str; 6] = ["run", "--experiment", "device-vibrations", "--measure", "hertz", "values.txt"];
 
@@ -22,15 +22,15 @@ async fn unroutable_messages_wait_until_the_service_starts() {
         .start()
         .await
         .unwrap();
-    adapter.wait_for_line("the broker has no such exchange: is MyMONIT running?", SOON).await.unwrap();
+    adapter.wait_for_line("the broker has no such exchange: is MyMONIT running?", TIMEOUT).await.unwrap();
     declare_exchange_only(&broker_url).await.unwrap();
-    adapter.wait_for_line("no queue is bound for the messages", SOON).await.unwrap();
+    adapter.wait_for_line("no queue is bound for the messages", TIMEOUT).await.unwrap();
 
     let environment = TestEnvironment::with_broker(broker_url).await.unwrap();
-    let exit = adapter.wait_for_exit(SOON).await.unwrap();
+    let exit = adapter.wait_for_exit(TIMEOUT).await.unwrap();
     assert!(exit.success(), "{:?}", adapter.lines());
     let values: Vec<_> =
-        environment.measures_when(2, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(2, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.0, 2.0]);
 }
 
@@ -86,7 +86,7 @@ async fn an_unreachable_broker_is_given_up_and_nothing_is_lost() {
     let done = environment.run(&SIMPLE).await.unwrap();
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.stderr.contains("1 messages were left from an earlier run"), "{done:?}");
-    assert_eq!(environment.measures_when(1, SOON).await.unwrap()[0].value, 1.5);
+    assert_eq!(environment.measures_when(1, TIMEOUT).await.unwrap()[0].value, 1.5);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_broker_with_tls_is_used_if_each_side_trusts_the_other() {
         [("RABBIT_URL", tls_url.as_str()), ("RABBIT_CA_FILE", &ca), ("RABBIT_CLIENT_IDENTITY_FILE", &client)];
     let done = environment.run_with(&SIMPLE, &known).await.unwrap();
     assert_eq!(done.code, 0, "{done:?}");
-    assert_eq!(environment.measures_when(1, SOON).await.unwrap().len(), 1);
+    assert_eq!(environment.measures_when(1, TIMEOUT).await.unwrap().len(), 1);
 }
 
 /// A certificate authority, with certificates for the broker and the adapter.

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit-adapter");
 /// Long enough for any expected event on a busy host.
-pub(crate) const SOON: Duration = Duration::from_secs(180);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(180);
 
 static SERVICE: OnceCell<PathBuf> = OnceCell::const_new();
 
@@ -76,7 +76,7 @@ impl TestEnvironment {
         // Ignores the proxies of the environment.
         let http = reqwest::Client::builder().no_proxy().build()?;
         let ready = format!("http://127.0.0.1:{}/health/ready", port.get());
-        wait_until("the service is ready", SOON, async || {
+        wait_until("the service is ready", TIMEOUT, async || {
             let response = http.get(&ready).send().await.map_err(|error| error.to_string())?;
             if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
         })
@@ -157,7 +157,7 @@ impl TestEnvironment {
     /// measures may be stored earlier; an adapter stopped in between reports them as kept.
     pub(crate) async fn confirmed(&self, source: &str, measures: u64) -> anyhow::Result<()> {
         let path = self.path("state/mymonit-adapter").join(source).join("checkpoint.json");
-        wait_until("the measures are confirmed", SOON, async || {
+        wait_until("the measures are confirmed", TIMEOUT, async || {
             let text = std::fs::read(&path).map_err(|error| error.to_string())?;
             let checkpoint: serde_json::Value =
                 serde_json::from_slice(&text).map_err(|error| error.to_string())?;
@@ -216,7 +216,7 @@ pub(crate) struct Finished {
 impl Finished {
     /// Runs a command to its end.
     pub(crate) async fn of_command(mut command: Command) -> anyhow::Result<Self> {
-        let output = tokio::time::timeout(SOON, command.output()).await;
+        let output = tokio::time::timeout(TIMEOUT, command.output()).await;
         Self::of(output.context("it does not end by itself")??)
     }
 

@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-use crate::environment::{Finished, SOON, TestEnvironment};
+use crate::environment::{Finished, TIMEOUT, TestEnvironment};
 
 const DOCS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/adapters.md"));
 /// Debian's interpreter: the package python3-pika installs for it.
@@ -47,7 +47,7 @@ async fn example(name: &str) -> anyhow::Result<()> {
     ensure!(run.code == 0, "{run:?}");
     let expected = shown(expected);
     // Some measures of the example data have the same times.
-    let arrived_measures = environment.all_measures_when(expected.len() + 10, SOON).await?;
+    let arrived_measures = environment.all_measures_when(expected.len() + 10, TIMEOUT).await?;
     for measure in expected {
         let arrived = |it: &crate::environment::Measure| {
             format!("{:?} {} at {}", it.value, it.measure_type, it.timestamp) == measure
@@ -127,7 +127,7 @@ async fn the_publisher_in_python_may_be_run_twice_and_stores_everything_once() {
         .run(&["run", "--experiment", "device-vibrations", "--measure", "lux", "last.txt"])
         .await
         .unwrap();
-    let measures = environment.measures_when(3, SOON).await.unwrap();
+    let measures = environment.measures_when(3, TIMEOUT).await.unwrap();
     let values: Vec<_> = measures.iter().map(|measure| measure.value).collect();
     assert_eq!(values, [0.1, -2e3, 7.0]);
 }
@@ -135,18 +135,21 @@ async fn the_publisher_in_python_may_be_run_twice_and_stores_everything_once() {
 #[tokio::test]
 async fn the_python_publisher_gets_the_closest_name_of_a_misspelt_experiment() {
     let environment = TestEnvironment::new().await.unwrap();
-    let program = blocks("file=")["told.py"];
+    let program = blocks("file=")["receive_rejections.py"];
     let lines = program.lines().filter(|line| !line.trim().is_empty());
     assert!(lines.count() <= 11, "ten lines, more or less");
-    fs::write(environment.path("told.py"), program).unwrap();
+    fs::write(environment.path("receive_rejections.py"), program).unwrap();
     let mut python = Command::new(PYTHON);
-    python.arg("told.py").env("RABBIT_URL", &environment.broker_url).current_dir(environment.folder.path());
-    let told = Finished::of_command(python).await.unwrap();
+    python
+        .arg("receive_rejections.py")
+        .env("RABBIT_URL", &environment.broker_url)
+        .current_dir(environment.folder.path());
+    let receiver = Finished::of_command(python).await.unwrap();
     let detail = "`experiment`: there is no experiment named `device-vibration`; the closest known name is `device-vibrations`";
     assert!(
-        told.stdout.contains(detail) && told.stdout.contains("'reason': 'unknown_experiment'"),
-        "{told:?}"
+        receiver.stdout.contains(detail) && receiver.stdout.contains("'reason': 'unknown_experiment'"),
+        "{receiver:?}"
     );
     let rejected = environment.rejected_messages().await.unwrap();
-    assert!(told.stdout.contains(rejected[0]["message_id"].as_str().unwrap()), "{told:?}");
+    assert!(receiver.stdout.contains(rejected[0]["message_id"].as_str().unwrap()), "{receiver:?}");
 }

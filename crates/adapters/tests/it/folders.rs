@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 
-use crate::environment::{SOON, TestEnvironment};
+use crate::environment::{TIMEOUT, TestEnvironment};
 
 const FOLDER: &str = "experiment = \"device-vibrations\"\n[input]\nfolder = \"in\"\npattern = \"*.txt\"\ndone = \"done\"\nonce = true\n\
     settle_seconds = 0\n[timestamp]\narrival = true\n[[measures]]\nmeasure = \"hertz\"\nvalue = \"line\"\n[format]\nkind = \"text\"\n";
@@ -32,7 +32,7 @@ async fn what_cannot_be_read_in_a_folder_is_named_and_keeps_nothing_else_waiting
     assert_eq!(run.code, 3, "{run:?}");
     assert!(run.stderr.contains("in/broken.txt: Input/output error"), "{run:?}");
     let mut values: Vec<_> =
-        environment.measures_when(3, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(3, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect();
     values.sort_by(f64::total_cmp);
     assert_eq!(values, [1.0, 2.0, 3.0]);
     for done in [OsStr::new("whole.txt"), OsStr::new("link.txt"), name] {
@@ -56,7 +56,7 @@ async fn a_file_with_a_name_that_is_not_text_is_continued() {
         let run = crate::environment::Finished::of_command(command).await.unwrap();
         assert!(run.code == 0 && run.stderr.contains("1 records read, 1 measures published"), "{run:?}");
     }
-    assert_eq!(environment.measures_when(2, SOON).await.unwrap().len(), 2);
+    assert_eq!(environment.measures_when(2, TIMEOUT).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -73,5 +73,5 @@ async fn a_file_from_the_future_is_read_once_it_does_not_change() {
     }
     let run = environment.run(&["run", "--source", "source.toml"]).await.unwrap();
     assert!(run.code == 0 && run.stderr.contains("2 records read, 2 measures published"), "{run:?}");
-    assert_eq!(environment.measures_when(2, SOON).await.unwrap().len(), 2);
+    assert_eq!(environment.measures_when(2, TIMEOUT).await.unwrap().len(), 2);
 }

@@ -8,7 +8,7 @@ use mymonit_test_support::{RabbitMq, ServiceProcess, wait_until};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::environment::{BINARY, SOON, TestEnvironment, run_in};
+use crate::environment::{BINARY, TIMEOUT, TestEnvironment, run_in};
 
 const SIMPLE: [&str; 6] = ["run", "--experiment", "device-vibrations", "--measure", "hertz", "values.txt"];
 
@@ -135,10 +135,10 @@ async fn a_queue_that_rejects_is_tried_again_until_it_takes() {
     let full = r#"{"max-length": 0, "overflow": "reject-publish"}"#;
     ctl(&["set_policy", "-p", &queue.vhost, "full", "measures", full, "--apply-to", "queues"]).await;
     let adapter = queue.adapter().await;
-    adapter.wait_for_line("the broker refuses a message: its queue may be full", SOON).await.unwrap();
+    adapter.wait_for_line("the broker refuses a message: its queue may be full", TIMEOUT).await.unwrap();
     assert!(adapter.is_running());
     ctl(&["clear_policy", "-p", &queue.vhost, "full"]).await;
-    assert!(adapter.wait_for_exit(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.wait_for_exit(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
     assert_eq!(queue.messages().await, 1);
 }
 
@@ -150,7 +150,7 @@ async fn a_broker_short_of_memory_is_waited_for_and_that_is_said() {
     // More than fits into the socket buffers.
     fs::write(queue.folder.path().join("values.txt"), "1.5\n".repeat(300_000)).unwrap();
     broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]).await.unwrap();
-    wait_until("the alarm is on", SOON, async || {
+    wait_until("the alarm is on", TIMEOUT, async || {
         let alarms =
             broker.ctl(&["eval", "rabbit_alarm:get_alarms()."]).await.map_err(|error| error.to_string())?;
         if alarms.contains("memory") { Ok(()) } else { Err(alarms) }
@@ -163,11 +163,11 @@ async fn a_broker_short_of_memory_is_waited_for_and_that_is_said() {
 
     let adapter = queue.adapter().await;
     adapter
-        .wait_for_line("the broker accepts no messages: it is short of memory or disk", SOON)
+        .wait_for_line("the broker accepts no messages: it is short of memory or disk", TIMEOUT)
         .await
         .unwrap();
     broker.ctl(&["set_vm_memory_high_watermark", "0.6"]).await.unwrap();
-    assert!(adapter.wait_for_exit(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.wait_for_exit(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
     // Messages in flight when the first run gave up are there twice, with the same ids.
     assert!(queue.messages().await >= 300);
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::environment::{SOON, TestEnvironment, run_in};
+use crate::environment::{TIMEOUT, TestEnvironment, run_in};
 
 const SIMPLE: [&str; 6] = ["run", "--experiment", "device-vibrations", "--measure", "hertz", "values.txt"];
 const STATE: &str = "state/mymonit-adapter/device-vibrations-hertz-values.txt";
@@ -59,7 +59,7 @@ async fn a_full_disk_ends_the_adapter_with_its_name_and_loses_nothing() {
     fs::write(environment.path("values.txt"), "1\nx\n2\n3\n").unwrap();
     assert_eq!(environment.run(&SIMPLE).await.unwrap().code, 0);
     let values: Vec<_> =
-        environment.measures_when(3, SOON).await.unwrap().iter().map(|measure| measure.value).collect();
+        environment.measures_when(3, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect();
     assert_eq!(values, [1.0, 2.0, 3.0]);
 }
 

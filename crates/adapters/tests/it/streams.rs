@@ -9,14 +9,14 @@ use mymonit_test_support::{Exit, wait_until};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::environment::{BINARY, SOON, TestEnvironment};
+use crate::environment::{BINARY, TIMEOUT, TestEnvironment};
 
 const SIMPLE: [&str; 5] = ["run", "--experiment", "device-vibrations", "--measure", "hertz"];
 /// The default name of a source that follows this file.
 const FOLLOWED: &str = "device-vibrations-hertz-values.txt";
 
 async fn values(environment: &TestEnvironment, count: usize) -> Vec<f64> {
-    environment.measures_when(count, SOON).await.unwrap().iter().map(|measure| measure.value).collect()
+    environment.measures_when(count, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect()
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_followed_file_is_read_in_its_encoding_and_continued_after_a_stop() {
     let adapter = environment.adapter(&["run", "--source", "utf16.toml"]).start().await.unwrap();
     assert_eq!(values(&environment, 1).await, [1.5]);
     environment.confirmed("utf16", 1).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
 
     append(&utf16("5\r\n1700000002;y;3.5\r\n"));
     adapter.start_again().await.unwrap();
@@ -70,7 +70,7 @@ async fn a_followed_file_is_read_in_its_encoding_and_continued_after_a_stop() {
     append(&utf16("1700000003;z;4.5\r\n")[7..]);
     assert_eq!(values(&environment, 4).await, [1.5, 2.5, 3.5, 4.5]);
     environment.confirmed("utf16", 4).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success());
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn lines_written_while_stopped_are_found_through_every_rotation() {
     write("values.txt", "7\n");
     assert_eq!(values(&environment, 8).await[7], 7.0);
     environment.confirmed(FOLLOWED, 8).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success());
     let lines: Vec<_> = adapter.lines().iter().map(ToString::to_string).collect();
     assert!(!lines.iter().any(|line| line.contains("lost")), "{lines:?}");
 }
@@ -128,7 +128,7 @@ async fn a_file_deleted_before_its_end_was_read_is_reported() {
     fs::write(environment.path("new"), "2\n").unwrap();
     fs::rename(environment.path("new"), environment.path("values.txt")).unwrap();
     adapter.start_again().await.unwrap();
-    adapter.wait_for_line("after line 1, they are lost", SOON).await.unwrap();
+    adapter.wait_for_line("after line 1, they are lost", TIMEOUT).await.unwrap();
     assert_eq!(values(&environment, 2).await, [1.0, 2.0]);
 }
 
@@ -153,7 +153,7 @@ async fn files_dropped_into_a_folder_are_read_once_they_are_whole() {
     adapter.start_again().await.unwrap();
     assert_eq!(values(&environment, 3).await, [1.0, 2.0, 3.0], "what stays is remembered");
     environment.confirmed("drop", 3).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success());
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
     file.write_all(b"\n2\n").unwrap();
     let arguments = [&SIMPLE[..], &["--name", "long", "--follow", "values.txt"]].concat();
     let adapter = environment.adapter(&arguments).start().await.unwrap();
-    let within = SOON + Duration::from_secs(60) * gibibytes;
+    let within = TIMEOUT + Duration::from_secs(60) * gibibytes;
     let measures = environment.measures_when(2, within).await.unwrap();
     assert_eq!(measures.iter().map(|measure| measure.value).collect::<Vec<_>>(), [1.0, 2.0]);
 
@@ -179,7 +179,7 @@ async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
     let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(kibibytes < 48 << 10, "{kibibytes} KiB");
     let path = environment.path("state/mymonit-adapter/long/unparsable.ndjson");
-    let entry = wait_until("the line has been put aside", SOON, async || {
+    let entry = wait_until("the line has been put aside", TIMEOUT, async || {
         let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
         serde_json::from_str::<serde_json::Value>(&text).map_err(|error| error.to_string())
     });
@@ -187,7 +187,7 @@ async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
     environment.confirmed("long", 2).await.unwrap();
     assert_eq!((&entry["line"], &entry["is_cut_off"]), (&2.into(), &true.into()));
     assert!(entry["reason"].as_str().unwrap().contains("at most 1048576 are allowed"), "{entry}");
-    assert_eq!(adapter.terminate(SOON).await.unwrap(), Exit::Status(3), "{:?}", adapter.lines());
+    assert_eq!(adapter.terminate(TIMEOUT).await.unwrap(), Exit::Status(3), "{:?}", adapter.lines());
 }
 
 #[tokio::test]
@@ -199,14 +199,14 @@ async fn two_adapters_do_not_share_a_state() {
     let lock = environment.path("state/mymonit-adapter/device-vibrations-hertz-values.txt/checkpoint.json");
     wait_until(
         "the first one has begun",
-        SOON,
+        TIMEOUT,
         async || if lock.exists() { Ok(()) } else { Err("it has not") },
     )
     .await
     .unwrap();
     let second = environment.run(&arguments).await.unwrap();
     assert!(second.code == 1 && second.stderr.contains("is used by another mymonit-adapter"), "{second:?}");
-    assert!(adapter.terminate(SOON).await.unwrap().success());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success());
 }
 
 #[tokio::test]

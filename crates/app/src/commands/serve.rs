@@ -22,20 +22,20 @@ use crate::configuration::{AuthConfiguration, Configuration};
 use crate::container::{ClientServices, IngestRules, IngestServices, Storage, auth_module};
 use crate::descriptors::max_clients;
 use crate::metrics::{IngestSources, Metrics, Sources};
-use crate::parts::Parts;
 use crate::sealing::SealingMetrics;
-use crate::{page, sealing, upkeep};
+use crate::tasks::Tasks;
+use crate::{maintenance, page, sealing};
 
 /// How long after the start clients wait for the preparation of the database; less than the timeout
 /// of `mymonit healthcheck`. A proxy cannot send a rejected POST to another process.
-const LET_IN_WITHIN: Duration = Duration::from_secs(4);
+const PREPARATION_WAIT: Duration = Duration::from_secs(4);
 /// How long open requests may take during a graceful shutdown.
 const FINISH_WITHIN: Duration = Duration::from_secs(8);
 
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// If the configuration is wrong, an address cannot be listened on, or a part fails permanently.
+/// If the configuration is wrong, an address cannot be listened on, or a task fails permanently.
 /// While database or broker are unreachable, the service runs and is not ready.
 pub(super) async fn serve(
     configuration: Configuration,
@@ -133,19 +133,20 @@ impl Service {
         let (stop, prepared) = (CancellationToken::new(), CancellationToken::new());
         let consumer = self.ingest.as_ref().map(|ingest| ingest.listener.state());
         let counters = self.ingest.as_ref().map(|ingest| ingest.listener.counters());
-        let mut parts = Parts::new(stop.clone());
-        parts.start(self.name, serve_clients(rest, self.router, prepared.clone(), stop.clone()));
+        let mut tasks = Tasks::new(stop.clone());
+        tasks.start(self.name, serve_clients(rest, self.router, prepared.clone(), stop.clone()));
         if let Some(ingest) = self.ingest {
-            ingest.start(&mut parts, &stop);
+            ingest.start(&mut tasks, &stop);
         }
-        parts.start("metrics listener", self.metrics.serve(metrics, stop.clone()));
+        tasks.start("metrics listener", self.metrics.serve(metrics, stop.clone()));
         if let Some(age) = self.seal_after {
             let sealer = self.storage.sealer();
-            parts.start("sealing", sealing::start(sealer, age, counters, self.sealing, stop.clone()));
+            tasks.start("sealing", sealing::start(sealer, age, counters, self.sealing, stop.clone()));
         }
-        let upkeep = upkeep::run(self.storage, self.examples, self.dedup_window, consumer, prepared, stop);
-        parts.start("storage upkeep", upkeep);
-        parts.run_until(stop_signal).await
+        let maintenance =
+            maintenance::run(self.storage, self.examples, self.dedup_window, consumer, prepared, stop);
+        tasks.start("storage maintenance", maintenance);
+        tasks.run_until(stop_signal).await
     }
 }
 
@@ -174,11 +175,11 @@ impl Ingest {
         }
     }
 
-    fn start(self, parts: &mut Parts, stop: &CancellationToken) {
+    fn start(self, tasks: &mut Tasks, stop: &CancellationToken) {
         let Self { listener, services } = self;
         let (counters, report_until) = (listener.counters(), stop.clone());
-        parts.start("Rabbit listener", listener.run(stop.clone()));
-        parts.start("throughput report", async move {
+        tasks.start("Rabbit listener", listener.run(stop.clone()));
+        tasks.start("throughput report", async move {
             report_throughput(&counters, &*services.audit, &report_until).await;
             anyhow::Ok(())
         });
@@ -217,7 +218,7 @@ async fn serve_clients(
 ) -> std::io::Result<()> {
     tokio::select! {
         () = prepared.cancelled() => {}
-        () = sleep(LET_IN_WITHIN) => {}
+        () = sleep(PREPARATION_WAIT) => {}
         () = stop.cancelled() => {}
     }
     let overdue = async {

@@ -11,7 +11,7 @@ use super::environment::{ConfigurationError, Environment};
 const DEFAULT_HOST: &str = "localhost";
 const DEFAULT_ACCOUNT: &str = "guest";
 /// RabbitMQ's own limit for a message is 512 MiB at most.
-const LARGEST_MESSAGE: usize = 512 << 20;
+const MAX_MESSAGE_BYTES_LIMIT: usize = 512 << 20;
 /// A single measure becomes readable after the linger time at the latest.
 const LONGEST_LINGER_MS: u64 = 60_000;
 
@@ -36,7 +36,7 @@ pub(super) fn read(environment: &Environment) -> Result<RabbitConfiguration, Con
         max_message_bytes: environment.number(
             "RABBIT_MAX_MESSAGE_BYTES",
             DEFAULT_MAX_MESSAGE_BYTES,
-            1..=LARGEST_MESSAGE,
+            1..=MAX_MESSAGE_BYTES_LIMIT,
         )?,
     })
 }

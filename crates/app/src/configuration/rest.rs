@@ -9,7 +9,7 @@ use super::environment::{ConfigurationError, Environment};
 /// More than a person's programs make.
 const DEFAULT_RATE: u32 = 1_000;
 /// The greatest `REST_USER_REQUESTS_PER_SECOND`.
-const GREATEST_RATE: u32 = 100_000;
+const MAX_RATE: u32 = 100_000;
 /// The greatest `API_TOKEN_MAX_DAYS`.
 const API_TOKEN_DAYS_OF_TEN_YEARS: u32 = 3_660;
 
@@ -44,7 +44,7 @@ impl RestConfiguration {
             user_rate: UserRate::per_second(environment.number(
                 "REST_USER_REQUESTS_PER_SECOND",
                 if evaluation { 0 } else { DEFAULT_RATE },
-                0..=GREATEST_RATE,
+                0..=MAX_RATE,
             )?),
         })
     }

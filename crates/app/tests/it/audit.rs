@@ -20,7 +20,7 @@ const PAGE: &str = include_str!("../../../../docs/audit.md");
 
 /// One event's fields, in the short form of these tests.
 #[derive(Debug, Default, Clone, PartialEq)]
-struct Told {
+struct ExpectedEvent {
     action: &'static str,
     outcome: &'static str,
     user_id: Option<&'static str>,
@@ -31,8 +31,8 @@ struct Told {
     changed: Option<&'static str>,
 }
 
-fn assert_told(event: &Value, told: &Told) {
-    let category = match told.action {
+fn assert_event(event: &Value, expected_event: &ExpectedEvent) {
+    let category = match expected_event.action {
         "authenticate" => "authentication",
         "create-experiment"
         | "update-experiment"
@@ -42,23 +42,24 @@ fn assert_told(event: &Value, told: &Told) {
         action if ["measure", "message", "-flag"].iter().any(|part| action.contains(part)) => "database",
         _ => "iam",
     };
-    let (kind, id) = told.resource.as_ref().map(|(kind, id)| (Some(*kind), Some(&**id))).unwrap_or_default();
+    let (kind, id) =
+        expected_event.resource.as_ref().map(|(kind, id)| (Some(*kind), Some(&**id))).unwrap_or_default();
     for (name, expected) in [
         ("event.kind", Some("event")),
         ("event.category", Some(category)),
-        ("event.action", Some(told.action)),
-        ("event.outcome", Some(told.outcome)),
-        ("event.reason", told.reason),
-        ("user.id", told.user_id),
+        ("event.action", Some(expected_event.action)),
+        ("event.outcome", Some(expected_event.outcome)),
+        ("event.reason", expected_event.reason),
+        ("user.id", expected_event.user_id),
         ("source.ip", Some("127.0.0.1")),
-        ("mymonit.operation", told.operation),
-        ("mymonit.changed", told.changed),
+        ("mymonit.operation", expected_event.operation),
+        ("mymonit.changed", expected_event.changed),
         ("mymonit.resource.type", kind),
         ("mymonit.resource.id", id),
     ] {
         assert_eq!(event.get(name), expected.map(Value::from).as_ref(), "{name} of {event:#}");
     }
-    assert_eq!(event.get("mymonit.measures"), told.measures.map(Value::from).as_ref(), "{event:#}");
+    assert_eq!(event.get("mymonit.measures"), expected_event.measures.map(Value::from).as_ref(), "{event:#}");
     // Every field is one that the page names.
     for name in event.as_object().unwrap().keys() {
         assert!(PAGE.contains(&format!("`{name}`")), "docs/audit.md does not name the field {name}");
@@ -92,27 +93,27 @@ fn the_page_lists_exactly_the_actions_of_the_program_each_with_an_example() {
 }
 
 /// Makes requests and keeps the audit events.
-struct Story<'a> {
+struct AuditScenario<'a> {
     trail: AuditTrail<'a>,
-    told: BTreeMap<String, Value>,
+    events: BTreeMap<String, Value>,
 }
 
-impl Story<'_> {
+impl AuditScenario<'_> {
     async fn expect(
         &mut self,
         client: &Client,
         request: (Method, &str, Option<Value>),
         status: u16,
-        told: Told,
+        expected_event: ExpectedEvent,
     ) -> Answer {
         let (method, path, body) = request;
         let (answer, event) = self.trail.follow(client, method, path, body).await.unwrap();
         assert_eq!(answer.status, status, "{path}: {answer:?}");
-        assert_told(&event, &told);
+        assert_event(&event, &expected_event);
         // Of each action the first that was done, and else the last that was not.
-        let known = self.told.get(told.action);
+        let known = self.events.get(expected_event.action);
         if known.is_none_or(|known| known["event.outcome"] != "success") {
-            self.told.insert(told.action.to_owned(), event);
+            self.events.insert(expected_event.action.to_owned(), event);
         }
         answer
     }
@@ -130,42 +131,42 @@ fn delete(path: &str) -> (Method, &str, Option<Value>) {
     (Method::DELETE, path, None)
 }
 
-fn done(action: &'static str, kind: &'static str, id: &str) -> Told {
-    Told {
+fn done(action: &'static str, kind: &'static str, id: &str) -> ExpectedEvent {
+    ExpectedEvent {
         action,
         outcome: "success",
         user_id: Some("A001"),
         resource: Some((kind, id.to_owned())),
-        ..Told::default()
+        ..ExpectedEvent::default()
     }
 }
 
-fn failed(reason: &'static str, told: Told) -> Told {
-    Told { outcome: "failure", reason: Some(reason), ..told }
+fn failed(reason: &'static str, expected_event: ExpectedEvent) -> ExpectedEvent {
+    ExpectedEvent { outcome: "failure", reason: Some(reason), ..expected_event }
 }
 
-fn refused(user_id: &'static str, operation: &'static str, reason: &'static str) -> Told {
-    Told {
+fn refused(user_id: &'static str, operation: &'static str, reason: &'static str) -> ExpectedEvent {
+    ExpectedEvent {
         action: "authorize",
         outcome: "failure",
         user_id: Some(user_id),
         operation: Some(operation),
         reason: Some(reason),
-        ..Told::default()
+        ..ExpectedEvent::default()
     }
 }
 
 async fn every_action_is_recorded_once_with_user_resource_and_outcome(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
-    let mut story = Story { trail: AuditTrail::of(&service), told: BTreeMap::new() };
-    authentication(&environment, &service, &mut story).await;
-    users(&environment, &service, &mut story).await;
-    api_tokens(&environment, &service, &mut story).await;
-    experiments(&environment, &service, &mut story).await;
-    refusals(&environment, &service, &mut story).await;
-    measures(&environment, &service, &mut story).await;
-    rejected_messages(&environment, &service, &mut story).await;
+    let mut scenario = AuditScenario { trail: AuditTrail::of(&service), expected_event: BTreeMap::new() };
+    authentication(&environment, &service, &mut scenario).await;
+    users(&environment, &service, &mut scenario).await;
+    api_tokens(&environment, &service, &mut scenario).await;
+    experiments(&environment, &service, &mut scenario).await;
+    refusals(&environment, &service, &mut scenario).await;
+    measures(&environment, &service, &mut scenario).await;
+    rejected_messages(&environment, &service, &mut scenario).await;
     // Reads that every user is allowed record no event.
     let admin = environment.client(&service, ADMIN);
     for path in [
@@ -177,139 +178,153 @@ async fn every_action_is_recorded_once_with_user_resource_and_outcome(engine: En
         "/measure-types/",
         "/nowhere",
     ] {
-        story.trail.untold(&admin, path).await.unwrap();
+        scenario.trail.untold(&admin, path).await.unwrap();
     }
-    throughput(&environment, &service, &mut story).await;
-    tokens(&environment, &mut story).await;
+    throughput(&environment, &service, &mut scenario).await;
+    tokens(&environment, &mut scenario).await;
 
-    let told: BTreeSet<_> = story.told.keys().cloned().collect();
-    assert_eq!(told, actions_of_the_page());
+    let expected_event: BTreeSet<_> = scenario.expected_event.keys().cloned().collect();
+    assert_eq!(expected_event, actions_of_the_page());
     for (action, example) in examples_of_the_page() {
         let fields = |event: &Value| event.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(fields(&example), fields(&story.told[&action]), "the page's example of {action}");
+        assert_eq!(
+            fields(&example),
+            fields(&scenario.expected_event[&action]),
+            "the page's example of {action}"
+        );
     }
 }
 
-async fn authentication(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
-    let nobody = Told { action: "authenticate", ..Told::default() };
+async fn authentication(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
+    let nobody = ExpectedEvent { action: "authenticate", ..ExpectedEvent::default() };
     let anonymous = service.anonymous();
-    story.expect(&anonymous, get("/users/me"), 401, failed("no Authorization header", nobody.clone())).await;
+    scenario
+        .expect(&anonymous, get("/users/me"), 401, failed("no Authorization header", nobody.clone()))
+        .await;
     let basic = service.with_authorization("Basic YTpi");
     let reason = "the Authorization header is not `Bearer` and one token";
-    story.expect(&basic, get("/users/me"), 401, failed(reason, nobody.clone())).await;
+    scenario.expect(&basic, get("/users/me"), 401, failed(reason, nobody.clone())).await;
     let forger = service.with_authorization("Bearer not.a.token");
-    let (answer, event) = story.trail.follow(&forger, Method::GET, "/users/me", None).await.unwrap();
+    let (answer, event) = scenario.trail.follow(&forger, Method::GET, "/users/me", None).await.unwrap();
     assert_eq!((answer.status, &event["event.action"]), (401, &json!("authenticate")));
     assert!(event["event.reason"].is_string(), "{event:#}");
 
     let stranger = environment.client(service, "a-stranger");
     let reason = "the token's user is not known here";
-    let told = Told { user_id: None, ..refused("", "sign-in", reason) };
-    story.expect(&stranger, get("/users/me"), 403, told).await;
+    let expected_event = ExpectedEvent { user_id: None, ..refused("", "sign-in", reason) };
+    scenario.expect(&stranger, get("/users/me"), 403, expected_event).await;
 }
 
-async fn users(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn users(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     let admin = environment.client(service, ADMIN);
     let created = done("create-user", "user", "S003");
     let create = |body| (Method::POST, "/users/", Some(body));
-    story.expect(&admin, create(user("S003", "SCIENTIST")), 201, created.clone()).await;
-    let in_vain = Told { resource: None, ..created };
-    story.expect(&admin, create(user("S003", "SCIENTIST")), 409, failed("conflict", in_vain.clone())).await;
-    story.expect(&admin, create(user("S004", "GOD")), 400, failed("invalid_argument", in_vain)).await;
+    scenario.expect(&admin, create(user("S003", "SCIENTIST")), 201, created.clone()).await;
+    let in_vain = ExpectedEvent { resource: None, ..created };
+    scenario
+        .expect(&admin, create(user("S003", "SCIENTIST")), 409, failed("conflict", in_vain.clone()))
+        .await;
+    scenario.expect(&admin, create(user("S004", "GOD")), 400, failed("invalid_argument", in_vain)).await;
 
-    story.expect(&admin, get("/users/"), 200, Told { resource: None, ..done("list-users", "", "") }).await;
-    story
+    scenario
+        .expect(&admin, get("/users/"), 200, ExpectedEvent { resource: None, ..done("list-users", "", "") })
+        .await;
+    scenario
         .expect(
             &admin,
             get("/users/?search=x&limit=1"),
             200,
-            Told { resource: None, ..done("list-users", "", "") },
+            ExpectedEvent { resource: None, ..done("list-users", "", "") },
         )
         .await;
-    story.expect(&admin, get("/users/S003"), 200, done("read-user", "user", "S003")).await;
+    scenario.expect(&admin, get("/users/S003"), 200, done("read-user", "user", "S003")).await;
 
     let update = |path, body| (Method::PUT, path, Some(body));
     let updated = done("update-user", "user", "S003");
     let mut other = user("S003", "SCIENTIST");
     (other["name"], other["email"]) = (json!("Other Name"), json!("other@home.cern"));
-    let changed = Told { changed: Some("name,email"), ..updated.clone() };
-    story.expect(&admin, update("/users/S003", other.clone()), 200, changed).await;
-    story.expect(&admin, update("/users/S003", other), 200, updated.clone()).await;
+    let changed = ExpectedEvent { changed: Some("name,email"), ..updated.clone() };
+    scenario.expect(&admin, update("/users/S003", other.clone()), 200, changed).await;
+    scenario.expect(&admin, update("/users/S003", other), 200, updated.clone()).await;
     let taken = json!({"name": "x", "username": ADMIN, "email": "x@home.cern"});
-    story.expect(&admin, update("/users/S003", taken), 409, failed("conflict", updated.clone())).await;
-    let absent = failed("not_found", Told { resource: None, ..updated.clone() });
-    story.expect(&admin, update("/users/nobody", user("nobody", "SCIENTIST")), 404, absent).await;
+    scenario.expect(&admin, update("/users/S003", taken), 409, failed("conflict", updated.clone())).await;
+    let absent = failed("not_found", ExpectedEvent { resource: None, ..updated.clone() });
+    scenario.expect(&admin, update("/users/nobody", user("nobody", "SCIENTIST")), 404, absent).await;
     let own = environment.client(service, "uid-S003");
     let other_name = json!({"name": "x", "username": "other", "email": "x@home.cern"});
-    let told = refused("S003", "update-user", "only an administrator may change `username`");
-    let told = Told { resource: Some(("user", "S003".to_owned())), ..told };
-    story.expect(&own, update("/users/S003", other_name), 403, told).await;
+    let expected_event = refused("S003", "update-user", "only an administrator may change `username`");
+    let expected_event = ExpectedEvent { resource: Some(("user", "S003".to_owned())), ..expected_event };
+    scenario.expect(&own, update("/users/S003", other_name), 403, expected_event).await;
 
     let erased = done("erase-user", "user", "S003");
-    story.expect(&own, delete("/users/S003"), 204, Told { user_id: Some("S003"), ..erased }).await;
+    scenario
+        .expect(&own, delete("/users/S003"), 204, ExpectedEvent { user_id: Some("S003"), ..erased })
+        .await;
     let last = failed("conflict", done("erase-user", "user", "A001"));
-    story.expect(&admin, delete("/users/A001"), 409, last).await;
+    scenario.expect(&admin, delete("/users/A001"), 409, last).await;
 }
 
-async fn api_tokens(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn api_tokens(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     let (admin, own) = (environment.client(service, ADMIN), environment.client(service, SCIENTIST));
     let create = |body| (Method::POST, "/users/me/tokens/", Some(body));
-    let by = |user_id, told: Told| Told { user_id: Some(user_id), ..told };
+    let by =
+        |user_id, expected_event: ExpectedEvent| ExpectedEvent { user_id: Some(user_id), ..expected_event };
     for id in ["1", "2"] {
-        let told = by("S001", done("create-api-token", "api-token", id));
-        story.expect(&own, create(json!({"name": "x", "experiments": [1]})), 201, told).await;
+        let expected_event = by("S001", done("create-api-token", "api-token", id));
+        scenario.expect(&own, create(json!({"name": "x", "experiments": [1]})), 201, expected_event).await;
     }
-    let none = by("S001", Told { resource: None, ..done("create-api-token", "api-token", "") });
+    let none = by("S001", ExpectedEvent { resource: None, ..done("create-api-token", "api-token", "") });
     let wrong = create(json!({"name": "x", "experiments": [2]}));
-    story.expect(&own, wrong, 400, failed("invalid_argument", none)).await;
+    scenario.expect(&own, wrong, 400, failed("invalid_argument", none)).await;
     let revoked = |id| done("revoke-api-token", "api-token", id);
-    story.expect(&own, delete("/users/me/tokens/1"), 204, by("S001", revoked("1"))).await;
-    story.expect(&admin, delete("/users/S001/tokens/2"), 204, revoked("2")).await;
+    scenario.expect(&own, delete("/users/me/tokens/1"), 204, by("S001", revoked("1"))).await;
+    scenario.expect(&admin, delete("/users/S001/tokens/2"), 204, revoked("2")).await;
     let of_user = failed("not_found", done("revoke-api-token", "user", "S001"));
-    story.expect(&admin, delete("/users/S001/tokens/2"), 404, of_user).await;
-    let absent = failed("not_found", Told { resource: None, ..revoked("") });
-    story.expect(&own, delete("/users/me/tokens/1"), 404, by("S001", absent)).await;
+    scenario.expect(&admin, delete("/users/S001/tokens/2"), 404, of_user).await;
+    let absent = failed("not_found", ExpectedEvent { resource: None, ..revoked("") });
+    scenario.expect(&own, delete("/users/me/tokens/1"), 404, by("S001", absent)).await;
 }
 
-async fn flags(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn flags(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     let own = environment.client(service, SCIENTIST);
     let create = |to| {
         let body = json!({"from": 0, "to": to, "reason": "lid open"});
         (Method::POST, "/experiments/1/flags/", Some(body))
     };
-    let by_own = |told: Told| Told { user_id: Some("S001"), ..told };
-    story.expect(&own, create(1), 201, by_own(done("create-flag", "flag", "1/1"))).await;
+    let by_own = |expected_event: ExpectedEvent| ExpectedEvent { user_id: Some("S001"), ..expected_event };
+    scenario.expect(&own, create(1), 201, by_own(done("create-flag", "flag", "1/1"))).await;
     let in_vain = by_own(failed("invalid_argument", done("create-flag", "experiment", "1")));
-    story.expect(&own, create(0), 400, in_vain).await;
+    scenario.expect(&own, create(0), 400, in_vain).await;
     let path = "/experiments/1/flags/1";
-    story.expect(&own, delete(path), 204, by_own(done("withdraw-flag", "flag", "1/1"))).await;
+    scenario.expect(&own, delete(path), 204, by_own(done("withdraw-flag", "flag", "1/1"))).await;
     let absent = by_own(failed("not_found", done("withdraw-flag", "experiment", "1")));
-    story.expect(&own, delete(path), 404, absent).await;
+    scenario.expect(&own, delete(path), 404, absent).await;
 }
 
-async fn experiments(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn experiments(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     let admin = environment.client(service, ADMIN);
     let create = || (Method::POST, "/experiments/", Some(json!({"name": "new"})));
     let created = done("create-experiment", "experiment", "3");
-    story.expect(&admin, create(), 201, created.clone()).await;
-    let in_vain = Told { resource: None, ..created };
-    story.expect(&admin, create(), 409, failed("conflict", in_vain)).await;
+    scenario.expect(&admin, create(), 201, created.clone()).await;
+    let in_vain = ExpectedEvent { resource: None, ..created };
+    scenario.expect(&admin, create(), 409, failed("conflict", in_vain)).await;
     let update = |path| (Method::PUT, path, Some(json!({"name": "newer", "archived": true})));
     let updated = |id| done("update-experiment", "experiment", id);
-    let changed = Told { changed: Some("name,archived"), ..updated("3") };
-    story.expect(&admin, update("/experiments/3"), 200, changed).await;
-    story.expect(&admin, update("/experiments/3"), 200, updated("3")).await;
-    story.expect(&admin, update("/experiments/99"), 404, failed("not_found", updated("99"))).await;
+    let changed = ExpectedEvent { changed: Some("name,archived"), ..updated("3") };
+    scenario.expect(&admin, update("/experiments/3"), 200, changed).await;
+    scenario.expect(&admin, update("/experiments/3"), 200, updated("3")).await;
+    scenario.expect(&admin, update("/experiments/99"), 404, failed("not_found", updated("99"))).await;
 
     let kind = |symbol| Some(json!({"name": "newton metre", "symbol": symbol, "quantity": "torque"}));
     let created = done("create-measure-type", "measure-type", "39");
-    story.expect(&admin, (Method::POST, "/measure-types/", kind("Nm")), 201, created.clone()).await;
-    let in_vain = Told { resource: None, ..created };
-    story
+    scenario.expect(&admin, (Method::POST, "/measure-types/", kind("Nm")), 201, created.clone()).await;
+    let in_vain = ExpectedEvent { resource: None, ..created };
+    scenario
         .expect(&admin, (Method::POST, "/measure-types/", kind("N m")), 409, failed("conflict", in_vain))
         .await;
-    let updated = Told { changed: Some("symbol"), ..done("update-measure-type", "measure-type", "39") };
-    story.expect(&admin, (Method::PUT, "/measure-types/39", kind("N m")), 200, updated).await;
+    let updated =
+        ExpectedEvent { changed: Some("symbol"), ..done("update-measure-type", "measure-type", "39") };
+    scenario.expect(&admin, (Method::PUT, "/measure-types/39", kind("N m")), 200, updated).await;
 
     let body = json!({
         "experiment": "newer", "measure": "hertz", "sensor": "thermometer-1", "value": 1.0, "timestamp": 1,
@@ -330,47 +345,47 @@ async fn experiments(environment: &TestEnvironment, service: &Service, story: &m
     .unwrap();
     let describe = |path| (Method::PUT, path, Some(json!({"name": "thermometer-1", "description": "PT100"})));
     let described = done("update-sensor", "sensor", "3/thermometer-1");
-    story.expect(&admin, describe("/experiments/3/sensors/thermometer-1"), 200, described).await;
+    scenario.expect(&admin, describe("/experiments/3/sensors/thermometer-1"), 200, described).await;
     let absent = failed("not_found", done("update-sensor", "experiment", "2"));
-    story.expect(&admin, describe("/experiments/2/sensors/thermometer-1"), 404, absent).await;
+    scenario.expect(&admin, describe("/experiments/2/sensors/thermometer-1"), 404, absent).await;
 
-    flags(environment, service, story).await;
+    flags(environment, service, scenario).await;
 
     let associated = done("associate", "association", "3/S001");
     let path = "/scientists-experiments/3/S001";
-    story.expect(&admin, post(path), 201, associated.clone()).await;
-    story.expect(&admin, post(path), 409, failed("conflict", associated)).await;
+    scenario.expect(&admin, post(path), 201, associated.clone()).await;
+    scenario.expect(&admin, post(path), 409, failed("conflict", associated)).await;
     let nobody = done("associate", "experiment", "3");
     let path_of_nobody = "/scientists-experiments/3/nobody";
-    story.expect(&admin, post(path_of_nobody), 404, failed("not_found", nobody)).await;
-    let all = Told { resource: None, ..done("list-associations", "", "") };
-    story.expect(&admin, get("/scientists-experiments/"), 200, all).await;
+    scenario.expect(&admin, post(path_of_nobody), 404, failed("not_found", nobody)).await;
+    let all = ExpectedEvent { resource: None, ..done("list-associations", "", "") };
+    scenario.expect(&admin, get("/scientists-experiments/"), 200, all).await;
     let of_experiment = done("list-associations", "experiment", "3");
-    story.expect(&admin, get("/scientists-experiments/3"), 200, of_experiment).await;
+    scenario.expect(&admin, get("/scientists-experiments/3"), 200, of_experiment).await;
     let of_user = done("list-associations", "user", "S001");
-    story.expect(&admin, get("/users/S001/experiments"), 200, of_user).await;
-    story.expect(&admin, delete(path), 204, done("dissociate", "association", "3/S001")).await;
+    scenario.expect(&admin, get("/users/S001/experiments"), 200, of_user).await;
+    scenario.expect(&admin, delete(path), 204, done("dissociate", "association", "3/S001")).await;
     let replace = |ids: &[&str]| (Method::PUT, "/scientists-experiments/3", Some(json!({"user_ids": ids})));
-    story.expect(&admin, replace(&["S001"]), 200, done("associate", "association", "3/S001")).await;
-    story.expect(&admin, replace(&[]), 200, done("dissociate", "association", "3/S001")).await;
+    scenario.expect(&admin, replace(&["S001"]), 200, done("associate", "association", "3/S001")).await;
+    scenario.expect(&admin, replace(&[]), 200, done("dissociate", "association", "3/S001")).await;
     let in_vain = failed("invalid_argument", done("associate", "experiment", "3"));
-    story.expect(&admin, replace(&["A001"]), 400, in_vain).await;
+    scenario.expect(&admin, replace(&["A001"]), 400, in_vain).await;
     let absent = done("dissociate", "experiment", "3");
-    story.expect(&admin, delete(path), 404, failed("not_found", absent)).await;
+    scenario.expect(&admin, delete(path), 404, failed("not_found", absent)).await;
 
     let path = "/publishers/station-1";
     let put = |ids| (Method::PUT, path, Some(json!({"experiments": ids})));
     let updated = done("update-publisher", "publisher", "station-1");
-    story.expect(&admin, put([3]), 200, updated.clone()).await;
-    let in_vain = Told { resource: None, ..updated };
-    story.expect(&admin, put([99]), 400, failed("invalid_argument", in_vain)).await;
+    scenario.expect(&admin, put([3]), 200, updated.clone()).await;
+    let in_vain = ExpectedEvent { resource: None, ..updated };
+    scenario.expect(&admin, put([99]), 400, failed("invalid_argument", in_vain)).await;
     let deleted = done("delete-publisher", "publisher", "station-1");
-    story.expect(&admin, delete(path), 204, deleted.clone()).await;
-    let absent = Told { resource: None, ..deleted };
-    story.expect(&admin, delete(path), 404, failed("not_found", absent)).await;
+    scenario.expect(&admin, delete(path), 204, deleted.clone()).await;
+    let absent = ExpectedEvent { resource: None, ..deleted };
+    scenario.expect(&admin, delete(path), 404, failed("not_found", absent)).await;
 }
 
-async fn refusals(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn refusals(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     const ONLY_ADMINISTRATORS: &str = "only an administrator may do this";
     let scientist = environment.client(service, SCIENTIST);
     let new_user = Some(user("S009", "SCIENTIST"));
@@ -411,8 +426,8 @@ async fn refusals(environment: &TestEnvironment, service: &Service, story: &mut 
         (Method::DELETE, "/rejected-messages/1", None, "discard-rejected-message", None),
         (Method::POST, "/rejected-messages/discard", None, "discard-rejected-message", None),
     ] {
-        let told = Told { resource, ..refused("S001", operation, ONLY_ADMINISTRATORS) };
-        story.expect(&scientist, (method, path, body), 403, told).await;
+        let expected_event = ExpectedEvent { resource, ..refused("S001", operation, ONLY_ADMINISTRATORS) };
+        scenario.expect(&scientist, (method, path, body), 403, expected_event).await;
     }
     let reason = "a scientist has access to the own record only";
     let of_other = Some(("user", "S002".to_owned()));
@@ -420,12 +435,13 @@ async fn refusals(environment: &TestEnvironment, service: &Service, story: &mut 
         [(Method::GET, "read-user"), (Method::PUT, "update-user"), (Method::DELETE, "erase-user")]
     {
         let body = (method == Method::PUT).then(|| user("S002", "SCIENTIST"));
-        let told = Told { resource: of_other.clone(), ..refused("S001", operation, reason) };
-        story.expect(&scientist, (method, "/users/S002", body), 403, told).await;
+        let expected_event =
+            ExpectedEvent { resource: of_other.clone(), ..refused("S001", operation, reason) };
+        scenario.expect(&scientist, (method, "/users/S002", body), 403, expected_event).await;
     }
     // Unknown user ids are not logged.
-    let told = refused("S001", "read-user", reason);
-    story.expect(&scientist, get("/users/peter.higg@home.cern"), 403, told).await;
+    let expected_event = refused("S001", "read-user", reason);
+    scenario.expect(&scientist, get("/users/peter.higg@home.cern"), 403, expected_event).await;
     let reason = "not associated with the experiment, or there is none";
     for (path, operation, id) in [
         ("/experiments/2", "read-experiment", "2"),
@@ -436,13 +452,18 @@ async fn refusals(environment: &TestEnvironment, service: &Service, story: &mut 
         ("/measures/99", "read-measures", "99"),
     ] {
         let resource = Some(("experiment", id.to_owned()));
-        let told = Told { resource, ..refused("S001", operation, reason) };
-        story.expect(&scientist, get(path), 404, told).await;
+        let expected_event = ExpectedEvent { resource, ..refused("S001", operation, reason) };
+        scenario.expect(&scientist, get(path), 404, expected_event).await;
     }
     let resource = Some(("experiment", "1".to_owned()));
-    let told = Told { resource, ..refused("A001", "read-measures", "only scientists may read measures") };
-    story.expect(&environment.client(service, ADMIN), get("/measures/1"), 403, told.clone()).await;
-    story.expect(&environment.client(service, ADMIN), get("/experiments/1/series"), 403, told).await;
+    let expected_event =
+        ExpectedEvent { resource, ..refused("A001", "read-measures", "only scientists may read measures") };
+    scenario
+        .expect(&environment.client(service, ADMIN), get("/measures/1"), 403, expected_event.clone())
+        .await;
+    scenario
+        .expect(&environment.client(service, ADMIN), get("/experiments/1/series"), 403, expected_event)
+        .await;
     let flag = Some(json!({"from": 0, "to": 1, "reason": "x"}));
     for (method, path, body, operation) in [
         (Method::GET, "/experiments/1/flags/", None, "read-flags"),
@@ -451,33 +472,38 @@ async fn refusals(environment: &TestEnvironment, service: &Service, story: &mut 
     ] {
         let reason = "only scientists may read, set and withdraw flags";
         let resource = Some(("experiment", "1".to_owned()));
-        let told = Told { resource, ..refused("A001", operation, reason) };
-        story.expect(&environment.client(service, ADMIN), (method, path, body), 403, told).await;
+        let expected_event = ExpectedEvent { resource, ..refused("A001", operation, reason) };
+        scenario.expect(&environment.client(service, ADMIN), (method, path, body), 403, expected_event).await;
     }
 }
 
-async fn measures(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn measures(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     let scientist = environment.client(service, SCIENTIST);
-    let read = |measures| Told {
+    let read = |measures| ExpectedEvent {
         user_id: Some("S001"),
         measures: Some(measures),
         ..done("read-measures", "experiment", "1")
     };
-    story.expect(&scientist, get("/measures/1"), 200, read(10)).await;
-    story.expect(&scientist, get("/measures/1?limit=3"), 200, read(3)).await;
-    story.expect(&scientist, get("/measures/1?type=volt"), 200, read(0)).await;
-    story.expect(&scientist, get("/experiments/1/series"), 200, read(1)).await;
-    let empty = Told { user_id: Some("S002"), resource: Some(("experiment", "2".to_owned())), ..read(0) };
-    story.expect(&environment.client(service, OTHER_SCIENTIST), get("/measures/2"), 200, empty).await;
-    story.trail.untold(&scientist, "/measures/1?limit=0").await.unwrap();
+    scenario.expect(&scientist, get("/measures/1"), 200, read(10)).await;
+    scenario.expect(&scientist, get("/measures/1?limit=3"), 200, read(3)).await;
+    scenario.expect(&scientist, get("/measures/1?type=volt"), 200, read(0)).await;
+    scenario.expect(&scientist, get("/experiments/1/series"), 200, read(1)).await;
+    let empty =
+        ExpectedEvent { user_id: Some("S002"), resource: Some(("experiment", "2".to_owned())), ..read(0) };
+    scenario.expect(&environment.client(service, OTHER_SCIENTIST), get("/measures/2"), 200, empty).await;
+    scenario.trail.untold(&scientist, "/measures/1?limit=0").await.unwrap();
     // HEAD authorises and sends no measures.
-    let id = story.trail.next_id();
+    let id = scenario.trail.next_id();
     let head = scientist.request(Method::HEAD, "/measures/1").header("x-request-id", &id);
     assert_eq!(head.send().await.unwrap().status(), 200);
-    assert!(story.trail.of_request(&id, 0).await.unwrap().is_empty());
+    assert!(scenario.trail.of_request(&id, 0).await.unwrap().is_empty());
 }
 
-async fn rejected_messages(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn rejected_messages(
+    environment: &TestEnvironment,
+    service: &Service,
+    scenario: &mut AuditScenario<'_>,
+) {
     let admin = environment.client(service, ADMIN);
     let adapter = environment.adapter().await.unwrap();
     for value in [1.0, 2.0] {
@@ -490,32 +516,32 @@ async fn rejected_messages(environment: &TestEnvironment, service: &Service, sto
     let list = list.await.unwrap();
     let ids: Vec<_> = list.as_array().unwrap().iter().map(|message| message["id"].to_string()).collect();
 
-    let listed = Told { resource: None, ..done("list-rejected-messages", "", "") };
-    story.expect(&admin, get("/rejected-messages/?limit=1"), 200, listed.clone()).await;
-    story.expect(&admin, get("/rejected-messages/"), 200, listed).await;
+    let listed = ExpectedEvent { resource: None, ..done("list-rejected-messages", "", "") };
+    scenario.expect(&admin, get("/rejected-messages/?limit=1"), 200, listed.clone()).await;
+    scenario.expect(&admin, get("/rejected-messages/"), 200, listed).await;
     let path = format!("/rejected-messages/{}", ids[0]);
     let read = done("read-rejected-message", "rejected-message", &ids[0]);
-    story.expect(&admin, get(&path), 200, read).await;
+    scenario.expect(&admin, get(&path), 200, read).await;
 
     let replayed = |id: &str| done("replay-rejected-message", "rejected-message", id);
     let path = format!("/rejected-messages/{}/replay", ids[0]);
     let still = failed("unknown_experiment", replayed(&ids[0]));
-    story.expect(&admin, post(&path), 200, still).await;
+    scenario.expect(&admin, post(&path), 200, still).await;
     admin.add_experiment("later").await.unwrap();
-    let stored = Told { measures: Some(1), ..replayed(&ids[0]) };
-    story.expect(&admin, post(&path), 200, stored).await;
-    story.expect(&admin, post(&path), 404, failed("not_found", replayed(&ids[0]))).await;
+    let stored = ExpectedEvent { measures: Some(1), ..replayed(&ids[0]) };
+    scenario.expect(&admin, post(&path), 200, stored).await;
+    scenario.expect(&admin, post(&path), 404, failed("not_found", replayed(&ids[0]))).await;
 
     let path = format!("/rejected-messages/{}", ids[1]);
     let discarded = done("discard-rejected-message", "rejected-message", &ids[1]);
-    story.expect(&admin, delete(&path), 204, discarded.clone()).await;
-    story.expect(&admin, delete(&path), 404, failed("not_found", discarded)).await;
+    scenario.expect(&admin, delete(&path), 204, discarded.clone()).await;
+    scenario.expect(&admin, delete(&path), 404, failed("not_found", discarded)).await;
 
     // A replay of many records one event for each message.
     for value in [3.0, 4.0] {
         adapter.publish(&message("latest", "hertz", value, 1_700_000_000), None).await.unwrap();
     }
-    let id = story.trail.next_id();
+    let id = scenario.trail.next_id();
     mymonit_test_support::wait_until("both are tried", SOON, async || {
         let request = admin.request(Method::POST, "/rejected-messages/replay?reason=unknown_experiment");
         let answer = Answer::of(request.header("x-request-id", &id).send().await.unwrap()).await.unwrap();
@@ -525,25 +551,25 @@ async fn rejected_messages(environment: &TestEnvironment, service: &Service, sto
     .unwrap();
     // What a process prints arrives a moment later.
     let events = mymonit_test_support::wait_until("both are recorded", SOON, async || {
-        let mut events = story.trail.events();
+        let mut events = scenario.trail.events();
         events.retain(|event| event["http.request.id"] == *id);
         if events.len() >= 2 { Ok(events) } else { Err(format!("{events:#?}")) }
     });
     let events = events.await.unwrap();
     assert!(events.iter().all(|event| event["event.reason"] == "unknown_experiment"), "{events:#?}");
     // And so does a discard of many.
-    let id = story.trail.next_id();
+    let id = scenario.trail.next_id();
     let request = admin.request(Method::POST, "/rejected-messages/discard?reason=unknown_experiment");
     let answer = Answer::of(request.header("x-request-id", &id).send().await.unwrap()).await.unwrap();
     assert_eq!(answer.body, json!({"discarded": 2, "complete": true}));
-    for event in story.trail.of_request(&id, 2).await.unwrap() {
+    for event in scenario.trail.of_request(&id, 2).await.unwrap() {
         let (action, outcome) = (&event["event.action"], &event["event.outcome"]);
         assert_eq!((action, outcome), (&json!("discard-rejected-message"), &json!("success")));
     }
 }
 
 /// Tokens of evaluation mode, from the command and from the page.
-async fn tokens(environment: &TestEnvironment, story: &mut Story<'_>) {
+async fn tokens(environment: &TestEnvironment, scenario: &mut AuditScenario<'_>) {
     let folder = tempfile::tempdir().unwrap();
     let serve = ServiceBuilder::bare(&["serve", "--evaluation"], Some(folder.path())).unwrap();
     let service = serve.env("RABBIT_URL", &environment.broker_url).ready().await.unwrap();
@@ -564,15 +590,15 @@ async fn tokens(environment: &TestEnvironment, story: &mut Story<'_>) {
             assert_eq!(event.get(name), expected.map(Value::from).as_ref(), "{name} of {event:#}");
         }
     }
-    story.told.insert("issue-token".to_owned(), by_command);
+    scenario.expected_event.insert("issue-token".to_owned(), by_command);
 }
 
 /// A graceful shutdown records the incomplete last minute.
-async fn throughput(environment: &TestEnvironment, service: &Service, story: &mut Story<'_>) {
+async fn throughput(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     environment.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
     service.process.wait_for_line("\"message\":\"stopped\"", SOON).await.unwrap();
-    let mut events = story.trail.events();
+    let mut events = scenario.trail.events();
     events.retain(|event| event["event.action"] == "consume-messages");
     let sum = |name: &str| {
         let name = format!("mymonit.throughput.{name}");
@@ -582,7 +608,7 @@ async fn throughput(environment: &TestEnvironment, service: &Service, story: &mu
     let last = events.pop().unwrap();
     assert_eq!((&last["event.kind"], &last["event.category"]), (&json!("metric"), &json!("database")));
     assert!(last["mymonit.throughput.seconds"].as_f64().unwrap() > 0.0);
-    story.told.insert("consume-messages".to_owned(), last);
+    scenario.expected_event.insert("consume-messages".to_owned(), last);
 }
 
 async fn a_reading_whose_client_disconnects_is_recorded_with_what_was_sent(engine: Engine) {

@@ -20,7 +20,7 @@ on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_not
 const CANCELLED: usize = 120;
 const READERS: usize = 4;
 /// How many of them each reader breaks off with one token.
-const ON_A_TOKEN: usize = 250;
+const CANCELLED_PER_TOKEN: usize = 250;
 /// Enough for several portions, each.
 const MEASURES: u32 = 12_000;
 /// What lies between the values of two experiments.
@@ -146,7 +146,7 @@ async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_beh
 
     let mut left = count.div_ceil(READERS);
     while left > 0 {
-        let portion = left.min(ON_A_TOKEN);
+        let portion = left.min(CANCELLED_PER_TOKEN);
         let mut work = JoinSet::new();
         for reader in &mut readers {
             // The portion before may have taken most of the hour.

@@ -3,8 +3,8 @@
 
 mod adapter;
 mod audit_trail;
-mod books;
 mod client;
+mod message_balance;
 mod scrape;
 mod session;
 
@@ -21,8 +21,8 @@ use tokio::time::timeout;
 
 pub(crate) use adapter::{Adapter, message};
 pub(crate) use audit_trail::AuditTrail;
-pub(crate) use books::Books;
 pub(crate) use client::{Answer, Client, user};
+pub(crate) use message_balance::MessageBalance;
 pub(crate) use scrape::Scrape;
 pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
 

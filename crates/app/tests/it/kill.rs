@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::sleep;
 
-use crate::environment::{Books, Engine, PREFETCH, SCIENTIST, Service, TestEnvironment, message};
+use crate::environment::{Engine, MessageBalance, PREFETCH, SCIENTIST, Service, TestEnvironment, message};
 
 #[tokio::test]
 async fn four_kills_lose_and_double_none_of_20_000_messages_with_ids_on_sqlite() {
@@ -33,12 +33,12 @@ impl Killing {
     /// Returns how many measures are stored beyond one for each message.
     async fn run(self) -> i64 {
         let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
-        let mut books = Books::open(&environment).await.unwrap();
+        let mut message_balance = MessageBalance::open(&environment).await.unwrap();
         let portion = self.messages / self.kills;
         let (mut published, mut kills) = (0, 0);
         let mut running: Option<Service> = None;
         while kills < self.kills {
-            books
+            message_balance
                 .publish((published..published + portion).map(|number| self.message(number)).collect())
                 .await;
             published += portion;
@@ -50,21 +50,21 @@ impl Killing {
                 }
                 None => environment.ready_service().await.unwrap(),
             };
-            books.wait_until_few_are_left(rand::rng().random_range(portion / 4..portion)).await;
+            message_balance.wait_until_few_are_left(rand::rng().random_range(portion / 4..portion)).await;
             // A moment independent of batches.
             sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
             service.process.kill9().await.unwrap();
-            let excess = books.excess;
-            books.balance().await;
+            let excess = message_balance.excess;
+            message_balance.balance().await;
             // A kill after the last message does not count.
-            kills += u32::from(books.waiting > 0);
+            kills += u32::from(message_balance.waiting > 0);
             // Doubles stay, and messages with an id are not doubled.
             let least = if self.with_ids { 0 } else { excess };
             let possible = least..=least + i64::from(PREFETCH);
             assert!(
-                possible.contains(&books.excess),
+                possible.contains(&message_balance.excess),
                 "{} beyond the published; {least} before",
-                books.excess
+                message_balance.excess
             );
             running = Some(service);
         }
@@ -73,9 +73,9 @@ impl Killing {
         service.wait_until_ready().await.unwrap();
         environment.wait_until_all_is_acknowledged().await;
         // Exactly the expected duplicates are stored.
-        let doubled = if self.with_ids { 0 } else { books.excess };
-        books.waiting = 0;
-        assert_eq!(books.excess().await, doubled);
+        let doubled = if self.with_ids { 0 } else { message_balance.excess };
+        message_balance.waiting = 0;
+        assert_eq!(message_balance.excess().await, doubled);
 
         let path = "/measures/1?from=1700000000";
         let measures = environment.client(&service, SCIENTIST).measures(path).await.unwrap();

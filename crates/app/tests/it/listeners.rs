@@ -42,7 +42,7 @@ async fn readers_and_writers_run_apart_and_what_one_stores_the_other_shows(engin
     for service in [&reader, &writer] {
         assert_eq!(health_check(&environment, service).await, 0);
     }
-    tell_what_they_do(&reader, &writer).await;
+    assert_exclusive_duties(&reader, &writer).await;
     for service in [&reader, &writer] {
         service.stop().await.unwrap();
         assert_eq!(health_check(&environment, service).await, 1);
@@ -50,7 +50,7 @@ async fn readers_and_writers_run_apart_and_what_one_stores_the_other_shows(engin
 }
 
 /// Each exposes metrics of the listener that it runs, and no others.
-async fn tell_what_they_do(reader: &Service, writer: &Service) {
+async fn assert_exclusive_duties(reader: &Service, writer: &Service) {
     // A measure can be read a moment before it is counted.
     let told = wait_until("the message is counted", SOON, async || {
         let told = writer.metrics().await.map_err(|error| format!("{error:#}"))?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::future::join_all;
-use mymonit_test_support::{Appetite, LogstashDouble, Stream, wait_until};
+use mymonit_test_support::{LogstashDouble, ReadMode, Stream, wait_until};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -119,11 +119,11 @@ async fn logstash_gets_what_is_printed_line_by_line_in_the_names_of_ecs() {
 
 #[tokio::test]
 async fn lines_logged_while_logstash_is_unreachable_arrive_later() {
-    let mut logstash = LogstashDouble::away().unwrap();
+    let mut logstash = LogstashDouble::unreachable().unwrap();
     let (_environment, service) = service_with(&logstash).await;
     service.process.wait_for_line("Logstash unreachable", SOON).await.unwrap();
     make_requests(&service, 100).await;
-    logstash.come().await.unwrap();
+    logstash.listen().await.unwrap();
     logstash.wait_for_line("Logstash connected again", SOON).await.unwrap();
     wait_until_sent(&service).await;
     assert_eq!(counted(&service, DROPPED).await, 0);
@@ -132,7 +132,7 @@ async fn lines_logged_while_logstash_is_unreachable_arrive_later() {
     assert_same(&logstash.lines(), &printed);
 
     // It is killed and restarted. The closed connection is noticed before a line is sent over it.
-    logstash.go().await;
+    logstash.stop_listening().await;
     wait_until("the loss is noticed", SOON, async || {
         match counted(&service, "mymonit_logstash_connected").await {
             0 => Ok(()),
@@ -142,7 +142,7 @@ async fn lines_logged_while_logstash_is_unreachable_arrive_later() {
     .await
     .unwrap();
     make_requests(&service, 100).await;
-    logstash.come().await.unwrap();
+    logstash.listen().await.unwrap();
     wait_until_sent(&service).await;
     let printed = all_printed(&service).await;
     wait_for_lines(&logstash, printed.len()).await;
@@ -154,7 +154,7 @@ async fn lines_logged_while_logstash_is_unreachable_arrive_later() {
 async fn lines_logged_while_logstash_stalls_arrive_or_are_counted_as_dropped() {
     let logstash = LogstashDouble::start().await.unwrap();
     let (_environment, service) = service_with(&logstash).await;
-    logstash.appetite(Appetite::Stalled);
+    logstash.read_mode(ReadMode::Stalled);
     let mut dropped = 0;
     while dropped == 0 {
         make_requests(&service, 1_000).await;
@@ -166,7 +166,7 @@ async fn lines_logged_while_logstash_stalls_arrive_or_are_counted_as_dropped() {
     let at_least = counted(&service, DROPPED).await;
     assert!(at_least > 1_000, "{at_least}");
 
-    logstash.appetite(Appetite::Whole);
+    logstash.read_mode(ReadMode::Unlimited);
     let said = service.process.wait_for_line("the buffer has room again", LONG).await.unwrap();
     let said: Value = serde_json::from_str(&said.text).unwrap();
     let dropped = counted(&service, DROPPED).await;
@@ -209,7 +209,7 @@ async fn a_logstash_that_resets_again_and_again_gets_whole_lines_and_none_twice(
     let (_environment, service) = service_with(&logstash).await;
     for round in 0..10 {
         // So small that lines are cut in the middle.
-        logstash.appetite(Appetite::Slow(100 + round, Duration::from_millis(1)));
+        logstash.read_mode(ReadMode::Slow(100 + round, Duration::from_millis(1)));
         let connections = logstash.connections();
         make_requests(&service, 200).await;
         logstash.reset();
@@ -222,7 +222,7 @@ async fn a_logstash_that_resets_again_and_again_gets_whole_lines_and_none_twice(
         .await
         .unwrap();
     }
-    logstash.appetite(Appetite::Whole);
+    logstash.read_mode(ReadMode::Unlimited);
     make_requests(&service, 8).await;
     wait_until_sent(&service).await;
     let printed = all_printed(&service).await;
@@ -239,7 +239,7 @@ async fn a_logstash_that_resets_again_and_again_gets_whole_lines_and_none_twice(
 #[tokio::test]
 async fn a_slow_logstash_gets_everything_in_its_own_time() {
     let logstash = LogstashDouble::start().await.unwrap();
-    logstash.appetite(Appetite::Slow(4_096, Duration::from_millis(2)));
+    logstash.read_mode(ReadMode::Slow(4_096, Duration::from_millis(2)));
     let (_environment, service) = service_with(&logstash).await;
     make_requests(&service, 1_000).await;
     wait_until_sent(&service).await;
@@ -252,10 +252,10 @@ async fn a_slow_logstash_gets_everything_in_its_own_time() {
 #[tokio::test]
 async fn no_state_of_logstash_delays_the_stop_and_losses_are_logged() {
     for is_away in [true, false] {
-        let mut logstash = LogstashDouble::away().unwrap();
+        let mut logstash = LogstashDouble::unreachable().unwrap();
         if !is_away {
-            logstash.come().await.unwrap();
-            logstash.appetite(Appetite::Stalled);
+            logstash.listen().await.unwrap();
+            logstash.read_mode(ReadMode::Stalled);
         }
         let (_environment, service) = service_with(&logstash).await;
         if is_away {

@@ -113,7 +113,7 @@ fn the_operators_page_explains_every_alert_and_no_other() {
 async fn be_busy(environment: &TestEnvironment, service: &Service) {
     let scientist = environment.client(service, SCIENTIST);
     assert_eq!(scientist.get("/measures/1").await.unwrap().status, 503, "without the signing keys");
-    environment.firebase.come().await.unwrap();
+    environment.firebase.listen().await.unwrap();
     scientist.measures_when("/measures/1", |measures| measures.len() == 10).await.unwrap();
     assert_eq!(service.anonymous().get("/users/me").await.unwrap().status, 401);
     let adapter = environment.adapter().await.unwrap();
@@ -145,7 +145,7 @@ async fn a_real_prometheus_finds_every_series_that_the_rules_and_the_dashboards_
     let broker = broker.config(&port_line).keep(broker_port).start().await.unwrap();
     let logstash = LogstashDouble::start().await.unwrap();
     let environment = TestEnvironment::with_broker(Engine::Sqlite, broker.url()).await.unwrap();
-    environment.firebase.go().await;
+    environment.firebase.stop_listening().await;
     let service =
         environment.service().unwrap().env("LOGSTASH_HOST", "127.0.0.1").env("SEAL_AFTER_HOURS", "24");
     let service = service.env("LOGSTASH_PORT", &logstash.port().to_string()).ready().await.unwrap();

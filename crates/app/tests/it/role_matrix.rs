@@ -21,7 +21,7 @@ on_every_engine!(
 
 /// The caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum Caller {
     NoToken,
     BrokenToken,
     UnknownUser,
@@ -37,7 +37,7 @@ enum Who {
     RestrictedToken,
 }
 
-impl Who {
+impl Caller {
     const ALL: [Self; 9] = [
         Self::NoToken,
         Self::BrokenToken,
@@ -54,7 +54,7 @@ impl Who {
 /// The sensor of a scene.
 const SENSOR: &str = "left";
 
-/// A method on a path, and the status that each kind of caller gets, in the order of [`Who::ALL`];
+/// A method on a path, and the status that each kind of caller gets, in the order of [`Caller::ALL`];
 /// that of API tokens follows from the scientist's.
 struct Row {
     method: Method,
@@ -66,7 +66,7 @@ struct Row {
 
 impl Row {
     /// The status that each kind of caller gets.
-    fn cells(&self) -> impl Iterator<Item = (Who, u16)> + use<> {
+    fn cells(&self) -> impl Iterator<Item = (Caller, u16)> + use<> {
         let scientist = self.expected[4];
         let is_about_tokens = self.path.contains("/tokens/");
         let token = if self.method != Method::GET || is_about_tokens { 403 } else { scientist };
@@ -75,7 +75,7 @@ impl Row {
             path if path.starts_with("/experiments/") || path.starts_with("/measures/") => token,
             _ => 403,
         };
-        Who::ALL.into_iter().zip(self.expected.into_iter().chain([token, restricted]))
+        Caller::ALL.into_iter().zip(self.expected.into_iter().chain([token, restricted]))
     }
 }
 
@@ -278,7 +278,7 @@ impl Stage<'_> {
         let others = administrator.add_experiment(&format!("other experiment {number}")).await.unwrap();
         administrator.associate(scene.experiment, &scene.id('S')).await.unwrap();
         administrator.associate(others, &scene.id('T')).await.unwrap();
-        let scientist = self.caller(Who::Scientist, &scene);
+        let scientist = self.caller(Caller::Scientist, &scene);
         let (id, secret) = scientist.add_api_token(None).await.unwrap();
         let (_, restricted) = scientist.add_api_token(Some(&[scene.experiment])).await.unwrap();
         scene.tokens = (id, secret, restricted);
@@ -330,18 +330,18 @@ impl Stage<'_> {
         .unwrap();
     }
 
-    fn caller(&self, who: Who, scene: &Scene) -> Client {
+    fn caller(&self, who: Caller, scene: &Scene) -> Client {
         let token_of = |username: &str| self.environment.client(self.service, username);
         match who {
-            Who::NoToken => self.service.anonymous(),
-            Who::BrokenToken => self.with_broken_token(),
-            Who::UnknownUser => token_of("uid-nobody"),
-            Who::ErasedUser => token_of("uid-ERASED"),
-            Who::Scientist => token_of(&format!("uid-{}", scene.id('S'))),
-            Who::OtherScientist => token_of(&format!("uid-{}", scene.id('T'))),
-            Who::Administrator => self.administrator.clone(),
-            Who::Token => self.service.with_authorization(format!("Bearer {}", scene.tokens.1)),
-            Who::RestrictedToken => self.service.with_authorization(format!("Bearer {}", scene.tokens.2)),
+            Caller::NoToken => self.service.anonymous(),
+            Caller::BrokenToken => self.with_broken_token(),
+            Caller::UnknownUser => token_of("uid-nobody"),
+            Caller::ErasedUser => token_of("uid-ERASED"),
+            Caller::Scientist => token_of(&format!("uid-{}", scene.id('S'))),
+            Caller::OtherScientist => token_of(&format!("uid-{}", scene.id('T'))),
+            Caller::Administrator => self.administrator.clone(),
+            Caller::Token => self.service.with_authorization(format!("Bearer {}", scene.tokens.1)),
+            Caller::RestrictedToken => self.service.with_authorization(format!("Bearer {}", scene.tokens.2)),
         }
     }
 
@@ -377,7 +377,7 @@ impl Stage<'_> {
     async fn state_of(&self, scene: &Scene) -> Value {
         let mut state = self.state(scene.experiment).await;
         let flags = format!("/experiments/{}/flags/", scene.experiment);
-        state["flags"] = self.caller(Who::Scientist, scene).get(&flags).await.unwrap().body;
+        state["flags"] = self.caller(Caller::Scientist, scene).get(&flags).await.unwrap().body;
         for user_id in ["A001", &scene.id('S'), &scene.id('T'), &scene.id('A')] {
             let tokens = self.administrator.get(&format!("/users/{user_id}/tokens/")).await.unwrap();
             // The last use is noted at any time after it.

@@ -96,7 +96,7 @@ fn ids(users: &Value) -> Vec<Value> {
 /// A process accepts connections as soon as it listens, and holds them for up to four seconds.
 /// The test is repeated if this machine was slower than that.
 async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered(engine: Engine) {
-    const LET_IN_WITHIN: Duration = Duration::from_secs(4);
+    const PREPARATION_WAIT: Duration = Duration::from_secs(4);
     let environment = TestEnvironment::new(engine).await.unwrap();
     environment.ready_service().await.unwrap().stop().await.unwrap();
     let (take, give_back) = match engine {
@@ -115,7 +115,7 @@ async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered
         // It is not answered before, however long that takes.
         let early = timeout(Duration::from_millis(500), &mut request).await;
         other.rows(give_back).await.unwrap();
-        let is_in_time = started.elapsed() < LET_IN_WITHIN;
+        let is_in_time = started.elapsed() < PREPARATION_WAIT;
         let answer = match early {
             Ok(answer) => {
                 assert!(!is_in_time, "answered before the database was prepared: {answer:?}");
@@ -124,7 +124,7 @@ async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered
             Err(_) => request.await.unwrap(),
         };
         // As soon as the database is prepared, and not only when the four seconds are over.
-        let is_let_in_early = started.elapsed() < LET_IN_WITHIN;
+        let is_let_in_early = started.elapsed() < PREPARATION_WAIT;
         if answer.status == 200 && is_let_in_early {
             return;
         }
@@ -186,7 +186,7 @@ async fn take_lock(session: &mut Session, take: &str) {
 }
 
 async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(engine: Engine) {
-    const SAID: &str = "waiting for it";
+    const LOG_TEXT: &str = "waiting for it";
     let environment = TestEnvironment::new(engine).await.unwrap();
     let mut other = environment.session().await.unwrap();
     let (take, give_back) = lock_of_migrations(engine);
@@ -198,7 +198,7 @@ async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(e
     );
     let (ended, migration, service) = (ended.unwrap(), migration.unwrap(), service.unwrap());
     for waiting in [&ended, &migration, &service] {
-        waiting.process.wait_for_line(SAID, SOON).await.unwrap();
+        waiting.process.wait_for_line(LOG_TEXT, SOON).await.unwrap();
     }
     assert_eq!(service.readiness().await.unwrap().0, 503);
 
@@ -411,7 +411,7 @@ async fn the_service_runs_without_database_and_broker_and_becomes_ready_by_itsel
 #[tokio::test]
 async fn without_signing_keys_callers_get_503_until_the_keys_arrive() {
     let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
-    environment.firebase.go().await;
+    environment.firebase.stop_listening().await;
     let service = environment.ready_service().await.unwrap();
     let scientist = environment.client(&service, SCIENTIST);
     let answer = scientist.get("/measures/1").await.unwrap();
@@ -419,7 +419,7 @@ async fn without_signing_keys_callers_get_503_until_the_keys_arrive() {
     assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{answer:?}");
     assert_eq!(service.anonymous().get("/measures/1").await.unwrap().status, 401);
 
-    environment.firebase.come().await.unwrap();
+    environment.firebase.listen().await.unwrap();
     scientist.measures_when("/measures/1", |measures| measures.len() == 10).await.unwrap();
 }
 

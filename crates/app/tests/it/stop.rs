@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::environment::{
-    Books, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment, message,
-    mysql_session, on_every_engine,
+    Client, Engine, MessageBalance, OTHER_SCIENTIST, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment,
+    message, mysql_session, on_every_engine,
 };
 
 on_every_engine!(
@@ -38,12 +38,12 @@ async fn both_signals_end_the_service_with_status_0(engine: Engine) {
 }
 
 /// Far more than what fits between the service and a client that does not read.
-const MANY: u32 = 300_000;
+const MESSAGES: u32 = 300_000;
 
 async fn a_half_read_answer_does_not_keep_the_service_and_is_not_ended_as_if_it_were_whole(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
-    environment.session().await.unwrap().add_measures(2, MANY).await.unwrap();
+    environment.session().await.unwrap().add_measures(2, MESSAGES).await.unwrap();
     let token = environment.firebase.token_for(OTHER_SCIENTIST);
     let request =
         format!("GET /measures/2 HTTP/1.1\r\nHost: mymonit\r\nAuthorization: Bearer {token}\r\n\r\n");
@@ -65,7 +65,7 @@ async fn a_half_read_answer_does_not_keep_the_service_and_is_not_ended_as_if_it_
 async fn an_answer_that_is_being_read_is_finished(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
-    let count = MANY / 6;
+    let count = MESSAGES / 6;
     environment.session().await.unwrap().add_measures(2, count).await.unwrap();
     let scientist = environment.client(&service, OTHER_SCIENTIST);
     let answer = scientist.request(reqwest::Method::GET, "/measures/2").send().await.unwrap();
@@ -106,9 +106,9 @@ async fn read_to_the_end(scientist: Client) -> usize {
 /// The chaos scenario `stops` proves the same on MySQL.
 #[tokio::test]
 async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_again_on_sqlite() {
-    const PORTION: u32 = 5_000;
+    const CHUNK: u32 = 5_000;
     let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
-    let mut books = Books::open(&environment).await.unwrap();
+    let mut message_balance = MessageBalance::open(&environment).await.unwrap();
     let service = environment.ready_service().await.unwrap();
     service.stop().await.unwrap();
     let mut stops = 0;
@@ -117,26 +117,26 @@ async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_a
             let timestamp = 1_700_000_000 + i64::from(number);
             (message("device-vibrations", "hertz", number.into(), timestamp), None)
         };
-        books.publish((round * PORTION..(round + 1) * PORTION).map(body).collect()).await;
+        message_balance.publish((round * CHUNK..(round + 1) * CHUNK).map(body).collect()).await;
         service.process.start_again().await.unwrap();
         service.wait_until_ready().await.unwrap();
         let mut readers = JoinSet::new();
         for _ in 0..4 {
             readers.spawn(read_to_the_end(environment.client(&service, SCIENTIST)));
         }
-        books.wait_until_few_are_left(PORTION / 2).await;
+        message_balance.wait_until_few_are_left(CHUNK / 2).await;
         // A moment independent of batches.
         sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
-        let excess = books.excess;
+        let excess = message_balance.excess;
         service.stop().await.unwrap();
         readers.join_all().await;
-        books.balance().await;
+        message_balance.balance().await;
         assert_eq!(
-            books.excess, excess,
+            message_balance.excess, excess,
             "nothing is lost, and nothing that is stored will be delivered again"
         );
         // A stop after the last message does not count.
-        stops += u32::from(books.waiting > 0);
+        stops += u32::from(message_balance.waiting > 0);
         if stops == 3 {
             return;
         }
@@ -145,7 +145,7 @@ async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_a
 }
 
 /// Publishes a message, and waits until the service has it unacknowledged.
-async fn let_it_have_a_message(environment: &TestEnvironment) {
+async fn publish_and_wait_until_consumed(environment: &TestEnvironment) {
     let adapter = environment.adapter().await.unwrap();
     adapter.publish(&message("black-holes", "hertz", 1.0, 1), None).await.unwrap();
     wait_until("the service has the message in hand", SOON, async || {
@@ -169,7 +169,7 @@ async fn stop_with_a_request_under_way(environment: &TestEnvironment, service: &
 }
 
 /// Waits until the one unacknowledged message is requeued.
-async fn wait_until_it_is_back(environment: &TestEnvironment) {
+async fn wait_until_requeued(environment: &TestEnvironment) {
     environment.wait_until_queue_holds(QueueState { ready: 1, unacknowledged: 0, consumers: 0 }).await;
 }
 
@@ -181,9 +181,9 @@ async fn an_unreachable_or_hanging_database_does_not_delay_the_stop() {
     let service = environment.ready_service().await.unwrap();
 
     server.stop().await.unwrap();
-    let_it_have_a_message(&environment).await;
+    publish_and_wait_until_consumed(&environment).await;
     stop_with_a_request_under_way(&environment, &service).await;
-    wait_until_it_is_back(&environment).await;
+    wait_until_requeued(&environment).await;
 
     server.start_again().await.unwrap();
     service.process.start_again().await.unwrap();
@@ -192,9 +192,9 @@ async fn an_unreachable_or_hanging_database_does_not_delay_the_stop() {
     scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
 
     server.pause().unwrap();
-    let_it_have_a_message(&environment).await;
+    publish_and_wait_until_consumed(&environment).await;
     stop_with_a_request_under_way(&environment, &service).await;
-    wait_until_it_is_back(&environment).await;
+    wait_until_requeued(&environment).await;
 
     // The frozen server may have committed the last statement, so there are two or three.
     server.resume().unwrap();
@@ -224,7 +224,7 @@ async fn an_unreachable_or_hanging_broker_does_not_delay_the_stop() {
     broker.start_again().await.unwrap();
     service.process.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
-    let_it_have_a_message(&environment).await;
+    publish_and_wait_until_consumed(&environment).await;
     let scientist = environment.client(&service, OTHER_SCIENTIST);
     scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
     broker.pause().unwrap();

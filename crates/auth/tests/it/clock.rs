@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Far longer than any of these tests.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// tokio's clock, stopped: it moves by [`StoppedClock::advance`] only, while I/O continues.
 ///
@@ -21,7 +21,7 @@ impl StoppedClock {
         let (running, ended) = mpsc::channel::<()>();
         let test = std::thread::current().name().unwrap_or_default().to_owned();
         tokio::task::spawn_blocking(move || {
-            if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            if ended.recv_timeout(TIMEOUT) == Err(RecvTimeoutError::Timeout) {
                 give_up(&test);
             }
         });

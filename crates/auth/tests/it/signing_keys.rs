@@ -256,7 +256,7 @@ async fn a_token_that_is_wrong_anyway_fetches_nothing() {
 #[tokio::test]
 async fn known_keys_serve_through_an_outage_until_they_run_out() {
     let (clock, double, judge) = start().await;
-    double.go().await;
+    double.stop_listening().await;
     for _ in 0..9 {
         clock.advance(110.0).await;
         settle().await;
@@ -272,10 +272,10 @@ async fn known_keys_serve_through_an_outage_until_they_run_out() {
 #[tokio::test]
 async fn after_an_outage_the_first_request_finds_the_keys_again() {
     let (clock, double, judge) = start().await;
-    double.go().await;
+    double.stop_listening().await;
     clock.advance(2000.0).await;
     assert_eq!(verdict(&judge, &token_of(TestKey::nth(0))).await, unavailable("cannot be reached"));
-    double.come().await.unwrap();
+    double.listen().await.unwrap();
     clock.advance(1.1).await;
     assert_eq!(verdict(&judge, &token_of(TestKey::nth(0))).await, accepted());
 }
@@ -283,14 +283,14 @@ async fn after_an_outage_the_first_request_finds_the_keys_again() {
 #[tokio::test]
 async fn an_unreachable_address_at_the_start_does_not_invalidate_the_token() {
     let clock = StoppedClock::stop();
-    let double = FirebaseDouble::away().unwrap();
+    let double = FirebaseDouble::unreachable().unwrap();
     let judge = judge_of(&double);
     let good = double.token_for(UID);
     assert_eq!(verdict(&judge, &good).await, unavailable("cannot be reached"));
     let expired = double.token_with(&with(FirebaseDouble::claims_for(UID), "exp", 1));
     assert_eq!(verdict(&judge, &expired).await, Err("it has expired".to_owned()));
 
-    double.come().await.unwrap();
+    double.listen().await.unwrap();
     clock.advance(1.1).await;
     assert_eq!(verdict(&judge, &good).await, accepted());
 }
@@ -298,10 +298,10 @@ async fn an_unreachable_address_at_the_start_does_not_invalidate_the_token() {
 #[tokio::test]
 async fn the_keys_come_back_without_any_request() {
     let clock = StoppedClock::stop();
-    let double = FirebaseDouble::away().unwrap();
+    let double = FirebaseDouble::unreachable().unwrap();
     let judge = judge_of(&double);
     assert_eq!(verdict(&judge, &double.token_for(UID)).await, unavailable("cannot be reached"));
-    double.come().await.unwrap();
+    double.listen().await.unwrap();
     clock.advance(1.1).await;
     double.requested(1).await;
     assert_eq!(verdict(&judge, &double.token_for(UID)).await, accepted());

@@ -17,7 +17,7 @@ const NODES: usize = 3;
 /// How long the nodes may take to agree on the members.
 const AGREE_WITHIN: Duration = Duration::from_secs(120);
 /// The maximum downtime of a node after the others continue, in milliseconds.
-const AWAY_MS: u64 = 1_500;
+const MAX_DOWNTIME_MS: u64 = 1_500;
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (300_000, 40), (6_000, 2));
@@ -41,7 +41,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         // Two of three are a majority.
         site.wait_until_consumed(size.end(fault), &publisher).await?;
         service.wait_until_ready().await?;
-        sleep(up_to_ms(&mut random, AWAY_MS)).await;
+        sleep(up_to_ms(&mut random, MAX_DOWNTIME_MS)).await;
         cluster.nodes[victim].start_again().await?;
     }
     publisher.allow(size.messages);

@@ -1,7 +1,7 @@
 //! Publishers declare exchange, queue and binding before, after and together with the service.
 //! No declaration may fail with 406, which would close the channel.
 
-use crate::publisher::Line;
+use crate::publisher::BrokerConnection;
 use crate::report::Report;
 use crate::service::Notes;
 use crate::setting::{Setting, Size};
@@ -18,26 +18,26 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         let site = Site::shared(setting).await?;
         let service = match round % 3 {
             0 => {
-                Line::open(&site.broker_url).await?;
+                BrokerConnection::open(&site.broker_url).await?;
                 site.ready_service().await?
             }
             1 => {
                 let service = site.ready_service().await?;
-                Line::open(&site.broker_url).await?;
+                BrokerConnection::open(&site.broker_url).await?;
                 service
             }
-            _ => tokio::try_join!(site.ready_service(), Line::open(&site.broker_url))?.0,
+            _ => tokio::try_join!(site.ready_service(), BrokerConnection::open(&site.broker_url))?.0,
         };
         // Repeated on one channel and on others while the service consumes.
-        let line = Line::open(&site.broker_url).await?;
-        line.declare().await?;
+        let connection = BrokerConnection::open(&site.broker_url).await?;
+        connection.declare().await?;
         let catalogue = site.catalogue(true);
         let mut publisher = site.publisher(catalogue, MESSAGES);
         publisher.wait_until_confirmed(MESSAGES).await?;
         publisher.finish().await?;
         site.wait_until_drained().await?;
         // The channel is still open, so no declaration was refused.
-        line.declare().await?;
+        connection.declare().await?;
         notes = notes.and(service.finish().await?);
         rejected += site.compare(catalogue, MESSAGES).await?.exactly_once()?.rejected;
     }

@@ -13,24 +13,24 @@ use tokio::time::sleep;
 
 use crate::check::{each_row, unhex};
 use crate::fuzzed::{Expected, Fuzz};
-use crate::publisher::{EXCHANGE, Line, Publisher, QUEUE};
+use crate::publisher::{BrokerConnection, EXCHANGE, Publisher, QUEUE};
 use crate::report::Report;
 use crate::service::Service;
 use crate::setting::{Form, Setting, Size};
 use crate::site::Site;
 
 /// The maximum backlog: valid messages should be delayed by invalid ones, not by their number.
-const WAITING: u32 = 200;
-const AT_ONCE: u32 = 500;
+const MAX_BACKLOG: u32 = 200;
+const MAX_IN_FLIGHT: u32 = 500;
 /// The memory limit in MiB, which follows from the prefetch and the byte limit of the service.
-const MEMORY_MIB: u64 = 384;
+const MAX_MEMORY_MIB: u64 = 384;
 /// The interval between valid messages.
-const PAUSE: Duration = Duration::from_millis(250);
+const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 /// The time limit for a valid message to become readable.
-const READABLE: Duration = Duration::from_secs(1);
-const GIVE_UP: Duration = Duration::from_secs(60);
+const MAX_LATENCY: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The time of the first valid message, in Unix seconds: after all others.
-const FIRST: u64 = 5_000_000_000;
+const FIRST_PROBE_SECONDS: u64 = 5_000_000_000;
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (1_000_000, 0), (6_000, 0));
@@ -59,16 +59,16 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     site.wait_until_drained().await?;
     service.note_memory()?;
     service.check_log()?;
-    let books = Books::read(&site, size.messages).await?;
-    let stored = books.compare(&site, &fuzz, probes.sent()).await?;
+    let stored_messages = StoredMessages::read(&site, size.messages).await?;
+    let stored = stored_messages.compare(&site, &fuzz, probes.sent()).await?;
     let notes = service.finish().await?;
-    ensure!(notes.peak_mib <= MEMORY_MIB, "the service took {} MiB of memory", notes.peak_mib);
+    ensure!(notes.peak_mib <= MAX_MEMORY_MIB, "the service took {} MiB of memory", notes.peak_mib);
     let (usual, nearly_all, slowest) = probes.latencies()?;
     let figures = format!(
         "of {} fuzzed messages {stored} were accepted and {} rejected; {} good ones in between were readable after {} ms \
          (median), {} ms (99 of 100), and at most {} ms",
         size.messages,
-        books.rejected,
+        stored_messages.rejected,
         probes.sent(),
         usual.as_millis(),
         nearly_all.as_millis(),
@@ -76,11 +76,14 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     );
     if setting.form == Form::Long {
         // Not in the short form, which runs beside other tests.
-        ensure!(slowest <= READABLE, "a good message had to wait for longer than {READABLE:?}: {figures}");
+        ensure!(
+            slowest <= MAX_LATENCY,
+            "a good message had to wait for longer than {MAX_LATENCY:?}: {figures}"
+        );
     }
     Ok(Report {
         messages: u64::from(size.messages) + probes.sent(),
-        rejected: books.rejected,
+        rejected: stored_messages.rejected,
         slowest_ready: notes.slowest_ready,
         peak_mib: notes.peak_mib,
         ..Report::default()
@@ -92,26 +95,26 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
 async fn feed(site: &Site, publisher: &mut Publisher, messages: u32) -> anyhow::Result<()> {
     let mut allowed = 0;
     while allowed < messages {
-        allowed = messages.min(allowed + AT_ONCE);
+        allowed = messages.min(allowed + MAX_IN_FLIGHT);
         publisher.allow(allowed);
         publisher.wait_until_confirmed(allowed).await?;
-        site.wait_until_consumed(allowed.saturating_sub(WAITING), publisher).await?;
+        site.wait_until_consumed(allowed.saturating_sub(MAX_BACKLOG), publisher).await?;
     }
     Ok(())
 }
 
 /// Valid messages, each polled until a scientist can read it.
 struct Probes {
-    line: Line,
+    connection: BrokerConnection,
     /// The latency of each.
     took: Vec<Duration>,
 }
 
 impl Probes {
     async fn open(site: &Site) -> anyhow::Result<Self> {
-        let line = Line::open(&site.broker_url).await?;
-        line.channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { line, took: Vec::new() })
+        let connection = BrokerConnection::open(&site.broker_url).await?;
+        connection.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { connection, took: Vec::new() })
     }
 
     fn sent(&self) -> u64 {
@@ -119,15 +122,15 @@ impl Probes {
     }
 
     async fn probe(&mut self, service: &Service) -> anyhow::Result<()> {
-        sleep(PAUSE).await;
-        let second = FIRST + self.sent();
+        sleep(PROBE_INTERVAL).await;
+        let second = FIRST_PROBE_SECONDS + self.sent();
         let body = format!(
             r#"{{"experiment":"device-vibrations","measure":"hertz","value":{second},"timestamp":{second}}}"#
         );
         let began = Instant::now();
         let properties = BasicProperties::default().with_delivery_mode(2);
         let options = BasicPublishOptions::default();
-        let sent = self.line.channel.basic_publish(
+        let sent = self.connection.channel.basic_publish(
             EXCHANGE.into(),
             QUEUE.into(),
             options,
@@ -136,7 +139,7 @@ impl Probes {
         );
         ensure!(sent.await?.await?.is_ack(), "the broker refused a good message");
         let range = format!("from={second}&to={}", second + 1);
-        wait_until("a good message is readable", GIVE_UP, async || match service.read(&range).await {
+        wait_until("a good message is readable", PROBE_TIMEOUT, async || match service.read(&range).await {
             Ok(1) => Ok(()),
             Ok(count) => Err(format!("{count} measures")),
             // Retries after 503.
@@ -157,13 +160,13 @@ impl Probes {
 }
 
 /// The fuzzed messages in the database.
-struct Books {
+struct StoredMessages {
     /// By number of the message.
     is_rejected: Vec<bool>,
     rejected: u64,
 }
 
-impl Books {
+impl StoredMessages {
     /// Reads the rejected messages by the number in a property.
     async fn read(site: &Site, messages: u32) -> anyhow::Result<Self> {
         let mut is_rejected = vec![false; usize::try_from(messages)?];

@@ -18,11 +18,11 @@ use crate::site::Site;
 
 /// Few enough that they nearly always form one batch, so that one transaction needs all ids that
 /// the rival holds.
-const PORTION: u32 = 20;
+const BATCH: u32 = 20;
 /// The rows that make a transaction the heavier one in a deadlock.
-const HEAVY: u32 = 5_000;
+const HEAVY_ROWS: u32 = 5_000;
 /// Longer than the five seconds that the service waits for a lock.
-const SOON: Duration = Duration::from_secs(60);
+const LOCK_WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// The server's error number for a duplicate key.
 const DUPLICATE: u16 = 1062;
@@ -89,38 +89,38 @@ impl<'a> Rival<'a> {
     /// Locks a table until the service waits for it.
     async fn lock_table(&mut self, first: u32) -> anyhow::Result<()> {
         self.execute("LOCK TABLES MEASURES WRITE").await?;
-        self.publisher.allow(first + PORTION);
+        self.publisher.allow(first + BATCH);
         self.wait_until_service_waits_for_table().await?;
         self.execute("UNLOCK TABLES").await?;
-        self.publisher.wait_until_confirmed(first + PORTION).await
+        self.publisher.wait_until_confirmed(first + BATCH).await
     }
 
     /// Holds an id until the service's lock wait has timed out.
     async fn hold(&mut self, first: u32) -> anyhow::Result<()> {
         let before = lock_timeouts(self.service);
         self.execute("BEGIN").await?;
-        self.execute(&insert(&self.catalogue.id(first + PORTION - 1))).await?;
-        self.publisher.allow(first + PORTION);
-        wait_until("a lock timeout of the service's", SOON, async || {
+        self.execute(&insert(&self.catalogue.id(first + BATCH - 1))).await?;
+        self.publisher.allow(first + BATCH);
+        wait_until("a lock timeout of the service's", LOCK_WAIT_LIMIT, async || {
             if lock_timeouts(self.service) > before { Ok(()) } else { Err(self.service.last_lines()) }
         })
         .await?;
         self.execute("ROLLBACK").await?;
-        self.publisher.wait_until_confirmed(first + PORTION).await
+        self.publisher.wait_until_confirmed(first + BATCH).await
     }
 
     /// Locks two ids in the opposite order of the service. If the service takes them in two
     /// batches, there is no deadlock, and the next messages are tried.
     async fn cross(&mut self, begin: u32, end: u32, heavy: bool) -> anyhow::Result<()> {
         let before = deadlocks(self.site).await?;
-        let rows = if heavy { HEAVY } else { 1 };
-        for first in (begin..=end - PORTION).step_by(usize::try_from(PORTION)?) {
-            let low = insert(&self.catalogue.id(first + PORTION / 2));
-            let high = insert(&self.catalogue.id(first + PORTION - 1));
+        let rows = if heavy { HEAVY_ROWS } else { 1 };
+        for first in (begin..=end - BATCH).step_by(usize::try_from(BATCH)?) {
+            let low = insert(&self.catalogue.id(first + BATCH / 2));
+            let high = insert(&self.catalogue.id(first + BATCH - 1));
             self.execute("BEGIN").await?;
             self.execute(&format!("INSERT INTO rival.WEIGHT SELECT seq FROM {}", numbers(rows))).await?;
             self.execute(&high).await?;
-            self.publisher.allow(first + PORTION);
+            self.publisher.allow(first + BATCH);
             self.wait_until_service_waits_for_row().await?;
             match self.session.execute(AssertSqlSafe(low)).await {
                 Ok(_) => {}
@@ -128,7 +128,7 @@ impl<'a> Rival<'a> {
                 Err(error) => return Err(error.into()),
             }
             self.execute("ROLLBACK").await?;
-            self.publisher.wait_until_confirmed(first + PORTION).await?;
+            self.publisher.wait_until_confirmed(first + BATCH).await?;
             self.site.wait_until_drained().await?;
             if deadlocks(self.site).await? > before {
                 return Ok(());
@@ -144,10 +144,12 @@ impl<'a> Rival<'a> {
 
     async fn wait_until_service_waits_for_table(&self) -> anyhow::Result<()> {
         let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock'";
-        wait_until("the service waits for the table", SOON, async || match self.site.number(waiting).await {
-            Ok(0) => Err("it does not".to_owned()),
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("{error:#}")),
+        wait_until("the service waits for the table", LOCK_WAIT_LIMIT, async || {
+            match self.site.number(waiting).await {
+                Ok(0) => Err("it does not".to_owned()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("{error:#}")),
+            }
         })
         .await
     }
@@ -155,7 +157,7 @@ impl<'a> Rival<'a> {
     /// Uses the server's counter: `INNODB_TRX` is not refreshed while it is polled.
     async fn wait_until_service_waits_for_row(&mut self) -> anyhow::Result<()> {
         let waiting = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'";
-        wait_until("the service waits for the id", SOON, async || {
+        wait_until("the service waits for the id", LOCK_WAIT_LIMIT, async || {
             match query_as::<_, (String, String)>(waiting).fetch_one(&mut self.session).await {
                 Ok((_, count)) if count == "0" => Err("it does not".to_owned()),
                 Ok(_) => Ok(()),

@@ -12,11 +12,11 @@ use crate::setting::{Form, Setting};
 use crate::site::Site;
 
 /// The interval between samples of memory and queue.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The maximum growth of memory during the outage, in MiB: only the prefetched messages.
-const GROWTH_MIB: u64 = 32;
+const MAX_GROWTH_MIB: u64 = 32;
 /// The maximum number of log lines: some at the start, and some per minute.
-const LINES: usize = 20;
+const MAX_LOG_LINES: usize = 20;
 const LINES_PER_MINUTE: u64 = 10;
 
 pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
@@ -72,34 +72,34 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
 }
 
 /// Observations during the outage.
-struct Seen {
+struct Observations {
     unacknowledged: u64,
     first_mib: u64,
     most_mib: u64,
     lines: usize,
 }
 
-async fn watch(site: &Site, service: &Service, away: Duration) -> anyhow::Result<Seen> {
+async fn watch(site: &Site, service: &Service, away: Duration) -> anyhow::Result<Observations> {
     let lines = service.process.line_count();
     let first_mib = service.memory_mib()?;
-    let mut seen = Seen { unacknowledged: 0, first_mib, most_mib: first_mib, lines: 0 };
+    let mut seen = Observations { unacknowledged: 0, first_mib, most_mib: first_mib, lines: 0 };
     let began = Instant::now();
     while began.elapsed() < away {
         let queue = site.queue().await?;
         ensure!(queue.unacknowledged <= PREFETCH, "more than the prefetch is unacknowledged: {queue:?}");
         seen.unacknowledged = seen.unacknowledged.max(queue.unacknowledged);
         seen.most_mib = seen.most_mib.max(service.memory_mib()?);
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
     seen.lines = service.process.line_count() - lines;
     ensure!(
-        seen.most_mib <= first_mib + GROWTH_MIB,
+        seen.most_mib <= first_mib + MAX_GROWTH_MIB,
         "the memory grew from {first_mib} to {} MiB",
         seen.most_mib
     );
     // The outage may be longer on a slow host.
     let away = began.elapsed();
-    let allowed = LINES + usize::try_from(away.as_secs() * LINES_PER_MINUTE / 60)?;
+    let allowed = MAX_LOG_LINES + usize::try_from(away.as_secs() * LINES_PER_MINUTE / 60)?;
     ensure!(
         seen.lines <= allowed,
         "{} lines of log in {away:?}, {allowed} would do; {}",

@@ -10,7 +10,7 @@ use crate::site::Site;
 use mymonit_test_support::MySqlServer;
 
 /// The maximum downtime of a server, in milliseconds.
-const AWAY_MS: u64 = 1_500;
+const MAX_DOWNTIME_MS: u64 = 1_500;
 
 pub(super) async fn database(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (300_000, 50), (8_000, 3));
@@ -29,7 +29,7 @@ pub(super) async fn database(setting: &Setting) -> anyhow::Result<Report> {
             site.database.kill().await?;
             kills += 1;
         }
-        sleep(up_to_ms(&mut random, AWAY_MS)).await;
+        sleep(up_to_ms(&mut random, MAX_DOWNTIME_MS)).await;
         site.database.start_again().await?;
         service.wait_until_ready().await?;
     }
@@ -55,7 +55,7 @@ pub(super) async fn broker(setting: &Setting) -> anyhow::Result<Report> {
         } else {
             site.broker.stop().await?;
         }
-        sleep(up_to_ms(&mut random, AWAY_MS)).await;
+        sleep(up_to_ms(&mut random, MAX_DOWNTIME_MS)).await;
         site.broker.start_again().await?;
         service.wait_until_ready().await?;
     }

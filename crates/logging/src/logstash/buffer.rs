@@ -147,7 +147,7 @@ impl Buffer {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     fn fill(buffer: &Buffer, is_audit: bool) -> u64 {
         let mut taken = 0;
@@ -168,14 +168,14 @@ mod tests {
         let mut sent = 0;
         let mut said = 0;
         while said == 0 {
-            let lines = buffer.take(64 << 10, SOON).unwrap().len().try_into().unwrap();
+            let lines = buffer.take(64 << 10, TIMEOUT).unwrap().len().try_into().unwrap();
             sent += lines;
             said = buffer.sent(lines);
         }
         assert_eq!((sent, said), (taken, 2));
         assert_eq!((buffer.statistics.sent(), buffer.statistics.waiting_bytes()), (taken, 0));
         buffer.push(vec![b'z'], false);
-        assert_eq!(buffer.take(1, SOON).unwrap(), [b"z"]);
+        assert_eq!(buffer.take(1, TIMEOUT).unwrap(), [b"z"]);
         assert_eq!(buffer.sent(1), 0);
     }
 
@@ -193,12 +193,12 @@ mod tests {
         for _ in 0..5 {
             buffer.push(b"line\n".to_vec(), false);
         }
-        assert_eq!(buffer.take(1, SOON).unwrap().len(), 1);
+        assert_eq!(buffer.take(1, TIMEOUT).unwrap().len(), 1);
         buffer.close();
         buffer.push(b"late\n".to_vec(), false);
         assert_eq!(buffer.abandon(), 6);
         assert_eq!(buffer.sent(1), 0);
         assert_eq!((buffer.statistics.sent(), buffer.statistics.dropped()), (0, 6));
-        assert_eq!(buffer.take(1, SOON), None);
+        assert_eq!(buffer.take(1, TIMEOUT), None);
     }
 }

@@ -8,7 +8,7 @@ use super::buffer::Buffer;
 use super::stream::{LogstashAddress, Stream};
 
 /// Bytes sent with one call.
-const AT_ONCE: usize = 64 << 10;
+const MAX_SEND_BYTES: usize = 64 << 10;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// How often an idle connection is checked.
@@ -17,7 +17,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Sends what is in the buffer until it is closed and empty.
 pub(super) fn run(address: &LogstashAddress, buffer: &Buffer) {
     let mut sender = Sender { address, buffer, stream: None, backoff: backoff(), is_reported: false };
-    while let Some(lines) = buffer.take(AT_ONCE, CHECK_EVERY) {
+    while let Some(lines) = buffer.take(MAX_SEND_BYTES, CHECK_EVERY) {
         if lines.is_empty() {
             sender.check();
         } else if !sender.send(&lines) {

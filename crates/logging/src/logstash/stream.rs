@@ -26,12 +26,12 @@ const VARIABLES: TlsVariables =
 /// Time limit to connect to one address, and of each step of the handshake.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a server may take to refuse the client's certificate, or to send something else.
-const VERDICT_LIMIT: Duration = Duration::from_secs(1);
+const CERTIFICATE_CHECK_LIMIT: Duration = Duration::from_secs(1);
 /// How long a write waits at once.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
 /// The time without progress after which the connection is closed. A busy Logstash accepts
 /// some data within it.
-const STALLED: Duration = Duration::from_secs(60);
+const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection.
 pub(super) enum Stream {
@@ -128,7 +128,7 @@ fn connect_tls(
     // In TLS 1.3 a server judges the client's certificate, or its absence, after the handshake, and
     // lines that are sent meanwhile would be lost.
     if stream.conn.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
-        stream.sock.set_read_timeout(Some(VERDICT_LIMIT))?;
+        stream.sock.set_read_timeout(Some(CERTIFICATE_CHECK_LIMIT))?;
         match read_records(&mut stream) {
             Err(error) if !is_timeout(&error) => return Err(error),
             _ => {}
@@ -170,13 +170,13 @@ fn write_all(stream: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     (written, Ok(()))
 }
 
-/// Repeats what times out, up to [`STALLED`].
+/// Repeats what times out, up to [`STALL_LIMIT`].
 fn patiently<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let begun = Instant::now();
     loop {
         match action() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if is_timeout(&error) && begun.elapsed() < STALLED => {}
+            Err(error) if is_timeout(&error) && begun.elapsed() < STALL_LIMIT => {}
             Err(error) if is_timeout(&error) => {
                 return Err(io::Error::new(ErrorKind::TimedOut, "Logstash accepts no data"));
             }

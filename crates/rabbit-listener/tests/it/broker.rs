@@ -6,7 +6,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
 use mymonit_test_support::{RabbitMq, wait_until};
 
-use crate::harness::PATIENCE;
+use crate::harness::TIMEOUT;
 
 /// Confirms that are awaited together.
 const IN_FLIGHT: usize = 1_000;
@@ -89,7 +89,7 @@ impl Adapter {
             Ok(ready) if ready == messages => Ok(()),
             seen => Err(format!("{seen:?}")),
         };
-        wait_until(&format!("{messages} messages ready"), PATIENCE, look).await
+        wait_until(&format!("{messages} messages ready"), TIMEOUT, look).await
     }
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn until_counted(
         Ok(seen) if (seen.unacknowledged, seen.ready) == (unacknowledged.into(), ready.into()) => Ok(()),
         seen => Err(format!("{seen:?}")),
     };
-    wait_until(&format!("{unacknowledged} unacknowledged and {ready} ready"), PATIENCE, look).await
+    wait_until(&format!("{unacknowledged} unacknowledged and {ready} ready"), TIMEOUT, look).await
 }
 
 /// Waits until nothing consumes the queue.
@@ -137,5 +137,5 @@ pub(crate) async fn until_no_consumer(rabbit: &RabbitMq, url: &str) -> anyhow::R
         Ok(seen) if seen.consumers == 0 => Ok(()),
         seen => Err(format!("{seen:?}")),
     };
-    wait_until("no consumer", PATIENCE, look).await
+    wait_until("no consumer", TIMEOUT, look).await
 }

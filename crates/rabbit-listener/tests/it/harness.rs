@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ingest::ScriptedIngest;
 
 /// How long a test waits for what must happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(180);
 /// A linger that does not pass during a test.
 pub(crate) const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -57,14 +57,14 @@ impl Running {
     }
 
     pub(crate) async fn until(&mut self, state: ConsumerState) -> anyhow::Result<()> {
-        let reached = timeout(PATIENCE, self.state.wait_for(|seen| *seen == state)).await;
+        let reached = timeout(TIMEOUT, self.state.wait_for(|seen| *seen == state)).await;
         reached.with_context(|| format!("awaited {state:?}"))??;
         Ok(())
     }
 
     /// Waits until it does something else than that.
     pub(crate) async fn until_not(&mut self, state: ConsumerState) -> anyhow::Result<()> {
-        let left = timeout(PATIENCE, self.state.wait_for(|seen| *seen != state)).await;
+        let left = timeout(TIMEOUT, self.state.wait_for(|seen| *seen != state)).await;
         left.with_context(|| format!("awaited anything but {state:?}"))??;
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Running {
             received if received >= messages => Ok(()),
             received => Err(received),
         };
-        wait_until(&format!("{messages} messages received"), PATIENCE, look).await
+        wait_until(&format!("{messages} messages received"), TIMEOUT, look).await
     }
 
     /// Asks it to end, without waiting.
@@ -86,7 +86,7 @@ impl Running {
     /// Shuts it down gracefully.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
-        timeout(PATIENCE, self.task).await.context("it does not end")???;
+        timeout(TIMEOUT, self.task).await.context("it does not end")???;
         anyhow::ensure!(*self.state.borrow() == ConsumerState::Stopped);
         Ok(())
     }

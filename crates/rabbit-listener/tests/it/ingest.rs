@@ -9,7 +9,7 @@ use mymonit_services::{Delivery, IngestService};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::harness::PATIENCE;
+use crate::harness::TIMEOUT;
 
 /// How the database behind the ingest service is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl ScriptedIngest {
     /// Waits until it has been called so often.
     pub(crate) async fn called(&self, times: usize) -> anyhow::Result<()> {
         let mut calls = self.calls.subscribe();
-        timeout(PATIENCE, calls.wait_for(|calls| *calls >= times)).await.context("too few calls")??;
+        timeout(TIMEOUT, calls.wait_for(|calls| *calls >= times)).await.context("too few calls")??;
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl ScriptedIngest {
     pub(crate) async fn messages(&self, number: usize) -> anyhow::Result<Vec<Delivery>> {
         let mut committed = self.committed.subscribe();
         let enough = committed.wait_for(|batches| batches.iter().map(Vec::len).sum::<usize>() >= number);
-        let enough = timeout(PATIENCE, enough).await;
+        let enough = timeout(TIMEOUT, enough).await;
         if let Ok(batches) = enough {
             return Ok(batches?.concat());
         }
@@ -101,7 +101,7 @@ impl ScriptedIngest {
             }
             missing.is_empty()
         });
-        let arrived = timeout(PATIENCE, all).await.is_ok();
+        let arrived = timeout(TIMEOUT, all).await.is_ok();
         anyhow::ensure!(
             arrived,
             "{} messages are missing, such as {:?}",

@@ -5,7 +5,7 @@ use std::sync::Once;
 use mymonit_test_support::wait_until;
 use tracing::level_filters::LevelFilter;
 
-use crate::harness::PATIENCE;
+use crate::harness::TIMEOUT;
 
 thread_local! {
     static TEXT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
@@ -43,7 +43,7 @@ impl Log {
             let said = lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
             if said { Ok(()) } else { Err(lines.join("\n")) }
         };
-        wait_until(&format!("a log line with {words:?}"), PATIENCE, look).await
+        wait_until(&format!("a log line with {words:?}"), TIMEOUT, look).await
     }
 }
 

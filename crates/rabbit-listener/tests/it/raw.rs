@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::harness::PATIENCE;
+use crate::harness::TIMEOUT;
 
 pub(crate) const HEADERS: u16 = 1 << 13;
 pub(crate) const MESSAGE_ID: u16 = 1 << 7;
@@ -58,7 +58,7 @@ impl RawPublisher {
         let given_up = async {
             while matches!(self.0.read(&mut signs_of_the_broker).await, Ok(length) if length > 0) {}
         };
-        timeout(PATIENCE, given_up).await.context("the broker keeps a connection that gives no sign of life")
+        timeout(TIMEOUT, given_up).await.context("the broker keeps a connection that gives no sign of life")
     }
 
     /// Publishes to the queue `measures` and waits for the confirmation.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::broker::{Adapter, until_counted};
-use crate::harness::{PATIENCE, Running, configuration};
+use crate::harness::{Running, TIMEOUT, configuration};
 use crate::ingest::ScriptedIngest;
 use crate::log::Log;
 
@@ -35,7 +35,7 @@ async fn consume(adapter: &Adapter, queue: &str) -> anyhow::Result<Consumer> {
 
 /// The next reply, with its correlation id.
 async fn reply(consumer: &mut Consumer) -> anyhow::Result<(Option<String>, Value)> {
-    let delivery = timeout(PATIENCE, consumer.next()).await?.unwrap()?;
+    let delivery = timeout(TIMEOUT, consumer.next()).await?.unwrap()?;
     let id = delivery.properties.correlation_id().as_ref().map(ToString::to_string);
     Ok((id, serde_json::from_slice(&delivery.data)?))
 }
@@ -159,7 +159,7 @@ async fn replies_that_the_broker_does_not_take_keep_nothing_from_being_acknowled
     }
     adapter.channel.wait_for_confirms().await?;
     rabbit.ctl(&["set_vm_memory_high_watermark", "0.00001"]).await?;
-    wait_until("the alarm is on", PATIENCE, async || {
+    wait_until("the alarm is on", TIMEOUT, async || {
         let alarms = rabbit.ctl(&["eval", "rabbit_alarm:get_alarms()."]).await.map_err(|e| e.to_string())?;
         if alarms.contains("memory") { Ok(()) } else { Err(alarms) }
     })

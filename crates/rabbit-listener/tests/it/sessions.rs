@@ -120,13 +120,13 @@ async fn a_restarted_or_crashed_broker_is_consumed_again() -> anyhow::Result<()>
 async fn a_message_of_a_quorum_queue_outlives_more_processes_than_the_broker_would_allow_it()
 -> anyhow::Result<()> {
     /// From RabbitMQ 4.0 on, such a queue drops messages after twenty redeliveries by default.
-    const DEATHS: u64 = 25;
+    const REDELIVERIES: u64 = 25;
     let rabbit = RabbitMq::shared().await?;
     let vhost = unlimited_quorum_vhost(rabbit).await?;
     let url = format!("{}/{vhost}", rabbit.url());
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
     adapter.publish([1]).await?;
-    for _ in 0..DEATHS {
+    for _ in 0..REDELIVERIES {
         let waiting = RabbitConfiguration { linger: NEVER, ..configuration(&url) };
         let doomed = Running::consuming(waiting, &ingest).await?;
         doomed.received(1).await?;

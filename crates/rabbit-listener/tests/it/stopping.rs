@@ -6,7 +6,7 @@ use mymonit_test_support::{Proxy, RabbitMq, wait_until};
 use tokio::time::Instant;
 
 use crate::broker::{Adapter, measure, until_counted, until_no_consumer};
-use crate::harness::{NEVER, PATIENCE, Running, configuration};
+use crate::harness::{NEVER, Running, TIMEOUT, configuration};
 use crate::ingest::{Database, ScriptedIngest};
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_stop_without_a_broker_ends_at_once() -> anyhow::Result<()> {
     proxy.black_hole();
     let ingest = ScriptedIngest::new();
     let running = Running::start(configuration(&format!("127.0.0.1:{}", proxy.port())), &ingest);
-    wait_until("a connection", PATIENCE, async || match proxy.accepted() {
+    wait_until("a connection", TIMEOUT, async || match proxy.accepted() {
         0 => Err("none"),
         _ => Ok(()),
     })

@@ -4,7 +4,7 @@ use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::{refusals, request_id};
+use super::{problems, request_id};
 use crate::error::Kind;
 use crate::methods;
 use crate::state::RestState;
@@ -114,7 +114,7 @@ fn guard(path: &str, operation: &mut Operation) {
         None => &[],
     };
     for kind in everywhere.iter().chain(of_path).chain(of_body) {
-        let refusal = Ref::from_response_name(refusals::name(*kind));
+        let refusal = Ref::from_response_name(problems::name(*kind));
         let status = kind.status().as_str().to_owned();
         operation.responses.responses.entry(status).or_insert_with(|| refusal.into());
     }

@@ -10,7 +10,7 @@ use include_dir::{Dir, include_dir};
 
 use crate::weighted::preferences;
 
-static BUILT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../page/dist");
+static PAGE_FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../page/dist");
 
 const INDEX: &str = "index.html";
 /// Served if the page was not built.
@@ -31,7 +31,7 @@ pub(super) struct File<'a> {
 /// The file of that name below `/static/`.
 pub(super) fn find(name: &str) -> Option<File<'_>> {
     let media_type = media_type(name)?;
-    let content = match BUILT.get_file(name) {
+    let content = match PAGE_FILES.get_file(name) {
         Some(file) => file.contents(),
         None if name == INDEX => NO_PAGE,
         None => return None,
@@ -85,7 +85,7 @@ impl File<'_> {
         let takes = |coding: &str| wanted.iter().any(|each| each.what == coding && each.weight > 0);
         let mut coded =
             CODINGS.into_iter().filter(|(coding, _)| takes(coding)).filter_map(|(coding, ending)| {
-                let file = BUILT.get_file(format!("{}.{ending}", self.name))?;
+                let file = PAGE_FILES.get_file(format!("{}.{ending}", self.name))?;
                 Some((Some(coding), file.contents()))
             });
         coded.next().unwrap_or((None, self.content))

@@ -18,7 +18,7 @@ use crate::weighted::{Weight, preferences};
 /// Bytes after which a piece of the document is handed on.
 pub(super) const PIECE: usize = 64 * 1024;
 /// Bytes below which compression gains nothing: they fit into one packet of the network.
-pub(super) const WORTHWHILE: usize = 1_400;
+pub(super) const MIN_BYTES: usize = 1_400;
 /// Bytes after which compressed data are handed on.
 const COMPRESSED_PIECE: usize = 16 * 1024;
 /// Readings are repetitive: higher levels save little space and take much time.

@@ -51,11 +51,11 @@ async fn an_invalid_token_reveals_nothing_else() {
 async fn without_signing_keys_or_database_authentication_is_unavailable() {
     let site = Site::start().await;
     site.get("/users/me", Who::Unjudged).await.problem(503, "unavailable");
-    site.set_away(true);
+    site.set_unreachable(true);
     let answer = site.get("/users/me", Who::Peter).await;
     answer.problem(503, "unavailable");
     assert_eq!(answer.header("retry-after"), "5");
-    site.set_away(false);
+    site.set_unreachable(false);
     assert_eq!(site.get("/users/me", Who::Peter).await.status, 200);
 }
 

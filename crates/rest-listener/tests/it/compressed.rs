@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 use reqwest::header::ACCEPT_ENCODING;
 use reqwest::{Method, Response};
 
-use crate::memory::{FIRST_PORTION, PORTION, Turn};
+use crate::memory::{CHUNK, FIRST_CHUNK, Turn};
 use crate::site::{Site, Who};
 
 const CODINGS: [&str; 2] = ["gzip", "zstd"];
@@ -136,7 +136,7 @@ async fn a_slow_reading_still_delivers_what_is_there() {
         *site.memory.long_reading.turn.lock().unwrap() = Some((4, Turn::Hangs));
         let mut response = ask(&site, Method::GET, "/measures/1", coding).await;
         let mut decompressor = Decompressor::new(coding);
-        let last = format!("\"value\":{}.5}}", FIRST_PORTION + 2 * PORTION);
+        let last = format!("\"value\":{}.5}}", FIRST_CHUNK + 2 * CHUNK);
         loop {
             let piece = response.chunk().await.unwrap().unwrap();
             if decompressor.take_in(&piece).ends_with(last.as_bytes()) {

@@ -205,7 +205,7 @@ async fn refusals_equal_their_examples_in_the_document() {
             finish(site.request(Method::POST, "/users/", Who::Admin).body(name.to_string())).await,
         ),
         ("Unavailable", {
-            site.set_away(true);
+            site.set_unreachable(true);
             site.get("/users/", Who::Admin).await
         }),
     ] {

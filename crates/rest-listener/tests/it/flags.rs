@@ -152,7 +152,7 @@ async fn flags_are_for_associated_scientists_alone() {
         site.delete(&format!("{PATH}{wrong}"), Who::Peter).await.names("flag_id");
     }
     assert_eq!(site.get(PATH, Who::Peter).await.json().as_array().unwrap().len(), 1);
-    site.set_away(true);
+    site.set_unreachable(true);
     site.post(PATH, Who::Peter, &good).await.problem(503, "unavailable");
 }
 

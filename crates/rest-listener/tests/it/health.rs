@@ -7,7 +7,7 @@ use crate::site::{Site, Who};
 #[tokio::test]
 async fn the_process_is_live_without_token_or_database() {
     let site = Site::start().await;
-    site.set_away(true);
+    site.set_unreachable(true);
     site.database.is_ready.store(false, Ordering::SeqCst);
     let answer = site.get("/health/live", Who::Nobody).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "live"})));

@@ -121,9 +121,9 @@ async fn a_client_error_is_no_warning_and_its_reason_is_logged() {
 async fn a_failure_is_one_warning_with_its_cause() {
     let (log, _guard) = Log::capture();
     let site = Site::start().await;
-    site.set_away(true);
+    site.set_unreachable(true);
     site.get("/users/me", Who::Peter).await.problem(503, "unavailable");
-    site.set_away(false);
+    site.set_unreachable(false);
     site.memory.panics.store(true, Ordering::SeqCst);
     site.get("/measure-types/", Who::Peter).await.problem(500, "internal");
     let lines = log.requests();

@@ -59,8 +59,8 @@ pub(crate) enum Gate {
 
 /// How many measures the services read first, and how many then at a time
 /// (crates/services/src/reading.rs).
-pub(crate) const FIRST_PORTION: u64 = 1_000;
-pub(crate) const PORTION: u64 = 4_000;
+pub(crate) const FIRST_CHUNK: u64 = 1_000;
+pub(crate) const CHUNK: u64 = 4_000;
 
 /// A reading of made-up measures, one a second from 1970 on, portion by portion.
 pub(crate) struct LongReading {

@@ -380,7 +380,7 @@ async fn a_failed_replay_reports_what_was_done_and_links_the_rest() {
 #[tokio::test]
 async fn an_unreachable_database_has_a_status() {
     let site = site_with(1).await;
-    site.set_away(true);
+    site.set_unreachable(true);
     for (method, path) in [("GET", LIST), ("GET", "/rejected-messages?limit=1"), ("POST", REPLAY)] {
         finish(site.request(method.parse().unwrap(), path, Who::Admin)).await.problem(503, "unavailable");
     }

@@ -133,7 +133,7 @@ async fn series_have_their_first_and_last_time_and_their_latest_value() {
         site.get(path, Who::Admin).await.problem(403, "forbidden");
     }
     site.get("/experiments/1/series?x=1", Who::Peter).await.names("x");
-    site.set_away(true);
+    site.set_unreachable(true);
     site.get("/experiments/1/series", Who::Peter).await.problem(503, "unavailable");
 }
 

@@ -319,7 +319,7 @@ impl Site {
         finish(self.request(method, path, who).header(CONTENT_TYPE, "application/json").body(body)).await
     }
 
-    pub(crate) fn set_away(&self, is_away: bool) {
+    pub(crate) fn set_unreachable(&self, is_away: bool) {
         self.memory.is_away.store(is_away, Ordering::SeqCst);
     }
 }

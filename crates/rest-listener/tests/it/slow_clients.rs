@@ -12,7 +12,7 @@ use crate::site::{PATIENCE, Site, Who, patient};
 
 const SHORT: Duration = Duration::from_millis(150);
 /// Long enough to show that nothing happens.
-const ENOUGH: Duration = Duration::from_millis(750);
+const QUIET_TIME: Duration = Duration::from_millis(750);
 fn head(method: &str, path: &str, more: &str) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n{more}\r\n",
@@ -42,7 +42,7 @@ async fn drip(raw: &RawClient, byte: u8) -> usize {
 
 /// Lets a client read slowly until it is cut off, again if a stalled host cut it off before.
 /// `client` returns how many bytes the service accepted.
-async fn until_it_has_dripped(mut client: impl AsyncFnMut() -> usize) {
+async fn wait_until_dripped(mut client: impl AsyncFnMut() -> usize) {
     let dripped = async { while client().await <= 3 {} };
     timeout(PATIENCE, dripped).await.expect("a client that drips is never cut off");
 }
@@ -61,7 +61,7 @@ async fn a_connection_that_sends_nothing_or_half_a_head_is_closed() {
 #[tokio::test]
 async fn a_head_that_drips_is_cut_off_at_the_same_time() {
     let site = Site::start_with(Limits { header_read: SHORT * 2, ..patient() }).await;
-    until_it_has_dripped(async || drip(&RawClient::connect(&site).await, b'G').await).await;
+    wait_until_dripped(async || drip(&RawClient::connect(&site).await, b'G').await).await;
 }
 
 /// A connection that has had an answer and waits for another request.
@@ -106,7 +106,7 @@ async fn a_body_that_does_not_arrive_is_408() {
 async fn a_body_that_drips_is_cut_off_at_the_same_time() {
     let site = Site::start_with(Limits { body_read: SHORT * 2, ..patient() }).await;
     let more = "Content-Type: application/json\r\nContent-Length: 1000\r\n";
-    until_it_has_dripped(async || {
+    wait_until_dripped(async || {
         let mut raw = RawClient::connect(&site).await;
         raw.send(&head("POST", "/experiments/", more)).await;
         let sent = drip(&raw, b' ').await;
@@ -132,7 +132,7 @@ fn long_answer() -> String {
 
 #[tokio::test]
 async fn a_long_answer_is_not_cut_by_the_request_limit() {
-    let limits = Limits { request: ENOUGH, header_read: ENOUGH, keep_alive: ENOUGH, ..patient() };
+    let limits = Limits { request: QUIET_TIME, header_read: QUIET_TIME, keep_alive: QUIET_TIME, ..patient() };
     let site = Site::start_with(limits).await;
     *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
     let mut raw = loop {
@@ -142,7 +142,7 @@ async fn a_long_answer_is_not_cut_by_the_request_limit() {
             break raw;
         }
     };
-    let mut pace = tokio::time::interval(ENOUGH / 10);
+    let mut pace = tokio::time::interval(QUIET_TIME / 10);
     let mut piece = vec![0; 16 * 1024];
     for _ in 0..30 {
         pace.tick().await;
@@ -203,7 +203,7 @@ async fn there_are_no_more_connections_than_allowed_and_the_next_client_waits_fo
     }
     let mut next = RawClient::connect(&site).await;
     next.send(&head("GET", "/health/live", "")).await;
-    assert!(timeout(ENOUGH, next.stream.readable()).await.is_err(), "a fourth client is served");
+    assert!(timeout(QUIET_TIME, next.stream.readable()).await.is_err(), "a fourth client is served");
     drop(held.pop());
     next.read_until("\"live\"").await;
 }

@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use crate::log::Log;
-use crate::memory::{FIRST_PORTION, PORTION, Turn};
+use crate::memory::{CHUNK, FIRST_CHUNK, Turn};
 use crate::raw::RawClient;
 use crate::site::{PATIENCE, Site, Who};
 
@@ -53,8 +53,8 @@ async fn a_long_reading_comes_whole_and_in_order() {
 
 #[tokio::test]
 async fn readings_of_every_length_around_the_portions_are_whole() {
-    let second = FIRST_PORTION + PORTION;
-    for count in [1, FIRST_PORTION - 1, FIRST_PORTION, FIRST_PORTION + 1, second - 1, second, second + 1] {
+    let second = FIRST_CHUNK + CHUNK;
+    for count in [1, FIRST_CHUNK - 1, FIRST_CHUNK, FIRST_CHUNK + 1, second - 1, second, second + 1] {
         let site = site_with(count).await;
         let measures: Vec<Measure> =
             serde_json::from_str(&site.get("/measures/1", Who::Peter).await.text).unwrap();
@@ -154,7 +154,7 @@ async fn a_client_that_leaves_while_the_database_works_ends_its_query() {
     turn(&site, 4, Turn::Hangs);
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
-    raw.read_until(&format!("\"value\":{PORTION}.5")).await;
+    raw.read_until(&format!("\"value\":{CHUNK}.5")).await;
     let mut read = site.memory.long_reading.portions.subscribe();
     timeout(PATIENCE, read.wait_for(|portions| *portions == 4)).await.unwrap().unwrap();
     assert!(!*site.memory.long_reading.was_given_up.borrow());
@@ -183,6 +183,6 @@ async fn one_portion_is_read_ahead_and_no_more() {
     turn(&site, 4, Turn::Hangs);
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
-    raw.read_until(&format!("\"value\":{}.5", FIRST_PORTION + 2 * PORTION - 100)).await;
+    raw.read_until(&format!("\"value\":{}.5", FIRST_CHUNK + 2 * CHUNK - 100)).await;
     assert_eq!(portions(&site), 4);
 }

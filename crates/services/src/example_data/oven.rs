@@ -9,9 +9,10 @@ use super::{ExampleData, ExampleExperiment, ExampleMeasure};
 
 const MINUTES: u32 = 24 * 60;
 const MINUTE_NANOS: i64 = 60_000_000_000;
-const ROOM: f64 = 23.0;
+const ROOM_TEMPERATURE: f64 = 23.0;
 /// From which minute on the oven is set to which temperature.
-const PROGRAMME: [(u32, f64); 4] = [(0, ROOM), (120, 180.0), (600, ROOM), (1_080, 120.0)];
+const SET_POINTS: [(u32, f64); 4] =
+    [(0, ROOM_TEMPERATURE), (120, 180.0), (600, ROOM_TEMPERATURE), (1_080, 120.0)];
 /// The minutes in which the door is open.
 const DOOR_OPEN: std::ops::Range<u32> = 380..385;
 
@@ -103,12 +104,16 @@ fn time(now: Timestamp, minute: u32) -> Timestamp {
 
 /// In hundredths of a degree, one for each minute.
 fn temperatures(number: u32, thermometer: &Thermometer) -> Vec<f64> {
-    let mut temperature = ROOM;
+    let mut temperature = ROOM_TEMPERATURE;
     let in_minute = |minute: u32| {
-        let set = PROGRAMME.iter().rev().find(|(from, _)| *from <= minute).map_or(ROOM, |(_, set)| *set);
+        let set = SET_POINTS
+            .iter()
+            .rev()
+            .find(|(from, _)| *from <= minute)
+            .map_or(ROOM_TEMPERATURE, |(_, set)| *set);
         // The thermostat switches the heater on and off.
-        let ripple = if set > ROOM { 1.5 * (f64::from(minute) / 4.0).sin() } else { 0.0 };
-        let target = ROOM + (set + ripple - ROOM) * thermometer.reach;
+        let ripple = if set > ROOM_TEMPERATURE { 1.5 * (f64::from(minute) / 4.0).sin() } else { 0.0 };
+        let target = ROOM_TEMPERATURE + (set + ripple - ROOM_TEMPERATURE) * thermometer.reach;
         temperature += (target - temperature) / thermometer.lag;
         if DOOR_OPEN.contains(&minute) {
             temperature -= thermometer.draught;

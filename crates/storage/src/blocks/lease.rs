@@ -12,7 +12,7 @@ use crate::database::DatabaseHandle;
 use crate::error::{Fault, cause};
 
 /// The lifetime of a lease that is not extended, as after a kill.
-const HOLDS: Duration = Duration::from_secs(60);
+const LEASE_DURATION: Duration = Duration::from_secs(60);
 
 /// Extends the lease of a holder, within a transaction.
 pub(super) async fn extend(connection: &mut Connection<'_>, holder: &str) -> Result<(), Fault> {
@@ -60,7 +60,7 @@ async fn hold<const N: usize>(
         "UPDATE SEALING_LEASE SET EXPIRES_AT = {} + ?, HOLDER = ? WHERE ID = 1 AND {condition}",
         now(connection)
     );
-    let seconds = i64::try_from(HOLDS.as_secs()).unwrap_or(i64::MAX);
+    let seconds = i64::try_from(LEASE_DURATION.as_secs()).unwrap_or(i64::MAX);
     let values = [seconds.into(), holder.into()].into_iter().chain(values);
     Ok(connection.execute(AssertSqlSafe(sql), values).await?.rows == 1)
 }

@@ -23,11 +23,11 @@ const FIRST_SIZE: usize = 4_096;
 /// Bytes of a block that is written again when more measures follow it.
 const SMALL: usize = 4_000;
 /// Late measures that make it worthwhile to write a block again.
-const MANY_LATE: u32 = 512;
+const REWRITE_THRESHOLD: u32 = 512;
 /// How many of them are read at once.
-const MOST_LATE: usize = 65_536;
+const MAX_LATE_READ: usize = 65_536;
 /// Steps in a row that other writers may disturb.
-const MOST_DISTURBED: u32 = 20;
+const MAX_CONFLICTS: u32 = 20;
 
 /// What is sealed.
 #[derive(Debug, Clone, Copy)]
@@ -223,9 +223,9 @@ impl Sealer {
         walk: &mut Walk,
     ) -> Result<Sealed, StorageError> {
         let end = (block.last.0, block.last.1.saturating_add(1)).min((range.before.unix_nanos(), 0));
-        let rows = self.rows(block.experiment, block.first, end, MOST_LATE).await?;
+        let rows = self.rows(block.experiment, block.first, end, MAX_LATE_READ).await?;
         let is_any_enough = range.extent == SealExtent::Everything;
-        let enough = if is_any_enough { 1 } else { MANY_LATE.min(block.count.div_ceil(8)) };
+        let enough = if is_any_enough { 1 } else { REWRITE_THRESHOLD.min(block.count.div_ceil(8)) };
         let ends = rows.first().zip(rows.last()).filter(|_| rows.len() as u64 >= u64::from(enough));
         let Some((first, last)) = ends else {
             walk.position = block.last;
@@ -308,7 +308,7 @@ impl Walk {
 
     fn note(&mut self, sealed: Sealed) -> Result<(), StorageError> {
         self.disturbed = if sealed.blocks > 0 { 0 } else { self.disturbed + 1 };
-        if self.disturbed > MOST_DISTURBED {
+        if self.disturbed > MAX_CONFLICTS {
             return Err(StorageError::Unavailable(cause("measures change faster than they can be sealed")));
         }
         Ok(())

@@ -23,7 +23,7 @@ use crate::error::{cause, storage_error};
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Lifetime of a connection. After an outage of one of the servers behind one address, new
 /// connections spread over them.
-const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// Limit of killing a connection at the server.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
@@ -224,7 +224,7 @@ impl Manager for ConnectionManager {
     }
 
     async fn recycle(&self, session: &mut Session, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        if metrics.age() > LONGEST_LIFE {
+        if metrics.age() > MAX_LIFETIME {
             return Err(RecycleError::message("its lifetime is over"));
         }
         if session.generation != self.generation.load(Ordering::Acquire) {

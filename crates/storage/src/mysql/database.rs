@@ -393,7 +393,7 @@ mod tests {
 
     /// Keeps the server busy for days, also after the client has closed the connection.
     const LONG: &str = "SELECT BENCHMARK(1000000000000, SHA2('x', 512))";
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     /// A database with one connection, and the name of it.
     async fn database() -> (MySqlDatabase, String) {
@@ -417,7 +417,7 @@ mod tests {
         let at_work = format!(
             "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND INFO LIKE 'SELECT BENCHMARK%'"
         );
-        wait_until("the server's work", PATIENCE, async || {
+        wait_until("the server's work", TIMEOUT, async || {
             let seen = server.execute(&at_work).await.unwrap();
             if seen.trim() == statements.to_string() { Ok(()) } else { Err(seen) }
         })
@@ -478,7 +478,7 @@ mod tests {
             assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err());
             // A killed process closes its connection without ending the transaction.
             drop(holder);
-            timeout(PATIENCE, waiting).await.unwrap().unwrap();
+            timeout(TIMEOUT, waiting).await.unwrap().unwrap();
         }
     }
 

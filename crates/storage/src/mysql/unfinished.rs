@@ -17,9 +17,9 @@ use crate::error::{PrepareError, migration_error, prepare_error};
 use crate::migrations::{MIGRATIONS_TABLE, MYSQL};
 
 /// A table, a column or a key that is to be created exists.
-const THERE_ALREADY: [u16; 3] = [1050, 1060, 1061];
+const ALREADY_EXISTS: [u16; 3] = [1050, 1060, 1061];
 /// A column or a key that is to be dropped does not exist.
-const GONE_ALREADY: u16 = 1091;
+const ALREADY_DROPPED: u16 = 1091;
 /// The key of a row exists.
 const DUPLICATE_ENTRY: u16 = 1062;
 
@@ -70,7 +70,7 @@ fn is_done_already(error: &sqlx::Error, statement: &str) -> bool {
     errors::number(error).is_some_and(|number| match number {
         // For any other statement it means that the data violate a new key.
         DUPLICATE_ENTRY => statement.starts_with("INSERT"),
-        number => number == GONE_ALREADY || THERE_ALREADY.contains(&number),
+        number => number == ALREADY_DROPPED || ALREADY_EXISTS.contains(&number),
     })
 }
 

@@ -308,7 +308,7 @@ mod tests {
     /// Returns no row.
     const ENDLESS: &str =
         "WITH RECURSIVE N (I) AS (SELECT 1 UNION ALL SELECT I + 1 FROM N) SELECT COUNT(*) FROM N";
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     fn endless(connection: &mut SqliteConnection) -> BoxFuture<'_, Result<(), Fault>> {
         async {
@@ -325,7 +325,7 @@ mod tests {
         crate::Database::Sqlite(database.clone()).prepare().await.unwrap();
         let reading = database.clone();
         let reading = tokio::spawn(async move { reading.read(endless).await });
-        wait_until("the read to begin", PATIENCE, async || match database.pool_use() {
+        wait_until("the read to begin", TIMEOUT, async || match database.pool_use() {
             PoolUse { open: 1, idle: 0, .. } => Ok(()),
             other => Err(format!("{other:?}")),
         })
@@ -333,7 +333,7 @@ mod tests {
         .unwrap();
         reading.abort();
         // There is one connection for reading.
-        wait_until("the read to end", PATIENCE, async || {
+        wait_until("the read to end", TIMEOUT, async || {
             let read = database.read(|connection| {
                 async { Ok(query_scalar::<_, i64>("SELECT 1").fetch_one(connection).await?) }.boxed()
             });

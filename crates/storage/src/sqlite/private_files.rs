@@ -13,7 +13,7 @@ const FILE_MODE: u32 = 0o600;
 /// The owner lists and enters.
 const FOLDER_MODE: u32 = 0o700;
 /// All rights of group and others.
-const OF_OTHERS: u32 = 0o077;
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// Makes the file and its folder where they are missing. SQLite gives its further files the mode of
 /// this one.
@@ -34,7 +34,7 @@ pub(super) fn restrict(file: &Path) {
         name.push(suffix);
         let file = PathBuf::from(name);
         let Ok(mode) = fs::metadata(&file).map(|metadata| metadata.permissions().mode()) else { continue };
-        if mode & OF_OTHERS != 0
+        if mode & GROUP_AND_OTHERS != 0
             && let Err(error) = fs::set_permissions(&file, Permissions::from_mode(FILE_MODE))
         {
             let file = file.display();

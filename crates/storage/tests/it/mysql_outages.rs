@@ -15,7 +15,7 @@ use crate::database::{Database, POOL_SIZE, Probe, mysql_stores};
 use crate::fixtures::{add_user, measure, message, profile, read, rejected, user, user_id};
 use crate::rejected_messages::all;
 
-const SOON: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Checks that it is unavailable; returns the cause.
 fn unavailable<T: std::fmt::Debug>(result: Result<T, StorageError>) -> String {
@@ -54,7 +54,7 @@ async fn an_unreachable_server_is_unavailable_and_recovers_by_itself() {
         assert!(matches!(away, Err(PrepareError::Unavailable(_))), "{away:?}");
 
         server.start_again().await.unwrap();
-        wait_until("the stores to heal", SOON, async || stores.health.check().await).await.unwrap();
+        wait_until("the stores to heal", TIMEOUT, async || stores.health.check().await).await.unwrap();
         assert_eq!(stores.users.list().await.unwrap().len(), 1);
     }
 }
@@ -65,13 +65,13 @@ async fn a_silent_server_passes_no_health_check_and_heals_by_itself() {
     let url = server.create_database().await.unwrap();
     let stores = mysql_stores(&url, POOL_SIZE);
     stores.prepare().await.unwrap();
-    wait_until("a healthy database", SOON, async || stores.health.check().await).await.unwrap();
+    wait_until("a healthy database", TIMEOUT, async || stores.health.check().await).await.unwrap();
     server.pause().unwrap();
     // The caller limits the check, as the readiness probe does.
     let checked = timeout(Duration::from_secs(2), stores.health.check()).await;
     assert!(!matches!(checked, Ok(Ok(()))), "{checked:?}");
     server.resume().unwrap();
-    wait_until("the stores to heal", SOON, async || stores.health.check().await).await.unwrap();
+    wait_until("the stores to heal", TIMEOUT, async || stores.health.check().await).await.unwrap();
     assert_eq!(stores.users.list().await.unwrap(), []);
 }
 
@@ -170,7 +170,7 @@ async fn connections_that_the_server_ended_are_replaced() {
             }
         }
         // At most the trusted connections fail once each.
-        wait_until("the pool to heal", SOON, async || stores.users.list().await.map(drop)).await.unwrap();
+        wait_until("the pool to heal", TIMEOUT, async || stores.users.list().await.map(drop)).await.unwrap();
     }
 }
 

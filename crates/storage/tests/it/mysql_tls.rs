@@ -136,12 +136,12 @@ async fn refusal(address: &str, ca: Option<String>) -> String {
 
 /// A server in the database's place. It speaks MySQL's protocol up to the sign-in, and answers with
 /// all that the client has sent: in the clear, and through TLS.
-struct Impostor {
+struct FakeServer {
     address: String,
     heard: JoinHandle<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Impostor {
+impl FakeServer {
     async fn start(acceptor: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -190,11 +190,12 @@ impl Impostor {
 async fn a_server_without_tls_hears_nothing() {
     let authority = Authority::new();
     for mode in ["VERIFY_IDENTITY", "VERIFY_CA", "REQUIRED"] {
-        let impostor = Impostor::start(None).await;
+        let fake_server = FakeServer::start(None).await;
         let said =
-            refusal(&format!("{}?ssl-mode={mode}", impostor.address), Some(authority.text("ca.pem"))).await;
+            refusal(&format!("{}?ssl-mode={mode}", fake_server.address), Some(authority.text("ca.pem")))
+                .await;
         assert!(said.starts_with("the database server offers no TLS"), "{mode}: {said}");
-        let (clear, _) = impostor.heard().await;
+        let (clear, _) = fake_server.heard().await;
         assert_eq!(clear, b"", "{mode}");
     }
 }
@@ -203,10 +204,10 @@ async fn a_server_without_tls_hears_nothing() {
 async fn a_server_with_a_foreign_certificate_gets_neither_account_nor_password() {
     let (authority, foreign) = (Authority::new(), Authority::new());
     for (mode, is_told) in [("VERIFY_IDENTITY", false), ("VERIFY_CA", false), ("REQUIRED", true)] {
-        let impostor = Impostor::start(Some(foreign.acceptor())).await;
-        let address = format!("{}?ssl-mode={mode}", impostor.address);
+        let fake_server = FakeServer::start(Some(foreign.acceptor())).await;
+        let address = format!("{}?ssl-mode={mode}", fake_server.address);
         let said = refusal(&address, Some(authority.text("ca.pem"))).await;
-        let (clear, secret) = impostor.heard().await;
+        let (clear, secret) = fake_server.heard().await;
         assert!(!clear.windows(4).any(|bytes| bytes == b"root"), "{mode}");
         // REQUIRED does not protect from a server that impersonates the database.
         assert_eq!(secret.windows(6).any(|bytes| bytes == b"canary"), is_told, "{mode}: {secret:?}");
@@ -221,12 +222,12 @@ async fn the_old_database_is_verified_like_the_own_one() {
     let folder = tempfile::tempdir().unwrap();
     let target = sqlite_stores(folder.path().join("target.db").to_str().unwrap(), 1);
     target.prepare().await.unwrap();
-    let impostor = Impostor::start(Some(foreign.acceptor())).await;
+    let fake_server = FakeServer::start(Some(foreign.acceptor())).await;
     let tls = MySqlTls { mode: "VERIFY_IDENTITY".parse().ok(), ca: Some(authority.text("ca.pem")) };
     let import = LegacyImport { tls, ..import(&target) };
-    let refused = import.run(&Faceted::new(impostor.address.clone())).await.unwrap_err().to_string();
+    let refused = import.run(&Faceted::new(fake_server.address.clone())).await.unwrap_err().to_string();
     assert!(refused.contains("not signed by a trusted authority"), "{refused}");
-    assert_eq!(impostor.heard().await.1, b"");
+    assert_eq!(fake_server.heard().await.1, b"");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -208,14 +208,14 @@ fn agree(one: &[Row], other: &[Row]) -> bool {
 }
 
 /// One experiment that one scientist may read.
-struct Desk<'a> {
+struct ReadFixture<'a> {
     database: &'a Database,
     service: Arc<dyn MeasureService>,
     scientist: User,
     experiment: ExperimentId,
 }
 
-impl Desk<'_> {
+impl ReadFixture<'_> {
     async fn read(&self, question: &Question, limit: Option<u32>, cursor: Option<String>) -> Reading {
         let token = Credentials::Token(self.scientist.username.reveal().as_str());
         self.service.read(token, question.request(self.experiment, limit, cursor)).await.unwrap()
@@ -296,7 +296,7 @@ fn expected_bins(
 fn for_any_question<Extra: std::fmt::Debug>(
     database: &Database,
     extra: impl Strategy<Value = Extra>,
-    property: impl AsyncFn(Desk<'_>, Vec<NewMeasure>, Question, Extra) -> TestCaseResult,
+    property: impl AsyncFn(ReadFixture<'_>, Vec<NewMeasure>, Question, Extra) -> TestCaseResult,
 ) {
     let numbers = AtomicU32::new(1);
     let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
@@ -318,8 +318,8 @@ fn for_any_question<Extra: std::fmt::Debug>(
                         database.flags.insert(&flag, 10).await.unwrap().unwrap();
                     }
                     let service = database.measure_service.clone();
-                    let desk = Desk { database, service, scientist, experiment };
-                    property(desk, measures, question, extra).await
+                    let fixture = ReadFixture { database, service, scientist, experiment };
+                    property(fixture, measures, question, extra).await
                 })
             })
             .map_err(|error| error.to_string())
@@ -329,10 +329,10 @@ fn for_any_question<Extra: std::fmt::Debug>(
 
 in_every_state! {
     async fn pages_of_any_size_are_the_whole_reading(database: Database) {
-        for_any_question(&database, 1..25_u32, async |desk, measures, question, limit| {
-            desk.store(&measures).await;
-            let whole = desk.whole(&question).await;
-            let walked = desk.walk(&question, limit, async |_| {}).await;
+        for_any_question(&database, 1..25_u32, async |fixture, measures, question, limit| {
+            fixture.store(&measures).await;
+            let whole = fixture.whole(&question).await;
+            let walked = fixture.walk(&question, limit, async |_| {}).await;
             // Other parts of a bin may be merged first.
             prop_assert!(agree(&walked, &whole), "{:?} and {:?}", walked, whole);
             let asked_for = measures.iter().filter(|measure| question.asks_for(measure)).count() as u64;
@@ -342,22 +342,22 @@ in_every_state! {
     }
 
     async fn descending_is_the_reverse_of_ascending_in_bins_as_well(database: Database) {
-        for_any_question(&database, Just(()), async |desk, measures, question, ()| {
-            desk.store(&measures).await;
-            let mut ascending = desk.whole(&Question { order: Order::Ascending, ..question.clone() }).await;
+        for_any_question(&database, Just(()), async |fixture, measures, question, ()| {
+            fixture.store(&measures).await;
+            let mut ascending = fixture.whole(&Question { order: Order::Ascending, ..question.clone() }).await;
             ascending.reverse();
-            let descending = desk.whole(&Question { order: Order::Descending, ..question }).await;
+            let descending = fixture.whole(&Question { order: Order::Descending, ..question }).await;
             prop_assert!(agree(&descending, &ascending), "{:?} and {:?}", descending, ascending);
             Ok(())
         });
     }
 
     async fn bins_stand_for_the_measures_within_them(database: Database) {
-        for_any_question(&database, 1..12_u32, async |desk, measures, question, amount| {
-            desk.store(&measures).await;
+        for_any_question(&database, 1..12_u32, async |fixture, measures, question, amount| {
+            fixture.store(&measures).await;
             for reduction in [Reduction::Window(amount.into()), Reduction::MaxPoints(amount)] {
                 let question = Question { reduction, ..question.clone() };
-                let reading = desk.read(&question, None, None).await;
+                let reading = fixture.read(&question, None, None).await;
                 let expected = expected_bins(&measures, &question, reading.window.unwrap().nanos());
                 let bins = rows(reading).await;
                 let seen: Vec<_> = bins
@@ -377,7 +377,7 @@ in_every_state! {
 
     async fn measures_that_arrive_meanwhile_disturb_no_walk(database: Database) {
         let arrivals = (1..8_u32, vec(vec(any_measure(), 0..6), 0..12));
-        for_any_question(&database, arrivals, async |desk, measures, question, (limit, arrivals)| {
+        for_any_question(&database, arrivals, async |fixture, measures, question, (limit, arrivals)| {
             let question = Question { reduction: Reduction::None, ..question };
             // A unique value identifies each measure.
             let number = AtomicU32::new(0);
@@ -386,16 +386,16 @@ in_every_state! {
                 let value = || MeasureValue::new(next()).unwrap();
                 measures.iter().map(|each| NewMeasure { value: value(), ..each.clone() }).collect()
             };
-            desk.store(&numbered(&measures)).await;
-            let before = desk.whole(&question).await;
-            let walked = desk
+            fixture.store(&numbered(&measures)).await;
+            let before = fixture.whole(&question).await;
+            let walked = fixture
                 .walk(&question, limit, async |page| {
                     if let Some(arrived) = arrivals.get(page) {
-                        desk.store(&numbered(arrived)).await;
+                        fixture.store(&numbered(arrived)).await;
                     }
                 })
                 .await;
-            let after = desk.whole(&question).await;
+            let after = fixture.whole(&question).await;
             // No duplicates, in order, and without gaps in what existed at the start.
             let mut rest = after.iter();
             prop_assert!(walked.iter().all(|row| rest.any(|other| other == row)), "{:?} of {:?}", walked, after);
@@ -422,8 +422,9 @@ async fn both_engines_give_the_same_bins_to_the_bit() {
         let experiment = add_experiment(database, "one").await.experiment_id;
         database.associations.insert(experiment, &scientist.user_id).await.unwrap();
         add_sensors(database, experiment).await;
-        let desk = Desk { database, service: database.measure_service.clone(), scientist, experiment };
-        desk.store(&measures).await;
+        let fixture =
+            ReadFixture { database, service: database.measure_service.clone(), scientist, experiment };
+        fixture.store(&measures).await;
         let question = |order| Question {
             from: None,
             to: None,
@@ -434,8 +435,8 @@ async fn both_engines_give_the_same_bins_to_the_bit() {
             flagged: Flagged::Exclude,
             flags: Vec::new(),
         };
-        let descending = desk.whole(&question(Order::Descending)).await;
-        let mut ascending = desk.whole(&question(Order::Ascending)).await;
+        let descending = fixture.whole(&question(Order::Descending)).await;
+        let mut ascending = fixture.whole(&question(Order::Ascending)).await;
         ascending.reverse();
         assert!(agree(&ascending, &descending));
         answers.push(descending);

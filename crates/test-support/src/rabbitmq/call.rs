@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 
 /// Timeout of `erl_call` in seconds: longer than a host stalls, shorter than the caller's timeout,
 /// so that its error is reported.
-const ANSWER: &str = "50";
+const CALL_TIMEOUT_SECONDS: &str = "50";
 
 /// The state of a queue, from the queue itself.
 ///
@@ -59,7 +59,7 @@ pub(super) enum Called {
     /// The value of the expressions, or an error of their evaluation.
     Answered(anyhow::Result<String>),
     /// The node refused the call; nothing was evaluated.
-    NotLetIn(String),
+    Refused(String),
 }
 
 /// Evaluates expressions on the node at that address, with the cookie in `HOME`; returns the value
@@ -74,7 +74,7 @@ pub(super) fn call(
     command.env_clear().envs(environment);
     // A node accepts each name only once at a time.
     let name = format!("test-{:016x}", rand::random::<u64>());
-    command.args(["-address", address, "-h", &name, "-timeout", ANSWER, "-e"]);
+    command.args(["-address", address, "-h", &name, "-timeout", CALL_TIMEOUT_SECONDS, "-e"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().context("cannot run erl_call")?;
     // If it has ended already, its output says why.
@@ -84,7 +84,7 @@ pub(super) fn call(
     let value = said.trim().strip_prefix("{ok, ").and_then(|rest| rest.strip_suffix('}'));
     Ok(match value {
         Some(value) if output.status.success() => Called::Answered(Ok(value.to_owned())),
-        _ if why.contains("failed to connect") => Called::NotLetIn(why.trim().to_owned()),
+        _ if why.contains("failed to connect") => Called::Refused(why.trim().to_owned()),
         _ => Called::Answered(Err(anyhow!("the call fails ({}): {said} {why}", output.status))),
     })
 }

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 /// Long enough for data to pass the proxy.
-const A_WHILE: Duration = Duration::from_millis(100);
+const SHORT_TIME: Duration = Duration::from_millis(100);
 
 /// An echo server behind a proxy, which runs until the test ends.
 async fn echo_server_behind_a_proxy() -> Proxy {
@@ -82,7 +82,7 @@ async fn a_black_hole_keeps_connections_open_and_delivers_when_it_ends() {
     let mut new = connect(&proxy).await;
     for stream in [&mut old, &mut new] {
         stream.write_all(b"late").await.unwrap();
-        timeout(A_WHILE, stream.read_u8()).await.unwrap_err();
+        timeout(SHORT_TIME, stream.read_u8()).await.unwrap_err();
     }
     proxy.resume().await.unwrap();
     for stream in [&mut old, &mut new] {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mymonit_test_support::{Exit, ServiceProcess, Stream, wait_until};
 
-const SOON: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A shell that runs `script` as a service would run.
 async fn run(script: &str) -> ServiceProcess {
@@ -16,9 +16,9 @@ fn exists(pid: rustix::process::Pid) -> bool {
 #[tokio::test]
 async fn lines_of_both_outputs_are_kept_with_where_they_came_from() {
     let process = run("echo ready; echo oh dear >&2; exit 3").await;
-    assert_eq!(process.wait_for_line("ready", SOON).await.unwrap().stream, Stream::Stdout);
-    assert_eq!(process.wait_for_line("oh dear", SOON).await.unwrap().stream, Stream::Stderr);
-    assert_eq!(process.wait_for_exit(SOON).await.unwrap(), Exit::Status(3));
+    assert_eq!(process.wait_for_line("ready", TIMEOUT).await.unwrap().stream, Stream::Stdout);
+    assert_eq!(process.wait_for_line("oh dear", TIMEOUT).await.unwrap().stream, Stream::Stderr);
+    assert_eq!(process.wait_for_exit(TIMEOUT).await.unwrap(), Exit::Status(3));
     assert!(!process.is_running());
     assert_eq!(process.lines().len(), 2);
 }
@@ -26,7 +26,7 @@ async fn lines_of_both_outputs_are_kept_with_where_they_came_from() {
 #[tokio::test]
 async fn waiting_for_a_line_ends_with_the_process_and_quotes_what_it_said() {
     let process = run("echo no such file >&2; exit 1").await;
-    let error = format!("{:#}", process.wait_for_line("ready", SOON).await.unwrap_err());
+    let error = format!("{:#}", process.wait_for_line("ready", TIMEOUT).await.unwrap_err());
     assert!(error.contains("\"ready\"") && error.contains("no such file"), "{error}");
 }
 
@@ -34,7 +34,7 @@ async fn waiting_for_a_line_ends_with_the_process_and_quotes_what_it_said() {
 async fn all_that_a_process_printed_is_there_when_its_end_is_known() {
     let process = run("echo first; yes | head --lines 2000; printf unfinished; printf unheard >&2").await;
     for runs in 1..=20 {
-        assert!(process.wait_for_exit(SOON).await.unwrap().success());
+        assert!(process.wait_for_exit(TIMEOUT).await.unwrap().success());
         let lines: Vec<_> = process.lines().iter().map(|line| line.text.clone()).collect();
         assert_eq!(lines.len(), runs * 2003);
         let said = |text: &str| lines.iter().filter(|line| *line == text).count();
@@ -51,8 +51,8 @@ async fn all_that_a_process_printed_is_there_when_its_end_is_known() {
 #[tokio::test]
 async fn the_environment_holds_only_what_the_test_puts_there() {
     let process = ServiceProcess::builder("/usr/bin/env").env("REST_PORT", "5000").start().await.unwrap();
-    process.wait_for_exit(SOON).await.unwrap();
-    process.wait_for_line("REST_PORT=5000", SOON).await.unwrap();
+    process.wait_for_exit(TIMEOUT).await.unwrap();
+    process.wait_for_line("REST_PORT=5000", TIMEOUT).await.unwrap();
     let names: Vec<_> =
         process.lines().iter().filter_map(|line| Some(line.text.split_once('=')?.0.to_owned())).collect();
     for name in names {
@@ -64,20 +64,20 @@ async fn the_environment_holds_only_what_the_test_puts_there() {
 async fn a_graceful_stop_gives_the_status_and_a_kill_the_signal() {
     let script = "trap 'echo stopping; exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     let process = run(script).await;
-    process.wait_for_line("ready", SOON).await.unwrap();
-    assert_eq!(process.terminate(SOON).await.unwrap(), Exit::Status(0));
-    process.wait_for_line("stopping", SOON).await.unwrap();
+    process.wait_for_line("ready", TIMEOUT).await.unwrap();
+    assert_eq!(process.terminate(TIMEOUT).await.unwrap(), Exit::Status(0));
+    process.wait_for_line("stopping", TIMEOUT).await.unwrap();
 
     let lines = process.line_count();
     process.start_again().await.unwrap();
-    process.wait_for_line_after(lines, "ready", SOON).await.unwrap();
+    process.wait_for_line_after(lines, "ready", TIMEOUT).await.unwrap();
     assert_eq!(process.kill9().await.unwrap(), Exit::Signal(9));
 }
 
 #[tokio::test]
 async fn ctrl_c_reaches_the_process() {
     let process = run("exec sleep 1000").await;
-    assert_eq!(process.interrupt(SOON).await.unwrap(), Exit::Signal(2));
+    assert_eq!(process.interrupt(TIMEOUT).await.unwrap(), Exit::Signal(2));
 }
 
 #[tokio::test]
@@ -92,12 +92,16 @@ async fn a_dropped_process_is_removed_with_its_folder() {
 #[tokio::test]
 async fn a_process_that_stopped_itself_goes_when_it_is_dropped() {
     let process = run("echo ready; kill -STOP $$; echo unreachable").await;
-    process.wait_for_line("ready", SOON).await.unwrap();
+    process.wait_for_line("ready", TIMEOUT).await.unwrap();
     let pid = process.pid().unwrap();
     drop(process);
-    wait_until("the process is gone", SOON, async || if exists(pid) { Err("it is there") } else { Ok(()) })
-        .await
-        .unwrap();
+    wait_until(
+        "the process is gone",
+        TIMEOUT,
+        async || if exists(pid) { Err("it is there") } else { Ok(()) },
+    )
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::source::Follow;
 use crate::state::{FileEntry, FileKey, Seen};
 
 /// The poll interval without change notifications.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a rotated file is still read: its writer may not have reopened it yet.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -77,7 +77,7 @@ impl Tail {
             self.quiet_since = None;
         }
         let due = self.assembler.borrow_mut().flush_if_due()?;
-        self.watch.wait(due.unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
+        self.watch.wait(due.unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL));
         Ok(false)
     }
 

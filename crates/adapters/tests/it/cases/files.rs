@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 
 use mymonit_test_support::ServiceProcess;
 
-use crate::environment::{SOON, TestEnvironment, run_in};
+use crate::environment::{TIMEOUT, TestEnvironment, run_in};
 
 const FORMAT: &str = "[format]\nkind = \"csv\"\n[timestamp]\nfield = \"time\"\n[[measures]]\nmeasure = \"hertz\"\nvalue = \"v\"\n";
 
@@ -25,7 +25,7 @@ fn rows(numbers: std::ops::RangeInclusive<u32>) -> String {
 }
 
 async fn values(environment: &TestEnvironment, count: usize) -> Vec<f64> {
-    environment.measures_when(count, SOON).await.unwrap().iter().map(|measure| measure.value).collect()
+    environment.measures_when(count, TIMEOUT).await.unwrap().iter().map(|measure| measure.value).collect()
 }
 
 async fn follow(environment: &TestEnvironment, name: &str) -> ServiceProcess {
@@ -89,7 +89,7 @@ async fn a_file_with_another_device_or_inode_is_known_by_its_content() {
     let adapter = follow(&environment, "follow").await;
     assert_eq!(values(&environment, 3).await, [1.0, 2.0, 3.0]);
     environment.confirmed("follow", 3).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success());
 
     let path = environment.path("state/mymonit-adapter/follow/checkpoint.json");
     let mut checkpoint: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -106,7 +106,7 @@ async fn a_file_with_another_device_or_inode_is_known_by_its_content() {
     fs::rename(environment.path("new"), environment.path("values.csv")).unwrap();
     assert_eq!(values(&environment, 5).await.len(), 5);
     environment.confirmed("follow", 5).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
 
     fs::create_dir(environment.path("in")).unwrap();
     for (name, file, first) in [("files", "other.csv", 11), ("drop", "in/values.csv", 21)] {
@@ -164,7 +164,7 @@ async fn a_line_that_is_flushed_in_its_middle_is_waited_for() {
     assert_eq!(values(&environment, 7).await[3], 21.8);
     environment.confirmed("follow", 4).await.unwrap();
     for adapter in [&follower, &folder] {
-        assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+        assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
     }
 }
 
@@ -203,7 +203,7 @@ async fn files_that_are_followed_by_a_pattern_may_be_rotated() {
     append(&environment, "log/log_b.csv", &format!("time,v\n{}", rows(15..=15)));
     assert_eq!(values(&environment, 10).await[9], 15.0);
     environment.confirmed("follow", 10).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
     assert_eq!(environment.measures().await.unwrap().len(), 10);
 }
 
@@ -222,7 +222,7 @@ async fn a_copy_that_lacks_what_was_read_last_is_not_read_again() {
     append(&environment, "values.csv", &format!("time,v\n{}", rows(52..=52)));
     assert_eq!(values(&environment, 52).await[51], 52.0);
     environment.confirmed("follow", 52).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
     assert_eq!(environment.measures().await.unwrap().len(), 52);
 }
 
@@ -271,7 +271,7 @@ async fn a_file_that_was_emptied_by_a_writer_that_appends_has_no_head_either() {
     fs::rename(environment.path("new.csv"), environment.path("values.csv")).unwrap();
     assert_eq!(values(&environment, 6).await[5], 6.0);
     environment.confirmed("follow", 6).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn a_file_that_was_emptied_under_its_writer_goes_on_with_the_header_of_bef
     environment.confirmed("follow", 4).await.unwrap();
 
     // The same while the adapter is stopped, with the copy removed.
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
     truncate("values.csv.2").await;
     fs::remove_file(environment.path("values.csv.2")).unwrap();
     writer.seek(SeekFrom::Current(100_000)).unwrap();
@@ -307,7 +307,7 @@ async fn a_file_that_was_emptied_under_its_writer_goes_on_with_the_header_of_bef
     adapter.start_again().await.unwrap();
     assert_eq!(values(&environment, 7).await[6], 7.0);
     environment.confirmed("follow", 7).await.unwrap();
-    assert!(adapter.terminate(SOON).await.unwrap().success(), "{:?}", adapter.lines());
+    assert!(adapter.terminate(TIMEOUT).await.unwrap().success(), "{:?}", adapter.lines());
 }
 
 #[tokio::test]

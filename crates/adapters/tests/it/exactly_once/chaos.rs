@@ -12,13 +12,13 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::Mutex;
 
 use super::records::{Format, number_of, value};
-use crate::environment::{SOON, TestEnvironment};
+use crate::environment::{TIMEOUT, TestEnvironment};
 
 /// Long enough for a million records on a busy host.
-const LONG: Duration = Duration::from_secs(1_800);
+const LONG_TIMEOUT: Duration = Duration::from_secs(1_800);
 
 /// Serialises the tests: each restarts its own broker.
-static TURN: Mutex<()> = Mutex::const_new(());
+static SERIAL: Mutex<()> = Mutex::const_new(());
 
 /// The numbers of records and faults.
 pub(super) struct Scale {
@@ -92,7 +92,7 @@ impl Chaos {
             _ => true,
         };
         let is_idle = || self.confirmed().is_ok_and(|confirmed| confirmed >= written);
-        wait_until("the adapter is at work", LONG, async || {
+        wait_until("the adapter is at work", LONG_TIMEOUT, async || {
             let may_be_killed = is_due() || is_idle() || !self.adapter.is_running();
             if may_be_killed { Ok(()) } else { Err(format!("{:?} are confirmed", self.confirmed())) }
         })
@@ -127,11 +127,12 @@ impl Chaos {
 
     /// Waits until the checkpoint confirms everything; cheaper than a request to the service.
     async fn wait_until_sent(&self, records: u64) -> anyhow::Result<()> {
-        let sent = wait_until("everything has been confirmed", LONG, async || match self.confirmed()? {
-            confirmed if confirmed >= records => Ok(true),
-            _ if !self.adapter.is_running() => Ok(false),
-            confirmed => Err(format!("{confirmed} measures")),
-        });
+        let sent =
+            wait_until("everything has been confirmed", LONG_TIMEOUT, async || match self.confirmed()? {
+                confirmed if confirmed >= records => Ok(true),
+                _ if !self.adapter.is_running() => Ok(false),
+                confirmed => Err(format!("{confirmed} measures")),
+            });
         ensure!(sent.await?, "the adapter has ended");
         Ok(())
     }
@@ -140,14 +141,14 @@ impl Chaos {
         ensure!((self.kills, self.restarts) == (scale.kills, scale.restarts), "not all has happened");
         let count = usize::try_from(scale.records)?;
         self.wait_until_sent(scale.records).await.with_context(|| self.last_lines())?;
-        self.environment.measures_when(count, LONG).await.with_context(|| self.last_lines())?;
-        let exit = self.adapter.terminate(SOON).await.with_context(|| self.last_lines())?;
+        self.environment.measures_when(count, LONG_TIMEOUT).await.with_context(|| self.last_lines())?;
+        let exit = self.adapter.terminate(TIMEOUT).await.with_context(|| self.last_lines())?;
         ensure!(exit.success(), "{}", self.last_lines());
         // A duplicate would be stored by now, or be in the queue before this message.
         self.environment
             .run(&["run", "--experiment", "device-vibrations", "--measure", "lux", "last.txt"])
             .await?;
-        let last = wait_until("the last measure has arrived", LONG, async || {
+        let last = wait_until("the last measure has arrived", LONG_TIMEOUT, async || {
             let measures = self.environment.measures().await.map_err(|error| format!("{error:#}"))?;
             let is_last = |measure: &&crate::environment::Measure| measure.measure_type == "lux";
             if measures.iter().any(|measure| is_last(&measure)) {
@@ -178,7 +179,7 @@ impl Chaos {
 
 /// A growing file with both kinds of rotation.
 pub(super) async fn follow(format: Format, scale: &Scale) -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _turn = SERIAL.lock().await;
     let mut chaos = Chaos::start(&format.description(&format!("follow = \"in/{}\"", format.file()))).await?;
     fs::write(chaos.environment.path("last.txt"), "1\n")?;
     let mut growing =
@@ -248,7 +249,7 @@ impl Growing {
 
 /// Documents are dropped into a folder, one for each rotation.
 pub(super) async fn drop_files(format: Format, scale: &Scale) -> anyhow::Result<()> {
-    let _turn = TURN.lock().await;
+    let _turn = SERIAL.lock().await;
     let mut chaos =
         Chaos::start(&format.description("folder = \"in\"\ndone = \"done\"\nsettle_seconds = 0.1")).await?;
     fs::write(chaos.environment.path("last.txt"), "1\n")?;

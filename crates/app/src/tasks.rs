@@ -12,12 +12,12 @@ use tracing::{error, info};
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 /// The running tasks; one that fails stops the others.
-pub(crate) struct Parts {
+pub(crate) struct Tasks {
     running: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
 }
 
-impl Parts {
+impl Tasks {
     pub(crate) fn new(stop: CancellationToken) -> Self {
         Self { running: JoinSet::new(), stop }
     }
@@ -26,13 +26,13 @@ impl Parts {
     pub(crate) fn start<E>(
         &mut self,
         name: &'static str,
-        part: impl Future<Output = Result<(), E>> + Send + 'static,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) where
         E: Into<anyhow::Error> + 'static,
     {
         let stop = self.stop.clone();
         self.running.spawn(async move {
-            part.await.map_err(|error| error.into().context(format!("the {name} failed")))?;
+            task.await.map_err(|error| error.into().context(format!("the {name} failed")))?;
             if stop.is_cancelled() { Ok(()) } else { Err(anyhow!("the {name} ended by itself")) }
         });
     }

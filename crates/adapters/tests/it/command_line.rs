@@ -10,7 +10,7 @@ use mymonit_test_support::{Exit, ReservedPort, ServiceProcess, wait_until};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::environment::{BINARY, Finished, SOON, TestEnvironment, run_in};
+use crate::environment::{BINARY, Finished, TIMEOUT, TestEnvironment, run_in};
 
 const SIMPLE: [&str; 5] = ["run", "--experiment", "device-vibrations", "--measure", "hertz"];
 
@@ -128,7 +128,7 @@ async fn nothing_depends_on_a_reader_of_the_output() {
     let mut command = shell("bash", &["-c", &line], environment.folder.path());
     command.env("RABBIT_URL", &environment.broker_url).env("XDG_STATE_HOME", environment.path("state"));
     assert_eq!(Finished::of_command(command).await.unwrap().code, 3);
-    assert_eq!(environment.measures_when(2, SOON).await.unwrap().len(), 2);
+    assert_eq!(environment.measures_when(2, TIMEOUT).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn run_example(environment: &TestEnvironment, example: &str, before: usize
         let mut first = String::new();
         let mut out = tokio::io::BufReader::new(child.stdout.take().context("its output")?);
         tokio::io::AsyncBufReadExt::read_line(&mut out, &mut first).await?;
-        let arrived = environment.measures_when(before + expected, SOON).await;
+        let arrived = environment.measures_when(before + expected, TIMEOUT).await;
         let group = format!("kill -TERM -- -{}", first.trim());
         ensure!(
             shell("bash", &["-c", &group], environment.folder.path()).status().await?.success(),
@@ -223,7 +223,7 @@ async fn run_example(environment: &TestEnvironment, example: &str, before: usize
         child.wait().await?;
         arrived?;
     }
-    environment.measures_when(before + expected, SOON).await.with_context(|| example.to_owned())?;
+    environment.measures_when(before + expected, TIMEOUT).await.with_context(|| example.to_owned())?;
     Ok(expected)
 }
 
@@ -251,8 +251,8 @@ async fn each_exit_code_means_what_the_help_says() {
         .start()
         .await
         .unwrap();
-    waiting.wait_for_line("retrying", SOON).await.unwrap();
-    let exit = waiting.terminate(SOON).await.unwrap();
+    waiting.wait_for_line("retrying", TIMEOUT).await.unwrap();
+    let exit = waiting.terminate(TIMEOUT).await.unwrap();
     assert!(matches!(exit, Exit::Status(5)), "{exit:?}: {:?}", waiting.lines());
     let help = environment.run(&["--help"]).await.unwrap().stdout;
     for code in 0..=5 {
@@ -260,7 +260,7 @@ async fn each_exit_code_means_what_the_help_says() {
     }
     // The records read before are published by the next run.
     assert_eq!(run(&["good.txt", "--name", "c"], &[]).await, 0);
-    wait_until("both measures have arrived", SOON, async || {
+    wait_until("both measures have arrived", TIMEOUT, async || {
         let measures = environment.measures().await.map_err(|error| error.to_string())?;
         if measures.len() == 2 { Ok(()) } else { Err(format!("{measures:?}")) }
     })

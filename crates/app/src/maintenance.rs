@@ -20,12 +20,12 @@ use crate::container::Storage;
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// The interval of cleanup; short, so that each run deletes little.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 /// Ingest must run this long without interruption before ids are deleted. Messages in flight at a
 /// crash or a lost connection are redelivered first; their ids detect the duplicates.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
 /// How many ids one statement deletes: few enough that no batch has to wait for it.
-const FORGET_AT_ONCE: u32 = 1_000;
+const CLEANUP_BATCH: u32 = 1_000;
 
 /// Prepares the storage once it is reachable, and maintains it until `stop`. `tried` reports the
 /// first attempt. Only processes with a consumer forget ids.
@@ -104,7 +104,7 @@ async fn while_consuming<W: Future<Output = ()>>(
     work: impl Fn() -> W,
 ) {
     while settled(&mut consumer).await.is_ok() {
-        let mut ticks = interval(FORGET_EVERY);
+        let mut ticks = interval(CLEANUP_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_interrupted = tokio::select! {
@@ -136,8 +136,8 @@ async fn forget_message_ids(storage: &Storage, window: Duration) {
     let before = Timestamp::from_unix_nanos(Timestamp::now().unix_nanos().saturating_sub(window));
     let Some(before) = before else { return };
     loop {
-        match storage.ingest().forget_message_ids(before, FORGET_AT_ONCE).await {
-            Ok(count) if count >= u64::from(FORGET_AT_ONCE) => tokio::task::yield_now().await,
+        match storage.ingest().forget_message_ids(before, CLEANUP_BATCH).await {
+            Ok(count) if count >= u64::from(CLEANUP_BATCH) => tokio::task::yield_now().await,
             Ok(_) => return,
             // The next tick retries; the consumer logs that the database is unavailable.
             Err(error) => return debug!("expired message ids not deleted: {error}"),

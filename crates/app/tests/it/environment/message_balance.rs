@@ -4,7 +4,7 @@ use super::{Adapter, LONG, Session, TestEnvironment, queue_at};
 
 /// Compares stored (on SQLite) and queued with published messages after each end of the service.
 /// The ten measures of the example data come on top.
-pub(crate) struct Books {
+pub(crate) struct MessageBalance {
     database: Session,
     adapter: Adapter,
     broker_url: String,
@@ -17,7 +17,7 @@ pub(crate) struct Books {
     pub(crate) excess: i64,
 }
 
-impl Books {
+impl MessageBalance {
     /// Declares the queue; call it before anything is published.
     pub(crate) async fn open(environment: &TestEnvironment) -> anyhow::Result<Self> {
         let adapter = environment.adapter().await?;

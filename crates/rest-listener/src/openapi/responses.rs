@@ -9,7 +9,7 @@ use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::refusals;
+use super::problems;
 use crate::created::Created;
 use crate::error::Kind;
 
@@ -24,7 +24,7 @@ pub(crate) enum Conflict {}
 
 impl IntoResponses for Conflict {
     fn responses() -> Answers {
-        answer("409", Ref::from_response_name(refusals::name(Kind::Conflict)))
+        answer("409", Ref::from_response_name(problems::name(Kind::Conflict)))
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Reauthentication {}
 
 impl IntoResponses for Reauthentication {
     fn responses() -> Answers {
-        answer("403", Ref::from_response_name(refusals::name(Kind::ReauthenticationRequired)))
+        answer("403", Ref::from_response_name(problems::name(Kind::ReauthenticationRequired)))
     }
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum NotFound {}
 
 impl IntoResponses for NotFound {
     fn responses() -> Answers {
-        answer("404", Ref::from_response_name(refusals::name(Kind::NotFound)))
+        answer("404", Ref::from_response_name(problems::name(Kind::NotFound)))
     }
 }
 
