@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { compress } from "./build/compress.ts";
 import { licences } from "./build/licences.ts";
-import { packed } from "./build/packed.ts";
 
 const LICENCES = "licences.txt";
 /** Vitest's limit of a test is wall-clock time, which includes stalls of the host. */
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 /** For `npm run dev`: a service in evaluation mode. */
 const SERVICE = process.env.SERVICE ?? "http://127.0.0.1:5000";
 
@@ -22,7 +22,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
   },
-  plugins: [licences(LICENCES), packed({ limit: 280_000 })],
+  plugins: [licences(LICENCES), compress({ limit: 280_000 })],
   server: {
     proxy: Object.fromEntries(
       [
@@ -39,8 +39,8 @@ export default defineConfig({
   },
   test: {
     include: ["src/**/*.test.ts"],
-    testTimeout: PATIENCE_MS,
-    hookTimeout: PATIENCE_MS,
-    teardownTimeout: PATIENCE_MS,
+    testTimeout: TIMEOUT_MS,
+    hookTimeout: TIMEOUT_MS,
+    teardownTimeout: TIMEOUT_MS,
   },
 });

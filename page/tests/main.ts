@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { makeFolderForLeavings } from "./harness/leavings.js";
+import { makeBrowserTempFolder } from "./harness/browser-temp.js";
 
 // It has to be set before anything of Playwright is loaded.
-process.env.TMPDIR = await makeFolderForLeavings();
+process.env.TMPDIR = await makeBrowserTempFolder();
 
 // All tests in one process, since they share a site. `npm test -- administration` runs those of one
 // file.

@@ -3,12 +3,12 @@ import { loadavg } from "node:os";
 
 import type { CDPSession, Page } from "playwright-core";
 import { bodyOf } from "./harness/adapter.js";
+import { makeBrowserTempFolder } from "./harness/browser-temp.js";
 import { eventually } from "./harness/eventually.js";
-import { makeFolderForLeavings } from "./harness/leavings.js";
 
 // How an experiment of a million measures feels: `npm run measure`. MYMONIT_BINARY names the
 // binary; what it is a build of belongs beside the figures.
-process.env.TMPDIR = await makeFolderForLeavings();
+process.env.TMPDIR = await makeBrowserTempFolder();
 const { Site } = await import("./harness/site.js");
 const { PAGE, signIn } = await import("./harness/people.js");
 const { binary } = await import("./harness/service.js");
@@ -16,7 +16,7 @@ const { traced } = await import("./harness/trace.js");
 
 const COUNT = 1_000_000;
 /** As many as a message may hold. */
-const PORTION = 10_000;
+const MEASURES_PER_MESSAGE = 10_000;
 const BEGINNING = 1_650_000_000;
 const HOVERS = 100;
 /** For a million measures to be stored or reduced, by a debug build on a busy machine too. */
@@ -28,8 +28,8 @@ try {
   const scientist = await site.newScientist(experiment);
   const client = await site.as(scientist);
   console.log("publishing a million measures");
-  for (let first = 0; first < COUNT; first += PORTION) {
-    const measures = Array.from({ length: PORTION }, (_, index) => ({
+  for (let first = 0; first < COUNT; first += MEASURES_PER_MESSAGE) {
+    const measures = Array.from({ length: MEASURES_PER_MESSAGE }, (_, index) => ({
       experiment: experiment.name,
       measure: "hertz",
       value: Math.sin((first + index) / 50_000) * 100 + Math.sin(first * index) * 20,

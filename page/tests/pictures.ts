@@ -1,12 +1,12 @@
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { makeFolderForLeavings } from "./harness/leavings.js";
+import { makeBrowserTempFolder } from "./harness/browser-temp.js";
 import { repository } from "./harness/repository.js";
 
 // Pictures of every view, light and dark, wide and narrow, to be looked at: `npm run pictures
 // [VIEW…]`. With `--readme` the one of README.md is replaced.
-process.env.TMPDIR = await makeFolderForLeavings();
+process.env.TMPDIR = await makeBrowserTempFolder();
 const { Site } = await import("./harness/site.js");
 const { views } = await import("./harness/views.js");
 

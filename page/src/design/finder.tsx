@@ -1,5 +1,5 @@
 import { Field } from "./components.tsx";
-import { amount, counted } from "./counted.ts";
+import { amount, formatCount } from "./format-count.ts";
 
 interface FinderProps {
   /** What is found by what. */
@@ -26,7 +26,7 @@ export function Finder({ placeholder, text, onType, found, of, one, many }: Find
         onInput={(event) => onType(event.currentTarget.value)}
       />
       <p class="soft number filters-count" role="status">
-        {amount(found, one, many)} {found === of ? "in all" : `of ${counted(of)}`}
+        {amount(found, one, many)} {found === of ? "in all" : `of ${formatCount(of)}`}
       </p>
     </search>
   );

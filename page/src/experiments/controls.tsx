@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Experiment } from "../api/shapes.ts";
 import { Button } from "../design/components.tsx";
-import { counted } from "../design/counted.ts";
+import { formatCount } from "../design/format-count.ts";
 import { chosenOf, isAll } from "./choice.ts";
 import { Download } from "./download.tsx";
 import { RangeForm } from "./range-form.tsx";
@@ -10,7 +10,7 @@ import { Setting } from "./setting.tsx";
 import { Share } from "./share.tsx";
 import { SECOND } from "./time.ts";
 import type { Moment } from "./typed-time.ts";
-import { MOST_BESIDE, type Range, SPANS, type Span, type ViewState } from "./view-state.ts";
+import { MAX_COMPARED, type Range, SPANS, type Span, type ViewState } from "./view-state.ts";
 import { chooseZone, localZoneName, type Zone, zone } from "./zone.ts";
 
 export type Show = (changed: Partial<ViewState>, options?: { isMove?: boolean }) => void;
@@ -98,8 +98,8 @@ export function Controls(props: ControlsProps) {
         {names.length > 1 && (
           <Button small aria-haspopup="dialog" onClick={choose}>
             {isAll(state.choice)
-              ? `Series: all ${counted(names.length)} …`
-              : `Series: ${counted(chosenOf(names, state.choice).length)} of ${counted(names.length)} …`}
+              ? `Series: all ${formatCount(names.length)} …`
+              : `Series: ${formatCount(chosenOf(names, state.choice).length)} of ${formatCount(names.length)} …`}
           </Button>
         )}
         <Setting
@@ -111,7 +111,7 @@ export function Controls(props: ControlsProps) {
           ]}
           onChoose={(chosen) => show({ layout: chosen as ViewState["layout"] })}
         />
-        {others.length > 0 && state.beside.length < MOST_BESIDE && (
+        {others.length > 0 && state.beside.length < MAX_COMPARED && (
           <Setting
             label="Compare with"
             value=""

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { request } from "../api/client.ts";
 import type { Experiment } from "../api/shapes.ts";
 import { Button, Dialog, ProblemNotice } from "../design/components.tsx";
-import { counted } from "../design/counted.ts";
+import { formatCount } from "../design/format-count.ts";
 import { useDoing } from "../design/load.ts";
 import { nameText } from "./choice.ts";
 import { fileName } from "./file-name.ts";
@@ -77,7 +77,7 @@ export function Download({ experiments, reading, picture, onClose }: DownloadPro
             </label>
             <label>
               <input type="radio" name="what" checked={!isReduced} onChange={() => setReduced(false)} />
-              All {counted(reading.count)} measures
+              All {formatCount(reading.count)} measures
             </label>
           </fieldset>
         )}
@@ -95,7 +95,9 @@ export function Download({ experiments, reading, picture, onClose }: DownloadPro
             </label>
           ))}
         </fieldset>
-        {isTooLong && <p class="badge badge-warning">A sheet has room for {counted(SHEET_ROWS)} measures.</p>}
+        {isTooLong && (
+          <p class="badge badge-warning">A sheet has room for {formatCount(SHEET_ROWS)} measures.</p>
+        )}
         {problem && <ProblemNotice problem={problem} />}
         <div class="dialog-actions">
           <Button onClick={onClose}>Cancel</Button>

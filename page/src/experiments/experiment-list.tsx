@@ -2,10 +2,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { listExperiments, listSeries } from "../api/resources.ts";
 import type { Experiment, ListedSeries } from "../api/shapes.ts";
 import { Button, Empty, LoadState } from "../design/components.tsx";
-import { amount } from "../design/counted.ts";
 import { Finder } from "../design/finder.tsx";
+import { amount } from "../design/format-count.ts";
 import { useLoad } from "../design/load.ts";
-import { Portions } from "../design/portions.tsx";
+import { PagedList } from "../design/paged-list.tsx";
 import { View } from "../frame/view.tsx";
 import { address, href, navigate } from "../routing/address.ts";
 import { age, isStale } from "./age.ts";
@@ -13,8 +13,8 @@ import { hasInIt } from "./search.ts";
 import { parseTime, readableTime } from "./time.ts";
 import "./experiment-list.css";
 
-/** So many are found at a glance. */
-const FEW = 12;
+/** Up to this many need no search field. */
+const MAX_UNSEARCHED = 12;
 
 /** The experiments that one is associated with. */
 export function ExperimentList() {
@@ -43,7 +43,7 @@ function Found({ experiments }: { experiments: readonly Experiment[] }) {
     .sort((one, other) => Number(one.archived) - Number(other.archived));
   return (
     <section class="stack" aria-label="Your experiments">
-      {(experiments.length > FEW || search !== "") && (
+      {(experiments.length > MAX_UNSEARCHED || search !== "") && (
         <Finder
           placeholder="A part of name or description"
           text={search}
@@ -54,7 +54,7 @@ function Found({ experiments }: { experiments: readonly Experiment[] }) {
         />
       )}
       {found.length > 0 ? (
-        <Portions key={search} rows={found}>
+        <PagedList key={search} rows={found}>
           {(shown) => (
             <ul class="experiments">
               {shown.map((experiment) => (
@@ -62,7 +62,7 @@ function Found({ experiments }: { experiments: readonly Experiment[] }) {
               ))}
             </ul>
           )}
-        </Portions>
+        </PagedList>
       ) : (
         <Empty title="No experiment is found">
           <p>None of your experiments has this in its name or description.</p>

@@ -12,8 +12,8 @@ import { FlagForm } from "./flag-form.tsx";
 import { Flags } from "./flag-list.tsx";
 import { readFlags, type ShownFlag } from "./flags.ts";
 import { useFollow } from "./follow.ts";
-import { pictureOf } from "./picture.ts";
 import { Plots } from "./plots.tsx";
+import { pictureOf } from "./png-export.ts";
 import { type KnownSeries, NO_MEASURES, type Reading, read } from "./reading.ts";
 import { SeriesForm } from "./series-form.tsx";
 import { readableTime } from "./time.ts";
@@ -23,7 +23,7 @@ import { zone, zoneText } from "./zone.ts";
 import "./experiment-view.css";
 
 /** Moves within so many milliseconds of each other are one step of the back button. */
-const ONE_MOVE = 1_000;
+const HISTORY_MERGE_MS = 1_000;
 /** The strip of all measures needs no more points. */
 const OVERVIEW_POINTS = 400;
 
@@ -83,7 +83,7 @@ export function ExperimentView({ experimentId }: { experimentId: number }) {
     );
   }
   // Without the types, the plots only lack their units.
-  const trouble = problem ?? (measureTypes.state === "failed" ? measureTypes.problem : null);
+  const failure = problem ?? (measureTypes.state === "failed" ? measureTypes.problem : null);
   const names = experiments.map(({ name }) => name).join(", ");
   const picture = () =>
     pictureOf(content.current as HTMLElement, { title: names, lines: captionOf(reading) });
@@ -105,7 +105,7 @@ export function ExperimentView({ experimentId }: { experimentId: number }) {
             mark={() => setFlagging(true)}
             hasFlags={flags.length > 0}
           />
-          {trouble && <ProblemNotice problem={trouble} retry={retry} />}
+          {failure && <ProblemNotice problem={failure} retry={retry} />}
           {reading ? (
             <Plots
               experiments={experiments}
@@ -205,7 +205,7 @@ function useShow(experimentId: number, state: ViewState): Show {
   const moved = useRef(0);
   return (changed, { isMove = false } = {}) => {
     const now = Date.now();
-    const replace = isMove && now - moved.current < ONE_MOVE;
+    const replace = isMove && now - moved.current < HISTORY_MERGE_MS;
     moved.current = isMove ? now : 0;
     navigate(href(["experiments", experimentId], writeViewState({ ...state, ...changed })), { replace });
   };

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
-import { Done } from "../administration/done.tsx";
+import { ResultNotice } from "../administration/result-notice.tsx";
 import { withdrawFlag } from "../api/resources.ts";
 import type { Experiment } from "../api/shapes.ts";
 import { Button, type Column, Confirm, Table } from "../design/components.tsx";
 import { useDoing } from "../design/load.ts";
-import { Portions } from "../design/portions.tsx";
+import { PagedList } from "../design/paged-list.tsx";
 import { aboutText, type ShownFlag } from "./flags.ts";
 import { type Nanos, parseTime, readableTime } from "./time.ts";
 import { zone } from "./zone.ts";
@@ -80,16 +80,16 @@ export function Flags({ experiments, flags, onWithdrawn }: FlagsProps) {
     <section class="stack" aria-labelledby="flags-head">
       <h2 id="flags-head">Flags</h2>
       {withdrawn && (
-        <Done key={`${withdrawn.experimentId} ${withdrawn.flag_id}`}>
+        <ResultNotice key={`${withdrawn.experimentId} ${withdrawn.flag_id}`}>
           The flag of {rangeText(withdrawn)} is withdrawn.
-        </Done>
+        </ResultNotice>
       )}
       {flags.length > 0 && (
         <>
           <p class="soft">
             Flagged ranges are hatched in the plots. Their measures are left out unless they are shown.
           </p>
-          <Portions rows={flags}>
+          <PagedList rows={flags}>
             {(shown) => (
               <Table
                 caption="List of flags"
@@ -99,7 +99,7 @@ export function Flags({ experiments, flags, onWithdrawn }: FlagsProps) {
                 stacks
               />
             )}
-          </Portions>
+          </PagedList>
         </>
       )}
       {chosen && (

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { Button } from "../design/components.tsx";
-import { amount, counted } from "../design/counted.ts";
+import { amount, formatCount } from "../design/format-count.ts";
 import {
   ALL_SERIES,
   type Choice,
@@ -131,7 +131,7 @@ export function Legend({ axes, shown, names, choice, descriptions, last, onShow 
                   {deviation(series.std)}
                 </td>
                 <td role="cell" data-head="Count" class="cell-number">
-                  {counted(series.count)}
+                  {formatCount(series.count)}
                 </td>
                 {hasChoice && (
                   <td role="cell" class="cell-actions">

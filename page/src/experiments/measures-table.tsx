@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { Bin, Measure } from "../api/shapes.ts";
 import { Button, type Column, Table } from "../design/components.tsx";
-import { counted } from "../design/counted.ts";
+import { formatCount } from "../design/format-count.ts";
 import type { Shown } from "./plot.tsx";
 import { isBin } from "./reading.ts";
 import { Setting } from "./setting.tsx";
@@ -57,7 +57,8 @@ function Pages({ series, label: name, symbol }: Shown) {
             Earlier
           </Button>
           <span class="soft number" role="status">
-            {counted(page * PAGE + 1)} to {counted(page * PAGE + shown.length)} of {counted(points.length)}
+            {formatCount(page * PAGE + 1)} to {formatCount(page * PAGE + shown.length)} of{" "}
+            {formatCount(points.length)}
           </span>
           <Button small disabled={page === pages - 1} onClick={() => setPage(page + 1)}>
             Later
@@ -112,7 +113,7 @@ function columnsOf(points: readonly Point[], symbol: string): Column<Point>[] {
   );
   return [
     time("From"),
-    number("Count", ({ count }) => count, { unit: "", text: counted }),
+    number("Count", ({ count }) => count, { unit: "", text: formatCount }),
     number("Min", ({ min }) => min, format),
     number("Mean", ({ mean }) => mean, format),
     number("Max", ({ max }) => max, format),

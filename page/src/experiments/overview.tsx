@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { DRAG } from "./plot-gestures.ts";
+import { MIN_DRAG_PX } from "./plot-gestures.ts";
 import { isBin, type Reading } from "./reading.ts";
 import { type Nanos, readableTime, toSeconds } from "./time.ts";
 import { AUTO, yRange } from "./y-range.ts";
@@ -21,7 +21,7 @@ interface OverviewProps {
 const HEIGHT = 40;
 const WIDTH = 1_000;
 /** A window narrower than this could not be seen or held. */
-const NARROWEST = 6;
+const MIN_WINDOW_WIDTH = 6;
 
 /** All measures in a strip, with the range that is shown as a window to be moved and resized. */
 export function Overview({ whole, colours, from, to, onMove, onPan }: OverviewProps) {
@@ -57,9 +57,9 @@ export function Overview({ whole, colours, from, to, onMove, onPan }: OverviewPr
       const by = seconds(next as PointerEvent) - at;
       moved =
         edge === "low"
-          ? [Math.min(low + by, high - DRAG * pixel), high]
+          ? [Math.min(low + by, high - MIN_DRAG_PX * pixel), high]
           : edge === "high"
-            ? [low, Math.max(high + by, low + DRAG * pixel)]
+            ? [low, Math.max(high + by, low + MIN_DRAG_PX * pixel)]
             : [low + shift + by, high + shift + by];
       setDragged(moved);
     };
@@ -80,8 +80,8 @@ export function Overview({ whole, colours, from, to, onMove, onPan }: OverviewPr
     target.addEventListener("pointerup", release);
     target.addEventListener("pointercancel", cancel);
   };
-  const left = Math.min(Math.max(x(window[0]), 0), WIDTH - NARROWEST);
-  const width = Math.min(Math.max(x(window[1]) - left, NARROWEST), WIDTH - left);
+  const left = Math.min(Math.max(x(window[0]), 0), WIDTH - MIN_WINDOW_WIDTH);
+  const width = Math.min(Math.max(x(window[1]) - left, MIN_WINDOW_WIDTH), WIDTH - left);
   const inZone = zone.value;
   const text = `${readableTime(from, inZone)} to ${readableTime(to, inZone)} ${zoneText(Number(from / 1_000_000n), inZone)}`;
   return (

@@ -15,7 +15,7 @@ export interface Moves {
 }
 
 /** Pixels: a shorter drag is a click or a tap. */
-export const DRAG = 6;
+export const MIN_DRAG_PX = 6;
 /** Wheel events that follow each other within so many milliseconds are one gesture. */
 const WHEEL_PAUSE = 250;
 
@@ -99,7 +99,7 @@ export function bindGestures(
     }
     fingers.set(event.pointerId, left(event));
     const [one = 0] = fingers.values();
-    isMoving ||= Math.abs(one - (starts[0] ?? one)) > DRAG;
+    isMoving ||= Math.abs(one - (starts[0] ?? one)) > MIN_DRAG_PX;
     if (isMoving) {
       follow();
     }

@@ -2,7 +2,7 @@ import uPlot from "uplot";
 import type { Shade } from "./flags.ts";
 import { faded, type Palette } from "./palette.ts";
 import type { Curve } from "./plot-data.ts";
-import { DRAG, type Moves } from "./plot-gestures.ts";
+import { MIN_DRAG_PX, type Moves } from "./plot-gestures.ts";
 import type { PlotGroup } from "./plot-group.ts";
 import { isBin } from "./reading.ts";
 import { fromSeconds, type Nanos, toSeconds } from "./time.ts";
@@ -76,7 +76,7 @@ export function plotOptions(
     legend: { show: false },
     cursor: {
       sync: { key: SYNC, scales: ["x", null] },
-      drag: { x: true, y: false, setScale: false, dist: DRAG },
+      drag: { x: true, y: false, setScale: false, dist: MIN_DRAG_PX },
       points: {
         size: 9,
         width: 2,
@@ -116,7 +116,7 @@ export function plotOptions(
       setSelect: [
         (plot) => {
           const { left, width } = plot.select;
-          if (width >= DRAG) {
+          if (width >= MIN_DRAG_PX) {
             now.moves.select(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
             plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           }

@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { announce } from "../design/announce.ts";
 import { Button } from "../design/components.tsx";
-import { amount } from "../design/counted.ts";
+import { amount } from "../design/format-count.ts";
 import { onColoursChanged } from "../frame/theme.ts";
 import { overlaps, type Shade } from "./flags.ts";
 import { paletteOf } from "./palette.ts";

@@ -2,11 +2,10 @@ import { useEffect, useMemo } from "preact/hooks";
 import type { Experiment, MeasureType } from "../api/shapes.ts";
 import { announce } from "../design/announce.ts";
 import { Button, Empty } from "../design/components.tsx";
-import { amount } from "../design/counted.ts";
+import { amount } from "../design/format-count.ts";
 import { useLoad } from "../design/load.ts";
 import { chosenOf, MOST_SERIES, nameText } from "./choice.ts";
 import type { Show } from "./controls.tsx";
-import type { Strays } from "./ends.ts";
 import { overlaps, type ShownFlag, shadesOf } from "./flags.ts";
 import { Legend } from "./legend.tsx";
 import { MeasuresTable } from "./measures-table.tsx";
@@ -15,6 +14,7 @@ import { Plot, plotAxes, type Shown, Swatch } from "./plot.tsx";
 import type { Moves } from "./plot-gestures.ts";
 import { PlotGroup } from "./plot-group.ts";
 import { type Reading, readLast } from "./reading.ts";
+import type { Strays } from "./stray-measures.ts";
 import {
   fromSeconds,
   type Nanos,
@@ -24,7 +24,7 @@ import {
   SECOND,
   toSeconds,
 } from "./time.ts";
-import { drawn, LEAST_SPAN, type Range, scaled, type ViewState } from "./view-state.ts";
+import { drawn, MIN_SPAN, type Range, scaled, type ViewState } from "./view-state.ts";
 import { zone, zoneText } from "./zone.ts";
 
 interface PlotsProps {
@@ -46,7 +46,7 @@ interface PlotsProps {
 }
 
 const ALL: Range = { kind: "newest", span: "all" };
-const CLOSEST = `This is the closest zoom: timestamps are whole nanoseconds, and a range has at least ${LEAST_SPAN}.`;
+const CLOSEST = `This is the closest zoom: timestamps are whole nanoseconds, and a range has at least ${MIN_SPAN}.`;
 
 /** The plots with their legend, the strip of all measures, and the buttons that move them. */
 export function Plots(props: PlotsProps) {
@@ -60,7 +60,7 @@ export function Plots(props: PlotsProps) {
     range.kind === "newest"
       ? withRoom(reading)
       : [toSeconds(ends.from - origin), toSeconds(ends.to - origin)];
-  const isClosest = ends.to - ends.from <= LEAST_SPAN;
+  const isClosest = ends.to - ends.from <= MIN_SPAN;
   const moves = movesOf({ ends, origin, from, to, isClosest, show });
   const shown = useMemo(
     () => shownOf(reading, experiments, measureTypes),
@@ -220,7 +220,7 @@ function movesOf({ ends, origin, from, to, isClosest, show }: MovesInit): Moves 
 }
 
 /** Of more series, those that are drawn count for the colours, not those that are known. */
-const COLOURED = 24;
+const MAX_FIXED_COLOURS = 24;
 
 /** The series with their labels and colours. */
 function shownOf(
@@ -233,7 +233,7 @@ function shownOf(
     const experiment = experiments.find(({ experiment_id }) => experiment_id === each.experimentId);
     const of = experiments.length > 1 ? ` of ${experiment?.name}` : "";
     // A series keeps its colour while others are hidden.
-    const place = known.length > COLOURED ? -1 : known.findIndex(({ key }) => key === each.key);
+    const place = known.length > MAX_FIXED_COLOURS ? -1 : known.findIndex(({ key }) => key === each.key);
     return {
       series: each,
       label: nameText(each, types > 1) + of,

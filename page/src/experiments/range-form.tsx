@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Button, Field } from "../design/components.tsx";
 import { DAY, HOUR, MINUTE, type Nanos, readableTime } from "./time.ts";
 import { dayOrder, formatMoment, type Moment, readTyped, resolved } from "./typed-time.ts";
-import { fixed, LEAST_SPAN, type Range } from "./view-state.ts";
+import { fixed, MIN_SPAN, type Range } from "./view-state.ts";
 import { localZoneName, offsetOf, utcOf, type Zone, zone, zoneText } from "./zone.ts";
 
 interface RangeFormProps {
@@ -56,7 +56,7 @@ export function RangeForm({ from, to, onChoose, onCancel }: RangeFormProps) {
       return;
     }
     const now = nowNanos();
-    if (resolved(end, now) - resolved(begin, now) < LEAST_SPAN) {
+    if (resolved(end, now) - resolved(begin, now) < MIN_SPAN) {
       setErrors({ to: "The end must be after the beginning." });
     } else {
       onChoose(rangeOf(begin, end));

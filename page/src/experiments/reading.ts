@@ -12,8 +12,8 @@ import {
   MOST_SERIES,
   type SeriesName,
 } from "./choice.ts";
-import { EDGE, type Ends, endsOf, type Strays } from "./ends.ts";
 import { isFlagged, type ShownFlag } from "./flags.ts";
+import { EDGE, type Ends, endsOf, type Strays } from "./stray-measures.ts";
 import { formatTime, type Nanos, parseTime, parseWindow, toSeconds } from "./time.ts";
 import { resolved } from "./typed-time.ts";
 import { type Range, SPANS } from "./view-state.ts";
@@ -81,7 +81,7 @@ export interface Reading {
 export const NO_MEASURES = "no measures";
 
 /** Up to this many measures are shown individually, at any width of the plot. */
-const SHOWN_SINGLY = 2_000;
+const MAX_UNBINNED = 2_000;
 
 export interface Question {
   experimentIds: readonly number[];
@@ -171,7 +171,7 @@ async function readSeries(
   signal: AbortSignal,
 ): Promise<Series[]> {
   const whole = { from, to, types, sensors, flagged };
-  const few = await request(measuresPath(experimentId, { ...whole, limit: SHOWN_SINGLY }), { signal });
+  const few = await request(measuresPath(experimentId, { ...whole, limit: MAX_UNBINNED }), { signal });
   if (!few.headers.has("Link")) {
     return seriesOf(experimentId, from, null, (await few.json()) as Measure[]);
   }

@@ -1,8 +1,8 @@
 import { useMemo, useState } from "preact/hooks";
 import { Button, Dialog } from "../design/components.tsx";
-import { amount, counted } from "../design/counted.ts";
 import { Finder } from "../design/finder.tsx";
-import { Portions } from "../design/portions.tsx";
+import { amount, formatCount } from "../design/format-count.ts";
+import { PagedList } from "../design/paged-list.tsx";
 import {
   type Choice,
   choiceOf,
@@ -60,7 +60,7 @@ export function SeriesForm({ names, known, choice, descriptions, onChoose, onClo
         />
         <div class="row">
           <Button small onClick={() => setChosen(new Set(found.map(({ key }) => key)))}>
-            {search === "" ? "Choose all" : `Choose only the ${counted(found.length)} found`}
+            {search === "" ? "Choose all" : `Choose only the ${formatCount(found.length)} found`}
           </Button>
           <Button small onClick={() => setChosen(new Set())}>
             Choose none
@@ -68,7 +68,7 @@ export function SeriesForm({ names, known, choice, descriptions, onChoose, onClo
         </div>
         <fieldset class="choices choices-many">
           <legend class="visually-hidden">Series</legend>
-          <Portions key={search} rows={found}>
+          <PagedList key={search} rows={found}>
             {(shown) => (
               <ul class="choices">
                 {shown.map(({ name, key, detail }) => (
@@ -84,7 +84,7 @@ export function SeriesForm({ names, known, choice, descriptions, onChoose, onClo
                 ))}
               </ul>
             )}
-          </Portions>
+          </PagedList>
         </fieldset>
         <p class="soft" role="status">
           {amount(chosen.size, "series", "series")} chosen

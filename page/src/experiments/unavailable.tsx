@@ -9,7 +9,7 @@ import { ALL_SERIES } from "./choice.ts";
 import type { Show } from "./controls.tsx";
 import type { ViewState } from "./view-state.ts";
 
-const NO_LONGER = "You no longer have access to this experiment";
+const ACCESS_REVOKED = "You no longer have access to this experiment";
 
 interface RefusedProps {
   experimentId: number;
@@ -24,14 +24,14 @@ export function Refused({ experimentId, problem, wasShown, retry }: RefusedProps
   const isWithdrawn = wasShown && problem.isRefusal;
   useEffect(() => {
     if (isWithdrawn) {
-      announce(NO_LONGER);
+      announce(ACCESS_REVOKED);
       // The user's role may have changed as well.
       void refresh();
     }
   }, [isWithdrawn]);
   const [title, text] = isWithdrawn
     ? [
-        NO_LONGER,
+        ACCESS_REVOKED,
         "You are no longer associated with it, so its measures are not shown. An administrator can change that.",
       ]
     : problem.status === 404

@@ -30,7 +30,7 @@ const PREFIXED = new Set(
   ),
 );
 /** Units that take prefixes for parts only: kiloseconds are not in use. */
-const PARTS_ONLY = new Set(["s", "rad", "sr"]);
+const SMALL_PREFIXES_ONLY = new Set(["s", "rad", "sr"]);
 
 /** The least and greatest power of ten by which a double can be divided without losing digits. */
 const [LEAST_POWER, GREATEST_POWER] = [-300, 306];
@@ -61,5 +61,5 @@ export function unitText(power: number, symbol: string): string {
 /** A prefix applies to the first unit: `V/m` becomes `kV/m`; the `k` of `km²` would be squared. */
 function takes(symbol: string, power: number): boolean {
   const first = symbol.replace("\u2126", "Ω").split(/[/·⋅* ]/, 1)[0] ?? "";
-  return PREFIXED.has(first) && !(power > 0 && PARTS_ONLY.has(first));
+  return PREFIXED.has(first) && !(power > 0 && SMALL_PREFIXES_ONLY.has(first));
 }

@@ -6,7 +6,7 @@ const SHARED = 2e4;
 /** Values are rounded to about this part of what the axis spans. */
 const RESOLUTION = 500;
 /** Values this far apart are written as `m × 10ⁿ`, all of a column alike. */
-const FAR_APART = 1e9;
+const MAX_RATIO = 1e9;
 
 /** How the values of an axis are divided, shifted and written. */
 export interface ValueAxis {
@@ -127,7 +127,7 @@ export interface ColumnFormat {
 export function columnFormat(values: readonly number[], symbol: string): ColumnFormat {
   const sizes = values.map(Math.abs).filter((size) => size > 0);
   const [least, greatest] = [Math.min(...sizes), Math.max(...sizes)];
-  if (sizes.length > 0 && greatest / least > FAR_APART) {
+  if (sizes.length > 0 && greatest / least > MAX_RATIO) {
     return { unit: symbol, text: scientific };
   }
   // Numbers that are easily read stay as they are: they may be copied into other programs.

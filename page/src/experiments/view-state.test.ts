@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { href, parseAddress } from "../routing/address.ts";
 import { ALL_SERIES } from "./choice.ts";
 import { HOUR, LATEST, parseTime } from "./time.ts";
-import { fixed, LEAST_SPAN, readViewState, scaled, type ViewState, writeViewState } from "./view-state.ts";
+import { fixed, MIN_SPAN, readViewState, scaled, type ViewState, writeViewState } from "./view-state.ts";
 
 function throughAddress(state: ViewState): ViewState {
   return readViewState(parseAddress(href(["experiments", 1], writeViewState(state))).query);
@@ -88,9 +88,9 @@ describe("ranges", () => {
   });
 
   test("are never too short to be seen, nor beyond what can be asked for", () => {
-    const range = scaled({ from: SEVEN, to: SEVEN + LEAST_SPAN }, 0.5);
-    expect(range.kind === "fixed" && range.to - range.from).toBe(LEAST_SPAN);
-    expect(LEAST_SPAN).toBe(10n);
+    const range = scaled({ from: SEVEN, to: SEVEN + MIN_SPAN }, 0.5);
+    expect(range.kind === "fixed" && range.to - range.from).toBe(MIN_SPAN);
+    expect(MIN_SPAN).toBe(10n);
     expect(scaled({ from: 0n, to: HOUR }, 4)).toMatchObject({ from: 0n });
     expect(fixed(LATEST, LATEST + HOUR)).toMatchObject({ to: LATEST });
   });

@@ -44,9 +44,9 @@ export interface ViewState {
 }
 
 /** Timestamps are whole nanoseconds; a shorter range has hardly any. */
-export const LEAST_SPAN: Nanos = 10n;
+export const MIN_SPAN: Nanos = 10n;
 /** More experiments at once cannot be distinguished. */
-export const MOST_BESIDE = 3;
+export const MAX_COMPARED = 3;
 
 /** Reads the address. Parameters that are not valid are ignored. */
 export function readViewState(query: URLSearchParams): ViewState {
@@ -59,7 +59,7 @@ export function readViewState(query: URLSearchParams): ViewState {
     y: Object.fromEntries(query.getAll("y").flatMap(readY)),
     beside: [...new Set(query.getAll("beside").filter((id) => /^[1-9]\d{0,14}$/.test(id)))]
       .map(Number)
-      .slice(0, MOST_BESIDE),
+      .slice(0, MAX_COMPARED),
     flagged: query.get("flagged") === "include",
   };
 }
@@ -71,7 +71,7 @@ function readRange(query: URLSearchParams): Range {
     if (!("at" in from && "at" in to)) {
       return { kind: "moving", from, to };
     }
-    if (to.at - from.at >= LEAST_SPAN) {
+    if (to.at - from.at >= MIN_SPAN) {
       return { kind: "fixed", from: from.at, to: to.at };
     }
   }
@@ -117,7 +117,7 @@ export function scaled({ from, to }: { from: Nanos; to: Nanos }, factor: number,
   const length = to - from;
   const half = (length * BigInt(Math.round(factor * 1_000))) / 2_000n;
   const middle = from + length / 2n + (length * BigInt(Math.round(shift * 1_000))) / 1_000n;
-  const least = LEAST_SPAN / 2n;
+  const least = MIN_SPAN / 2n;
   const reach = half > least ? half : least;
   return factor === 1 ? fixed(middle - reach, middle + reach) : drawn(middle - reach, middle + reach);
 }
@@ -133,11 +133,11 @@ export function drawn(one: Nanos, other: Nanos): Range {
   return fixed(round(one), round(other));
 }
 
-/** A range with these ends in any order, within the service's limits and at least `LEAST_SPAN`. */
+/** A range with these ends in any order, within the service's limits and at least `MIN_SPAN`. */
 export function fixed(one: Nanos, other: Nanos): Range {
   const from = clampTime(one < other ? one : other);
   const to = clampTime(one < other ? other : one);
-  return to - from >= LEAST_SPAN
+  return to - from >= MIN_SPAN
     ? { kind: "fixed", from, to }
-    : { kind: "fixed", from: clampTime(to - LEAST_SPAN), to: clampTime(to - LEAST_SPAN) + LEAST_SPAN };
+    : { kind: "fixed", from: clampTime(to - MIN_SPAN), to: clampTime(to - MIN_SPAN) + MIN_SPAN };
 }

@@ -41,13 +41,13 @@ export interface YRange {
 }
 
 /** Room above and below, as a part of the range. */
-const ROOM = 0.08;
+const PADDING = 0.08;
 /** Fewer points say nothing about outliers. */
-const LEAST_POINTS = 20;
+const MIN_POINTS = 20;
 /** Outliers are this part of the points at most; what is more frequent is a state of its own. */
-const RARE = 0.02;
+const MAX_OUTLIER_SHARE = 0.02;
 /** `auto` excludes outliers if they would squeeze the rest into less than this part of the plot. */
-const SQUEEZED = 1 / 6;
+const MIN_SHARE_OF_REST = 1 / 6;
 
 /** The range for series that share an axis. */
 export function yRange(mode: YMode, series: readonly Series[]): YRange {
@@ -55,7 +55,7 @@ export function yRange(mode: YMode, series: readonly Series[]): YRange {
   const lows = points.map((point) => (isBin(point) ? point.min : point.value));
   const highs = points.map((point) => (isBin(point) ? point.max : point.value));
   const [least, greatest] = [minOf(lows), maxOf(highs)];
-  const counted = (min: number, max: number, isRobust = false): YRange => ({
+  const linearRange = (min: number, max: number, isRobust = false): YRange => ({
     min,
     max,
     isLog: false,
@@ -65,31 +65,31 @@ export function yRange(mode: YMode, series: readonly Series[]): YRange {
     notPositive: 0,
   });
   if (mode.kind === "fixed") {
-    return counted(mode.min, mode.max);
+    return linearRange(mode.min, mode.max);
   }
   if (points.length === 0) {
-    return counted(0, 1);
+    return linearRange(0, 1);
   }
   if (mode.kind === "log") {
     const positive = lows.concat(highs).filter((value) => value > 0);
     const notPositive = lows.filter((low) => low <= 0).length;
     if (positive.length > 0) {
       return {
-        ...counted(0, Number.POSITIVE_INFINITY),
+        ...linearRange(0, Number.POSITIVE_INFINITY),
         ...decades(positive),
         isLog: true,
         below: 0,
         notPositive,
       };
     }
-    return { ...counted(...roomy(least, greatest)), notPositive };
+    return { ...linearRange(...roomy(least, greatest)), notPositive };
   }
   const inner = mode.kind === "all" ? null : withoutOutliers(lows, highs);
-  const isSqueezed = inner !== null && inner.max - inner.min < (greatest - least) * SQUEEZED;
+  const isSqueezed = inner !== null && inner.max - inner.min < (greatest - least) * MIN_SHARE_OF_REST;
   if (inner && (mode.kind === "robust" || (isSqueezed && inner.isRare && inner.max > inner.min))) {
-    return counted(...roomy(inner.min, inner.max), true);
+    return linearRange(...roomy(inner.min, inner.max), true);
   }
-  return counted(...roomy(least, greatest));
+  return linearRange(...roomy(least, greatest));
 }
 
 /**
@@ -97,7 +97,7 @@ export function yRange(mode: YMode, series: readonly Series[]): YRange {
  * 5th and 95th percentiles from these. `null` if no value is an outlier, or too few are known.
  */
 function withoutOutliers(lows: readonly number[], highs: readonly number[]) {
-  if (lows.length < LEAST_POINTS) {
+  if (lows.length < MIN_POINTS) {
     return null;
   }
   const [low, high] = [percentile(lows, 0.05), percentile(highs, 0.95)];
@@ -110,7 +110,7 @@ function withoutOutliers(lows: readonly number[], highs: readonly number[]) {
   return {
     min: minOf(lows.filter(inside)),
     max: maxOf(highs.filter(inside)),
-    isRare: outliers <= Math.max(3, lows.length * RARE),
+    isRare: outliers <= Math.max(3, lows.length * MAX_OUTLIER_SHARE),
   };
 }
 
@@ -125,7 +125,7 @@ function roomy(min: number, max: number): [number, number] {
   if (!Number.isFinite(span)) {
     return [min, max];
   }
-  const room = span * ROOM || Math.abs(max) * 0.1 || 1;
+  const room = span * PADDING || Math.abs(max) * 0.1 || 1;
   return [min - room, max + room];
 }
 

@@ -66,7 +66,7 @@ export function Bar() {
             {user && (
               <a class="who" href={href(["account"])} aria-label={`${user.name}: your record`}>
                 <svg width="20" height="20" viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">
-                  <path d={PERSON} />
+                  <path d={PERSON_ICON} />
                 </svg>
                 <span>{user.name}</span>
               </a>
@@ -89,7 +89,8 @@ function isHere(path: readonly string[]): boolean {
   return path.every((part, index) => here[index] === part);
 }
 
-const PERSON = "M12 12a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9Zm0 2c-4.4 0-8 2.7-8 6v1h16v-1c0-3.3-3.6-6-8-6Z";
+const PERSON_ICON =
+  "M12 12a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9Zm0 2c-4.4 0-8 2.7-8 6v1h16v-1c0-3.3-3.6-6-8-6Z";
 
 const ICONS = {
   system: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18Zm0 2v14a7 7 0 0 1 0-14Z",

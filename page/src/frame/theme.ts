@@ -2,11 +2,11 @@ import { signal } from "@preact/signals";
 
 export type Theme = "system" | "light" | "dark";
 
-const KEPT = "mymonit.theme";
+const STORAGE_KEY = "mymonit.theme";
 
 function kept(): Theme {
   try {
-    const theme = localStorage.getItem(KEPT);
+    const theme = localStorage.getItem(STORAGE_KEY);
     return theme === "light" || theme === "dark" ? theme : "system";
   } catch {
     return "system";
@@ -31,7 +31,7 @@ export function chooseTheme(chosen: Theme): void {
   // Listeners of this signal find the new colours.
   theme.value = chosen;
   try {
-    localStorage.setItem(KEPT, chosen);
+    localStorage.setItem(STORAGE_KEY, chosen);
   } catch {
     // Then it holds until the page is left.
   }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { hush } from "../design/announce.ts";
-import { showBeginning } from "../routing/places.ts";
+import { showBeginning } from "../routing/scroll-positions.ts";
 
 interface ViewProps {
   title: string;

@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { arrive, followPlaces, leave, showRows } from "./places.ts";
+import { arrive, followPlaces, leave, showRows } from "./scroll-positions.ts";
 
 /**
  * The current view, from the `#` of the address: a view can be shared, the back button works, and

@@ -3,7 +3,7 @@ import { Problem } from "../api/problem.ts";
 import type { Credentials, Visitor } from "./credentials.ts";
 import { claims, isAboutToExpire } from "./token.ts";
 
-const REMEMBERED = "mymonit.evaluation-user";
+const STORAGE_KEY = "mymonit.evaluation-user";
 
 /** Evaluation mode: sign-in by choosing a user. */
 export class EvaluationCredentials implements Credentials {
@@ -14,13 +14,13 @@ export class EvaluationCredentials implements Credentials {
 
   static async open(userId: string): Promise<[EvaluationCredentials, Visitor]> {
     const credentials = new EvaluationCredentials(userId, await askToken(userId));
-    sessionStorage.setItem(REMEMBERED, userId);
+    sessionStorage.setItem(STORAGE_KEY, userId);
     return [credentials, { uid: claims(credentials.current).sub, email: null }];
   }
 
   /** Continues as the user of this tab before it was reloaded. */
   static async resume(): Promise<[EvaluationCredentials, Visitor] | null> {
-    const userId = sessionStorage.getItem(REMEMBERED);
+    const userId = sessionStorage.getItem(STORAGE_KEY);
     if (userId === null) {
       return null;
     }
@@ -29,7 +29,7 @@ export class EvaluationCredentials implements Credentials {
     } catch (failure) {
       if (failure instanceof Problem && failure.status === 404) {
         // Erased meanwhile.
-        sessionStorage.removeItem(REMEMBERED);
+        sessionStorage.removeItem(STORAGE_KEY);
         return null;
       }
       throw failure;
@@ -50,7 +50,7 @@ export class EvaluationCredentials implements Credentials {
   }
 
   async signOut(): Promise<void> {
-    sessionStorage.removeItem(REMEMBERED);
+    sessionStorage.removeItem(STORAGE_KEY);
   }
 }
 

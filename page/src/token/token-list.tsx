@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { ApiToken } from "../api/shapes.ts";
 import { Button, type Column, Confirm, Table } from "../design/components.tsx";
 import { useDoing } from "../design/load.ts";
-import { utcHour, utcTime } from "./moments.ts";
+import { utcHour, utcTime } from "./utc-time.ts";
 
 interface TokenListProps {
   tokens: readonly ApiToken[];

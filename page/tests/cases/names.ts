@@ -5,7 +5,7 @@ import { asAdministrator, PAGE, signIn } from "../harness/people.js";
 import type { Experiment } from "../harness/site.js";
 
 /** Turns what follows it around. */
-const TURNED = "\u202e";
+const RIGHT_TO_LEFT_OVERRIDE = "\u202e";
 
 browserTest("the longest names leave everything else of their list in sight", async (visitor, site) => {
   const scientist = await site.newScientist();
@@ -32,7 +32,7 @@ browserTest("a name that turns text around is refused at its field", async (visi
   const page = await asAdministrator(visitor, site, "experiments");
   await page.getByRole("button", { name: "Add an experiment" }).first().click();
   const form = page.getByRole("dialog", { name: "Add an experiment" });
-  await form.getByLabel("Name").fill(`a${TURNED}${site.fresh("turned")}`);
+  await form.getByLabel("Name").fill(`a${RIGHT_TO_LEFT_OVERRIDE}${site.fresh("turned")}`);
   await form.getByRole("button", { name: "Add" }).click();
   await form.getByText("Must not contain bidirectional control characters.").waitFor();
 });

@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import type { BrowserContextOptions } from "playwright-core";
 
 import type { Visitor } from "./browser.js";
-import { PATIENCE_MS } from "./eventually.js";
+import { TIMEOUT_MS } from "./eventually.js";
 import type { Service } from "./service.js";
 import { Site } from "./site.js";
 
@@ -24,7 +24,7 @@ before(async () => {
 after(() => shared?.remove());
 
 /** Longer than any test with every step at its timeout: a test that hangs fails. */
-const LIMIT_MS = 15 * PATIENCE_MS;
+const LIMIT_MS = 15 * TIMEOUT_MS;
 
 /** A test in a separate browser, which also fails at page errors that the test does not expect. */
 export function browserTest(

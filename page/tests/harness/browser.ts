@@ -9,7 +9,7 @@ import {
   type Page,
 } from "playwright-core";
 
-import { PATIENCE_MS } from "./eventually.js";
+import { TIMEOUT_MS } from "./eventually.js";
 import { repository } from "./repository.js";
 
 /** Pictures of the pages of failed tests. */
@@ -35,7 +35,7 @@ export function launchBrowser(...options: string[]): Promise<Browser> {
     // Chromium's sandbox refuses to run as root.
     chromiumSandbox: process.getuid?.() !== 0,
     args: [...OPTIONS, ...options],
-    timeout: 2 * PATIENCE_MS,
+    timeout: 2 * TIMEOUT_MS,
   });
 }
 
@@ -66,7 +66,7 @@ export class Visitor {
       acceptDownloads: true,
       ...options,
     });
-    context.setDefaultTimeout(PATIENCE_MS);
+    context.setDefaultTimeout(TIMEOUT_MS);
     await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
     const visitor = new Visitor(context, await context.newPage());
     visitor.#watch([origin, ...known]);

@@ -1,8 +1,8 @@
 /** The host may be busy or stall. */
-export const PATIENCE_MS = 60_000;
+export const TIMEOUT_MS = 60_000;
 
 /** Polls until there is an answer: for states without an event. */
-export async function eventually<T>(ask: () => Promise<T | undefined>, withinMs = PATIENCE_MS): Promise<T> {
+export async function eventually<T>(ask: () => Promise<T | undefined>, withinMs = TIMEOUT_MS): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const answer = await ask();

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { PATIENCE_MS } from "./eventually.js";
+import { TIMEOUT_MS } from "./eventually.js";
 import { makeFolder } from "./folders.js";
 import { freePort } from "./ports.js";
 import { Supervised } from "./supervised.js";
@@ -53,7 +53,7 @@ export class MariaDb {
           "--bind-address=127.0.0.1",
           "--skip-name-resolve",
           // Ten seconds otherwise: too few for a client on a stalled host.
-          `--connect-timeout=${(2 * PATIENCE_MS) / 1_000}`,
+          `--connect-timeout=${(2 * TIMEOUT_MS) / 1_000}`,
           "--character-set-server=utf8mb4",
           `--init-file=${accounts}`,
         ],

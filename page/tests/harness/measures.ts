@@ -40,10 +40,10 @@ export async function measured(
   options: { every?: number } = {},
 ) {
   const all = series(experiment, count, options);
-  const portions = Array.from({ length: Math.ceil(count / 10_000) }, (_, index) =>
+  const chunks = Array.from({ length: Math.ceil(count / 10_000) }, (_, index) =>
     all.slice(index * 10_000, (index + 1) * 10_000),
   );
-  await site.publishAll(portions.map((portion) => ({ body: bodyOf(portion) })));
+  await site.publishAll(chunks.map((chunk) => ({ body: bodyOf(chunk) })));
   const account = await site.newScientist(experiment);
   const client = Object.assign(await site.as(account), { account });
   await stored(client, experiment, count);

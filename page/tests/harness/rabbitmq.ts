@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { PATIENCE_MS } from "./eventually.js";
+import { TIMEOUT_MS } from "./eventually.js";
 import { makeFolder } from "./folders.js";
 import { freePort } from "./ports.js";
 import { repository } from "./repository.js";
@@ -43,7 +43,7 @@ export class RabbitMq {
       "# A full disk is nothing that these tests are about.",
       "disk_free_limit.absolute = 1MB",
       "# Ten seconds otherwise: too few for a client on a stalled host.",
-      `handshake_timeout = ${2 * PATIENCE_MS}`,
+      `handshake_timeout = ${2 * TIMEOUT_MS}`,
     ];
     await writeFile(join(folder, "rabbitmq.conf"), `${configuration.join("\n")}\n`);
     const node = new Supervised(

@@ -2,14 +2,14 @@ import { useState } from "preact/hooks";
 import { listAssociations, listExperiments } from "../../api/resources.ts";
 import type { Experiment } from "../../api/shapes.ts";
 import { Button, type Column, Empty, LoadState, Table } from "../../design/components.tsx";
-import { counted } from "../../design/counted.ts";
 import { Finder } from "../../design/finder.tsx";
+import { formatCount } from "../../design/format-count.ts";
 import { useLoad } from "../../design/load.ts";
-import { Portions } from "../../design/portions.tsx";
+import { PagedList } from "../../design/paged-list.tsx";
 import { hasInIt } from "../../experiments/search.ts";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
-import { Done } from "../done.tsx";
+import { ResultNotice } from "../result-notice.tsx";
 import { ExperimentForm } from "./experiment-form.tsx";
 
 /** What one is about to do. */
@@ -44,7 +44,7 @@ export function AllExperiments() {
       actions={add}
     >
       {done && (
-        <Done key={done.when}>
+        <ResultNotice key={done.when}>
           {done.kind === "change" ? (
             <p>
               <bdi>{done.name}</bdi> was changed.
@@ -54,7 +54,7 @@ export function AllExperiments() {
               <bdi>{done.name}</bdi> was added.
             </p>
           )}
-        </Done>
+        </ResultNotice>
       )}
       <LoadState loaded={loaded} what="the experiments" />
       {loaded.value?.length === 0 && (
@@ -136,7 +136,7 @@ function ExperimentTable({ rows, change }: ExperimentTableProps) {
       kind: "text",
     },
     { head: "Number", kind: "number", cell: ({ experiment_id }) => experiment_id },
-    { head: "Scientists", kind: "number", cell: ({ scientists }) => counted(scientists) },
+    { head: "Scientists", kind: "number", cell: ({ scientists }) => formatCount(scientists) },
     {
       head: "Actions",
       kind: "actions",
@@ -162,7 +162,7 @@ function ExperimentTable({ rows, change }: ExperimentTableProps) {
     },
   ];
   return (
-    <Portions rows={rows}>
+    <PagedList rows={rows}>
       {(shown) => (
         <Table
           caption="Experiments"
@@ -172,6 +172,6 @@ function ExperimentTable({ rows, change }: ExperimentTableProps) {
           stacks
         />
       )}
-    </Portions>
+    </PagedList>
   );
 }

@@ -10,17 +10,17 @@ import {
   ProblemNotice,
   Table,
 } from "../../design/components.tsx";
-import { amount, counted } from "../../design/counted.ts";
+import { amount, formatCount } from "../../design/format-count.ts";
 import { useDoing, useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { href } from "../../routing/address.ts";
-import { Done } from "../done.tsx";
+import { ResultNotice } from "../result-notice.tsx";
 import { isMeant } from "../search.ts";
-import { ManyScientists } from "./many-scientists.tsx";
+import { ScientistsDialog } from "./scientists-dialog.tsx";
 import { Sensors } from "./sensors.tsx";
 
 /** How many of the matches are offered: a longer search text gives fewer. */
-const OFFERED = 8;
+const MAX_MATCHES = 8;
 
 interface Known {
   experiment: Experiment;
@@ -68,7 +68,7 @@ export function Scientists({ experimentId }: { experimentId: number }) {
       }
     >
       {deed && (
-        <Done key={deed.when}>
+        <ResultNotice key={deed.when}>
           {deed.kind === "added" ? (
             <p>
               <bdi>{deed.user.name}</bdi> ({deed.user.user_id}) can now read its measures.
@@ -83,12 +83,12 @@ export function Scientists({ experimentId }: { experimentId: number }) {
               </Button>
             </>
           )}
-        </Done>
+        </ResultNotice>
       )}
       {replaced && (
-        <Done key={replaced.when}>
+        <ResultNotice key={replaced.when}>
           <p>{amount(replaced.count, "scientist")} can read its measures now.</p>
-        </Done>
+        </ResultNotice>
       )}
       {problem && <ProblemNotice problem={problem} />}
       <LoadState loaded={loaded} what="the experiment" />
@@ -101,7 +101,7 @@ export function Scientists({ experimentId }: { experimentId: number }) {
             choose={() => setChoosing(true)}
           />
           {isChoosing && (
-            <ManyScientists
+            <ScientistsDialog
               experimentId={experimentId}
               associated={known.associated}
               others={known.others}
@@ -215,7 +215,7 @@ function Others({ users, busy, add }: OthersProps) {
             onInput={(event) => setTyped(event.currentTarget.value)}
           />
           <ul class="offers">
-            {found.slice(0, OFFERED).map((user) => (
+            {found.slice(0, MAX_MATCHES).map((user) => (
               <li key={user.user_id} class="offer">
                 <span class="offer-who">
                   <strong>{user.name}</strong>
@@ -247,6 +247,6 @@ function remark(found: number): string {
   if (found === 0) {
     return "No other scientist is found. Administrators read no measures, and cannot be added.";
   }
-  const more = found - OFFERED;
-  return more > 0 ? `${counted(more)} more; type to find them.` : "";
+  const more = found - MAX_MATCHES;
+  return more > 0 ? `${formatCount(more)} more; type to find them.` : "";
 }

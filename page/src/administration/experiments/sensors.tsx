@@ -12,13 +12,13 @@ import {
 } from "../../design/components.tsx";
 import { Finder } from "../../design/finder.tsx";
 import { useDoing, useLoad } from "../../design/load.ts";
-import { Portions } from "../../design/portions.tsx";
+import { PagedList } from "../../design/paged-list.tsx";
 import { hasInIt } from "../../experiments/search.ts";
-import { Done } from "../done.tsx";
 import { FormDialog } from "../form-dialog.tsx";
+import { ResultNotice } from "../result-notice.tsx";
 
-/** So many are found at a glance. */
-const FEW = 12;
+/** Up to this many need no search field. */
+const MAX_UNSEARCHED = 12;
 
 /** The sensors of an experiment, to be described. */
 export function Sensors({ experimentId }: { experimentId: number }) {
@@ -32,11 +32,11 @@ export function Sensors({ experimentId }: { experimentId: number }) {
     <section class="stack" aria-labelledby="sensors-head">
       <h2 id="sensors-head">Sensors</h2>
       {done && (
-        <Done key={done.when}>
+        <ResultNotice key={done.when}>
           <p>
             <bdi>{done.name}</bdi> was described.
           </p>
-        </Done>
+        </ResultNotice>
       )}
       <LoadState loaded={loaded} what="the sensors" />
       {loaded.value?.length === 0 && (
@@ -44,7 +44,7 @@ export function Sensors({ experimentId }: { experimentId: number }) {
           <p>A sensor is created by the first measure that names it.</p>
         </Empty>
       )}
-      {all.length > FEW && (
+      {all.length > MAX_UNSEARCHED && (
         <Finder
           placeholder="A part of name or description"
           text={search}
@@ -55,7 +55,7 @@ export function Sensors({ experimentId }: { experimentId: number }) {
         />
       )}
       {found.length > 0 && (
-        <Portions key={search} rows={found}>
+        <PagedList key={search} rows={found}>
           {(shown) => (
             <Table
               caption="Sensors"
@@ -65,7 +65,7 @@ export function Sensors({ experimentId }: { experimentId: number }) {
               stacks
             />
           )}
-        </Portions>
+        </PagedList>
       )}
       {chosen && (
         <SensorForm

@@ -4,11 +4,11 @@ import type { MeasureType } from "../../api/shapes.ts";
 import { Button, type Column, Empty, LoadState, Table } from "../../design/components.tsx";
 import { Finder } from "../../design/finder.tsx";
 import { useLoad } from "../../design/load.ts";
-import { Portions } from "../../design/portions.tsx";
+import { PagedList } from "../../design/paged-list.tsx";
 import { hasInIt } from "../../experiments/search.ts";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
-import { Done } from "../done.tsx";
+import { ResultNotice } from "../result-notice.tsx";
 import { MeasureTypeForm } from "./measure-type-form.tsx";
 
 /** The types that measures can have, for an administrator. */
@@ -30,9 +30,9 @@ export function MeasureTypes() {
       }
     >
       {done && (
-        <Done key={done.when}>
+        <ResultNotice key={done.when}>
           <p>{done.text}</p>
-        </Done>
+        </ResultNotice>
       )}
       <LoadState loaded={loaded} what="the measure types" />
       {loaded.value && (
@@ -46,7 +46,7 @@ export function MeasureTypes() {
             one="measure type"
           />
           {found.length > 0 ? (
-            <Portions key={search} rows={found}>
+            <PagedList key={search} rows={found}>
               {(shown) => (
                 <Table
                   caption="Measure types"
@@ -56,7 +56,7 @@ export function MeasureTypes() {
                   stacks
                 />
               )}
-            </Portions>
+            </PagedList>
           ) : (
             <Empty title="No measure type is found">
               <p>No name, symbol or quantity contains this.</p>

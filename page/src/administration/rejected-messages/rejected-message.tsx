@@ -18,25 +18,25 @@ import {
   sentence,
   Wording,
 } from "../../design/components.tsx";
-import { amount } from "../../design/counted.ts";
+import { amount } from "../../design/format-count.ts";
 import { useDoing, useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { href } from "../../routing/address.ts";
 import { bytesText } from "../bytes.ts";
-import { Done } from "../done.tsx";
 import { ExperimentForm } from "../experiments/experiment-form.tsx";
 import { MeasureTypeForm } from "../measure-types/measure-type-form.tsx";
+import { ResultNotice } from "../result-notice.tsx";
 import { namesIn } from "./body.ts";
 import { BodyView } from "./body-view.tsx";
-import { utcTime } from "./moments.ts";
 import { reasonText } from "./reasons.ts";
 import { type Replay, replay } from "./requests.ts";
+import { utcTime } from "./utc-time.ts";
 import { visible } from "./visible.ts";
 
 const LIST = href(["administration", "rejected-messages"]);
 
 /** How many missing names are offered to be added. */
-const OFFERED = 10;
+const MAX_OFFERED = 10;
 
 /** The result of a replay or discard. */
 type Outcome = Replay | { outcome: "discarded" };
@@ -97,26 +97,26 @@ function OutcomeNotice({ outcome }: { outcome: Outcome }) {
   switch (outcome.outcome) {
     case "stored":
       return (
-        <Done>
+        <ResultNotice>
           <p>Stored: {amount(outcome.measures, "measure")}. The message is no longer rejected.</p>
           <a href={LIST}>Other rejected messages</a>
-        </Done>
+        </ResultNotice>
       );
     case "discarded":
       return (
-        <Done>
+        <ResultNotice>
           <p>The message was discarded.</p>
           <a href={LIST}>Other rejected messages</a>
-        </Done>
+        </ResultNotice>
       );
     case "rejected":
       return (
-        <Done look="warning">
+        <ResultNotice look="warning">
           <p>
             <strong>It still cannot be stored.</strong> <Wording text={sentence(outcome.detail)} /> It stays
             here, as “{reasonText(outcome.reason)}”.
           </p>
-        </Done>
+        </ResultNotice>
       );
   }
 }
@@ -198,7 +198,9 @@ function Missing({ message, kind }: MissingProps) {
   return (
     <>
       {added !== null && (
-        <Done key={added}>{visible(added)} was added. Replay the message now, or all with this reason.</Done>
+        <ResultNotice key={added}>
+          {visible(added)} was added. Replay the message now, or all with this reason.
+        </ResultNotice>
       )}
       {missing.length > 0 && (
         <Notice>
@@ -209,7 +211,7 @@ function Missing({ message, kind }: MissingProps) {
             If the publisher is right, add {missing.length === 1 ? "it" : "them"}, then replay.
           </p>
           <div class="row">
-            {missing.slice(0, OFFERED).map((name) => (
+            {missing.slice(0, MAX_OFFERED).map((name) => (
               <Button key={name} small onClick={() => setAdding(name)}>
                 Add {visible(name)} …
               </Button>

@@ -10,26 +10,26 @@ import {
   Table,
   Wording,
 } from "../../design/components.tsx";
-import { amount } from "../../design/counted.ts";
+import { amount } from "../../design/format-count.ts";
 import { useLoad } from "../../design/load.ts";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
-import { showBeginning } from "../../routing/places.ts";
+import { showBeginning } from "../../routing/scroll-positions.ts";
 import { bytesText } from "../bytes.ts";
-import { AllOfThese } from "./all-of-these.tsx";
-import { fromField, toField, utcTime } from "./moments.ts";
+import { BulkActionDialog } from "./bulk-action-dialog.tsx";
 import { REASONS, reasonText } from "./reasons.ts";
 import { type Filter, listPage } from "./requests.ts";
+import { fromField, toField, utcTime } from "./utc-time.ts";
 import { visible } from "./visible.ts";
 
-const PLACE = ["administration", "rejected-messages"];
+const VIEW_PATH = ["administration", "rejected-messages"];
 
 const COLUMNS: readonly Column<RejectedMessage>[] = [
   {
     head: "Received",
     names: true,
     cell: ({ id, received_at }) => (
-      <a class="moment" href={href([...PLACE, id])} title={received_at}>
+      <a class="moment" href={href([...VIEW_PATH, id])} title={received_at}>
         {utcTime(received_at)}
       </a>
     ),
@@ -104,19 +104,19 @@ export function RejectedMessages() {
       {page && (cursor !== "" || page.next !== null) && (
         <nav class="row" aria-label="Pages">
           {cursor !== "" && (
-            <a class="button" href={href(PLACE, { ...filter })}>
+            <a class="button" href={href(VIEW_PATH, { ...filter })}>
               Latest
             </a>
           )}
           {page.next !== null && (
-            <a class="button" href={href(PLACE, { ...filter, cursor: page.next })}>
+            <a class="button" href={href(VIEW_PATH, { ...filter, cursor: page.next })}>
               Older
             </a>
           )}
         </nav>
       )}
       {act && (
-        <AllOfThese
+        <BulkActionDialog
           act={act}
           filter={filter}
           onClose={() => {
@@ -131,7 +131,7 @@ export function RejectedMessages() {
 
 /** The first page of another filter. */
 function show(filter: Filter): void {
-  navigate(href(PLACE, { ...filter }));
+  navigate(href(VIEW_PATH, { ...filter }));
 }
 
 function Filters({ filter }: { filter: Filter }) {
@@ -171,7 +171,7 @@ function Nothing({ isFiltered, isBehindTheLast }: { isFiltered: boolean; isBehin
     <Empty title={title}>
       <p>{text}</p>
       {isFiltered && !isBehindTheLast && (
-        <a class="button" href={href(PLACE)}>
+        <a class="button" href={href(VIEW_PATH)}>
           Show all
         </a>
       )}

@@ -2,7 +2,7 @@ import { listExperimentsOf } from "../../api/resources.ts";
 import type { User } from "../../api/shapes.ts";
 import { Button, Dialog, LoadState } from "../../design/components.tsx";
 import { useLoad } from "../../design/load.ts";
-import { Portions } from "../../design/portions.tsx";
+import { PagedList } from "../../design/paged-list.tsx";
 import { href } from "../../routing/address.ts";
 
 /** The experiments that a scientist may read. */
@@ -13,7 +13,7 @@ export function UserExperiments({ user, onClose }: { user: User; onClose: () => 
       <div class="stack">
         <LoadState loaded={loaded} what="the experiments" />
         {loaded.value && loaded.value.length > 0 && (
-          <Portions rows={loaded.value}>
+          <PagedList rows={loaded.value}>
             {(shown) => (
               <ul class="choices choices-many">
                 {shown.map(({ experiment_id, name, archived }) => (
@@ -26,7 +26,7 @@ export function UserExperiments({ user, onClose }: { user: User; onClose: () => 
                 ))}
               </ul>
             )}
-          </Portions>
+          </PagedList>
         )}
         {loaded.value?.length === 0 && (
           <p>

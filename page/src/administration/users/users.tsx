@@ -4,11 +4,11 @@ import type { User } from "../../api/shapes.ts";
 import { Button, type Column, Confirm, Empty, LoadState, Table } from "../../design/components.tsx";
 import { Finder } from "../../design/finder.tsx";
 import { useDoing, useLoad } from "../../design/load.ts";
-import { Portions } from "../../design/portions.tsx";
+import { PagedList } from "../../design/paged-list.tsx";
 import { View } from "../../frame/view.tsx";
 import { address, href, navigate } from "../../routing/address.ts";
 import { refresh, session, signOut } from "../../session/session.ts";
-import { Done } from "../done.tsx";
+import { ResultNotice } from "../result-notice.tsx";
 import { isMeant } from "../search.ts";
 import { UserExperiments } from "./user-experiments.tsx";
 import { UserForm } from "./user-form.tsx";
@@ -48,7 +48,7 @@ export function Users() {
       }
     >
       {done && (
-        <Done key={done.when}>
+        <ResultNotice key={done.when}>
           {done.what === "erased" ? (
             <p>{done.user.user_id} was erased.</p>
           ) : (
@@ -56,7 +56,7 @@ export function Users() {
               <bdi>{done.user.name}</bdi> ({done.user.user_id}) was {done.what}.
             </p>
           )}
-        </Done>
+        </ResultNotice>
       )}
       <LoadState loaded={loaded} what="the users" />
       {users && (
@@ -177,11 +177,11 @@ function UserTable({ users, choose }: { users: readonly User[]; choose: (task: T
     },
   ];
   return (
-    <Portions rows={users}>
+    <PagedList rows={users}>
       {(shown) => (
         <Table caption="Users" columns={columns} rows={shown} rowKey={(user) => user.user_id} stacks />
       )}
-    </Portions>
+    </PagedList>
   );
 }
 

@@ -19,7 +19,7 @@ rm -rf -- "$FOLDER"
  * Makes a folder for the browser's temporary files. It is removed after this process, however it
  * ends, and the browser have ended.
  */
-export async function makeFolderForLeavings(): Promise<string> {
+export async function makeBrowserTempFolder(): Promise<string> {
   const folder = await makeFolder();
   const shell = spawn("setsid", ["sh", "-c", script], {
     env: { PATH: process.env.PATH, FOLDER: folder },

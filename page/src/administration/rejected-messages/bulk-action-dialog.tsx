@@ -1,19 +1,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button, Dialog, Notice, ProblemNotice } from "../../design/components.tsx";
-import { amount, counted } from "../../design/counted.ts";
+import { amount, formatCount } from "../../design/format-count.ts";
 import { useDoing } from "../../design/load.ts";
-import { utcTime } from "./moments.ts";
 import { reasonText } from "./reasons.ts";
 import { doAll, type Filter, type Summary } from "./requests.ts";
+import { utcTime } from "./utc-time.ts";
 
-interface AllOfTheseProps {
+interface BulkActionDialogProps {
   act: "replay" | "discard";
   filter: Filter;
   onClose: () => void;
 }
 
 /** Asks before all messages of a filter are replayed or discarded, and shows the progress. */
-export function AllOfThese({ act, filter, onClose }: AllOfTheseProps) {
+export function BulkActionDialog({ act, filter, onClose }: BulkActionDialogProps) {
   const { busy, problem, run } = useDoing();
   const [summary, setSummary] = useState<Summary | null>(null);
   const aborter = useRef(new AbortController());
@@ -40,7 +40,7 @@ export function AllOfThese({ act, filter, onClose }: AllOfTheseProps) {
           <Notice look={summary.stillRejected > 0 ? "warning" : "good"}>
             {isOver ? "" : "So far: "}
             {amount(summary.done, "message")}{" "}
-            {isReplay ? `stored, ${counted(summary.stillRejected)} still rejected.` : "discarded."}
+            {isReplay ? `stored, ${formatCount(summary.stillRejected)} still rejected.` : "discarded."}
           </Notice>
         )}
       </div>

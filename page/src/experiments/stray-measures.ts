@@ -3,7 +3,7 @@ import { DAY, type Nanos } from "./time.ts";
 /** The number of measures that are checked at each end. */
 export const EDGE = 20;
 /** A measure is a stray if the gap to the next is this many times as long as the rest. */
-const FAR = 5n;
+const GAP_FACTOR = 5n;
 
 /** Measures so far from all others in time that they would squeeze these into a line. */
 export interface Strays {
@@ -31,7 +31,7 @@ export function endsOf(oldest: readonly Nanos[], newest: readonly Nanos[]): Ends
     for (let early = Math.max(0, sum - most); early <= Math.min(sum, most); early += 1) {
       const late = sum - early;
       const [begin, end] = [oldest[early] ?? first, newest[late] ?? last];
-      const isFar = (gap: Nanos) => end >= begin && gap >= DAY && gap > FAR * (end - begin);
+      const isFar = (gap: Nanos) => end >= begin && gap >= DAY && gap > GAP_FACTOR * (end - begin);
       if (
         (early === 0 || isFar(begin - (oldest[early - 1] ?? begin))) &&
         (late === 0 || isFar((newest[late - 1] ?? end) - end))

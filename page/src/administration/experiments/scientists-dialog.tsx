@@ -2,14 +2,14 @@ import { useState } from "preact/hooks";
 import { replaceScientists } from "../../api/resources.ts";
 import type { User } from "../../api/shapes.ts";
 import { Button } from "../../design/components.tsx";
-import { amount } from "../../design/counted.ts";
 import { Finder } from "../../design/finder.tsx";
+import { amount } from "../../design/format-count.ts";
 import { useDoing } from "../../design/load.ts";
-import { Portions } from "../../design/portions.tsx";
+import { PagedList } from "../../design/paged-list.tsx";
 import { FormDialog } from "../form-dialog.tsx";
 import { isMeant } from "../search.ts";
 
-interface ManyScientistsProps {
+interface ScientistsDialogProps {
   experimentId: number;
   associated: readonly User[];
   others: readonly User[];
@@ -18,7 +18,13 @@ interface ManyScientistsProps {
 }
 
 /** Chooses all scientists of an experiment at once. */
-export function ManyScientists({ experimentId, associated, others, onClose, onSaved }: ManyScientistsProps) {
+export function ScientistsDialog({
+  experimentId,
+  associated,
+  others,
+  onClose,
+  onSaved,
+}: ScientistsDialogProps) {
   const [chosen, setChosen] = useState(() => new Set(associated.map(({ user_id }) => user_id)));
   const [search, setSearch] = useState("");
   const doing = useDoing();
@@ -67,7 +73,7 @@ export function ManyScientists({ experimentId, associated, others, onClose, onSa
       </div>
       <fieldset class="choices choices-many">
         <legend class="visually-hidden">Scientists</legend>
-        <Portions key={search} rows={found}>
+        <PagedList key={search} rows={found}>
           {(shown) => (
             <ul class="choices">
               {shown.map((user) => (
@@ -89,7 +95,7 @@ export function ManyScientists({ experimentId, associated, others, onClose, onSa
               ))}
             </ul>
           )}
-        </Portions>
+        </PagedList>
       </fieldset>
       <p class="soft" role="status">
         {amount(chosen.size, "scientist")} chosen. The others can then no longer read its measures.

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { EDGE, endsOf } from "./ends.ts";
+import { EDGE, endsOf } from "./stray-measures.ts";
 import { DAY, HOUR, MINUTE, type Nanos } from "./time.ts";
 
 const NOW = 20_000n * DAY;

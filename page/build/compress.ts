@@ -6,16 +6,16 @@ import type { Plugin } from "vite";
 
 const TEXT = /\.(css|html|js|svg|txt)$/;
 /** Smaller ones fit into one packet of the network anyway. */
-const WORTHWHILE = 1_400;
+const MIN_BYTES = 1_400;
 
 /**
  * Adds a brotli and a gzip version of each built file, at the highest level, so that the service
  * need not compress. Fails the build if the whole page has more than `limit` bytes.
  */
-export function packed({ limit }: { limit: number }): Plugin {
+export function compress({ limit }: { limit: number }): Plugin {
   let folder = "dist";
   return {
-    name: "packed",
+    name: "compress",
     apply: "build",
     configResolved(config) {
       folder = config.build.outDir;
@@ -27,7 +27,7 @@ export function packed({ limit }: { limit: number }): Plugin {
         .map((entry) => join(entry.parentPath, entry.name));
       let total = 0;
       for (const file of files) {
-        total += TEXT.test(file) ? await pack(file) : (await stat(file)).size;
+        total += TEXT.test(file) ? await compressFile(file) : (await stat(file)).size;
       }
       console.log(`the page: ${(total / 1_000).toFixed(1)} kB compressed`);
       if (total > limit) {
@@ -39,9 +39,9 @@ export function packed({ limit }: { limit: number }): Plugin {
   };
 }
 
-async function pack(file: string): Promise<number> {
+async function compressFile(file: string): Promise<number> {
   const content = await readFile(file);
-  if (content.length < WORTHWHILE) {
+  if (content.length < MIN_BYTES) {
     return content.length;
   }
   const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };

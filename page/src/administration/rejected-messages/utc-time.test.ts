@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fromField, toField, utcTime } from "./moments.ts";
+import { fromField, toField, utcTime } from "./utc-time.ts";
 
 test("a moment is read in UTC, to the second", () => {
   expect(utcTime("2026-11-21T12:15:30.123456789Z")).toBe("2026-11-21 12:15:30 UTC");

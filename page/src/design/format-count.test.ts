@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { amount, counted } from "./counted.ts";
+import { amount, formatCount } from "./format-count.ts";
 
 test("counts are grouped", () => {
-  expect([7, 1234, 1_000_000].map(counted)).toEqual(["7", "1\u202f234", "1\u202f000\u202f000"]);
+  expect([7, 1234, 1_000_000].map(formatCount)).toEqual(["7", "1\u202f234", "1\u202f000\u202f000"]);
 });
 
 test("one is no plural", () => {

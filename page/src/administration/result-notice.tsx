@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Notice } from "../design/components.tsx";
 
-interface DoneProps {
+interface ResultNoticeProps {
   look?: "good" | "warning";
   children: ComponentChildren;
 }
@@ -11,7 +11,7 @@ interface DoneProps {
  * The result of an action. It takes the focus, because the element that had it may be removed, such
  * as the button of a deleted row; screen readers then read it. Needs a new `key` for each action.
  */
-export function Done({ look = "good", children }: DoneProps) {
+export function ResultNotice({ look = "good", children }: ResultNoticeProps) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => place.current?.focus(), []);
   return (

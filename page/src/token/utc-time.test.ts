@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { utcHour, utcTime } from "./moments.ts";
+import { utcHour, utcTime } from "./utc-time.ts";
 
 test("moments are shown as people read them", () => {
   expect(utcTime("2026-11-30T09:59:53Z")).toBe("2026-11-30 09:59:53 UTC");

@@ -11,11 +11,11 @@ interface Place {
   rows: number | null;
 }
 
-const NOWHERE: Place = { top: 0, link: null, rows: null };
+const TOP: Place = { top: 0, link: null, rows: null };
 /** The storage key of the places, which survive a reload and a visit to `/docs`. */
-const KEPT_AS = "mymonit-places";
-/** So many steps back are remembered. */
-const KEPT = 50;
+const STORAGE_KEY = "mymonit-places";
+/** The number of history entries that are kept. */
+const MAX_ENTRIES = 50;
 
 const places = new Map<string, Place>();
 /** Names the entry of the tab's history that is shown. */
@@ -85,7 +85,7 @@ export function rowsShown(): number | null {
 
 /** Says how many rows of the view's list are shown; `null`: as many as at first. */
 export function showRows(rows: number | null): void {
-  places.set(here, { ...(places.get(here) ?? NOWHERE), rows });
+  places.set(here, { ...(places.get(here) ?? TOP), rows });
 }
 
 function want(place: Place | null): void {
@@ -118,7 +118,7 @@ function comeBack(): void {
 
 function kept(): [string, Place][] {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT_AS) ?? "[]") as [string, Place][];
+    return JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "[]") as [string, Place][];
   } catch {
     // The browser may keep nothing for pages.
     return [];
@@ -127,7 +127,7 @@ function kept(): [string, Place][] {
 
 function keep(): void {
   try {
-    sessionStorage.setItem(KEPT_AS, JSON.stringify([...places].slice(-KEPT)));
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify([...places].slice(-MAX_ENTRIES)));
   } catch {
     // See above.
   }

@@ -1,27 +1,27 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { rowsShown, showRows } from "../routing/places.ts";
+import { rowsShown, showRows } from "../routing/scroll-positions.ts";
 import { Button } from "./components.tsx";
-import { counted } from "./counted.ts";
+import { formatCount } from "./format-count.ts";
 
 /** Rows shown at first, and added by each click: sites have thousands of users and experiments. */
-const PORTION = 100;
+const PAGE_SIZE = 100;
 
-interface PortionsProps<Row> {
+interface PagedListProps<Row> {
   rows: readonly Row[];
   /** Draws those that are shown. */
   children: (shown: readonly Row[]) => ComponentChildren;
 }
 
 /** The first rows of a long list, and more on a click; Back restores the number of rows. */
-export function Portions<Row>({ rows, children }: PortionsProps<Row>) {
-  const [shown, setShown] = useState(() => rowsShown() ?? PORTION);
+export function PagedList<Row>({ rows, children }: PagedListProps<Row>) {
+  const [shown, setShown] = useState(() => rowsShown() ?? PAGE_SIZE);
   const list = useRef<HTMLDivElement>(null);
   const first = useRef<number | null>(null);
   const showMore = () => {
     first.current = shown;
-    setShown(shown + PORTION);
-    showRows(shown + PORTION);
+    setShown(shown + PAGE_SIZE);
+    showRows(shown + PAGE_SIZE);
   };
   useLayoutEffect(() => {
     if (first.current !== null) {
@@ -36,9 +36,11 @@ export function Portions<Row>({ rows, children }: PortionsProps<Row>) {
       {children(rows.slice(0, shown))}
       {shown < rows.length && (
         <div class="row">
-          <Button onClick={showMore}>Show {counted(Math.min(PORTION, rows.length - shown))} more</Button>
+          <Button onClick={showMore}>
+            Show {formatCount(Math.min(PAGE_SIZE, rows.length - shown))} more
+          </Button>
           <span class="soft number" role="status">
-            {counted(shown)} of {counted(rows.length)} are shown.
+            {formatCount(shown)} of {formatCount(rows.length)} are shown.
           </span>
         </div>
       )}
