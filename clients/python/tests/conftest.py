@@ -15,7 +15,7 @@ from mymonit import Client, Measure, Publisher
 BINARY = os.environ["MYMONIT_BINARY"]
 BROKER = os.environ["MYMONIT_BROKER"]
 #: How long a test waits for an event, also on a stalled host.
-PATIENCE = 60
+TIMEOUT = 60
 
 
 def free_port():
@@ -28,7 +28,7 @@ def free_port():
 
 def eventually(check):
     """What a check gives once it gives something."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not (result := check()):
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.02)
@@ -78,7 +78,7 @@ class Service:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +98,7 @@ def client(service):
 
 @pytest.fixture
 def publisher():
-    with Publisher(BROKER, patience=PATIENCE) as publisher:
+    with Publisher(BROKER, reconnect_timeout=TIMEOUT) as publisher:
         yield publisher
 
 
@@ -112,7 +112,7 @@ class Administrator:
         import requests
 
         headers = {"Authorization": f"Bearer {self.token}"}
-        response = requests.request(method, self.url + path, json=document, headers=headers, timeout=PATIENCE)
+        response = requests.request(method, self.url + path, json=document, headers=headers, timeout=TIMEOUT)
         response.raise_for_status()
         return response.json() if response.content else None
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import requests
-from conftest import PATIENCE
+from conftest import TIMEOUT
 
 DASHBOARD = pathlib.Path(__file__).parents[3] / "containers/grafana/dashboards/measures.json"
 #: What Grafana puts in the place of its variables.
@@ -39,7 +39,7 @@ def test_a_query_of_the_dashboard_is_answered_with_its_columns(service, place, q
     parameters = [(each["key"], filled(each["value"])) for each in query["url_options"].get("params", [])]
     headers = {"Authorization": f"Bearer {service.token('S001')}"}
     address = service.url + filled(query["url"])
-    answer = requests.get(address, params=parameters, headers=headers, timeout=PATIENCE)
+    answer = requests.get(address, params=parameters, headers=headers, timeout=TIMEOUT)
     assert answer.status_code == 200, answer.text
     rows = answer.json()
     assert rows and query["root_selector"] == ""

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BINARY, BROKER, PATIENCE, Service
+from conftest import BINARY, BROKER, TIMEOUT, Service
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -30,7 +30,7 @@ def test_a_guide_works_as_it_stands(tmp_path, guide, snippets, queue):
             env={**service.environment, "no_proxy": "127.0.0.1", "MPLCONFIGDIR": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=4 * PATIENCE,
+            timeout=4 * TIMEOUT,
         )
     finally:
         service.stop()

@@ -8,11 +8,11 @@ from conftest import BROKER, eventually
 from mymonit import Measure, NotPublished, Publisher, Unreachable
 
 #: rabbitmqctl of the private broker.
-CONTROL = os.environ["MYMONIT_RABBITMQCTL"]
+RABBITMQCTL = os.environ["MYMONIT_RABBITMQCTL"]
 
 
 def close_connections():
-    subprocess.run([CONTROL, "--quiet", "close_all_connections", "test"], check=True)
+    subprocess.run([RABBITMQCTL, "--quiet", "close_all_connections", "test"], check=True)
 
 
 def test_a_measure_comes_out_as_it_went_in(client, publisher, experiment):
@@ -40,7 +40,7 @@ def test_a_lost_connection_is_made_again(client, publisher, experiment):
 
 def test_what_was_not_confirmed_is_stored_once_however_often_it_is_sent(client, publisher, experiment):
     measures = [Measure(experiment, "hertz", number, 1_650_000_000 + number) for number in range(10)]
-    with pytest.raises(NotPublished) as failed, Publisher("amqp://127.0.0.1:9/", patience=0.1) as nobody:
+    with pytest.raises(NotPublished) as failed, Publisher("amqp://127.0.0.1:9/", reconnect_timeout=0.1) as nobody:
         nobody.publish_many(measures)
     assert failed.value.confirmed == []
     for _ in range(3):
@@ -63,7 +63,7 @@ def test_a_wrong_account_and_a_missing_queue_are_final():
         publisher.publish("device-vibrations", "hertz", 1)
     with pytest.raises(NotPublished, match="no queue"), Publisher(BROKER, routing_key="nowhere") as publisher:
         publisher.publish_many([Measure("device-vibrations", "hertz", 1)])
-    with pytest.raises(NotPublished), Publisher("amqp://127.0.0.1:9/", patience=0.1) as publisher:
+    with pytest.raises(NotPublished), Publisher("amqp://127.0.0.1:9/", reconnect_timeout=0.1) as publisher:
         publisher.publish("device-vibrations", "hertz", 1)
 
 

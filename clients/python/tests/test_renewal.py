@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 import requests
-from conftest import BROKER, PATIENCE, Service, free_port
+from conftest import BROKER, TIMEOUT, Service, free_port
 from mymonit import ApiError, Client, FirebaseSession
 
 EMULATOR = pathlib.Path(__file__).parents[3] / "page/tests/harness/auth-emulator.cjs"
@@ -33,7 +33,7 @@ def emulator(tmp_path):
 
 def ask(address, path, document, **headers):
     url = f"http://{address}/identitytoolkit.googleapis.com{path}"
-    answer = requests.post(url, json=document, headers=headers, timeout=PATIENCE)
+    answer = requests.post(url, json=document, headers=headers, timeout=TIMEOUT)
     answer.raise_for_status()
     return answer.json()
 

@@ -16,7 +16,7 @@ from ._errors import ApiError, TokenMissing, Unreachable
 Token = Union[str, "os.PathLike[str]", "FirebaseSession"]
 
 #: Seconds before its end at which an ID token is renewed.
-EARLY = 60
+RENEWAL_MARGIN = 60
 
 
 class FirebaseSession:
@@ -56,7 +56,7 @@ class FirebaseSession:
         answer = response.json()
         self._id_token = answer["id_token"]
         self._refresh_token = answer["refresh_token"]
-        self._renew_at = asked_at + int(answer["expires_in"]) - EARLY
+        self._renew_at = asked_at + int(answer["expires_in"]) - RENEWAL_MARGIN
 
 
 def reason(response: requests.Response) -> str:

@@ -53,8 +53,8 @@ class Publisher:
     """Publishes measures; each message is confirmed by the broker before the call returns.
 
     `url` is `amqp://` or `amqps://` with account and password; `ca_file` names certificates to trust instead of the
-    public ones. A lost connection is made again for `patience` seconds, and what was not confirmed is sent again with
-    the same id, so that the service stores it once. One publisher is for one thread.
+    public ones. After a lost connection it reconnects for up to `reconnect_timeout` seconds and sends unconfirmed measures
+    again with the same id, so that the service stores them once. A publisher must be used by one thread only.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Publisher:
         exchange: str = "mymonit",
         routing_key: str = "measures",
         ca_file: Optional[str] = None,
-        patience: float = 60,
+        reconnect_timeout: float = 60,
     ) -> None:
         import pika
 
@@ -74,7 +74,7 @@ class Publisher:
             self._parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(cafile=ca_file), host)
         self._exchange = exchange
         self._routing_key = routing_key
-        self._patience = patience
+        self._reconnect_timeout = reconnect_timeout
         self._connection: Any = None
         self._channel: Any = None
         self._rejections: list[Rejection] = []
@@ -168,7 +168,7 @@ class Publisher:
             content_type="application/json",
             delivery_mode=2,
         )
-        end = time.monotonic() + self._patience
+        end = time.monotonic() + self._reconnect_timeout
         for attempt in range(1_000_000):
             try:
                 self._connect()
