@@ -24,7 +24,7 @@ import time
 
 CONTAINERS = pathlib.Path(__file__).resolve().parent
 FOLDER = pathlib.Path(sys.argv[1]).resolve()
-PATIENCE = 60
+TIMEOUT = 60
 webhook_alerts: list[dict] = []
 mails: list[str] = []
 database_ready = True
@@ -144,10 +144,10 @@ def running(name: str, *command: object, **environment: str):
 
 
 def wait_until(fact: str, condition) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit(f"check-alerts: after {PATIENCE} s it does not hold that {fact}; "
+            raise SystemExit(f"check-alerts: after {TIMEOUT} s it does not hold that {fact}; "
                              f"the webhook got {[(one['labels'], one['status']) for one in webhook_alerts]}")
         time.sleep(0.1)
     print(f"  holds: {fact}", flush=True)

@@ -13,14 +13,14 @@ MIB = 1024**2
 GIB = 1024 * MIB
 CONTAINERS = pathlib.Path(__file__).resolve().parent
 # Their images write into their own folders at start.
-WRITE_INTO_THEIR_IMAGE = {
+WRITABLE_IMAGES = {
     "elasticsearch", "elasticsearch-setup", "logstash", "kibana", "kibana-setup", "filebeat",
 }
 # Service, port in the container, address of the host. Evaluation mode is for this machine only.
 PUBLISHED = {("nginx", 8443, None), ("nginx", 8080, None), ("nginx", 5601, None), ("rabbit", 5671, None),
              ("evaluation", 5000, "127.0.0.1"), ("evaluation-rabbit", 5672, "127.0.0.1")}
 # Below these the image is killed at start, or under load.
-LEAST_MEMORY = {"elasticsearch": 2 * GIB, "kibana": 2 * GIB, "logstash": GIB, "grafana": 768 * MIB}
+MIN_MEMORY = {"elasticsearch": 2 * GIB, "kibana": 2 * GIB, "logstash": GIB, "grafana": 768 * MIB}
 failures = []
 
 
@@ -45,9 +45,9 @@ def check_service(name, service, outside):
     holds(f"{name} has no capabilities", service.get("cap_drop") == ["ALL"] and not service.get("cap_add"))
     holds(f"{name} can get no privileges", service.get("security_opt") == ["no-new-privileges:true"]
           and not service.get("privileged"))
-    holds(f"{name} has a read-only file system", service.get("read_only") or name in WRITE_INTO_THEIR_IMAGE)
+    holds(f"{name} has a read-only file system", service.get("read_only") or name in WRITABLE_IMAGES)
     limit = int(service.get("mem_limit", 0))
-    holds(f"{name} has a memory limit of at least {LEAST_MEMORY.get(name, 1) // MIB} MiB", limit >= LEAST_MEMORY.get(name, 1), limit)
+    holds(f"{name} has a memory limit of at least {MIN_MEMORY.get(name, 1) // MIB} MiB", limit >= MIN_MEMORY.get(name, 1), limit)
     holds(f"{name} says when it starts again", "restart" in service)
     holds(f"{name} shares nothing with the host", not any(
         service.get(key) for key in ("network_mode", "pid", "ipc", "devices")))
@@ -107,7 +107,7 @@ def check_elastic(services):
     holds("the health check of Elasticsearch uses its password", "/mymonit/healthy.sh" in search["healthcheck"]["test"])
     holds("Kibana's heap follows its memory limit", "NODE_OPTIONS" not in kibana["environment"])
     holds("Logstash's direct memory is limited", "-XX:MaxDirectMemorySize=" in services["logstash"]["environment"]["LS_JAVA_OPTS"])
-    versions = {services[name]["image"].split(":")[-1] for name in WRITE_INTO_THEIR_IMAGE}
+    versions = {services[name]["image"].split(":")[-1] for name in WRITABLE_IMAGES}
     holds("Elastic's containers have one version", len(versions) == 1, versions)
     holds("only the set-up has the superuser's password beside Elasticsearch", {name for name, service in services.items() if any(
         secret["source"] == "elastic_password" for secret in service.get("secrets", []))} == {"elasticsearch", "elasticsearch-setup"})

@@ -11,7 +11,7 @@ from schemathesis.generation.meta import TestPhase
 # The users on whose behalf the requests are made, made for this run by scripts/contract.sh.
 OWN_USERS = os.environ["FUZZ_USERS"].split()
 IS_ADMINISTRATOR = os.environ["FUZZ_ROLE"] == "ADMIN"
-SOMEBODY_ELSE = "NOBODY"
+OTHER_USER = "NOBODY"
 
 # Rules about stored data or about two fields, which a schema cannot state. They may refuse a
 # request that the schema allows, with 400 and exactly these texts. Any other refusal is a finding.
@@ -102,7 +102,7 @@ def spare_own_users(case):
     is_own = isinstance(user_id, str) and user_id.strip() in OWN_USERS
     does_harm = case.method.upper() == "DELETE" or (IS_ADMINISTRATOR and case.method.upper() == "PUT")
     if is_own and does_harm:
-        parameters["user_id"] = SOMEBODY_ELSE
+        parameters["user_id"] = OTHER_USER
 
 
 # The document limits times to 1970 to 2262. Random date-times are too rarely within that range.

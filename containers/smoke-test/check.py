@@ -444,7 +444,7 @@ def backup_and_restore(adapter):
     holds("what is published after the restore is stored", True)
 
 
-MEASURES_OF_BEFORE = 50_000
+OLD_MEASURES = 50_000
 
 
 def previous_release():
@@ -466,8 +466,8 @@ def previous_release():
         f" ('A001', 'Ada Before', '{USERNAMES['A001']}', 'ada@example.org', 'ada@example.org', 1),"
         f" ('S001', 'Zoë Before', '{USERNAMES['S001']}', 'Zoe@example.org', 'zoe@example.org', 2);",
         "INSERT INTO EXPERIMENTS (ID, NAME) VALUES (1, 'device-vibrations'); INSERT INTO USER_EXPERIMENTS (USER_ID, EXPERIMENT_ID) VALUES ('S001', 1);",
-        f"SET SESSION cte_max_recursion_depth = {MEASURES_OF_BEFORE};",
-        f"INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) WITH RECURSIVE S (N) AS (SELECT 1 UNION ALL SELECT N + 1 FROM S WHERE N < {MEASURES_OF_BEFORE})"
+        f"SET SESSION cte_max_recursion_depth = {OLD_MEASURES};",
+        f"INSERT INTO MEASURES (TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE) WITH RECURSIVE S (N) AS (SELECT 1 UNION ALL SELECT N + 1 FROM S WHERE N < {OLD_MEASURES})"
         " SELECT 1, 1800000000000000000 + (N * 7919 % 10007) * 1000000000, 1, N + 0.25 FROM S;",
         "INSERT INTO MESSAGE_IDS (MESSAGE_ID, SEEN_AT) VALUES ('of-before', UNIX_TIMESTAMP() * 1000000000), ('rejected-before', NULL);",
         "INSERT INTO REJECTED_MESSAGES (ID, REASON, DETAIL, RECEIVED_AT, MESSAGE_ID, PROPERTIES, SIZE) VALUES"
@@ -493,10 +493,10 @@ def upgrade_of_the_previous_release(adapter):
     shown = run("./run.sh", "upgrade", "--no-build", timeout=900)
     away = re.search(r"the service was away for (\d+) s", shown)
     holds("it backs up first, and says how long the service was away", "saved " in shown and away, shown)
-    print(f"  {MEASURES_OF_BEFORE} measures: {away and away[0]}")
+    print(f"  {OLD_MEASURES} measures: {away and away[0]}")
     wait_until("the stack answers", lambda: request("GET", "/health/ready").status == 200)
     administrator, reader = token("A001"), token("S001")
-    of_before = sorted(number + 0.25 for number in range(1, MEASURES_OF_BEFORE + 1))
+    of_before = sorted(number + 0.25 for number in range(1, OLD_MEASURES + 1))
     holds("every measure of before is there, once", sorted(values(reader)) == of_before)
     users = {user["user_id"]: user["name"] for user in request("GET", "/users/", administrator).json()}
     holds("the users of before are there", users == {"A001": "Ada Before", "S001": "Zoë Before"}, users)

@@ -61,8 +61,8 @@ impl Reader {
         let encoding = ["identity", "gzip", "zstd"][rand::rng().random_range(0..3)];
         let request = || self.client.request(Method::GET, &path).header("accept-encoding", encoding);
         if rand::rng().random_range(0..4) == 0 {
-            let patience = Duration::from_micros(rand::rng().random_range(0..20_000));
-            return Ok(timeout(patience, request().send()).await.is_err());
+            let cancel_after = Duration::from_micros(rand::rng().random_range(0..20_000));
+            return Ok(timeout(cancel_after, request().send()).await.is_err());
         }
         let mut response = request().send().await?;
         ensure!(response.status() == 200, "{query}: {}", response.status());

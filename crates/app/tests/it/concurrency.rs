@@ -305,7 +305,7 @@ async fn break_off_requests(
     let Tenant { user_id, experiment, client, .. } = tenant;
     let mut broken_off = 0;
     for number in 0.. {
-        let patience = Duration::from_micros(rand::rng().random_range(0..10_000));
+        let cancel_after = Duration::from_micros(rand::rng().random_range(0..10_000));
         let request = async {
             match number % 6 {
                 0 => client.get(&format!("/measures/{experiment}")).await,
@@ -329,7 +329,7 @@ async fn break_off_requests(
             }
         };
         // Dropping the request closes its connection.
-        broken_off += usize::from(timeout(patience, request).await.is_err());
+        broken_off += usize::from(timeout(cancel_after, request).await.is_err());
         if broken_off == count {
             return;
         }

@@ -25,8 +25,8 @@ fn replaced(text: &str, part: &str, by: &str) -> String {
     text.replace(part, by)
 }
 
-/// The configuration of the container, but for where the service and the broker are, and for the
-/// patience.
+/// The configuration of the container, with the test's addresses of service and broker and with
+/// shorter intervals.
 fn configuration(service_port: u16, broker_port: u16) -> String {
     let name = "    dns_sd_configs:\n      - names: [app]\n        type: A\n        port: 9464\n";
     let service = format!("    static_configs:\n      - targets: ['127.0.0.1:{service_port}']\n");
