@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs Prometheus and Alertmanager with the stack's configuration, and checks that alerts are delivered and resolved.
+"""Runs Prometheus and Alertmanager with the stack's configuration.
 
-The service is a stand-in that serves its metrics. First its database goes away and returns, then the service itself stops. Only
-addresses and waiting times differ from the stack: a minute is a second here. Called by check-configuration.sh; the argument is an
-empty folder.
+Checks that alerts are delivered and resolved. The service is a stand-in that serves its metrics:
+first its database is unreachable for a while, then the service stops. Only addresses and waiting
+times differ from the stack: a minute is a second here. Called by check-configuration.sh; the
+argument is an empty folder.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs elasticsearch/setup.sh against a stand-in for Elasticsearch. Called by check-configuration.sh; the argument is the folder of the
-secrets.
+"""Runs elasticsearch/setup.sh against a stand-in for Elasticsearch.
 
-The stand-in starts as the real one does: it refuses connections, then answers 401 and 503 to the right password. What it then gets
-must be every file, and a refusal must end the set-up.
+The stand-in starts like Elasticsearch: it refuses connections, then answers 401 and 503 to the
+right password. It must then receive every file, and a refusal must end the set-up. Called by
+check-configuration.sh; the argument is the folder of the secrets.
 """
 
 import http.server

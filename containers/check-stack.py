@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the rules that hold for the containers, in the files as Docker Compose resolves them and in the configuration beside this file.
+"""Checks the rules for the containers, in the resolved Compose files and in this folder.
 
     check-stack.py STACK.json DEVELOPMENT.json EVERYTHING.json      called by check-configuration.sh
 """

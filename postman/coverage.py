@@ -1,5 +1,6 @@
-"""Fails unless the Postman collection tries every operation of the OpenAPI document, each with success and, where a token
-is wanted, refused.
+"""Fails unless the Postman collection covers every operation of the OpenAPI document.
+
+Each operation needs a successful request and, if it requires a token, a refused one.
 
 Usage: coverage.py API.YAML COLLECTION.JSON
 """
@@ -31,7 +32,7 @@ def requests(items):
 
 
 def is_of(path, template):
-    """A segment of the template that holds a parameter stands for any but those that other paths have there."""
+    """A parameter matches any segment except the literal ones of other paths at that position."""
     pattern = re.sub(r"\\{\w+\\}", r"(?!(?:me|replay|discard)(?:/|$))[^/]+", re.escape(template))
     return re.fullmatch(pattern, path) is not None
 

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
-"""Publishes what the Postman collection is about: measures that can be stored, with and without a sensor, a message about an experiment that there is
-not yet, and one that never can be stored.
+"""Publishes the messages that the Postman collection expects.
+
+These are valid measures with and without a sensor, a message for an experiment that does not exist
+yet, and an invalid message.
 
 Usage: publish.py [HOST:PORT] (Debian package python3-pika)
 """

@@ -93,9 +93,9 @@ def name_existing_things(case):
 
 
 def spare_own_users(case):
-    """An administrator who erases or renames the run's users ends the run; so does a scientist who erases the own one.
+    """Replaces the run's users in requests that would erase or rename them and end the run.
 
-    The service takes an id with white space around it for the id, so this does too.
+    The service trims white space around an id, so this does too.
     """
     parameters = case.path_parameters or {}
     user_id = parameters.get("user_id")

@@ -1,10 +1,12 @@
-"""Fuzzes a running service with requests made from its OpenAPI document, as an administrator, as a scientist, and as a
-program with an API token of the scientist.
+"""Fuzzes a running service with requests generated from its OpenAPI document.
+
+The callers are an administrator, a scientist, and a program with the scientist's API token.
 
 Usage: run.py URL MYMONIT [REQUESTS]
 
-MYMONIT is the program whose `token` command makes the tokens, to be run in this working folder. Without REQUESTS it is a
-short run that makes the same requests each time; with it, runs with ever other requests until there were so many.
+MYMONIT is the binary whose `token` command makes the tokens, run in this working folder. Without
+REQUESTS, a short run makes the same requests each time; with it, runs with new requests are
+repeated up to that number.
 """
 
 import json
@@ -62,7 +64,7 @@ class Service:
             return refusal.code
 
     def add_users(self):
-        """Adds the users on whose behalf the requests will be made; both are there already if this is not the first run."""
+        """Adds the users of the run, unless an earlier run has added them."""
         administrator = self.token("A001")
         for role, user_id in USERS.items():
             user = {
@@ -75,7 +77,7 @@ class Service:
             expect(self.send(administrator, "POST", "/users/", user), 201, 409)
 
     def associate(self):
-        """Associates the scientist again, whom an earlier run may have taken out of the experiment."""
+        """Associates the scientist, whom an earlier run may have dissociated."""
         administrator = self.token(USERS["ADMIN"])
         expect(self.send(administrator, "POST", f"/scientists-experiments/1/{USERS['SCIENTIST']}"), 201, 409)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Checks that every relative link in the project's Markdown files leads to a file and, with a fragment, to a heading."""
+"""Checks that relative links in Markdown files lead to a file and, with a fragment, a heading."""
 
 import re
 import subprocess

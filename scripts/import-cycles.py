@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Fails if source files of a crate import each other in a circle.
+"""Fails if source files of a crate have an import cycle.
 
-An import counts for the file that defines the name: re-exports are followed. A file may use what its parent module
-defines. Tests inside of a file do not count.
+An import counts for the file that defines the name: re-exports are followed. A file may use the
+definitions of its parent module. Tests within a file do not count.
 """
 import re
 import sys

@@ -3,8 +3,9 @@
 
     containers/kibana/make-saved-objects.py > containers/kibana/saved-objects.ndjson
 
-Dashboards made in Kibana are stored as long lines that cannot be reviewed; here they are made from what they show. The
-formats are those that Kibana has migrated from for many versions: aggregation-based visualizations and saved searches.
+Kibana stores dashboards as long lines that cannot be reviewed; here they are generated from a
+readable description. The formats are old ones that Kibana still migrates: aggregation-based
+visualizations and saved searches.
 """
 
 import json

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Goes through a running stack from outside, and says what held. Started by containers/smoke-test.sh."""
+"""Tests a running stack from outside and reports each check. Run by containers/smoke-test.sh."""
 
 import contextlib
 import glob
@@ -217,7 +217,7 @@ def queued():
 
 
 def traffic():
-    """What goes on while processes of the service come and go: readings, and changes, which may not be sent twice."""
+    """Load while processes restart: reads, and changes, which must not be sent twice."""
     administrator, scientist = token("A001"), token("S001")
 
     def experiment():
@@ -448,8 +448,10 @@ OLD_MEASURES = 50_000
 
 
 def previous_release():
-    """SQL that puts the database of the previous release in place of this one: migrations 1 to 5, data, and one account for
-    rows and schema."""
+    """SQL that replaces the database by one of the previous release.
+
+    It has migrations 1 to 5, data, and one account for rows and schema.
+    """
     files = sorted(pathlib.Path("migrations/mysql").glob("*.sql"))[:5]
     applied = ", ".join(
         f"({number}, '{file.stem[5:].replace('_', ' ')}', TRUE, X'{hashlib.sha384(file.read_bytes()).hexdigest()}', 0)"

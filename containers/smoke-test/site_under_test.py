@@ -1,4 +1,4 @@
-"""The stack as its users and its administrator see it: HTTPS, AMQPS, and the engine's command line."""
+"""Access to the stack by HTTPS, AMQPS, and the command line of the container engine."""
 
 import base64
 import contextlib
@@ -162,7 +162,7 @@ def wait_until(what, condition, limit=120):
 
 
 class Publisher(threading.Thread):
-    """An adapter as it should be: it publishes with confirms, and repeats with the same id what was not confirmed."""
+    """An adapter with publisher confirms; republishes unconfirmed messages with the same id."""
 
     def __init__(self, user, password, first, pause=0.005):
         super().__init__(daemon=True)
@@ -197,7 +197,7 @@ class Publisher(threading.Thread):
 
 
 class Readers:
-    """Clients that go on asking, and what they were answered. Their requests stay below nginx's limits."""
+    """Clients that send requests all the time, below nginx's limits, and record the responses."""
 
     def __init__(self, requests, threads=3, pause=0.08):
         self.failures = []

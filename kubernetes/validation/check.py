@@ -2,10 +2,11 @@
 
     check.py FOLDER_OF_NODE_MODULES RENDERED.yaml…
 
-Each resource is validated against the schema of its kind, which allows no unknown fields: Kubernetes' own (kubernetes-validate), the types
-of KEDA, the Prometheus operator, Elastic and the Gateway API (@kubernetes-models, by TypeScript's compiler), and schemas.json for the
-rest. A kind without a schema is an error. Every resource is tried once more with an unknown field, which must be refused. Then come
-references, secrets, hardening, and what has to agree with the container stack.
+Each resource is validated against the schema of its kind, which allows no unknown fields:
+Kubernetes' own (kubernetes-validate), the types of KEDA, the Prometheus operator, Elastic and the
+Gateway API (@kubernetes-models, by TypeScript's compiler), and schemas.json for the rest. A kind
+without a schema is an error. Every resource is also validated with an unknown field, which must be
+refused. Further checks: references, secrets, hardening, and consistency with the container stack.
 """
 
 import copy

@@ -1,6 +1,6 @@
 """Makes the manifests of overlays/operators that follow from files of the container stack.
 
-    generated.py        writes them; check.py checks that they are as they should be
+    generated.py        writes them; check.py checks that they are up to date
 """
 
 import pathlib
@@ -15,7 +15,7 @@ def indented(text: str, by: int) -> str:
 
 
 def alert_rules() -> str:
-    """The rules as the Prometheus operator's resource. Its AlertmanagerConfig gets only alerts that name the namespace."""
+    """The rules as a PrometheusRule. AlertmanagerConfig gets only alerts that name the namespace."""
     source = "containers/prometheus/rules/mymonit.yml"
     text = (ROOT / source).read_text(encoding="utf-8")
     groups = text[text.index("groups:") :].replace("labels: {severity:", "labels: {namespace: mymonit, severity:")
@@ -24,7 +24,7 @@ def alert_rules() -> str:
 
 
 def elastic_files() -> str:
-    """The set-up scripts and their files as a ConfigMap, whose keys cannot name folders: FOLDER.NAME.json."""
+    """The set-up scripts and files as a ConfigMap. Its keys have no folders: FOLDER.NAME.json."""
     folder = ROOT / "containers/elasticsearch"
     files = {name: folder / name for name in ("request.sh", "setup.sh")}
     for kind in ("policies", "components", "templates", "roles", "snapshots"):
@@ -36,7 +36,7 @@ def elastic_files() -> str:
 
 
 def logstash() -> str:
-    """Logstash with the stack's pipeline, without the input of Filebeat and with the operator's way to Elasticsearch."""
+    """Logstash with the stack's pipeline, but no Filebeat input and the operator's output."""
     source = "containers/logstash/pipeline/mymonit.conf"
     pipeline = (ROOT / source).read_text(encoding="utf-8")
     pipeline = pipeline[pipeline.index("input {") :]

@@ -1,8 +1,8 @@
-"""Runs the snippets of a guide as its reader would, one after the other, and compares what they print.
+"""Runs the snippets of a guide in order and compares their output.
 
-Takes the guide, and what to put in place of the service's address, the broker's and the routing key that stand in it. Snippets of a shell hand their exported
-variables on, snippets of Python share their names. A block of text right after a snippet is what it has to print. Blocks
-in other languages are not run.
+Takes the guide, and the replacements for the addresses of service and broker and for the routing
+key. Shell snippets pass on exported variables, Python snippets share their names. A text block
+right after a snippet is its expected output. Blocks in other languages are not run.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
-"""Times the reading of an experiment into a frame, by Arrow and by CSV: measure.py URL EXPERIMENT [ROUNDS].
+"""Times the reading of an experiment into a frame, by Arrow and by CSV.
 
-With MYMONIT_TOKEN. Rounds alternate; printed are the medians.
+Usage: measure.py URL EXPERIMENT [ROUNDS], with MYMONIT_TOKEN. Rounds alternate; prints the medians.
 """
 
 import statistics

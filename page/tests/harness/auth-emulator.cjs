@@ -1,5 +1,5 @@
-// The Firebase Auth emulator alone: `firebase emulators:start` would also start a hub and a log server, look
-// for a Java, and ask the network for news.
+// Only the Firebase Auth emulator: `firebase emulators:start` would also start a hub and a log
+// server, look for Java, and check for updates.
 const { AuthEmulator, SingleProjectMode } = require("firebase-tools/lib/emulator/auth");
 
 const [projectId, port] = process.argv.slice(2);

@@ -60,9 +60,10 @@ class Sensor:
 class Client:
     """Reads what the token's user may read.
 
-    `token` is an API token or an ID token, a path of a file that holds one, or a `FirebaseSession`. Without it, it is
-    `MYMONIT_TOKEN`, else in the file `MYMONIT_TOKEN_FILE`, else in `~/.config/mymonit/token`. `ca_file` names
-    a file of certificates to trust instead of the public ones.
+    `token` is an API token or an ID token, the path of a file with one, or a `FirebaseSession`.
+    The default is `MYMONIT_TOKEN`, else the content of the file `MYMONIT_TOKEN_FILE`, else of
+    `~/.config/mymonit/token`. `ca_file` names a file of certificates to trust instead of the
+    public ones.
     """
 
     def __init__(self, url: str, token: Optional[Token] = None, *, ca_file: Optional[str] = None) -> None:
@@ -115,10 +116,11 @@ class Client:
     ) -> pandas.DataFrame:
         """Measures, or bins, as a frame, oldest first.
 
-        `start` is included, `end` is not. A sensor of `None` asks for measures without a sensor. `max_points` asks for
-        at most so many bins of each series, `window` for bins of that width (`10s`, `5m`, `1h`, `1d`). Flagged measures
-        are left out, unless `flagged` is `include` or `only`. Names are categoricals, `timestamp` is
-        `datetime64[ns, UTC]`. Reads by Arrow if pyarrow is installed, else by CSV.
+        `start` is inclusive, `end` exclusive. The sensor `None` selects measures without a sensor.
+        `max_points` limits the bins of each series, `window` sets their width (`10s`, `5m`, `1h`,
+        `1d`). Flagged measures are excluded unless `flagged` is `include` or `only`. Names are
+        categoricals, `timestamp` is `datetime64[ns, UTC]`. Uses Arrow if pyarrow is installed,
+        else CSV.
         """
         parameters = reading(start, end, types, sensors, max_points, window, flagged)
         try:
@@ -156,7 +158,7 @@ class Client:
         window: Optional[str] = None,
         flagged: Optional[str] = None,
     ) -> Iterator[pyarrow.RecordBatch]:
-        """The same in record batches as they arrive: in little memory, however many measures there are.
+        """The measures as a stream of record batches, which bounds memory.
 
         Ends with `IncompleteAnswer` if the connection breaks.
         """

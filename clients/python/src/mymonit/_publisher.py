@@ -52,9 +52,10 @@ class Rejection:
 class Publisher:
     """Publishes measures; each message is confirmed by the broker before the call returns.
 
-    `url` is `amqp://` or `amqps://` with account and password; `ca_file` names certificates to trust instead of the
-    public ones. After a lost connection it reconnects for up to `reconnect_timeout` seconds and sends unconfirmed measures
-    again with the same id, so that the service stores them once. A publisher must be used by one thread only.
+    `url` is `amqp://` or `amqps://` with account and password; `ca_file` names certificates to
+    trust instead of the public ones. After a lost connection it reconnects for up to
+    `reconnect_timeout` seconds and republishes unconfirmed measures with the same id, so that the
+    service stores them once. Use a publisher in one thread only.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Publisher:
         return self._send(json.dumps(document).encode())
 
     def publish_many(self, measures: Iterable[Measure], *, array: int = 1_000) -> list[str]:
-        """Publishes measures in arrays of up to `array` (1 to 10,000) and gives the ids of the messages.
+        """Publishes measures in arrays of up to `array` (1 to 10,000); returns the message ids.
 
         An array is stored whole or rejected whole.
         """
@@ -124,10 +125,10 @@ class Publisher:
         return self._send(error.body, error.message_id)
 
     def rejections(self, wait: float = 0) -> list[Rejection]:
-        """The rejections that arrived since the last call; waits up to `wait` seconds for the first one.
+        """The rejections since the last call; waits up to `wait` seconds for the first one.
 
-        Acceptance is never announced, and a notice can be lost with its connection: the service keeps all rejected
-        messages.
+        Accepted messages get no reply, and a reply can be lost with its connection: the service
+        keeps all rejected messages.
         """
         import pika
 

@@ -1,6 +1,6 @@
-"""An adapter in another language: publishes its standard input as one message.
+"""An adapter in Python: publishes its standard input as one message.
 
-Takes the AMQP URL as its argument, and declares the exchange and the queue itself as adapters already do.
+Takes the AMQP URL as its argument, and declares exchange and queue, as existing adapters do.
 """
 
 import sys

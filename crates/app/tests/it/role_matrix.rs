@@ -54,8 +54,8 @@ impl Caller {
 /// The sensor of a scene.
 const SENSOR: &str = "left";
 
-/// A method on a path, and the status that each kind of caller gets, in the order of [`Caller::ALL`];
-/// that of API tokens follows from the scientist's.
+/// A method on a path, and the expected status for each kind of caller, in the order of
+/// [`Caller::ALL`]. The status for API tokens is derived from the scientist's.
 struct Row {
     method: Method,
     /// `{scientist}`, `{experiment}` and so on are replaced by values of the scene.

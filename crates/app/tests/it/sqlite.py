@@ -1,6 +1,6 @@
-"""A SQLite client: runs the statements of its standard input and prints rows with tabs between the columns.
+"""A SQLite client: runs statements from standard input and prints rows as tab-separated lines.
 
-Takes the path of the database as its argument. A statement is run as soon as the line with its end is read.
+Takes the path of the database as its argument. A statement runs as soon as its last line is read.
 """
 
 import sqlite3
