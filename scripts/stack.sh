@@ -362,7 +362,7 @@ migrate_database() {
 # Stops the old processes, migrates the database, and starts as many new ones. Old processes cannot
 # work on the new schema.
 replace_processes() {
-    local begun=$SECONDS back="docs/production.md#going-back says how to go back"
+    local begun=$SECONDS back="docs/production.md#roll-back says how to roll back"
     keep_settings
     say "stopping $# old processes; clients get 503 until the new ones answer, messages wait in the broker"
     end_processes "$@"
