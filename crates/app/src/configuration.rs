@@ -23,7 +23,7 @@ pub(crate) use listeners::Listeners;
 pub(crate) use page::PageConfiguration;
 pub(crate) use rest::RestConfiguration;
 
-/// Everything that `mymonit serve` needs.
+/// The configuration of `mymonit serve`.
 #[derive(Debug)]
 pub(crate) struct Configuration {
     /// `EVALUATION`, or `--evaluation`.
@@ -40,13 +40,13 @@ pub(crate) struct Configuration {
     pub(crate) metrics: ListenAddress,
     /// Which tokens are accepted; not needed without the REST listener.
     pub(crate) auth: Option<AuthConfiguration>,
-    /// The greatest age of a sign-in for what cannot be undone: `ADMIN_AUTH_MAX_MINUTES`.
+    /// The maximum age of a sign-in for irreversible changes: `ADMIN_AUTH_MAX_MINUTES`.
     pub(crate) max_sign_in_age: Option<Duration>,
     /// How the users of the page sign in.
     pub(crate) page: Option<PageConfiguration>,
-    /// How long a `message-id` is remembered: `RABBIT_DEDUP_WINDOW_HOURS`.
+    /// How long a `message-id` is kept: `RABBIT_DEDUP_WINDOW_HOURS`.
     pub(crate) dedup_window: Duration,
-    /// How old measures are before they are sealed; `None` turns that off: `SEAL_AFTER_HOURS`.
+    /// The age at which measures are sealed; `None` turns sealing off: `SEAL_AFTER_HOURS`.
     pub(crate) seal_after: Option<Duration>,
     /// Whether messages without `user-id` are rejected: `RABBIT_REQUIRE_USER_ID`.
     pub(crate) require_user_id: bool,

@@ -96,7 +96,7 @@ impl Storage {
         &self.database
     }
 
-    /// What `mymonit import-legacy` writes to.
+    /// The import of `mymonit import-legacy`.
     pub(crate) fn legacy_import(&self) -> LegacyImport {
         LegacyImport {
             tls: self.tls.clone(),
@@ -107,7 +107,7 @@ impl Storage {
         }
     }
 
-    /// What seals measures.
+    /// The sealer.
     pub(crate) fn sealer(&self) -> Sealer {
         Sealer::new(self.module.resolve())
     }
@@ -117,7 +117,7 @@ impl Storage {
         self.module.resolve()
     }
 
-    /// Where the example data go.
+    /// The store of the example data.
     pub(crate) fn example_data(&self) -> Arc<dyn ExampleDataStore> {
         self.module.resolve()
     }
@@ -127,7 +127,7 @@ impl Storage {
         self.preparation.finish();
     }
 
-    /// Where messages go.
+    /// The store of ingest.
     pub(crate) fn ingest(&self) -> Arc<dyn IngestStore> {
         self.module.resolve()
     }

@@ -1,4 +1,4 @@
-//! Which experiments send measures, counted by the ingest service and read by the metrics.
+//! The activity of experiments, counted by the ingest service and read by the metrics.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use mymonit_model::ExperimentId;
 use mymonit_services::ports::IngestObserver;
 use shaku::Component;
 
-/// The largest number of experiments, those that sent last: each is a time series in Prometheus.
+/// The maximum number of experiments, the last active ones: each is a time series in Prometheus.
 const MAX: usize = 1_000;
 
 /// The last time and the count of measures for each experiment since the start.

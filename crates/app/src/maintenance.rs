@@ -164,7 +164,7 @@ mod tests {
             times.take()
         };
         let life = async {
-            // As after a start: not even when the broker is back after days.
+            // The same wait applies when the broker is back after days.
             assert_eq!(forgotten_within(MINUTE * 5_000).await, 0);
             for away in [Connecting, WaitingForDatabase] {
                 state.send_replace(Consuming);

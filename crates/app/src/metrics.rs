@@ -26,7 +26,7 @@ use crate::sealing::SealingMetrics;
 
 pub(crate) use server::Metrics;
 
-/// Everything that is measured.
+/// The sources of all metrics.
 pub(crate) struct Sources {
     /// If this process seals.
     pub(crate) sealing: Option<SealingMetrics>,
@@ -71,7 +71,7 @@ impl Sources {
     }
 }
 
-/// Shows which listeners run, for an alert when none of a kind does.
+/// Registers which listeners run, for an alert if a kind is missing.
 fn register_listeners(Listeners { rest, rabbit }: Listeners, own: &mut Registry) {
     let family = Family::<[(&str, &str); 1], Gauge>::default();
     for (listener, runs) in [("rest", rest), ("rabbit", rabbit)] {

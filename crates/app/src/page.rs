@@ -44,7 +44,7 @@ pub(crate) fn issued(user_id: UserId) -> AuditEvent {
     AuditEvent { resource, ..AuditEvent::new(Action::IssueToken, Outcome::Success) }
 }
 
-/// The users of evaluation mode are those in storage, so that a user just added can sign in.
+/// Reads the users of evaluation mode from storage, so that a new user can sign in at once.
 struct StoredUsers {
     users: Arc<dyn UserStore>,
     key: EvaluationKey,

@@ -1,4 +1,4 @@
-//! Seals measures in the background: moves those that have settled into blocks.
+//! Seals settled measures in the background: moves them into blocks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
-/// Between two passes.
+/// The interval between passes.
 const PASS_INTERVAL: Duration = Duration::from_secs(60);
 /// Pause before the next attempt while the database is unavailable or not prepared.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -23,11 +23,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const SMALL_BLOCKS_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Stored measures a second from which on ingest counts as busy, as with a backlog.
 const BUSY: f64 = 5_000.0;
-/// How long a step is followed by a pause, in times of its duration: normally, and while ingest is
-/// busy. A tenth of the time still seals faster than the broker delivers.
+/// The pause after a step, as a multiple of its duration: normally, and while ingest is busy. A
+/// tenth of the time still seals faster than the broker delivers.
 const PAUSE_FACTORS: (u32, u32) = (1, 9);
 
-/// What sealing has done since the start.
+/// Counters of sealing since the start.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SealingMetrics {
     measures: Counter,
@@ -50,7 +50,7 @@ impl SealingMetrics {
     }
 }
 
-/// Everything that is at least that old.
+/// The range of all measures that are at least that old.
 pub(crate) fn range(older_than: Duration, extent: SealExtent) -> SealRange {
     let nanos = i64::try_from(older_than.as_nanos()).unwrap_or(i64::MAX);
     let before = Timestamp::from_unix_nanos(Timestamp::now().unix_nanos().saturating_sub(nanos));
@@ -63,8 +63,8 @@ pub(crate) const fn add(total: &mut Sealed, step: Sealed) {
     total.blocks += step.blocks;
 }
 
-/// Seals in one process at a time until `stop`, on a thread of its own: encoding takes the
-/// processor for milliseconds.
+/// Seals until `stop`, in one process at a time. Uses its own thread, since encoding blocks for
+/// milliseconds.
 pub(crate) async fn start(
     sealer: Sealer,
     older_than: Duration,
@@ -106,7 +106,7 @@ async fn run(
     Ok(())
 }
 
-/// Seals what is due; `false` if another process does.
+/// Seals the measures that are due; `false` if another process holds the lease.
 async fn pass(
     sealer: &Sealer,
     range: SealRange,

@@ -14,7 +14,7 @@ pub(crate) struct Expected<'a> {
 /// The leeway for `iat` and `auth_time`: this clock may be behind that of the issuer.
 const CLOCK_LEEWAY_SECONDS: f64 = 60.0;
 
-/// What valid claims say.
+/// The content of valid claims.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ValidClaims {
     pub(crate) claims: TokenClaims,
@@ -71,7 +71,7 @@ pub(crate) fn check(
     Ok(ValidClaims { claims, is_from_future: iat > now || auth_time > now })
 }
 
-/// The moment of Unix seconds that are not far in the future; 1970 for any before.
+/// Unix seconds as a timestamp; 1970 for any earlier time.
 fn timestamp(seconds: f64) -> Timestamp {
     let nanos = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_nanos();
     i64::try_from(nanos).ok().and_then(Timestamp::from_unix_nanos).unwrap_or(Timestamp::UNIX_EPOCH)

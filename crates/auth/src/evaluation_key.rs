@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::claims::Expected;
 use crate::jws::Jws;
 
-/// What evaluation mode's tokens name as `aud` and `iss`; no Firebase token ever names these.
+/// `aud` and `iss` of evaluation mode's tokens; Firebase tokens never have these values.
 pub(crate) const EXPECTED: Expected<'static> =
     Expected { audience: "mymonit-evaluation", issuer: "mymonit-evaluation" };
 
@@ -141,7 +141,7 @@ fn decode(text: &[u8]) -> Option<EvaluationKey> {
     })
 }
 
-/// Makes the file with a new key, unless there is one by then.
+/// Creates the file with a new key, unless it exists by then.
 fn create(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Only the owner has access, since personal data may be stored here later.

@@ -39,7 +39,7 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// The whole token as it came.
+    /// The whole token, unchanged.
     pub(crate) const fn token(&self) -> &'a str {
         self.token
     }

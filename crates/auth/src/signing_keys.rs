@@ -18,7 +18,7 @@ use crate::signatures::Signatures;
 const UNKNOWN_KID_BURST: u32 = 3;
 const UNKNOWN_KID_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The time after a failure until a request that finds no keys may cause another fetch.
+/// The delay after a failure until a request without valid keys may cause another fetch.
 const ON_DEMAND_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The backoff of background fetches.
@@ -122,7 +122,7 @@ async fn keep_fetching(
 /// The cached keys and the state of their fetching.
 struct Known {
     keys: Keys,
-    /// Until when the keys may be used.
+    /// The expiry of the keys.
     expire: Instant,
     /// Why the last fetch failed.
     failure: Cause,
@@ -134,7 +134,7 @@ struct Known {
     is_fetching: bool,
     /// When the next background fetch starts.
     next_fetch: Instant,
-    /// From when on a request that finds no keys may cause a fetch.
+    /// The time from which a request without valid keys may cause a fetch.
     retry_from: Instant,
     /// A token bucket: when the allowance for unknown key ids is full again.
     unknown_kid_debt: Instant,

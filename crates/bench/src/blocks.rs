@@ -1,4 +1,4 @@
-//! Sealed blocks in memory: bytes a measure, and how fast they are encoded and decoded.
+//! Sealed blocks in memory: bytes per measure, and the speed of encoding and decoding.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::report::{line, per_second, to_f64};
 
-/// The most bytes of a block, so that two fit into a page of InnoDB.
+/// The maximum size of a block: two fit into a page of InnoDB.
 const MAX_BYTES: usize = 8_000;
 const SECOND: i64 = 1_000_000_000;
 
@@ -40,7 +40,7 @@ fn walk(random: &mut StdRng, before: f64) -> f64 {
     ((before * 100.0).round() + f64::from(random.random_range(-1..=1_i8))) / 100.0
 }
 
-/// Measures of one experiment with that many series in turn, about one a second each.
+/// Measures of one experiment, alternating between the series, about one per second each.
 fn made(count: u32, series: u32, mut next: impl FnMut(&mut StdRng, f64) -> f64) -> Vec<BlockMeasure> {
     let mut random = StdRng::seed_from_u64(1);
     let mut values = vec![20.0; series as usize];

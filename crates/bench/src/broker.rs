@@ -1,4 +1,4 @@
-//! The broker's side of a benchmark: filling the queue, and draining it as fast as the broker can.
+//! Fills the queue for a benchmark, and drains it as fast as the broker can.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const EXCHANGE: &str = "mymonit";
 const QUEUE: &str = "measures";
 /// How many confirms may be outstanding.
 const IN_FLIGHT: usize = 2_000;
-/// What the service uses by default, so that the limit is taken under the same conditions.
+/// The service's default, so that the limit is measured under the same conditions.
 const PREFETCH: u16 = 3_000;
 const ACK_EVERY: u64 = 500;
 /// Pause of the drain after it has taken all messages: a wake-up for each message costs more than
@@ -28,7 +28,7 @@ const REST: Duration = Duration::from_millis(1);
 
 /// Often enough for results in seconds, rarely enough not to affect them.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How long nothing may be consumed.
+/// The limit for a time without consumed messages.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A channel to the virtual host with the declared topology.

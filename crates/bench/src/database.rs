@@ -12,15 +12,14 @@ use tokio::time::sleep;
 
 use crate::workload::{nanos, value};
 
-/// A database server as in production: each commit reaches the disk. (Servers for tests save
-/// themselves that.)
+/// Options for commits that reach the disk, as in production. Servers for tests skip that.
 pub(crate) const DURABLE: [&str; 3] =
     ["--innodb-flush-log-at-trx-commit=1", "--innodb-flush-method=O_DIRECT", "--innodb-buffer-pool-size=2G"];
 const ROWS_PER_STATEMENT: u64 = 1_000;
 const STEP: usize = 1_000;
-/// Each look starts a client, so it is for the last moment of a run only.
+/// Each poll starts a client, so it is used only at the end of a run.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long no row may come.
+/// The limit for a time without new rows.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The rows that the example data has of experiment 1, to which the benchmark's measures belong.
 const EXAMPLE_ROWS: u64 = 10;
@@ -58,7 +57,7 @@ impl<'a> Database<'a> {
         let (mut last, mut since) = ((0, 0), Instant::now());
         let newest = nanos(measures.saturating_sub(1));
         loop {
-            // Counting takes long, so it begins with the last one.
+            // Counting takes long, so it starts only when the last measure is there.
             let newest_there = self.number("COALESCE(MAX(LAST_TIMESTAMP), 0)", "SERIES").await?;
             let there = if newest_there < newest { 0 } else { self.number("COUNT(*)", "MEASURES").await? };
             if there >= measures + EXAMPLE_ROWS {
@@ -79,7 +78,7 @@ impl<'a> Database<'a> {
         Ok(())
     }
 
-    /// What each table takes on disk with its indexes, in bytes, by its name.
+    /// The disk usage of each table with its indexes, in bytes.
     pub(crate) async fn tables(&self) -> anyhow::Result<Vec<(String, u64)>> {
         let name = &self.name;
         let tablespaces = match self.server.make() {
@@ -100,8 +99,8 @@ impl<'a> Database<'a> {
         text.lines().map(|line| table(line).with_context(|| line.to_owned())).collect()
     }
 
-    /// Inserts rows like those of the messages with the database's own client, in multi-row
-    /// statements and transactions of several statements.
+    /// Inserts rows like those of the messages with the database's own client: multi-row
+    /// statements, several of them in a transaction.
     pub(crate) async fn insert_by_client(
         &self,
         rows: u64,

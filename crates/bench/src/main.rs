@@ -39,8 +39,7 @@ enum Benchmark {
     Logging(logging::Options),
     /// Measures out of the database to clients.
     Read(read::Options),
-    /// One, two and four processes on one broker and one database, and what a measure takes on
-    /// disk.
+    /// One, two and four processes on one broker and one database, and the disk space of a measure.
     Scale(scale::Options),
     /// A CSV file to the broker, by the adapter.
     Adapter(adapter::Options),

@@ -155,9 +155,8 @@ impl Site {
         Ok(waiting)
     }
 
-    /// The state of the queue. Only the broker itself counts unacknowledged messages: after a kill
-    /// the
-    /// consumer is removed at once, and its messages are requeued a little later.
+    /// The state of the queue from the broker, which also counts unacknowledged messages. After a
+    /// kill the consumer is removed at once, and its messages are requeued a little later.
     pub(crate) async fn queue(&self) -> anyhow::Result<QueueState> {
         let (_, vhost) = self.broker_url.rsplit_once('/').context("a virtual host")?;
         self.broker.queue(vhost, QUEUE).await

@@ -14,8 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 /// Seconds, up to the time limit of a request.
 const LATENCIES: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// The route of an unknown path. Paths themselves are no labels: a client can invent any number of
-/// them.
+/// The label of unknown paths. Paths are not labels, since clients can invent any number of them.
 pub(crate) const NO_ROUTE: &str = "none";
 
 /// Counters of requests; clones share them.
@@ -55,7 +54,7 @@ impl Default for RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Registers them.
+    /// Registers the metrics.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("http_requests", "Requests answered, by route and status", self.answered.clone());
         registry.register_with_unit(

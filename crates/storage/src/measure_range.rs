@@ -32,8 +32,7 @@ pub(crate) fn key_ranges(query: &MeasureQuery, after: Option<MeasurePosition>) -
 /// The index ranges of rows from the first time until before the second, after the row `after`.
 ///
 /// After a row there are two: the rest of its time, and later times. One condition for both would
-/// be
-/// no index range, and pages within one time would read its rows again.
+/// not be an index range, and pages within one time would read its rows again.
 pub(crate) fn key_ranges_between(
     from: Option<Timestamp>,
     to: Option<Timestamp>,

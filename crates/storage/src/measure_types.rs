@@ -16,7 +16,6 @@ use crate::error::{Fault, cause};
 #[derive(Component)]
 #[shaku(interface = MeasureTypeStore)]
 pub struct SqlMeasureTypeStore {
-    /// Where they are kept.
     #[shaku(inject)]
     database: Arc<dyn DatabaseHandle>,
 }
@@ -73,15 +72,15 @@ impl MeasureTypeStore for SqlMeasureTypeStore {
     }
 }
 
-/// Refuses a symbol that another type than `id` has. Until the commit no other process gives that
-/// symbol away. There is no unique key, since databases may hold equal symbols from before.
+/// Refuses a symbol of another type than `id`, and locks out other processes until the commit.
+/// There is no unique key, since older databases may hold equal symbols.
 async fn claim_symbol(
     connection: &mut Connection<'_>,
     id: Option<MeasureTypeId>,
     symbol: &str,
 ) -> Result<(), Fault> {
     const IN_USE: &str = "SELECT COUNT(*) FROM MEASURE_TYPES WHERE SYMBOL = ? AND ID <> ?";
-    // Every database has type 1, whose row serves as the lock.
+    // The row of type 1 exists in every database and serves as the lock.
     let lock = format!("SELECT ID FROM MEASURE_TYPES WHERE ID = 1{}", connection.for_update());
     connection.rows::<(u16,)>(AssertSqlSafe(lock), []).await?;
     let values = [symbol.into(), id.map_or(0, |id| u32::from(id.get())).into()];

@@ -1,9 +1,8 @@
-//! Work on a database runs to its end, even if its caller is dropped.
+//! Runs database work to its end, even if its caller is dropped.
 //!
-//! A request's future is dropped when its client disconnects. If that happens while a statement is
-//! prepared, sqlx leaves the MySQL connection out of step (sqlx#563): the next query reads another
-//! one's answer. So the work moves to a task when its caller is dropped. A task for each query
-//! would
+//! A request's future is dropped when its client disconnects. If a statement is being prepared
+//! then, sqlx leaves the MySQL connection out of sync (sqlx#563): the next query reads the response
+//! of another. So the work moves to a task when its caller is dropped. A task for each query would
 //! cost nearly as much as a short query.
 //!
 //! An abandoned read is notified, and kills its query.

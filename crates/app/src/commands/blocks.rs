@@ -72,7 +72,7 @@ async fn wait_to_begin(
     }
 }
 
-/// Does the work until the first signal; what it had done by then stays.
+/// Runs the work until the first signal; completed steps are kept.
 async fn until_stopped(
     work: impl AsyncFnOnce(&mut Sealed, CancellationToken) -> anyhow::Result<()>,
 ) -> anyhow::Result<Sealed> {

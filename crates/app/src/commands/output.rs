@@ -2,7 +2,7 @@ use std::io::{ErrorKind, Write, stderr, stdout};
 
 use thiserror::Error;
 
-/// Input was refused; the message names its mistakes.
+/// An input with mistakes, which the message names.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub(super) struct NotTaken(pub(super) String);

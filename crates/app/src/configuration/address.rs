@@ -3,7 +3,7 @@ use tokio::net::TcpListener;
 
 use super::environment::{ConfigurationError, Environment};
 
-/// Where a listener listens: `PREFIX_HOST`, `PREFIX_PORT`.
+/// The address of a listener: `PREFIX_HOST`, `PREFIX_PORT`.
 #[derive(Debug)]
 pub(crate) struct ListenAddress {
     prefix: &'static str,
@@ -27,7 +27,7 @@ impl ListenAddress {
         })
     }
 
-    /// Listens there.
+    /// Binds a TCP listener to the address.
     pub(crate) async fn bind(&self) -> anyhow::Result<TcpListener> {
         let Self { prefix, host, port } = self;
         TcpListener::bind((host.as_str(), *port))

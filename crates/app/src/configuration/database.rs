@@ -5,7 +5,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::environment::{ConfigurationError, Environment};
 
-/// Where evaluation mode keeps its database, relative to the working folder.
+/// The database file of evaluation mode, relative to the working folder.
 const EVALUATION_DATABASE: &str = "./data/mymonit.db";
 
 /// The database: `DATABASE_URL`, or `DB_USER`, `DB_PASSWORD`, `DB_HOST`, `DB_PORT` and
@@ -14,7 +14,7 @@ const EVALUATION_DATABASE: &str = "./data/mymonit.db";
 pub(crate) struct DatabaseConfiguration {
     /// Which database.
     pub(crate) location: DatabaseLocation,
-    /// How a MySQL server is authenticated, where its URL does not say.
+    /// How a MySQL server is authenticated, unless its URL sets it.
     pub(crate) tls: MySqlTls,
     /// The greatest number of connections.
     pub(crate) pool_size: u32,

@@ -5,7 +5,7 @@ use super::environment::{ConfigurationError, Environment};
 
 const API_KEY: &str = "FIREBASE_API_KEY";
 
-/// How the page signs its user in: `FIREBASE_API_KEY`, and the project of [`AuthConfiguration`].
+/// The sign-in of the page: `FIREBASE_API_KEY`, and the project of [`AuthConfiguration`].
 #[derive(Debug, Clone)]
 pub(crate) enum PageConfiguration {
     /// With Firebase, or its emulator.

@@ -6,7 +6,7 @@ use mymonit_services::{DEFAULT_API_TOKEN_MAX_DAYS, UserRate};
 use super::address::ListenAddress;
 use super::environment::{ConfigurationError, Environment};
 
-/// More than a person's programs make.
+/// More than one person's programs need.
 const DEFAULT_RATE: u32 = 1_000;
 /// The greatest `REST_USER_REQUESTS_PER_SECOND`.
 const MAX_RATE: u32 = 100_000;

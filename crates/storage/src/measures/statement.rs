@@ -29,14 +29,14 @@ pub(super) fn union(connection: &Connection<'_>, selects: Vec<Select>) -> Select
     let (texts, values): (Vec<_>, Vec<_>) = selects.into_iter().unzip();
     let (before, after) = match connection {
         Connection::MySql(_) => ("(", ")"),
-        // SQLite takes ORDER BY in none but the last one otherwise.
+        // SQLite allows ORDER BY only in the last SELECT otherwise.
         Connection::Sqlite(_) => ("SELECT * FROM (", ")"),
     };
     let texts: Vec<_> = texts.into_iter().map(|text| format!("{before}{text}{after}")).collect();
     (texts.join(" UNION ALL "), values.into_iter().flatten().collect())
 }
 
-/// What identifies the owner of the rows.
+/// Columns, joins and condition of the user who reads, if any.
 #[derive(Default)]
 struct User {
     columns: String,
@@ -46,9 +46,9 @@ struct User {
 }
 
 impl User {
-    /// Each table of the user gives one row at most, by a unique key, so that the range is still
-    /// read in order. `CROSS JOIN` keeps SQLite from changing their order; its hint from an index
-    /// that is not unique, after which it would sort.
+    /// Each table of the user has at most one row, found by a unique key, so the range is read in
+    /// order. For SQLite, `CROSS JOIN` fixes the join order, and its hint avoids an index that
+    /// needs a sort.
     fn of(connection: &Connection<'_>, identity: Option<&Identity>, query: &MeasureQuery) -> Self {
         let Some(identity) = identity else { return Self::default() };
         let association = match connection {
@@ -71,8 +71,8 @@ impl User {
     }
 }
 
-/// The rows of a query after a position, at most `limit` of each key range, and at most `blocks` of
-/// the blocks that hold what comes after it. Nothing if no measure can match.
+/// The rows of a query after a position, at most `limit` of each key range, and at most `blocks`
+/// blocks with later measures. Empty if no measure can match.
 pub(super) fn page(
     connection: &Connection<'_>,
     query: &MeasureQuery,
@@ -134,7 +134,7 @@ pub(super) fn rows(
     (text, values)
 }
 
-/// The columns of a block in the places of those of [`rows`].
+/// The columns of a block, aligned with those of [`rows`].
 fn whole_blocks(
     connection: &Connection<'_>,
     query: &MeasureQuery,
@@ -151,7 +151,7 @@ fn whole_blocks(
     (text, values)
 }
 
-/// The keys of the blocks that hold what comes after the position.
+/// The keys of the blocks with measures after the position.
 pub(super) fn block_keys(
     connection: &Connection<'_>,
     query: &MeasureQuery,
@@ -164,8 +164,8 @@ pub(super) fn block_keys(
     (format!("SELECT {columns} FROM {from} WHERE {rest}"), values)
 }
 
-/// Blocks do not overlap: in the order of their first measures they are in that of their last ones.
-/// Those beyond the end of the query are among them, so that one range is read.
+/// Blocks do not overlap, so the order of their first measures is that of their last ones. Blocks
+/// beyond the end of the query are included, so that one range is read.
 fn blocks_in_order(
     connection: &Connection<'_>,
     query: &MeasureQuery,
@@ -181,7 +181,7 @@ fn blocks_in_order(
     };
     let id = i64::try_from(id).unwrap_or(i64::MAX);
     values.extend([query.experiment_id.get().into(), timestamp.into(), timestamp.into(), id.into()]);
-    // A count, because MySQL would turn EXISTS into a join in an order of its choice.
+    // A count, because MySQL would convert EXISTS to a join and choose the order.
     let has_series = match series(query, "S", values) {
         series if series.is_empty() => series,
         series => format!(

@@ -1,4 +1,4 @@
-//! What the statements of a page cost.
+//! The plans and costs of the statements of a page.
 
 use mymonit_model::Faceted;
 use mymonit_services::ports::{IngestStore, Order};
