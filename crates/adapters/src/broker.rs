@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
+    fn invalid_variables_are_named() {
         for (name, value) in [("RABBIT_URL", "http://rabbit"), ("RABBIT_PASSWORD_FILE", "/no/such/file")] {
             let error = Broker::from_variables(&variables(&[(name, value)])).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");

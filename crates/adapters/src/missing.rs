@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_cover_what_lies_beyond_them() {
+    fn limits_cover_values_beyond_them() {
         let missing = missing(&[">= 9.9e37", "<-1e30"], NumberFormat::default());
         assert!([9.9e37, 1e300, f64::INFINITY, -2e30].iter().all(|number| missing.has_number(*number)));
         assert!([9.8e37, -1e30, 0.0].iter().all(|number| !missing.has_number(*number)));

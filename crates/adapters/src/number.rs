@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused_in_words() {
+    fn invalid_numbers_are_refused() {
         for text in
             ["", " ", "x", "inf", "-infinity", "NaN", "0x10", "1 000", "1_000", "1,5", "--1", "1e", "٣"]
         {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decimals_cannot_hold_is_converted_in_binary() {
+    fn numbers_with_too_many_digits_are_converted_in_binary() {
         assert_eq!(read("1e300", "2", "0"), Ok(2e300));
         assert_eq!(read("1e-300", "2", "0"), Ok(2e-300));
         assert!(read("1e308", "10", "0").unwrap_err().contains("too large"));

@@ -156,7 +156,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
-    async fn ids_are_forgotten_only_once_what_was_under_way_before_a_break_has_come_again() {
+    async fn ids_are_deleted_only_after_redeliveries_of_a_break() {
         let (state, consumer) = watch::channel(Connecting);
         let times = Cell::new(0);
         let forgotten_within = async |span: Duration| {

@@ -59,7 +59,7 @@ scenarios! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_lose_nothing_without_ids_and_double_only_what_was_committed_and_not_acknowledged() {
+async fn kills_without_ids_lose_nothing_and_double_only_unacknowledged_messages() {
     let report = run(Scenario::KillsWithoutIds).await;
     assert_eq!(report.lost, 0, "{report:?}");
 }

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_takes_no_file_is_an_error_that_names_it() {
+    fn an_unwritable_path_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let message = EvaluationKey::read_or_create(folder.path()).unwrap_err().to_string();
         assert!(message.contains(folder.path().to_str().unwrap()), "{message}");

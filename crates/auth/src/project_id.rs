@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_id_is_refused() {
+    fn invalid_project_ids_are_refused() {
         let too_long = "a".repeat(129);
         for raw in ["", " ", "a b", "a\n", " a", "a/b", "a\u{0}", "prøject", "a\"b", &too_long] {
             assert_eq!(ProjectId::new(raw), Err(ProjectIdError::Shape), "{raw:?}");
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_names_no_file_is_an_error_that_says_so() {
+    fn an_unreadable_credentials_file_is_an_error() {
         for path in ["/nonexistent/key.json", "/"] {
             let error = project_id_from_credentials(Path::new(path)).unwrap_err();
             assert!(matches!(error, CredentialsError::Unreadable(_)), "{error}");

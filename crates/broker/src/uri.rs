@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_broker_is_refused_by_name() {
+    fn invalid_broker_urls_are_refused_by_name() {
         for given in [
             "",
             "   ",

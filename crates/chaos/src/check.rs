@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_there_again_is_doubled_whether_good_or_bad() {
+    fn a_repeated_message_is_doubled_whether_good_or_bad() {
         for number in [0, first(is_array), first(is_bad)] {
             let mut measure_counts = kept();
             enter(&mut measure_counts, number);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_published_so_is_foreign() {
+    fn unpublished_rows_are_foreign() {
         let Content::Measures(rows) = CATALOGUE.content(first(is_array)) else { unreachable!() };
         let altered = Row { value: rows[0].value + 1.0, ..rows[0] };
         let unpublished = Row { timestamp: EPOCH + i64::from(PUBLISHED) * SLOT, ..rows[0] };

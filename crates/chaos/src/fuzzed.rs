@@ -339,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_comes_and_each_number_gives_the_same_message_again() {
+    fn every_kind_occurs_and_messages_are_deterministic() {
         let fuzz = Fuzz { seed: 1, seldom: 500 };
         let (mut stored, mut rejected, mut either, mut large) = (0, 0, 0, 0);
         for number in 0..2_500 {

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_single_ones_arrays_and_bad_ones_and_the_bad_ones_tell_their_number() {
+    fn single_array_and_bad_messages_occur_and_bad_ones_hold_their_number() {
         let catalogue = Catalogue { seed: 3, with_ids: false };
         let (mut single, mut arrays, mut bad) = (0, 0, 0);
         for number in 0..1_000 {

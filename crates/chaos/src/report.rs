@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_names_what_failed_beside_what_held() {
+    fn the_table_lists_failed_and_successful_scenarios() {
         let held = Report { messages: 5, ..Report::default() }.remark("a remark");
         let results =
             [("one".to_owned(), Ok(held)), ("two".to_owned(), Err("it broke\nat length".to_owned()))];

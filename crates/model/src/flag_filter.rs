@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_jumps_over_what_flags_cover_entirely() {
+    fn reading_skips_entirely_flagged_ranges() {
         let range = |from, to, sensor, kind: Option<u16>| {
             FlagRange::new(moment(from), moment(to), sensor, kind.map(MeasureTypeId::new)).unwrap()
         };

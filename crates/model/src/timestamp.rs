@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_or_out_of_range_is_refused() {
+    fn invalid_times_are_refused() {
         for text in [
             "",
             "now",

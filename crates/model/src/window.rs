@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_width_is_refused() {
+    fn invalid_widths_are_refused() {
         for text in [
             "",
             "s",

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_goes_on_reading_has_time_to_empty_the_buffers_of_the_systems() {
+    fn a_reading_client_may_drain_the_socket_buffers() {
         /// Linux lets a send buffer grow to 4 MiB and a receive buffer to 6 MiB, and busy machines
         /// to 32 MiB.
         const HIDDEN: u64 = (4 << 20) / 3 + (32 << 20) / 16;

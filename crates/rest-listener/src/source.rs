@@ -81,14 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_taken() {
+    fn invalid_addresses_are_ignored() {
         for forwarded in ["unknown", "", "198.51.100.9:1234", "1.2.3.4, \"x\""] {
             assert_eq!(source("10.0.0.7", "10.0.0.7", &[forwarded]), "10.0.0.7", "{forwarded}");
         }
     }
 
     #[test]
-    fn what_names_no_network_is_refused() {
+    fn invalid_networks_are_refused() {
         for text in ["", "nginx", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1 10.0.0.2"] {
             assert_eq!(text.parse::<TrustedProxies>(), Err(InvalidProxies), "{text:?}");
         }

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_and_an_empty_one_say_nothing() {
+    fn absent_and_empty_headers_have_no_preference() {
         assert_eq!(read(&[]), None);
         assert_eq!(read(&["", " , "]), None);
     }

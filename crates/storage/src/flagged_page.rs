@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_filled_and_jumps_over_what_flags_cover() {
+    fn a_page_is_filled_and_skips_flagged_ranges() {
         for order in [Order::Ascending, Order::Descending] {
             let wide = all_but(Flagged::Exclude, &[(10, 90_000)]);
             let (measures, portions) = page(wide, order, 90_010, 40);

@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn known_messages_are_duplicates_unless_they_can_be_stored_at_last() {
+    fn known_messages_are_duplicates_unless_rejected_and_now_storable() {
         let known = [("a", Known::Stored), ("b", Known::Rejected(7)), ("c", Known::Rejected(8))];
         let batch = vec![good("a"), bad("a"), good("b"), bad("c"), good("b"), good("d")];
         let expected = vec![Duplicate, Duplicate, Stored, Duplicate, Duplicate, Stored];
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_message_stays_stored_whatever_else_is_said_of_it() {
+    fn a_stored_message_stays_stored() {
         let mut known = KnownIds::default();
         for (id, has_time) in [("a", true), ("b", false)] {
             known.add_seen(row(id), has_time);

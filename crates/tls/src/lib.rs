@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_is_named_with_what_it_lacks() {
+    fn unusable_files_are_named_with_their_fault() {
         let folder = tempfile::tempdir().unwrap();
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["rabbit".to_owned()]).unwrap();
         let write = |name: &str, text: String| {

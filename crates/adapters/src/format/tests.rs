@@ -124,7 +124,7 @@ fn fields(seen: &Seen) -> Vec<&str> {
 
 proptest::proptest! {
     #[test]
-    fn rows_without_quotes_are_what_csv_core_makes_of_them(
+    fn rows_without_quotes_are_parsed_as_by_csv_core(
         text in "([a1é,\"\n\r# ]|1,2,3\n|\"a\nb\",|\r\n){0,60}", has_quotes: bool, header: bool
     ) {
         let quote = has_quotes.then_some(b'"');

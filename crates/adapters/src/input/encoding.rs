@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_that_cannot_be_read_are_refused_with_what_can() {
+    fn unsupported_encodings_are_refused_with_the_supported_ones() {
         for name in ["shift_jis", "gbk", "klingon", ""] {
             assert!(SourceEncoding::named(name).unwrap_err().contains("`utf-16le`"), "{name}");
         }

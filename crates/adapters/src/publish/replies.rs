@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_message_comes_back_with_its_correlation_id() {
+    fn the_correlation_id_holds_the_place_of_a_message() {
         let id = correlation_id(&message("in/a:b.csv")).unwrap();
         assert_eq!(id.as_str(), "12-40:in/a:b.csv");
         assert_eq!(origin(id.as_str()), message("in/a:b.csv").origin);

@@ -65,7 +65,7 @@ fn a_time_that_exists_twice_is_refused_unless_the_description_chooses() {
 }
 
 #[test]
-fn what_is_not_a_time_is_refused_in_words() {
+fn invalid_times_are_refused() {
     for text in ["yesterday", "2022-13-06T00:00:00Z", "2022-04-06T07:09:00"] {
         assert!(read(&clock(TimeFormat::UnixOrIso), text).unwrap_err().contains("is not a time"), "{text}");
     }
@@ -94,7 +94,7 @@ fn times_before_1980_are_refused_with_advice() {
 }
 
 #[test]
-fn what_programs_leave_out_at_midnight_is_zero() {
+fn omitted_parts_of_a_time_are_zero() {
     let clock = pattern("%Y-%m-%d %H:%M:%S", "UTC", Twice::Refuse);
     for (text, expected) in [
         ("2024-01-02", "2024-01-02T00:00:00Z"),

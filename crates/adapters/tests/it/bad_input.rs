@@ -29,7 +29,7 @@ fn unparsable(environment: &TestEnvironment, name: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn records_that_do_not_parse_are_put_aside_with_their_place_and_the_rest_goes_on() {
+async fn unparsable_records_are_reported_with_their_place_and_the_rest_is_read() {
     let environment = TestEnvironment::new().await.unwrap();
     fs::write(environment.path("csv.toml"), CSV).unwrap();
     let mut text =
@@ -164,7 +164,7 @@ async fn an_empty_file_is_named_and_no_error() {
 }
 
 #[tokio::test]
-async fn a_document_that_breaks_off_is_read_up_to_there() {
+async fn a_broken_document_is_read_up_to_the_error() {
     let environment = TestEnvironment::new().await.unwrap();
     let json =
         r#"[{"t": 1700000000, "v": 1}, {"t": 1700000001, "v": oops}, {"t": 1700000002, "v": 3}, {"t": 17"#;

@@ -68,7 +68,7 @@ async fn a_refusing_broker_is_reported_at_once_without_the_password() {
 }
 
 #[tokio::test]
-async fn an_unreachable_broker_is_given_up_and_nothing_is_lost() {
+async fn give_up_after_ends_the_adapter_without_loss() {
     let environment = TestEnvironment::new().await.unwrap();
     fs::write(environment.path("values.txt"), "1.5\n").unwrap();
     let nobody = ReservedPort::reserve().unwrap();
@@ -90,7 +90,7 @@ async fn an_unreachable_broker_is_given_up_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_broker_with_tls_is_used_if_each_side_trusts_the_other() {
+async fn mutual_tls_with_the_broker_works() {
     let folder = tempfile::tempdir().unwrap();
     make_certificates(folder.path()).unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

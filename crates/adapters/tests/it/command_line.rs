@@ -108,7 +108,7 @@ async fn completions_to_a_closed_output_are_a_clear_error() {
 }
 
 #[tokio::test]
-async fn variables_of_others_may_hold_any_bytes() {
+async fn unrelated_variables_may_hold_any_bytes() {
     let folder = TempDir::new().unwrap();
     let mut command = Command::new(BINARY);
     command.args(SIMPLE).arg("values.txt").current_dir(folder.path());
@@ -121,7 +121,7 @@ async fn variables_of_others_may_hold_any_bytes() {
 }
 
 #[tokio::test]
-async fn nothing_depends_on_a_reader_of_the_output() {
+async fn the_output_may_be_closed() {
     let environment = TestEnvironment::new().await.unwrap();
     fs::write(environment.path("values.txt"), "1\nx\n2\n").unwrap();
     let line = format!("mymonit-adapter {} values.txt 2>/dev/full", SIMPLE.join(" "));
@@ -132,7 +132,7 @@ async fn nothing_depends_on_a_reader_of_the_output() {
 }
 
 #[tokio::test]
-async fn a_terminal_shows_how_far_it_is_how_fast_and_how_long_it_will_take() {
+async fn a_terminal_shows_progress_throughput_and_remaining_time() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("values.txt"), "1.5\n".repeat(400_000)).unwrap();
     let line = format!("stty cols 120; mymonit-adapter {} --dry-run values.txt", SIMPLE.join(" "));
@@ -299,7 +299,7 @@ async fn check_asks_the_service_for_the_names() {
 }
 
 #[tokio::test]
-async fn systemd_understands_the_unit() {
+async fn systemd_verifies_the_unit() {
     const UNIT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/mymonit-adapter@.service"));
     let folder = TempDir::new().unwrap();
     // systemd checks that the program exists.

@@ -11,7 +11,7 @@ const FOLDER: &str = "experiment = \"device-vibrations\"\n[input]\nfolder = \"in
     settle_seconds = 0\n[timestamp]\narrival = true\n[[measures]]\nmeasure = \"hertz\"\nvalue = \"line\"\n[format]\nkind = \"text\"\n";
 
 #[tokio::test]
-async fn what_cannot_be_read_in_a_folder_is_named_and_keeps_nothing_else_waiting() {
+async fn unreadable_files_in_a_folder_are_reported_and_do_not_block_others() {
     let environment = TestEnvironment::new().await.unwrap();
     fs::write(environment.path("source.toml"), FOLDER).unwrap();
     let folder = environment.path("in");

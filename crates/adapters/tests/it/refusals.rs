@@ -129,7 +129,7 @@ async fn a_rejected_message_is_reported_with_its_file_and_lines() {
 }
 
 #[tokio::test]
-async fn a_queue_that_rejects_is_tried_again_until_it_takes() {
+async fn publishing_to_a_full_queue_is_retried() {
     let queue = Queue::on(broker().await).await.unwrap();
     let ctl = async |arguments: &[&str]| broker().await.ctl(arguments).await.unwrap();
     let full = r#"{"max-length": 0, "overflow": "reject-publish"}"#;
@@ -143,7 +143,7 @@ async fn a_queue_that_rejects_is_tried_again_until_it_takes() {
 }
 
 #[tokio::test]
-async fn a_broker_short_of_memory_is_waited_for_and_that_is_said() {
+async fn a_memory_alarm_of_the_broker_is_reported_and_waited_for() {
     // A separate broker: a memory alarm blocks all publishing connections.
     let broker = RabbitMq::start().await.unwrap();
     let queue = Queue::on(&broker).await.unwrap();

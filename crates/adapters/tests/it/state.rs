@@ -33,7 +33,7 @@ async fn a_damaged_checkpoint_stops_the_start_and_nothing_is_sent_twice() {
 }
 
 #[tokio::test]
-async fn a_state_is_not_taken_for_another_source() {
+async fn a_state_of_another_source_is_refused() {
     let environment = TestEnvironment::new().await.unwrap();
     fs::write(environment.path("values.txt"), "1\n").unwrap();
     let run_as = async |name: &str| {
@@ -47,7 +47,7 @@ async fn a_state_is_not_taken_for_another_source() {
 }
 
 #[tokio::test]
-async fn a_full_disk_ends_the_adapter_with_its_name_and_loses_nothing() {
+async fn a_full_disk_ends_the_adapter_without_loss() {
     let environment = TestEnvironment::new().await.unwrap();
     fs::write(environment.path("values.txt"), "1\nx\n2\n").unwrap();
     let full = environment.run(&[&SIMPLE[..], &["--unparsable", "/dev/full"]].concat()).await.unwrap();

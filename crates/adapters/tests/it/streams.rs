@@ -74,7 +74,7 @@ async fn a_followed_file_is_read_in_its_encoding_and_continued_after_a_stop() {
 }
 
 #[tokio::test]
-async fn lines_written_while_stopped_are_found_through_every_rotation() {
+async fn lines_written_while_stopped_are_read_after_every_kind_of_rotation() {
     let environment = TestEnvironment::new().await.unwrap();
     let path = |name: &str| environment.path(name);
     let write = |name: &str, text: &str| {
@@ -157,7 +157,7 @@ async fn files_dropped_into_a_folder_are_read_once_they_are_whole() {
 }
 
 #[tokio::test]
-async fn a_line_that_never_ends_takes_no_memory_and_the_rest_is_read() {
+async fn an_endless_line_is_skipped_in_bounded_memory() {
     let environment = TestEnvironment::new().await.unwrap();
     // A sparse file, which needs no disk space.
     let gibibytes = if std::env::var("MYMONIT_LONG_TESTS").as_deref() == Ok("1") { 10_u32 } else { 0 };

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_listener_is_refused_by_name_also_beside_an_argument() {
+    fn unknown_listeners_are_refused_by_name() {
         for held in ["none", "rest,", ",", "REST", "rest rabbit", "rest;rabbit"] {
             let expected = format!("LISTENERS holds `{held}`; allowed is `rest`, `rabbit` or `rest,rabbit`");
             assert_eq!(read(held, None), Err(expected.clone()));

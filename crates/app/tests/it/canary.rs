@@ -17,7 +17,7 @@ use crate::environment::{
     ADMIN, Client, Engine, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment, message, on_every_engine,
 };
 
-on_every_engine!(nothing_secret_is_told_to_anybody_and_no_line_is_forged,);
+on_every_engine!(no_output_contains_secrets_or_forged_lines,);
 
 /// Part of every canary, in any case. The rest names its place.
 const CANARY: &str = "xcanaryx";
@@ -96,7 +96,7 @@ impl Scene {
     }
 }
 
-async fn nothing_secret_is_told_to_anybody_and_no_line_is_forged(engine: Engine) {
+async fn no_output_contains_secrets_or_forged_lines(engine: Engine) {
     let scene = Scene::set(engine).await;
     let service = scene.service().await;
     let mut to_others = Vec::new();

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::environment::{ADMIN, Client, Engine, SOON, Service, Session, TestEnvironment, on_every_engine};
 
-on_every_engine!(readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind);
+on_every_engine!(cancelled_readings_do_not_affect_later_ones);
 
 /// How many readings are broken off, unless the environment says otherwise.
 const CANCELLED: usize = 120;
@@ -136,7 +136,7 @@ fn open_files(service: &Service) -> anyhow::Result<usize> {
     Ok(std::fs::read_dir(folder)?.count())
 }
 
-async fn readings_that_are_broken_off_disturb_no_later_one_and_leave_nothing_behind(engine: Engine) {
+async fn cancelled_readings_do_not_affect_later_ones(engine: Engine) {
     let count = std::env::var("MYMONIT_CANCELLED_READINGS").map_or(CANCELLED, |count| count.parse().unwrap());
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.unlimited_service().await.unwrap();

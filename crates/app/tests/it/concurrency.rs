@@ -20,7 +20,7 @@ on_every_engine!(
     sixteen_clients_at_once_get_their_own_answers_and_no_error,
     sixty_four_clients_at_once_get_their_own_answers_and_no_error,
     two_hundred_and_fifty_six_clients_at_once_get_their_own_answers_and_no_error,
-    requests_that_clients_break_off_leave_no_connection_out_of_step,
+    cancelled_requests_leave_no_connection_out_of_sync,
 );
 
 async fn sixteen_clients_at_once_get_their_own_answers_and_no_error(engine: Engine) {
@@ -336,7 +336,7 @@ async fn break_off_requests(
     }
 }
 
-async fn requests_that_clients_break_off_leave_no_connection_out_of_step(engine: Engine) {
+async fn cancelled_requests_leave_no_connection_out_of_sync(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.unlimited_service().await.unwrap();
     let administrator = environment.client(&service, ADMIN);

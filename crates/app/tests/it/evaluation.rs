@@ -156,7 +156,7 @@ async fn a_token_for_an_unknown_user_or_before_the_first_start_is_a_clear_error(
 }
 
 #[tokio::test]
-async fn what_cannot_be_printed_is_an_error_and_no_panic() {
+async fn an_unwritable_output_is_an_error_and_no_panic() {
     let trial = Trial::new().await;
     let _service = trial.start().await;
     for (line, said) in [

@@ -202,7 +202,7 @@ fn fields_of_query(query: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_the_dashboards_show_is_there_to_be_shown() {
+fn fields_of_the_dashboards_exist() {
     let fields = json(FIELDS);
     let objects: Vec<Value> = SAVED_OBJECTS.lines().map(json).collect();
     let names: BTreeSet<_> = objects

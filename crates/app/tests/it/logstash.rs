@@ -204,7 +204,7 @@ fn assert_each_printed_once(lines: &[String], printed: &[String]) {
 }
 
 #[tokio::test]
-async fn a_logstash_that_resets_again_and_again_gets_whole_lines_and_none_twice() {
+async fn repeated_resets_by_logstash_neither_cut_nor_repeat_lines() {
     let logstash = LogstashDouble::start().await.unwrap();
     let (_environment, service) = service_with(&logstash).await;
     for round in 0..10 {

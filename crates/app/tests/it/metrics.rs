@@ -12,7 +12,7 @@ use crate::environment::{
     message, on_every_engine,
 };
 
-on_every_engine!(what_prometheus_is_told_follows_what_happens,);
+on_every_engine!(metrics_follow_events,);
 
 /// Scrapes until all of these samples have these values.
 async fn wait_for(service: &Service, expected: &[(&str, f64)]) -> Scrape {
@@ -43,7 +43,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-async fn what_prometheus_is_told_follows_what_happens(engine: Engine) {
+async fn metrics_follow_events(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
     let start = wait_for(

@@ -17,7 +17,7 @@ on_every_engine!(
     a_bound_publisher_publishes_to_its_experiments_only,
     equal_ids_of_two_accounts_are_two_messages,
     a_user_id_can_be_required_and_a_replay_does_without,
-    a_publisher_that_misspells_its_experiment_learns_of_it_within_a_second,
+    a_publisher_gets_a_rejection_within_a_second,
     consumption_pauses_while_the_rejected_messages_take_too_much,
 );
 
@@ -136,7 +136,7 @@ async fn a_user_id_can_be_required_and_a_replay_does_without(engine: Engine) {
     scientist.measures_when("/measures/1", |measures| measures.len() == 12).await.unwrap();
 }
 
-async fn a_publisher_that_misspells_its_experiment_learns_of_it_within_a_second(engine: Engine) {
+async fn a_publisher_gets_a_rejection_within_a_second(engine: Engine) {
     const REPLIES: &str = "amq.rabbitmq.reply-to";
     let environment = TestEnvironment::new(engine).await.unwrap();
     let _service = environment.ready_service().await.unwrap();

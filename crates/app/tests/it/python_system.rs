@@ -14,7 +14,7 @@ use crate::environment::{
 };
 
 on_every_engine!(
-    a_measure_comes_out_with_each_field_under_its_name,
+    a_measure_is_returned_with_correct_field_names,
     timestamps_are_rfc3339_and_good_to_the_nanosecond_beyond_2038,
     malformed_messages_do_not_end_consumption,
     nothing_is_acknowledged_before_it_is_committed,
@@ -30,7 +30,7 @@ on_every_engine!(
     measures_are_read_by_page_and_by_time,
 );
 
-async fn a_measure_comes_out_with_each_field_under_its_name(engine: Engine) {
+async fn a_measure_is_returned_with_correct_field_names(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
     let adapter = environment.adapter().await.unwrap();

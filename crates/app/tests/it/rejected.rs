@@ -13,7 +13,7 @@ use crate::environment::{
 
 on_every_engine!(
     every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up,
-    a_bad_message_that_comes_again_is_kept_once,
+    a_redelivered_bad_message_is_kept_once,
     a_message_that_comes_again_after_its_experiment_was_added_is_stored_and_no_longer_rejected,
     messages_up_to_the_limits_are_stored,
 );
@@ -279,7 +279,7 @@ async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(en
     assert_eq!(kept.len(), bad_messages.len());
 }
 
-async fn a_bad_message_that_comes_again_is_kept_once(engine: Engine) {
+async fn a_redelivered_bad_message_is_kept_once(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
     let adapter = environment.adapter().await.unwrap();

@@ -14,9 +14,9 @@ use crate::environment::{
 on_every_engine!(
     every_route_answers_every_kind_of_caller_as_the_role_matrix_says,
     lists_hold_what_the_caller_may_see_and_nothing_else,
-    nobody_elses_things_can_be_read_or_changed_or_told_from_absent_ones,
-    what_a_scientist_may_not_see_looks_like_what_does_not_exist,
-    the_last_administrator_can_be_erased_by_nobody,
+    resources_of_others_look_absent,
+    forbidden_experiments_look_absent_to_scientists,
+    the_last_administrator_cannot_be_erased,
 );
 
 /// The caller.
@@ -532,7 +532,7 @@ async fn the_matrix_has_every_method_of_every_path_of_the_document_and_no_others
 }
 
 /// Each operation on a named resource, with resources of others and with unknown ones.
-async fn nobody_elses_things_can_be_read_or_changed_or_told_from_absent_ones(engine: Engine) {
+async fn resources_of_others_look_absent(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
     let administrator = environment.client(&service, ADMIN);
@@ -625,7 +625,7 @@ async fn lists_hold_what_the_caller_may_see_and_nothing_else(engine: Engine) {
     assert_eq!(other.get("/measures/1").await.unwrap().status, 403);
 }
 
-async fn what_a_scientist_may_not_see_looks_like_what_does_not_exist(engine: Engine) {
+async fn forbidden_experiments_look_absent_to_scientists(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
     let scientist = environment.client(&service, SCIENTIST);
@@ -654,7 +654,7 @@ async fn what_a_scientist_may_not_see_looks_like_what_does_not_exist(engine: Eng
     }
 }
 
-async fn the_last_administrator_can_be_erased_by_nobody(engine: Engine) {
+async fn the_last_administrator_cannot_be_erased(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();
     let first = environment.client(&service, ADMIN);

@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use crate::environment::{Engine, Finished, TestEnvironment, on_every_engine};
 
 on_every_engine!(
-    what_is_exported_and_imported_into_an_empty_database_of_either_engine_is_exported_equal,
+    an_export_survives_an_import_on_either_engine,
     an_import_adds_and_changes_and_leaves_the_rest_and_the_second_one_does_nothing,
     names_and_addresses_are_exchanged_by_one_import,
     a_dry_run_shows_the_difference_and_changes_nothing,
     hostile_documents_change_nothing_and_every_mistake_is_named_at_once,
-    each_change_is_told_to_the_auditor_as_the_import_of_an_operator,
-    a_command_whose_output_nobody_reads_ends_well_and_without_a_word,
+    each_change_of_an_import_is_an_audit_event,
+    a_command_with_closed_output_succeeds_silently,
     a_database_that_was_not_migrated_is_left_alone,
 );
 
@@ -88,9 +88,7 @@ fn other(engine: Engine) -> Engine {
     }
 }
 
-async fn what_is_exported_and_imported_into_an_empty_database_of_either_engine_is_exported_equal(
-    engine: Engine,
-) {
+async fn an_export_survives_an_import_on_either_engine(engine: Engine) {
     let environment = migrated(engine).await;
     import_ok(&environment, &document()).await;
     let exported = export(&environment).await;
@@ -316,7 +314,7 @@ async fn hostile_documents_change_nothing_and_every_mistake_is_named_at_once(eng
     assert_eq!(export(&environment).await, before);
 }
 
-async fn each_change_is_told_to_the_auditor_as_the_import_of_an_operator(engine: Engine) {
+async fn each_change_of_an_import_is_an_audit_event(engine: Engine) {
     let environment = migrated(engine).await;
     let finished = import_ok(&environment, &document()).await;
     let mut events: Vec<_> = finished
@@ -356,7 +354,7 @@ async fn each_change_is_told_to_the_auditor_as_the_import_of_an_operator(engine:
     assert!(!finished.stderr.contains("home.cern"));
 }
 
-async fn a_command_whose_output_nobody_reads_ends_well_and_without_a_word(engine: Engine) {
+async fn a_command_with_closed_output_succeeds_silently(engine: Engine) {
     let environment = migrated(engine).await;
     let (_folder, path) = file("document.json", document().to_string());
     for arguments in [&["import", text(&path)][..], &["export"], &["openapi"]] {

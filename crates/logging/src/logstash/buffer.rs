@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_counted_and_said_once_there_is_room_again() {
+    fn dropped_lines_are_counted_and_reported_once_there_is_space() {
         let buffer = Buffer::default();
         let taken = fill(&buffer, false);
         buffer.push(vec![b'y'; 1_000], false);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sent_at_the_end_is_counted() {
+    fn unsent_lines_are_counted_at_the_end() {
         let buffer = Buffer::default();
         for _ in 0..5 {
             buffer.push(b"line\n".to_vec(), false);

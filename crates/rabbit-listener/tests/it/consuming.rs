@@ -117,7 +117,7 @@ async fn the_prefetch_bounds_what_is_in_memory() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn what_can_never_be_stored_is_handed_on_whole_and_consumption_goes_on() -> anyhow::Result<()> {
+async fn rejected_messages_are_kept_whole_and_consumption_continues() -> anyhow::Result<()> {
     let url = RabbitMq::shared().await?.create_vhost().await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
     let configuration = RabbitConfiguration { max_message_bytes: 2_000_000, ..configuration(&url) };

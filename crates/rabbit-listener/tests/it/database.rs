@@ -42,7 +42,7 @@ async fn during_a_database_outage_nothing_is_acknowledged_and_later_all_is_store
 }
 
 #[tokio::test]
-async fn an_outage_takes_two_lines_of_log_and_shows_nothing_of_the_messages() -> anyhow::Result<()> {
+async fn an_outage_logs_two_lines_without_message_content() -> anyhow::Result<()> {
     let url = RabbitMq::shared().await?.create_vhost().await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
     let log = Log::capture();

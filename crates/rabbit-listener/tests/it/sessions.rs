@@ -11,7 +11,7 @@ use crate::ingest::{Database, ScriptedIngest};
 use crate::log::Log;
 
 #[tokio::test]
-async fn a_broker_that_is_not_there_yet_is_waited_for() -> anyhow::Result<()> {
+async fn connecting_is_retried_until_the_broker_starts() -> anyhow::Result<()> {
     let rabbit = RabbitMq::shared().await?;
     let url = rabbit.create_vhost().await?;
     let proxy = Proxy::start(rabbit.port()).await?;

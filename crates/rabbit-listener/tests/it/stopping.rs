@@ -100,7 +100,7 @@ async fn a_stop_with_a_batch_that_cannot_be_written_writes_no_later_one() -> any
 }
 
 #[tokio::test]
-async fn a_stop_while_the_database_hangs_ends_in_time_and_gives_the_messages_back() -> anyhow::Result<()> {
+async fn a_shutdown_with_a_stalled_database_requeues_messages_in_time() -> anyhow::Result<()> {
     let url = RabbitMq::shared().await?.create_vhost().await?;
     let (adapter, ingest) = (Adapter::start(&url).await?, ScriptedIngest::new());
     ingest.database(Database::Hangs);

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_compressed_unless_the_client_says_that_it_understands_it() {
+    fn responses_are_compressed_only_with_accept_encoding() {
         assert_eq!(Coding::wanted(&HeaderMap::new()), None);
         for accept in [
             "",

@@ -6,7 +6,7 @@ use crate::memory::Turn;
 use crate::site::{Site, Who};
 
 #[tokio::test]
-async fn a_panic_is_500_and_the_service_goes_on() {
+async fn a_panic_is_500_and_the_service_continues() {
     let site = Site::start().await;
     site.memory.panics.store(true, Ordering::SeqCst);
     let answer = site.get("/measure-types/", Who::Peter).await;

@@ -216,7 +216,7 @@ async fn rejected_messages_are_for_administrators_only() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404() {
+async fn absent_messages_are_404() {
     let site = site_with(1).await;
     for id in ["2", "18446744073709551615"] {
         let path = format!("/rejected-messages/{id}");

@@ -59,7 +59,7 @@ async fn a_connection_that_sends_nothing_or_half_a_head_is_closed() {
 }
 
 #[tokio::test]
-async fn a_head_that_drips_is_cut_off_at_the_same_time() {
+async fn a_slow_request_head_is_cut_off() {
     let site = Site::start_with(Limits { header_read: SHORT * 2, ..patient() }).await;
     wait_until_dripped(async || drip(&RawClient::connect(&site).await, b'G').await).await;
 }
@@ -103,7 +103,7 @@ async fn a_body_that_does_not_arrive_is_408() {
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_cut_off_at_the_same_time() {
+async fn a_slow_request_body_is_cut_off() {
     let site = Site::start_with(Limits { body_read: SHORT * 2, ..patient() }).await;
     let more = "Content-Type: application/json\r\nContent-Length: 1000\r\n";
     wait_until_dripped(async || {
@@ -154,7 +154,7 @@ async fn a_long_answer_is_not_cut_by_the_request_limit() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let site = Site::start_with(Limits { write_stall: SHORT, ..patient() }).await;
     *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
     let mut raw = RawClient::connect(&site).await;
@@ -171,7 +171,7 @@ async fn narrow_client(site: &Site) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_an_answer_drop_by_drop_is_cut_off() {
+async fn a_client_below_the_minimum_rate_is_disconnected() {
     let stall = Duration::from_secs(1);
     let site = Site::start_with(Limits { write_stall: stall, ..patient() }).await;
     *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
@@ -227,7 +227,7 @@ async fn slow_client(site: &Site, number: usize) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_thousand_slow_clients_leave_others_alone_and_are_cut_off() {
+async fn a_thousand_slow_clients_do_not_affect_others_and_are_disconnected() {
     // Both ends of each connection are in this process.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();

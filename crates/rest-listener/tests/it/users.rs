@@ -143,7 +143,7 @@ async fn a_scientist_creates_no_user_however_good_or_bad_the_fields() {
 }
 
 #[tokio::test]
-async fn what_get_gave_can_be_put_back() {
+async fn a_fetched_user_can_be_put_back() {
     let site = Site::start().await;
     let mut record = site.get("/users/S001", Who::Peter).await.json();
     assert_eq!(site.put("/users/S001", Who::Peter, &record).await.json(), record);

@@ -43,7 +43,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn any_measures_come_back_to_the_bit(measures in any_measures()) {
+    fn any_measures_round_trip(measures in any_measures()) {
         let (data, crc) = encode(&measures).unwrap();
         prop_assert_eq!(decode(&data, crc).unwrap(), in_order(measures));
     }
@@ -88,7 +88,7 @@ fn every_changed_bit_of_a_block_is_an_error() {
 }
 
 #[test]
-fn blocks_of_the_largest_size_come_back() {
+fn blocks_of_the_maximum_size_round_trip() {
     let measures = walk(131_072);
     let (data, crc) = encode(&measures).unwrap();
     assert_eq!(decode(&data, crc).unwrap(), in_order(measures));
@@ -107,7 +107,7 @@ fn a_slow_walk_takes_about_a_byte_a_measure() {
 }
 
 #[test]
-fn what_repeats_takes_a_few_bytes() {
+fn repeated_values_take_a_few_bytes() {
     let one = encode(&[measure(7, 1, 0, 1, 2.5)]).unwrap().0;
     assert!(one.len() <= 36, "{}", one.len());
     let regular: Vec<_> =

@@ -87,7 +87,7 @@ on_every_engine! {
         assert_eq!(database.associations.scientists_of(experiment).await.unwrap(), [scientist]);
     }
 
-    async fn replacements_and_other_changes_at_once_leave_what_one_of_them_wanted(database: Database) {
+    async fn concurrent_replacements_leave_the_result_of_one(database: Database) {
         let experiment = add_experiment(&database, "one").await.experiment_id;
         let mut ids = Vec::new();
         for number in 0..40 {
@@ -110,7 +110,7 @@ on_every_engine! {
         }
     }
 
-    async fn of_two_that_associate_at_once_one_is_told_of_the_conflict(database: Database) {
+    async fn of_two_concurrent_associations_one_conflicts(database: Database) {
         let experiment = add_experiment(&database, "one").await.experiment_id;
         for round in 0..20 {
             let scientist = add_user(&database, &format!("S{round}"), Role::Scientist).await.user_id;

@@ -13,7 +13,7 @@ use crate::database::on_every_engine;
 use crate::fixtures::{add_experiment, add_user, measure, message, read, store, user_id, username};
 
 on_every_engine! {
-    async fn reads_that_are_cut_off_give_no_later_read_a_wrong_answer(database: Database) {
+    async fn cancelled_reads_do_not_affect_later_reads(database: Database) {
         for number in 0..20 {
             add_user(&database, &format!("S{number}"), Role::Scientist).await;
         }
@@ -39,7 +39,7 @@ on_every_engine! {
         assert_eq!(whole.len(), 5_000);
     }
 
-    async fn a_write_that_is_cut_off_is_carried_to_its_end(database: Database) {
+    async fn a_cancelled_write_is_completed(database: Database) {
         const WRITES: i64 = 50;
         let mut probe = database.probe().await;
         for round in 0..WRITES {
@@ -66,7 +66,7 @@ on_every_engine! {
         }
     }
 
-    async fn an_erasure_that_is_cut_off_happens_whole_or_not_at_all(database: Database) {
+    async fn a_cancelled_erasure_is_atomic(database: Database) {
         let experiment = add_experiment(&database, "one").await.experiment_id;
         for round in 0..30_u64 {
             let id = add_user(&database, &format!("S{round}"), Role::Scientist).await.user_id;

@@ -66,7 +66,7 @@ on_every_engine! {
         assert!(database.users.insert(&user("S009", Role::Scientist)).await.is_err());
     }
 
-    async fn rows_that_exchange_what_is_unique_do_so_at_one_stroke(database: Database) {
+    async fn unique_values_are_swapped_in_one_transaction(database: Database) {
         let ids = ["S001", "S002", "S003"];
         for id in ids {
             add_user(&database, id, Role::Scientist).await;
@@ -110,7 +110,7 @@ on_every_engine! {
         assert_eq!(all_experiments(&database).await, []);
     }
 
-    async fn one_change_that_is_refused_takes_all_of_them_back(database: Database) {
+    async fn a_refused_change_rolls_all_changes_back(database: Database) {
         let seen = database.directory.read().await.unwrap();
         let refused = database.directory.apply(&seen, &[added("x"), added("y"), added("x")]).await;
         assert!(matches!(refused, Err(StorageError::Conflict(_))), "{refused:?}");

@@ -294,7 +294,7 @@ on_every_engine! {
         assert_eq!(database.ingest.commit(batch.to_vec()).await.unwrap(), [Stored, Stored, Stored, Duplicate]);
     }
 
-    async fn the_id_of_a_rejected_message_that_was_stored_at_last_is_forgotten_like_any_other(database: Database) {
+    async fn the_id_of_a_replayed_message_expires(database: Database) {
         database.ingest.commit(vec![rejected("r", "x")]).await.unwrap();
         database.ingest.commit(vec![message("r", one(1.0))]).await.unwrap();
         let later = moment(Timestamp::now().unix_nanos() + 1);

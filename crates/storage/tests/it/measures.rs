@@ -60,7 +60,7 @@ fn any_measure(experiment: u32) -> impl Strategy<Value = NewMeasure> {
 }
 
 in_every_state! {
-    async fn values_and_times_come_back_to_the_bit(database: Database) {
+    async fn values_and_times_round_trip(database: Database) {
         let values = [
             0.0, -0.0, 1.0, -1.0, 2.2, 0.1, 1.0 / 3.0, 5e-324, -5e-324, f64::MIN_POSITIVE, 2.225_073_858_507_201e-308,
             f64::MAX, f64::MIN, 9_007_199_254_740_993.0, -9_223_372_036_854_775_808.0, 1e300, 123_456_789.123_456_78,
@@ -146,7 +146,7 @@ in_every_state! {
         assert_eq!(times, [4, 3, 2, 1, 0]);
     }
 
-    async fn a_page_is_given_with_its_reader_to_whom_it_is_for_now(database: Database) {
+    async fn a_page_with_its_reader_follows_current_permissions(database: Database) {
         let one = add_experiment(&database, "one").await;
         let two = add_experiment(&database, "two").await;
         let empty = add_experiment(&database, "empty").await;

@@ -187,7 +187,7 @@ impl FakeServer {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_hears_nothing() {
+async fn a_server_without_tls_gets_no_password() {
     let authority = Authority::new();
     for mode in ["VERIFY_IDENTITY", "VERIFY_CA", "REQUIRED"] {
         let fake_server = FakeServer::start(None).await;

@@ -352,7 +352,7 @@ in_every_state! {
         });
     }
 
-    async fn bins_stand_for_the_measures_within_them(database: Database) {
+    async fn bins_summarise_their_measures(database: Database) {
         for_any_question(&database, 1..12_u32, async |fixture, measures, question, amount| {
             fixture.store(&measures).await;
             for reduction in [Reduction::Window(amount.into()), Reduction::MaxPoints(amount)] {

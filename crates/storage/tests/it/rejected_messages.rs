@@ -73,7 +73,7 @@ pub(crate) async fn assert_ids_fit(database: &Database) {
 }
 
 on_every_engine! {
-    async fn a_rejected_message_comes_out_as_it_went_in(database: Database) {
+    async fn a_rejected_message_round_trips(database: Database) {
         let mut given = rejection(vec![0, 255, 10, 13, 0]);
         given.rejection = Rejection::new(RejectionReason::MalformedJson, "`k\u{1f600}` \u{0} occurs twice");
         given.properties = serde_json::json!({
@@ -112,7 +112,7 @@ on_every_engine! {
         }
     }
 
-    async fn what_is_not_there_is_neither_found_nor_changed(database: Database) {
+    async fn absent_messages_are_neither_found_nor_changed(database: Database) {
         database.ingest.commit(vec![rejected("a", "x")]).await.unwrap();
         for id in ABSENT {
             assert_eq!(database.rejected.find(id).await.unwrap(), None);

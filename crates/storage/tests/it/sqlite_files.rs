@@ -47,7 +47,7 @@ async fn addresses_without_a_file_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_is_there_after_closing_and_opening() {
+async fn writes_persist_across_reopening() {
     let database = Database::sqlite().await;
     let written = add_user(&database, "S001", Role::Scientist).await;
     database.close().await;

@@ -76,7 +76,7 @@ on_every_engine! {
         assert_eq!(database.users.find(&user_id("SS")).await.unwrap(), None);
     }
 
-    async fn what_is_in_use_is_refused_by_field(database: Database) {
+    async fn values_in_use_are_refused_by_field(database: Database) {
         add_user(&database, "S001", Role::Scientist).await;
         let used = address("S001");
         let attempt = |id: &str, uid: &str, email: &str| {

@@ -1,4 +1,4 @@
-//! Starts servers and waits to be killed; the test `nothing_is_left_of_a_killed_test_process` does
+//! Starts servers and waits to be killed; the test `a_killed_test_process_leaves_nothing_behind` does
 //! that.
 
 use std::future::pending;

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_state_of_a_queue_is_said() {
+    fn invalid_queue_states_are_errors() {
         let state = QueueState { ready: 7, unacknowledged: 0, consumers: 12 };
         assert_eq!(QueueState::parse("{7, 0, 12}").unwrap(), state);
         for other in ["{7, 0}", "not_found", "{7, a, 12}"] {

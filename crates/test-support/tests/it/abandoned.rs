@@ -24,7 +24,7 @@ fn own_folder(within: &Path) -> PathBuf {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_killed_test_process() {
+async fn a_killed_test_process_leaves_nothing_behind() {
     let test = ServiceProcess::builder(env!("CARGO_BIN_EXE_abandoned-servers")).start().await.unwrap();
     let mut folders = Vec::new();
     for count in 0..4 {

@@ -9,7 +9,7 @@ async fn execute(server: &MySqlServer, url: &str, sql: &str) -> String {
 }
 
 #[tokio::test]
-async fn two_servers_and_their_databases_know_nothing_of_each_other() {
+async fn two_servers_and_their_databases_are_isolated() {
     let (one, two) = tokio::try_join!(MySqlServer::start(), MySqlServer::start()).unwrap();
     assert_ne!(one.port(), two.port());
     let url = one.create_database().await.unwrap();

@@ -40,7 +40,7 @@ async fn echo(stream: &mut TcpStream) -> std::io::Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_sent_arrives_and_the_end_of_a_stream_too() {
+async fn data_and_the_end_of_a_stream_are_forwarded() {
     let proxy = echo_server_behind_a_proxy().await;
     let mut stream = connect(&proxy).await;
     let sent = vec![7; 1_000_000];
@@ -60,7 +60,7 @@ async fn what_is_sent_arrives_and_the_end_of_a_stream_too() {
 }
 
 #[tokio::test]
-async fn a_cut_resets_the_connections_there_are_and_lets_new_ones_be_made() {
+async fn a_cut_resets_open_connections_and_allows_new_ones() {
     let proxy = echo_server_behind_a_proxy().await;
     let mut streams = [connect(&proxy).await, connect(&proxy).await];
     for stream in &mut streams {

@@ -15,7 +15,7 @@ async fn speaks_amqp(port: u16) -> bool {
 }
 
 #[tokio::test]
-async fn two_nodes_run_at_once_and_know_nothing_of_each_other() {
+async fn two_nodes_are_isolated() {
     let (one, two) = tokio::try_join!(RabbitMq::start(), RabbitMq::start()).unwrap();
     assert!(speaks_amqp(one.port()).await);
     assert!(speaks_amqp(two.port()).await);

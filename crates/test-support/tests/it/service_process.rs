@@ -31,7 +31,7 @@ async fn waiting_for_a_line_ends_with_the_process_and_quotes_what_it_said() {
 }
 
 #[tokio::test]
-async fn all_that_a_process_printed_is_there_when_its_end_is_known() {
+async fn all_output_is_available_at_the_end_of_a_process() {
     let process = run("echo first; yes | head --lines 2000; printf unfinished; printf unheard >&2").await;
     for runs in 1..=20 {
         assert!(process.wait_for_exit(TIMEOUT).await.unwrap().success());

@@ -22,7 +22,7 @@ async fn a_wait_that_times_out_reports_the_last_state() {
 }
 
 #[tokio::test]
-async fn a_look_that_hangs_is_given_up_in_time() {
+async fn a_hanging_poll_times_out() {
     let look = async || pending::<Result<(), String>>().await;
     let error = wait_until("an answer", Duration::from_millis(30), look).await.unwrap_err();
     assert!(error.to_string().contains("the first look did not end"), "{error}");

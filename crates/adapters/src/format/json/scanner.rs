@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_are_not_finite_become_empty_texts_at_the_same_places() {
+    fn non_finite_numbers_become_empty_texts_of_the_same_length() {
         for (text, expected) in [
             ("{\"a\": NaN, \"b\": [-Infinity,Infinity]}", "{\"a\": \"\" , \"b\": [\"\"       ,\"\"      ]}"),
             ("NaN", "\"\" "),

@@ -33,7 +33,7 @@ async fn follow(environment: &TestEnvironment, name: &str) -> ServiceProcess {
 }
 
 #[tokio::test]
-async fn a_document_without_a_record_stays_in_its_folder() {
+async fn a_document_without_a_record_is_not_moved() {
     let environment = TestEnvironment::new().await.unwrap();
     let description = "experiment = \"device-vibrations\"\n[input]\nfolder = \"in\"\npattern = \"*.json\"\ndone = \"done\"\nonce = true\nsettle_seconds = 0\n\
         [format]\nkind = \"json\"\nrecords = \"samples\"\n[timestamp]\nfield = \"t\"\n[[measures]]\nmeasure = \"hertz\"\nvalue = \"v\"\n";
@@ -60,7 +60,7 @@ async fn a_document_without_a_record_stays_in_its_folder() {
 }
 
 #[tokio::test]
-async fn files_that_contradict_their_header_stay_in_their_folder() {
+async fn files_that_contradict_their_header_are_not_moved() {
     let environment = TestEnvironment::new().await.unwrap();
     describe(&environment, "drop", "folder = \"in\"\ndone = \"done\"\nonce = true\nsettle_seconds = 0");
     fs::create_dir(environment.path("in")).unwrap();
@@ -141,7 +141,7 @@ async fn equal_values_without_a_time_are_other_measurements() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_flushed_in_its_middle_is_waited_for() {
+async fn a_partially_flushed_line_is_read_when_complete() {
     let environment = TestEnvironment::new().await.unwrap();
     fs::create_dir(environment.path("log")).unwrap();
     fs::create_dir(environment.path("drop")).unwrap();
@@ -208,7 +208,7 @@ async fn files_that_are_followed_by_a_pattern_may_be_rotated() {
 }
 
 #[tokio::test]
-async fn a_copy_that_lacks_what_was_read_last_is_not_read_again() {
+async fn a_copy_shorter_than_the_read_position_is_not_read() {
     let environment = TestEnvironment::new().await.unwrap();
     describe(&environment, "follow", "follow = \"values.csv\"");
     append(&environment, "values.csv", &format!("time,v\n{}", rows(1..=50)));
@@ -252,7 +252,7 @@ async fn a_renamed_or_rewritten_file_is_recognised() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_emptied_by_a_writer_that_appends_has_no_head_either() {
+async fn a_truncated_file_of_an_appending_writer_has_no_head() {
     let environment = TestEnvironment::new().await.unwrap();
     let text = format!("experiment = \"device-vibrations\"\n[input]\nfollow = \"values.csv\"\n{FORMAT}");
     let text = text.replace("kind = \"csv\"", "kind = \"csv\"\nskip_lines = 2\nskip_rows = 1");
@@ -275,7 +275,7 @@ async fn a_file_that_was_emptied_by_a_writer_that_appends_has_no_head_either() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_emptied_under_its_writer_goes_on_with_the_header_of_before() {
+async fn a_truncated_file_continues_with_its_previous_header() {
     let environment = TestEnvironment::new().await.unwrap();
     describe(&environment, "follow", "follow = \"values.csv\"");
     // A writer without O_APPEND keeps its position.

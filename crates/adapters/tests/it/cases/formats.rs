@@ -31,7 +31,7 @@ async fn lines_end_in_any_way() {
 }
 
 #[tokio::test]
-async fn a_declaration_that_contradicts_the_bytes_is_an_error_or_does_not_matter() {
+async fn a_contradicting_encoding_declaration_is_an_error_or_harmless() {
     let xml = "<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<Run><Sample At=\"1650000000\"><Value>1.5</Value></Sample>\r\n<Sample At=\"1650000001\"><Value>1.25</Value></Sample></Run>\r\n";
     let description = "[format]\nkind = \"xml\"\nrecords = \"Run/Sample\"\n[timestamp]\nfield = \"@At\"\n[[measures]]\nmeasure = \"hertz\"\nvalue = \"Value\"\n";
     let utf16 = |bytes: fn(u16) -> [u8; 2]| xml.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
@@ -130,7 +130,7 @@ async fn a_header_that_appears_again_is_an_error_and_its_order_counts() {
 }
 
 #[tokio::test]
-async fn rows_and_headers_of_different_lengths_are_read_where_that_is_safe() {
+async fn rows_and_headers_of_different_lengths_are_read_if_unambiguous() {
     for (content, values) in [
         ("time,v,Comment\n1650000000,1\n1650000001,2\n", vec![1.0, 2.0]),
         ("time,v,\n1650000000,1\n1650000001,2\n", vec![1.0, 2.0]),
@@ -184,7 +184,7 @@ async fn other_lines_are_skipped_and_garbled_ones_reported() {
 }
 
 #[tokio::test]
-async fn records_lie_in_parallel_arrays() {
+async fn records_in_parallel_arrays_are_read() {
     let json = "{\"hourly\": {\"time\": [1650000000, 1650003600,\n 1650007200], \"v\": [1, null, NaN], \"w\": [4, 5, 6]}, \"place\": \"roof\"}";
     let description = "[format]\nkind = \"json\"\nrecords = \"hourly\"\nparallel = true\n[timestamp]\nfield = \"time\"\n[[measures]]\nmeasure = \"hertz\"\nvalue = \"v\"\n[[measures]]\nmeasure = \"volt\"\nvalue = \"w\"\n";
     let found = read(json.as_bytes(), description).await;

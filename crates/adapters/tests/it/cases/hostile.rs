@@ -68,7 +68,7 @@ async fn records_with_other_delimiters_are_reported() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_emptied_has_no_lines_to_skip() {
+async fn a_truncated_file_has_no_lines_to_skip() {
     let text =
         format!("[format]\nkind = \"text\"\nskip_lines = 2\n{ARRIVAL}[[measures]]\nmeasure = \"hertz\"\n");
     let found = read(b"\0\0\0\x001\n2\n3\n", &text).await;
@@ -91,7 +91,7 @@ async fn texts_around_an_element_are_not_one_value() {
 }
 
 #[tokio::test]
-async fn names_are_not_read_in_a_wrong_encoding() {
+async fn names_are_not_decoded_in_a_wrong_encoding() {
     let description = format!("{XML}{HERTZ}sensor = {{ field = \"n\" }}\n");
     let document = |declared: &str| {
         format!(

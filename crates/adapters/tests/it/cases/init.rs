@@ -20,7 +20,7 @@ async fn init(name: &str, content: &[u8]) -> (String, i32, Vec<String>) {
 }
 
 #[tokio::test]
-async fn files_whose_columns_say_what_they_are_need_no_edit_but_names() {
+async fn init_describes_tables_up_to_names() {
     let toa5 = "\"TOA5\",\"STN\",\"CR1000\",\"0\"\r\n\"TIMESTAMP\",\"RECORD\",\"Level_m\",\"Temp_C_Avg\"\r\n\"TS\",\"RN\",\"m\",\"Deg C\"\r\n\"\",\"\",\"Smp\",\"Avg\"\r\n\"2022-01-11 20:30:00\",0,\"NAN\",\"NAN\"\r\n\"2022-01-17 22:40:00\",1,0.756,30.18\r\n";
     for (name, content, expected) in [
         (
@@ -79,7 +79,7 @@ async fn files_whose_columns_say_what_they_are_need_no_edit_but_names() {
 }
 
 #[tokio::test]
-async fn documents_and_lines_need_no_edit_but_names_either() {
+async fn init_describes_documents_and_lines_up_to_names() {
     for (name, content, expected) in [
         (
             "events.ndjson",

@@ -34,7 +34,7 @@ async fn forms_of_iso_8601_are_read_also_mixed() {
 }
 
 #[tokio::test]
-async fn clocks_that_stay_on_one_offset_are_read() {
+async fn fixed_offsets_are_read() {
     let content = "time,v\n2022-01-06 09:09:00,1\n2022-07-06 09:09:00,2\n";
     for zone in ["+01:00", "+0100", "+01", "UTC+1", "Etc/GMT-1"] {
         let found = times(content, &format!("format = \"%Y-%m-%d %H:%M:%S\"\nzone = \"{zone}\"")).await;

@@ -6,7 +6,7 @@ const NDJSON: &str = "[format]\nkind = \"ndjson\"\n[timestamp]\nfield = \"t\"\n"
 const TWO: &str = "[[measures]]\nmeasure = \"degree Celsius\"\nvalue = \"s.c\"\n[[measures]]\nmeasure = \"pascal\"\nvalue = \"s.p\"\nscale = 100\n";
 
 #[tokio::test]
-async fn a_value_that_is_null_or_absent_leaves_out_itself_alone() {
+async fn a_null_or_absent_value_is_omitted_alone() {
     let content = "{\"t\":1650000000,\"s\":{\"c\":21.5,\"p\":1013.2}}\n{\"t\":1650000060,\"s\":{\"c\":21.6,\"p\":null}}\n{\"t\":1650000120,\"s\":{\"c\":21.7}}\n";
     let found = read(content.as_bytes(), &format!("{NDJSON}{TWO}")).await;
     assert_eq!((found.code, found.values()), (0, vec![21.5, 101_320.0, 21.6, 21.7]), "{found:?}");
@@ -21,7 +21,7 @@ async fn a_value_that_is_null_or_absent_leaves_out_itself_alone() {
 }
 
 #[tokio::test]
-async fn numbers_that_python_writes_for_missing_values_are_missing() {
+async fn nan_and_infinity_are_missing_values() {
     let content = "{\"t\":1650000000,\"s\":{\"c\":NaN,\"p\":1}}\n{\"t\":1650000060,\"s\":{\"c\":-Infinity,\"p\":2,\"x\":\"NaN\"}}\n";
     let found = read(content.as_bytes(), &format!("{NDJSON}{TWO}")).await;
     assert_eq!((found.code, found.values()), (0, vec![100.0, 200.0]), "{found:?}");
@@ -42,7 +42,7 @@ async fn a_field_that_no_record_has_is_an_error() {
 }
 
 #[tokio::test]
-async fn one_bad_value_does_not_take_the_good_ones_along_unless_asked() {
+async fn a_bad_value_discards_the_others_only_with_whole_records() {
     let content = "time,a,b\n1650000000,1,x\n1650000001,2,3\nyesterday,4,5\n";
     let description = "[format]\nkind = \"csv\"\n[timestamp]\nfield = \"time\"\n[[measures]]\nmeasure = \"volt\"\nvalue = \"a\"\n[[measures]]\nmeasure = \"hertz\"\nvalue = \"b\"\n";
     let found = read(content.as_bytes(), description).await;
