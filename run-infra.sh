@@ -54,7 +54,7 @@ stop_background() {
         return
     fi
     say "stopping the background servers"
-    # It stops its two servers one after the other.
+    # It stops its two servers in turn.
     end_process "$pid" 150
     rm -f -- "$pid_file"
 }

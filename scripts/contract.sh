@@ -19,7 +19,7 @@ need_python_programs() {
     cp -- "$wanted" "$venv/requirements.txt"
 }
 
-# Installs newman, unless it is there.
+# Installs newman, unless it is installed.
 need_newman() {
     local folder=$contract_folder/newman
     cmp --quiet -- postman/package-lock.json "$folder/installed.json" && return

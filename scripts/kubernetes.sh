@@ -4,7 +4,7 @@
 
 readonly kubernetes_folder=$PWD/target/kubernetes
 
-# Installs the programs of kubernetes/validation, unless they are there.
+# Installs the programs of kubernetes/validation, unless they are installed.
 need_kubernetes_programs() {
     local wanted=kubernetes/validation installed=$kubernetes_folder/installed
     mkdir -p -- "$installed"

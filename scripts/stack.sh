@@ -225,7 +225,7 @@ start_everything() {
 TRY
 }
 
-# One container with example data and its own tokens, and a broker of its own.
+# One container with example data and its own tokens, and a separate broker.
 start_evaluation() {
     local -x COMPOSE_PROFILES=evaluation
     make_secrets

@@ -1,4 +1,4 @@
-//! The migrations are compiled in; cargo has to be told where they are.
+//! Rebuilds when migrations change, since they are compiled in.
 
 fn main() {
     println!("cargo::rerun-if-changed=../../migrations");

@@ -141,7 +141,7 @@ try {
   await site.remove();
 }
 
-/** Waits until what was asked for is there and drawn. */
+/** Waits until the requested measures are drawn. */
 async function settled(page: Page, status: RegExp): Promise<void> {
   await page.locator(".status").getByText(status).waitFor();
   await page.locator(".plots[aria-busy=false]").waitFor();
@@ -169,7 +169,7 @@ async function heapOf(session: CDPSession): Promise<number> {
   return (metrics.find(({ name }) => name === "JSHeapUsedSize")?.value ?? Number.NaN) / 1e6;
 }
 
-/** What the process that shows the page holds of its own, in megabytes. */
+/** The private memory of the renderer process, in megabytes. */
 async function memoryOf(page: Page): Promise<string> {
   const session = await site.browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");

@@ -15,11 +15,11 @@ ROOT = pathlib.Path(__file__).parents[3]
     [("docs/reading-measures.md", 20, "reading-guide"), ("clients/python/README.md", 7, "client-guide")],
 )
 def test_a_guide_works_as_it_stands(tmp_path, guide, snippets, queue):
-    # Example data alone, and a queue of its own.
+    # Only the example data, and a separate queue.
     queues = {"RABBIT_QUEUE": queue, "RABBIT_ROUTING": queue}
     service = Service(tmp_path, ["serve", "--evaluation"], RABBIT_URL=BROKER, **queues)
     try:
-        # The program lies where the guide's reader has built it.
+        # The binary is where the guide says.
         program = tmp_path / "target/evaluation/mymonit"
         program.parent.mkdir(parents=True)
         program.symlink_to(BINARY)

@@ -53,7 +53,7 @@ pub(crate) struct Options {
     binary: Option<PathBuf>,
 }
 
-/// One run of the adapter, or of the bare publisher, and what both sides used meanwhile.
+/// One run of the adapter, or of the bare publisher, and the resources used on both sides.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     took: Duration,

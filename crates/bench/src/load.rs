@@ -78,7 +78,7 @@ impl Times {
     }
 }
 
-/// Asks for one after the other on a connection that is warm.
+/// Sends requests one by one on a warm connection.
 pub(crate) async fn one_by_one(targets: &[Target]) -> anyhow::Result<Times> {
     let first = targets.first().context("something to ask for")?;
     let mut connection = Connection::open(first.port).await?;

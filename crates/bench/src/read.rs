@@ -20,7 +20,7 @@ use crate::service::{self, SCIENTIST, Service};
 use crate::slow::SlowClients;
 use crate::usage::Usage;
 
-/// Experiments of ever more measures: name, id, and how many.
+/// Experiments of increasing size: name, id, and number of measures.
 const EXPERIMENTS: [(&str, u32, u32); 3] =
     [("ten thousand", 11, 10_000), ("1 million", 12, 1_000_000), ("10 million", 13, 10_000_000)];
 const MILLION: u32 = 12;
@@ -211,7 +211,7 @@ async fn beside_slow_clients(target: &Target, service: &Service, options: &Optio
     Ok(())
 }
 
-/// A page of a thousand, the first one and at any depth, out of ever more measures.
+/// A page of a thousand, the first one and at any depth, of experiments of increasing size.
 async fn pages(target: &Target) -> anyhow::Result<()> {
     for (name, id, measures) in EXPERIMENTS {
         let first = target.at(format!("/measures/{id}?limit=1000"));

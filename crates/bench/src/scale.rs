@@ -161,7 +161,7 @@ async fn read(servers: &Servers, binary: &Path, options: &Options) -> anyhow::Re
     Ok(())
 }
 
-/// What the same rows take in SQLite's file.
+/// The size of the same rows in an SQLite file.
 async fn sizes_on_sqlite(servers: &Servers, binary: &Path, messages: u64) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("mymonit.db");

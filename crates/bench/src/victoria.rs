@@ -1,4 +1,4 @@
-//! VictoriaMetrics as a peer, in a process of its own.
+//! VictoriaMetrics for comparison, in a separate process.
 
 use std::fmt::Write as _;
 use std::path::Path;

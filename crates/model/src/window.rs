@@ -18,7 +18,7 @@ const UNITS: [(&str, u64, usize); 7] = [
 ];
 
 /// The width of the bins that time is divided into: whole nanoseconds, less than 10^19 of them.
-/// Bins are aligned to the Unix epoch, so a moment lies in the same bin whatever else is read.
+/// Bins are aligned to the Unix epoch, so a time is always in the same bin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window(NonZeroU64);
 

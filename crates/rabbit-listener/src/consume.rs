@@ -197,7 +197,7 @@ impl Session {
         let (cancelled, written) = tokio::join!(cancel, self.write_rest());
         written?;
         cancelled.map_err(SessionError::Lost)?;
-        // The reply to the close says that the acknowledgements before it have arrived.
+        // The reply to the close confirms that earlier acknowledgements have arrived.
         channel.close(200, "OK".into()).await.map_err(SessionError::Lost)?;
         self.connection.connection.close(200, "OK".into()).await.map_err(SessionError::Lost)
     }

@@ -15,7 +15,7 @@ const MAX_VALUES: usize = 4_000;
 /// The number of values that a table counts as: its JSON node takes some hundred bytes, even if
 /// empty.
 const VALUES_PER_TABLE: usize = 20;
-/// What a header value takes in memory besides its bytes on the wire.
+/// The memory of a header value besides its bytes on the wire.
 const BYTES_PER_VALUE: usize = 64;
 
 /// The properties in the order of the wire. Their flags begin with the highest bit.
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         self.take(length.try_into().ok()?)
     }
 
-    /// Reads all that is left as the entries of a table.
+    /// Reads the rest as the entries of a table.
     fn table(&mut self, depth: usize, values: &mut usize) -> Option<Value> {
         count(VALUES_PER_TABLE, values)?;
         let mut table = Map::new();
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         Some(table.into())
     }
 
-    /// Reads all that is left as the items of an array.
+    /// Reads the rest as the items of an array.
     fn items(&mut self, depth: usize, values: &mut usize) -> Option<Value> {
         let mut items = Vec::new();
         while !self.bytes.is_empty() {

@@ -35,7 +35,7 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 /// For closing the connection, and for the last replies at a stop.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Sends replies in a task of its own. Dropping it ends the task.
+/// Sends replies in a separate task. Dropping it ends the task.
 pub(crate) struct Replier {
     replies: Replies,
     task: JoinHandle<()>,

@@ -618,7 +618,7 @@ impl RejectedMessage {
     }
 }
 
-/// Some of the rejected messages, one after the other.
+/// A page of rejected messages.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RejectedMessages {
     /// Last received first; at equal times, the greatest number first.

@@ -329,7 +329,7 @@ impl RejectedMessageServiceImpl {
                     return Ok(false);
                 }
                 match one(message.id).await {
-                    // Replayed or discarded by another caller meanwhile.
+                    // Replayed or discarded by another caller.
                     Ok(()) | Err(ServiceError::NotFound(_)) => {}
                     Err(error) => return Err(error),
                 }

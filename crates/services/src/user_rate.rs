@@ -21,7 +21,7 @@ type Limiter = RateLimiter<UserId, HashMapStateStore<UserId>, DefaultClock>;
 pub struct UserRate(Option<Arc<Limiter>>);
 
 impl UserRate {
-    /// That many requests a second; with 0 there is no limit.
+    /// The limit in requests per second; 0 means no limit.
     pub fn per_second(requests: u32) -> Self {
         let quota = NonZeroU32::new(requests)
             .map(|requests| Quota::per_second(requests).allow_burst(requests.saturating_mul(BURST)));

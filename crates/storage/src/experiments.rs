@@ -154,7 +154,7 @@ pub(crate) async fn insert(
     })
 }
 
-/// Replaces all that can change of an experiment; `false` if the id is unknown.
+/// Replaces the changeable fields of an experiment; `false` if the id is unknown.
 pub(crate) async fn replace(connection: &mut Connection<'_>, experiment: &Experiment) -> Result<bool, Fault> {
     const UPDATE: &str = "UPDATE EXPERIMENTS SET NAME = ?, DESCRIPTION = ?, ARCHIVED = ? WHERE ID = ?";
     let values = [

@@ -13,7 +13,7 @@ use crate::measure_range::{KeyRange, key_ranges_between};
 /// fill the memory.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
 
-/// The key ranges of the index in which the page lies.
+/// The key ranges of the index that contain the page.
 pub(crate) fn key_ranges(
     filter: &RejectedMessageFilter,
     after: Option<RejectedMessagePosition>,

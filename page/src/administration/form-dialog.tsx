@@ -5,7 +5,7 @@ import type { Doing } from "../design/load.ts";
 
 interface FormDialogProps {
   title: ComponentChildren;
-  /** What the button says that does it. */
+  /** The label of the submit button. */
   action: string;
   doing: Doing;
   /** The fields that show by themselves what is wrong with them. */

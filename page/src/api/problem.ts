@@ -29,7 +29,7 @@ export class Problem extends Error {
     return new Problem(answer.status, "unknown", `the server answered ${answer.status}`, requestId);
   }
 
-  /** Whether it says that what was asked for is not there, or not for this user. */
+  /** Whether the resource does not exist or is forbidden for this user. */
   get isRefusal(): boolean {
     return this.status === 403 || this.status === 404;
   }
@@ -39,7 +39,7 @@ export class Problem extends Error {
     if (failure instanceof Problem) {
       return failure;
     }
-    // Browsers say no more of a failed request than that it failed.
+    // Browsers report no cause of a failed request.
     if (failure instanceof TypeError) {
       return new Problem(0, "unreachable", "the service cannot be reached");
     }

@@ -208,7 +208,7 @@ export function Wording({ text }: { text: string }) {
   return <>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
 }
 
-/** The service's detail as a sentence of its own; a name in backquotes keeps its spelling. */
+/** The service's detail as a sentence; a name in backquotes keeps its spelling. */
 export function sentence(detail: string): string {
   const text = detail.trim();
   const begun = text.charAt(0).toUpperCase() + text.slice(1);
@@ -307,7 +307,7 @@ export function Dialog({ title, onClose, children, wide }: DialogProps) {
 interface ConfirmProps {
   title: ComponentChildren;
   children: ComponentChildren;
-  /** What the button says that does it. */
+  /** The label of the button. */
   action: string;
   busy: boolean;
   problem: Problem | null;

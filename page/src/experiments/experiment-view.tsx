@@ -22,7 +22,7 @@ import { readViewState, type ViewState, writeViewState } from "./view-state.ts";
 import { zone, zoneText } from "./zone.ts";
 import "./experiment-view.css";
 
-/** Moves within so many milliseconds of each other are one step of the back button. */
+/** Moves within this many milliseconds are one step of the back button. */
 const HISTORY_MERGE_MS = 1_000;
 /** The strip of all measures needs no more points. */
 const OVERVIEW_POINTS = 400;

@@ -31,13 +31,13 @@ export function scientific(value: number): string {
   return sign + mantissa(digits) + timesTenTo(point - 1);
 }
 
-/** With so many digits after the point. */
+/** With this many digits after the point. */
 export function fixed(value: number, decimals: number): string {
   const text = value.toFixed(Math.min(decimals, 20));
   return minus(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
-/** With so many significant digits. */
+/** With this many significant digits. */
 export function rounded(value: number, digits: number): string {
   return exact(Number(value.toPrecision(digits)));
 }

@@ -17,7 +17,7 @@ export interface PlotData {
   points: (number | undefined)[][];
 }
 
-/** The line continues over gaps shorter than so many times the usual distance of two points. */
+/** The line continues over gaps shorter than this many usual distances of two points. */
 const GAP = 6;
 
 /** The curves as rows by time, with a break wherever a series pauses for much longer than usual. */

@@ -16,7 +16,7 @@ export interface Moves {
 
 /** Pixels: a shorter drag is a click or a tap. */
 export const MIN_DRAG_PX = 6;
-/** Wheel events that follow each other within so many milliseconds are one gesture. */
+/** Wheel events within this many milliseconds are one gesture. */
 const WHEEL_PAUSE = 250;
 
 interface View {

@@ -178,7 +178,7 @@ function valueAxisOptions(common: uPlot.Axis, now: Now, group: PlotGroup, index:
   };
 }
 
-/** Each power of ten that has room, and where few are shown, what lies between. */
+/** Each power of ten that has space, and values between them if only few are shown. */
 function logTicks(min: number, max: number): number[] {
   const [first, last] = [Math.round(Math.log10(min)), Math.round(Math.log10(max))];
   const step = Math.max(1, Math.ceil((last - first) / ((HEIGHT - 60) / TICK_ROOM)));

@@ -228,7 +228,7 @@ function curvesOf(shown: readonly Shown[], axes: readonly PlotAxis[]): Curve[] {
   });
 }
 
-/** What lies beyond an axis, and a button that shows it. */
+/** The number of values beyond an axis, and a button that shows them. */
 function Beyond({
   axis: { members, mode, range, axis, symbol },
   onY,

@@ -38,7 +38,7 @@ export function RangeForm({ from, to, onChoose, onCancel }: RangeFormProps) {
     const element = form.current;
     element?.querySelector("input")?.focus();
     return () => {
-      // The element with the focus is gone, or about to go.
+      // The element with the focus is removed, or will be.
       const { activeElement } = document;
       const isLost = activeElement === document.body || element?.contains(activeElement);
       if (isLost && before instanceof HTMLElement) {
@@ -124,7 +124,7 @@ function rangeOf(from: Moment, to: Moment): Range {
   return "at" in from && "at" in to ? fixed(from.at, to.at) : { kind: "moving", from, to };
 }
 
-/** Today, or so many days ago, from midnight to midnight of the zone. */
+/** Today, or some days ago, from midnight to midnight in the zone. */
 function dayBefore(days: Nanos, inZone: Zone): Range {
   const now = Date.now();
   const wall = new Date(now + offsetOf(now, inZone));

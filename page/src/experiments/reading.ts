@@ -151,7 +151,7 @@ export function requestsOf(known: readonly SeriesName[], choice: Choice): Filter
   const chosen = chosenOf(known, choice);
   const drawn = chosen.slice(0, MOST_SERIES);
   const filter = knownFilter(known, choice);
-  // Without names where possible: a series that is created meanwhile is read, too.
+  // Without names if possible: a series created later is then read, too.
   return filter && chosenOf(known, { ...choice, hidden: [] }).length === drawn.length
     ? [filter]
     : filtersOf(drawn);

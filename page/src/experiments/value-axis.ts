@@ -1,7 +1,7 @@
 import { decimalsOf, fixed, rounded, scientific, shifted } from "./numbers.ts";
 import { powerOf, unitText } from "./units.ts";
 
-/** An offset is used where labels would share so many leading digits. */
+/** An offset is used if labels would share this many leading digits. */
 const SHARED = 2e4;
 /** Values are rounded to about this part of what the axis spans. */
 const RESOLUTION = 500;
@@ -83,7 +83,7 @@ export interface Wording {
   near: (value: number) => string;
   /** To the last digit. */
   exact: (value: number) => string;
-  /** A deviation, with a prefix of its own. */
+  /** A deviation, with its own prefix. */
   deviation: (value: number) => string;
 }
 

@@ -44,7 +44,7 @@ export interface YRange {
 const PADDING = 0.08;
 /** Fewer points say nothing about outliers. */
 const MIN_POINTS = 20;
-/** Outliers are this part of the points at most; what is more frequent is a state of its own. */
+/** The maximum share of outliers; more frequent values are not outliers. */
 const MAX_OUTLIER_SHARE = 0.02;
 /** `auto` excludes outliers if they would squeeze the rest into less than this part of the plot. */
 const MIN_SHARE_OF_REST = 1 / 6;

@@ -21,7 +21,7 @@ const places = new Map<string, Place>();
 /** Names the entry of the tab's history that is shown. */
 let here = "";
 let count = 0;
-/** The place to restore, as soon as that much of the view is there. */
+/** The position to restore, once the view is long enough. */
 let wanted: Place | null = null;
 let observer: MutationObserver | null = null;
 
@@ -94,7 +94,7 @@ function want(place: Place | null): void {
   if (place) {
     observer ??= new MutationObserver(comeBack);
     observer.observe(document.body, { childList: true, subtree: true });
-    // What is shown already may be all that there will be.
+    // The view may be complete already.
     requestAnimationFrame(comeBack);
   }
 }

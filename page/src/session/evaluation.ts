@@ -28,7 +28,7 @@ export class EvaluationCredentials implements Credentials {
       return await EvaluationCredentials.open(userId);
     } catch (failure) {
       if (failure instanceof Problem && failure.status === 404) {
-        // Erased meanwhile.
+        // The user may have been erased.
         sessionStorage.removeItem(STORAGE_KEY);
         return null;
       }

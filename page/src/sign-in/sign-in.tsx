@@ -159,7 +159,7 @@ function WithPassword({ entrance, notice }: { entrance: FirebaseEntrance; notice
   );
 }
 
-/** Firebase's own least; a project may ask for more, and then says so. */
+/** Firebase's minimum; a project may require more, which its error then states. */
 const LEAST_LENGTH = 6;
 
 function Register({ entrance }: { entrance: FirebaseEntrance }) {

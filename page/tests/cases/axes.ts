@@ -10,7 +10,7 @@ browserTest("an axis of 1 MΩ ± 1 mΩ has an offset, and ticks that differ", as
   assert.deepEqual(await page.locator(".plot-unit").allInnerTexts(), ["1 MΩ + … mΩ"]);
   const labels = await ticks(/^[+−]?\d+(\.\d+)?$/);
   assert.deepEqual(labels, ["+0.5", "+1.0", "0.0", "−0.5", "−1.0"].sort());
-  // What is pointed at is told with all its digits.
+  // The value under the pointer has all its digits.
   await page.getByRole("application", { name: "Plot of ohm" }).press("Home");
   await page.locator(".readout").getByText("1 MΩ", { exact: false }).waitFor();
 });
@@ -77,7 +77,7 @@ browserTest(
     const labels = await ticks(/^12:00:30\.\d{8,9}$/);
     assert.ok(labels.length >= 4, labels.join(" "));
     await page.getByText("9 measures, each of them shown").waitFor();
-    // Each measure has a place of its own.
+    // Each measure has its own position.
     const plot = page.getByRole("application", { name: "Plot of volt" });
     const places: number[] = [];
     for (const key of ["Home", "ArrowRight", "ArrowRight"]) {

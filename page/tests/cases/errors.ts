@@ -30,7 +30,7 @@ browserTest(
     try {
       await page.getByRole("link", { name: "Experiments" }).click();
       await page.getByRole("alert").getByText("MyMONIT is unavailable for now.").waitFor();
-      // Who opens the page now cannot be told who they are.
+      // A page that is opened now cannot load the user.
       await page.goto(PAGE);
       await page.reload();
       await heading(page, "MyMONIT cannot start");

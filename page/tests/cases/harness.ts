@@ -26,7 +26,7 @@ test("whatever goes wrong in a page is noticed", async () => {
       try {
         document.createElement("script").src = "data:,";
       } catch {
-        // The policy refuses it, and says so besides.
+        // The policy refuses it and logs an error.
       }
     });
     await noticed(/^console: .*Content Security Policy.*style-src/s, () => {

@@ -26,7 +26,7 @@ browserTest("values of any size are drawn, and the axis says in which unit", asy
   });
   const units = await page.locator(".plot-unit").allInnerTexts();
   assert.deepEqual(units, ["pF", "10³⁰⁶ Ω", "V"]);
-  // What is told stays exact.
+  // The shown value stays exact.
   await page.getByRole("application", { name: "Plot of ohm" }).press("Home");
   await page.locator(".readout").getByText("1.7976931348623157 × 10³⁰⁸ Ω").waitFor();
 });
@@ -102,7 +102,7 @@ browserTest("a plot acts on what is shown now, not on what was when it was made"
   const at = (part: number): [number, number] => [box.x + box.width * part, box.y + box.height / 2];
   await page.mouse.move(...at(0.99));
   await page.locator(".readout").getByText("99 Hz").waitFor();
-  // What was chosen meanwhile stays chosen.
+  // The selection is kept.
   await page.getByRole("button", { name: "watt", pressed: true }).click();
   await page.getByText("100 measures, each of them shown").waitFor();
   await drawn(page);

@@ -9,7 +9,7 @@ import { Site } from "./site.js";
 
 let shared: Site | undefined;
 
-/** The site that all tests share; each test makes people and experiments of its own. */
+/** The site that all tests share; each test makes its own users and experiments. */
 export function theSite(): Site {
   if (shared === undefined) {
     throw new Error("the site is there while tests run, and not before");

@@ -15,7 +15,7 @@ import { repository } from "./repository.js";
 /** Pictures of the pages of failed tests. */
 const PICTURES = join(repository, "target/page-tests");
 
-/** A minimal Chromium: no GPU, and no network requests of its own. */
+/** A minimal Chromium: no GPU, and no background network requests. */
 const OPTIONS = [
   "--disable-gpu",
   "--disable-quic",
@@ -84,7 +84,7 @@ export class Visitor {
     this.#expected.push((problem) => sign.test(problem));
   }
 
-  /** Says that the network, or the service, is away for a part of the test. */
+  /** Declares that network or service are unreachable for a part of the test. */
   expectBrokenNetwork(): void {
     this.#expected.push((problem) => /^console: Failed to load resource: net::ERR_/.test(problem));
   }

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 /** Server programs are in folders that an ordinary PATH lacks. */
 const PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
 
-/** A MariaDB of one's own, which can be away for a while. */
+/** A private MariaDB, which can be stopped for a while. */
 export class MariaDb {
   readonly #server: Supervised;
   readonly #port: number;
@@ -28,7 +28,7 @@ export class MariaDb {
     const data = join(folder, "data");
     const accounts = join(folder, "accounts.sql");
     const port = await freePort();
-    // Started by root, it wants to be told that it may.
+    // A server started by root needs this option.
     const account = process.getuid?.() === 0 ? ["--user=root"] : [];
     await run(
       "mariadb-install-db",

@@ -14,7 +14,7 @@ export interface Measure {
   value: number;
 }
 
-/** Measures of hertz, one a second unless told otherwise, with values that count up from zero. */
+/** Measures of hertz, by default one a second, with values that count up from zero. */
 export function series(
   { name }: Experiment,
   count: number,

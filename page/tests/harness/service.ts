@@ -61,12 +61,12 @@ export class Service {
     await this.ready();
   }
 
-  /** Waits until it says that everything which it needs is there. */
+  /** Waits until it is ready. */
   async ready(): Promise<void> {
     await eventually(async () => ((await fetch(`${this.url}/health/ready`)).ok ? true : undefined));
   }
 
-  /** Waits for a line of its log; `since` is a `lineCount` of before. */
+  /** Waits for a line of its log; `since` is an earlier `lineCount`. */
   line(isWanted: (line: string) => boolean, since: number): Promise<string> {
     return this.#process.line(isWanted, since);
   }

@@ -17,7 +17,7 @@ export interface Program {
   command: [string, ...string[]];
   /** Its environment; of this process's own nothing but `PATH` is passed on. */
   environment: Record<string, string>;
-  /** The command line of a process that is there before the program starts and goes after it. */
+  /** The command line of a process that starts before the program and ends after it. */
   companion?: string;
   workingFolder?: string;
 }
@@ -47,7 +47,7 @@ export class Supervised {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
     });
     this.#orders = this.#shell.stdio[3] as Socket;
-    // The shell may be gone before it has read an order; its exit says that.
+    // The shell may end before it has read an order; its exit reports that.
     this.#orders.on("error", () => {});
     this.#shell.once("exit", () => this.#change(() => (this.#gone = true)));
     createInterface(this.#orders).on("line", (report) => this.#change(() => this.#note(report)));
@@ -84,7 +84,7 @@ export class Supervised {
     return found;
   }
 
-  /** Ends the program as a crash would, and waits until it is gone; it can be started again. */
+  /** Kills the program and waits for its end; it can be started again. */
   async kill(): Promise<void> {
     if (this.#pid !== undefined) {
       process.kill(this.#pid, "SIGKILL");

@@ -37,7 +37,7 @@ const SCRIPT = new Set([
   "v8.evaluateModule",
 ]);
 
-/** Traces what happens in the page meanwhile. */
+/** Traces the page during an action. */
 export async function traced(browser: Browser, page: Page, act: () => Promise<void>): Promise<Cost> {
   await browser.startTracing(page, { categories: ["devtools.timeline", "v8.execute", "toplevel"] });
   await act();

@@ -14,7 +14,7 @@ import urllib3
 
 from ._errors import ApiError, IncompleteAnswer, Unreachable
 
-#: Seconds until a connection is there, and between two pieces of an answer. The service looks for
+#: Seconds to connect, and between two pieces of a response. The service looks for
 #: the first measure for up to 30 s.
 TIMEOUT = (10, 120)
 

@@ -87,7 +87,7 @@ impl Scene {
         Self { environment, database, broker, logstash: LogstashDouble::start().await.unwrap() }
     }
 
-    /// The service, saying all that it can.
+    /// The service with the most verbose log.
     async fn service(&self) -> Service {
         let service =
             self.environment.service().unwrap().env("LOG_LEVEL", "trace,lapin=trace,sqlx=trace,hyper=trace");
@@ -145,7 +145,7 @@ async fn no_output_contains_secrets_or_forged_lines(engine: Engine) {
     for fragment in scene.logstash.fragments() {
         assert!(lines.iter().any(|line| line.text.starts_with(&fragment)), "{fragment}");
     }
-    // The log was on: its lines contain all that was provoked.
+    // The log was on: its lines contain all provoked errors.
     let all = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
     for said in
         ["authenticate", "authorize", "create-user", "\"error.code\":\"invalid_argument\"", "not consuming"]
@@ -302,7 +302,7 @@ async fn ask_everywhere(scene: &Scene, service: &Service, owner: &Client) -> Vec
                     }
                 }
             }
-            // Real ids of others, so that the services say no as well.
+            // Real ids of others, so that the services refuse, too.
             let real = template
                 .replace("{experiment_id}", "1")
                 .replace("{user_id}", "C001")

@@ -23,7 +23,7 @@ const READERS: usize = 4;
 const CANCELLED_PER_TOKEN: usize = 250;
 /// Enough for several portions, each.
 const MEASURES: u32 = 12_000;
-/// What lies between the values of two experiments.
+/// The distance between the values of two experiments.
 const DISTANCE: f64 = 1e6;
 /// The default of `DB_POOL_SIZE`, and one writer.
 const CONNECTIONS: i64 = 11;

@@ -185,8 +185,7 @@ struct Wait {
 }
 
 impl Wait {
-    /// Lets a request wait, has the others answered meanwhile, and ends the wait before the service
-    /// gives it up.
+    /// Blocks a request while others are answered, and unblocks it before its time limit.
     async fn end_after(
         self,
         environment: &TestEnvironment,

@@ -195,7 +195,7 @@ async fn a_restart_keeps_the_data_and_the_key() {
 
     service.process.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
-    // The tokens of before the restart are good still.
+    // Tokens from before the restart are still valid.
     assert_eq!(scientist.measures("/measures/1").await.unwrap().len(), 10);
     assert_eq!(administrator.read(&format!("/experiments/{added}")).await.unwrap()["name"], "kept");
 }

@@ -1,6 +1,6 @@
 //! `kill -9` during consumption on SQLite: nothing is lost, messages with an id are stored once.
 //!
-//! After each kill, stored and requeued messages must be all that was published.
+//! After each kill, stored and requeued messages must add up to the published ones.
 
 use std::time::Duration;
 

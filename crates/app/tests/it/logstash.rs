@@ -271,7 +271,7 @@ async fn no_state_of_logstash_delays_the_stop_and_losses_are_logged() {
         let said: Value = serde_json::from_str(&said.text).unwrap();
         let dropped = usize::try_from(said["mymonit.dropped"].as_u64().unwrap()).unwrap();
         if is_away {
-            // All lines but the one that says so.
+            // All lines except the report of dropped ones.
             assert_eq!(dropped, printed(&service).len() - 1);
         } else {
             assert!(dropped > 1_000, "{dropped}");

@@ -105,7 +105,7 @@ async fn equal_measures_are_all_kept_and_one_message_id_is_stored_once() {
     for _ in 0..3 {
         adapter.publish(&body, Some("the one")).await.unwrap();
     }
-    // The last one in the queue: when it is there, all before it have been handled.
+    // The last one in the queue: once it is stored, all earlier ones are handled.
     adapter.publish(&message("device-vibrations", "hertz", 2.5, 1_700_000_001), None).await.unwrap();
 
     let measures = wait_until("the last measure arrived", SOON, async || {

@@ -179,7 +179,7 @@ fn lock_of_migrations(engine: Engine) -> (&'static str, &'static str) {
     }
 }
 
-/// Takes the lock, as soon as the server has noticed that a process which had it is gone.
+/// Takes the lock as soon as the server has released that of an ended process.
 async fn take_lock(session: &mut Session, take: &str) {
     let taken = session.rows(take).await.unwrap();
     assert!(taken.is_empty() || taken == [["1"]], "{taken:?}");
@@ -238,7 +238,7 @@ async fn a_migration_that_sigterm_ends_on_the_way_is_brought_to_its_end_by_the_n
     let begun = "SELECT COUNT(*) FROM _sqlx_migrations WHERE NOT success";
     assert_eq!(watcher.number(begun).await.unwrap(), 1);
 
-    // The next one is there before the table is free.
+    // The next process starts before the table is unlocked.
     let next = environment.command("migrate").unwrap().start().await.unwrap();
     next.process.wait_for_line("another process", SOON).await.unwrap();
     holder.rows("UNLOCK TABLES").await.unwrap();
@@ -353,7 +353,7 @@ async fn the_service_runs_without_database_and_broker_and_becomes_ready_by_itsel
     let service = environment.service().unwrap().start().await.unwrap();
     let [database, consumer] = ["database", "consumer"];
 
-    // Neither is there.
+    // Neither server is running.
     service.wait_until_part(database, false).await.unwrap();
     assert_live(&service).await;
     let (status, body) = service.readiness().await.unwrap();

@@ -34,7 +34,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a listener, whether the broker is there or not.
+    /// Starts a listener, even if the broker is unreachable.
     pub(crate) fn start(configuration: RabbitConfiguration, ingest: &Arc<ScriptedIngest>) -> Self {
         let listener = RabbitListener::new(configuration, ingest.clone());
         let (state, counters) = (listener.state(), listener.counters());

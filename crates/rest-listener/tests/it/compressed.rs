@@ -132,7 +132,7 @@ impl Decompressor {
 async fn a_slow_reading_still_delivers_what_is_there() {
     for coding in CODINGS {
         let site = site_with(1_000_000).await;
-        // The fourth portion never comes; meanwhile the client gets all that came before.
+        // The fourth chunk never comes; the client gets the first three anyway.
         *site.memory.long_reading.turn.lock().unwrap() = Some((4, Turn::Hangs));
         let mut response = ask(&site, Method::GET, "/measures/1", coding).await;
         let mut decompressor = Decompressor::new(coding);

@@ -40,20 +40,20 @@ pub(crate) struct Memory {
     pub(crate) is_away: AtomicBool,
     /// Whether the next use of the measure types panics.
     pub(crate) panics: AtomicBool,
-    /// Whether writing an experiment waits until it is let go.
+    /// Whether writing an experiment blocks until the gate opens.
     pub(crate) write_gate: watch::Sender<Gate>,
-    /// Reading measures that are made up on the way, in any number.
+    /// Any number of generated measures.
     pub(crate) long_reading: LongReading,
 }
 
-/// Where a write waits, so that a test can do something meanwhile.
+/// A point at which a write blocks until the test continues it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
     Open,
     Shut,
     /// Closed, and a write waits for it.
     Reached,
-    /// A write that stood before it has been done.
+    /// The blocked write is done.
     Passed,
 }
 

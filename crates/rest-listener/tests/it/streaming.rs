@@ -179,7 +179,7 @@ async fn a_client_that_leaves_before_the_answer_ends_its_query() {
 #[tokio::test]
 async fn one_portion_is_read_ahead_and_no_more() {
     let site = site_with(1_000_000).await;
-    // The fourth portion never comes; meanwhile the client gets all that came before.
+    // The fourth chunk never comes; the client gets the first three anyway.
     turn(&site, 4, Turn::Hangs);
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;

@@ -31,6 +31,6 @@ pub enum Change {
 pub enum ExperimentChange {
     /// Adds it with that number or a generated one.
     Add(Option<ExperimentId>, ExperimentDetails),
-    /// Replaces all that can change of it.
+    /// Replaces its changeable fields.
     Update(Experiment),
 }

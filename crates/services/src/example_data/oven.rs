@@ -23,7 +23,7 @@ struct Thermometer {
     lag: f64,
     /// What part of the temperature above that of the room reaches it.
     reach: f64,
-    /// By how much it falls in each minute with an open door.
+    /// The drop of the temperature per minute with an open door.
     draught: f64,
     /// The minutes in which it measures nothing.
     silent: std::ops::Range<u32>,
@@ -98,7 +98,7 @@ pub fn oven(now: Timestamp) -> Result<ExampleData, InvalidField> {
 fn time(now: Timestamp, minute: u32) -> Timestamp {
     let last = now.unix_nanos() / MINUTE_NANOS;
     let nanos = (last - i64::from(MINUTES - 1 - minute)) * MINUTE_NANOS;
-    // On the first day of 1970 there is no day before.
+    // The first day of 1970 has no previous day.
     Timestamp::from_unix_nanos(nanos).unwrap_or(now)
 }
 

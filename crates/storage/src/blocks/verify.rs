@@ -60,7 +60,7 @@ impl Sealer {
         if found.await? == expected {
             return Ok(Ok(measures.len() as u64));
         }
-        // It may have been rewritten meanwhile.
+        // It may have been rewritten since.
         let still = self.block_after(experiment, (first.0, first.1.wrapping_sub(1))).await?;
         if still.as_ref() != Some(block) {
             return Ok(Ok(measures.len() as u64));

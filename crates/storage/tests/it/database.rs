@@ -182,7 +182,7 @@ impl Database {
         self
     }
 
-    /// Why sealing has failed meanwhile.
+    /// The error of concurrent sealing.
     pub(crate) fn sealing_failure(&self) -> Arc<Mutex<Option<String>>> {
         self.churn.as_ref().map(|churn| churn.failure.clone()).unwrap_or_default()
     }

@@ -97,7 +97,7 @@ on_every_engine! {
         names.sort_by_key(|each| each.experiment_id);
         let names: Vec<_> = names.iter().map(|each| each.name.as_str()).collect();
         assert_eq!(names, ["S002", "S003", "S001", "S004"]);
-        // The keys by which addresses are compared have gone along.
+        // The comparison keys of the addresses were changed, too.
         let mut taken = user("S005", Role::Scientist);
         taken.email = of("S001").email;
         assert!(database.users.insert(&taken).await.is_err());

@@ -164,7 +164,7 @@ async fn connections_that_the_server_ended_are_replaced() {
         let others = server.execute(others).await.unwrap();
         assert!(!others.is_empty());
         for id in others.lines() {
-            // One that was ending anyway may be gone.
+            // A connection at its end of life may be closed.
             if let Err(error) = server.execute(&format!("KILL CONNECTION {id}")).await {
                 assert!(error.to_string().contains("Unknown thread id"), "{error}");
             }

@@ -84,7 +84,7 @@ async fn digest(database: &Database) -> Vec<i64> {
     digest
 }
 
-/// All measures are there, with what belongs to them, and the next one gets the next id.
+/// All measures are kept with their fields, and the next one gets the next id.
 async fn assert_is_taken_over(database: &Database, before: &[i64]) {
     assert_eq!(digest(database).await, before);
     assert_eq!(database.number("SELECT COUNT(*) FROM SERIES").await, 12);

@@ -30,7 +30,7 @@ interface Known {
   others: readonly User[];
 }
 
-/** What has just been done, and to whom. */
+/** The last action and its scientist. */
 interface Deed {
   kind: "added" | "removed";
   user: User;

@@ -69,7 +69,7 @@ impl MessageBalance {
         stored + i64::try_from(self.waiting).unwrap() - self.published
     }
 
-    /// Waits until the broker has noticed that the service is gone; returns the state of the queue.
+    /// Waits until the broker has removed the consumer; returns the state of the queue.
     async fn wait_until_settled(&mut self) -> QueueState {
         wait_until("the queue has everything back", LONG, async || {
             let stock = queue_at(&self.broker_url).await.map_err(|error| format!("{error:#}"))?;
