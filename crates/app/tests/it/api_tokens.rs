@@ -1,4 +1,4 @@
-//! Programs that read with an API token, beside several processes of the service.
+//! API tokens with several processes of the service.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn a_token_lasts_for_months_and_ends_at_its_expiry(engine: Engine) {
     let (_, secret) = scientist.add_api_token(Some(&[1])).await.unwrap();
     let program = program(&service, &secret);
     let mut database = environment.session().await.unwrap();
-    // What a token of a year looks like after a month, half a year, and on its last day.
+    // A token of a year after a month, half a year, and on its last day.
     for days in [30, 182, 364] {
         let created = Timestamp::now().unix_nanos() - days * DAY;
         let moved =

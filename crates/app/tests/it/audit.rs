@@ -18,7 +18,7 @@ on_every_engine!(
 
 const PAGE: &str = include_str!("../../../../docs/audit.md");
 
-/// One event's fields, in the short form of these tests.
+/// The expected fields of an event.
 #[derive(Debug, Default, Clone, PartialEq)]
 struct ExpectedEvent {
     action: &'static str,
@@ -60,7 +60,7 @@ fn assert_event(event: &Value, expected_event: &ExpectedEvent) {
         assert_eq!(event.get(name), expected.map(Value::from).as_ref(), "{name} of {event:#}");
     }
     assert_eq!(event.get("mymonit.measures"), expected_event.measures.map(Value::from).as_ref(), "{event:#}");
-    // Every field is one that the page names.
+    // The page documents every field.
     for name in event.as_object().unwrap().keys() {
         assert!(PAGE.contains(&format!("`{name}`")), "docs/audit.md does not name the field {name}");
     }
@@ -110,7 +110,7 @@ impl AuditScenario<'_> {
         let (answer, event) = self.trail.follow(client, method, path, body).await.unwrap();
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         assert_event(&event, &expected_event);
-        // Of each action the first that was done, and else the last that was not.
+        // For each action, keeps the first success, or else the last failure.
         let known = self.events.get(expected_event.action);
         if known.is_none_or(|known| known["event.outcome"] != "success") {
             self.events.insert(expected_event.action.to_owned(), event);

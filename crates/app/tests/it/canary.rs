@@ -28,7 +28,7 @@ fn canary(place: &str) -> String {
     format!("{CANARY}-{place}")
 }
 
-/// A canary with a line after it that pretends to be another one, in several ways to end a line.
+/// A canary followed by forged log lines, with several line ends.
 fn forging(place: &str) -> String {
     format!("{CANARY}-{place}\r\n{FORGED}\n{FORGED}\u{2028}{FORGED}\u{85}{FORGED}\u{1b}[2K{FORGED}")
 }
@@ -38,7 +38,7 @@ fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// Where the service and its surroundings are, all of them with secrets in their addresses.
+/// The URLs of the service's environment, all of them with secrets.
 struct Scene {
     environment: TestEnvironment,
     database: Option<Proxy>,
@@ -46,7 +46,7 @@ struct Scene {
     logstash: LogstashDouble,
 }
 
-/// A database user with a canary for a password.
+/// A database user whose password is a canary.
 async fn database_with_secrets() -> (String, Proxy) {
     let server = MySqlServer::shared().await.unwrap();
     let url = server.create_database().await.unwrap();
@@ -61,7 +61,7 @@ async fn database_with_secrets() -> (String, Proxy) {
     (format!("mysql://{user}:{password}@127.0.0.1:{}/{database}", proxy.port()), proxy)
 }
 
-/// A broker user with a canary for a name and a password.
+/// A broker user whose name and password are canaries.
 async fn broker_with_secrets() -> (String, Proxy) {
     let broker = RabbitMq::shared().await.unwrap();
     let url = broker.create_vhost().await.unwrap();
@@ -109,7 +109,7 @@ async fn no_output_contains_secrets_or_forged_lines(engine: Engine) {
     publish_everything(&scene, &admin).await;
     break_everything(&scene, &service, &owner).await;
 
-    // Those who may see the user see all of it, since `***` is for logs.
+    // Responses contain the user's data unmasked: `***` is for logs.
     let user = admin.read("/users/C001").await.unwrap();
     assert!(user["email"].as_str().unwrap().contains(CANARY), "{user}");
     assert_eq!(owner.read("/users/me").await.unwrap(), user);
@@ -140,7 +140,7 @@ async fn no_output_contains_secrets_or_forged_lines(engine: Engine) {
         assert_clean("Logstash", line);
         assert_genuine(line);
     }
-    // What the end of the service cut off, if it did, begins like a line that it has printed.
+    // A last line cut off by the end of the service begins like a printed one.
     assert!(scene.logstash.fragments().len() <= 1, "{:#?}", scene.logstash.fragments());
     for fragment in scene.logstash.fragments() {
         assert!(lines.iter().any(|line| line.text.starts_with(&fragment)), "{fragment}");
@@ -191,7 +191,7 @@ fn assert_genuine(line: &str) {
     assert!(!line.chars().any(char::is_control), "{line}");
 }
 
-/// A scientist all of whose data are canaries, added with and without mistakes.
+/// Adds a scientist with canaries as data, with and without mistakes.
 async fn add_canary_user(scene: &Scene, service: &Service, admin: &Client) -> Client {
     let user = json!({
         "user_id": "C001",
@@ -222,8 +222,8 @@ async fn add_canary_user(scene: &Scene, service: &Service, admin: &Client) -> Cl
     scene.environment.client(service, &canary("username"))
 }
 
-/// Uses API tokens with names that are canaries, rightly and wrongly; returns the random part of
-/// each secret.
+/// Uses API tokens named by canaries, validly and invalidly; returns the random part of each
+/// secret.
 async fn use_api_tokens(service: &Service, owner: &Client) -> Vec<String> {
     let mut secrets = Vec::new();
     for experiments in [json!(null), json!([1])] {
@@ -422,8 +422,7 @@ async fn wrong_credentials_are_reported_without_them() {
     let broker_port = RabbitMq::shared().await.unwrap().port();
     let database_port = MySqlServer::shared().await.unwrap().port();
     let secret = canary("password");
-    // A user who is known, and may not use the virtual host; the broker says so with the user's
-    // name.
+    // A known user without access to the virtual host; the broker's error contains the name.
     let user = format!("{}-{:08x}", canary("broker-user"), rand::random::<u32>());
     RabbitMq::shared().await.unwrap().ctl(&["add_user", &user, &secret]).await.unwrap();
     let not_allowed = format!("amqp://{user}:{secret}@127.0.0.1:{broker_port}/");
@@ -432,7 +431,7 @@ async fn wrong_credentials_are_reported_without_them() {
         ("DATABASE_URL", format!("mysql://{secret}:{secret}@127.0.0.1:1/{CANARY}?ssl-mode=REQUIRED")),
         ("DATABASE_URL", format!("mysql://{secret}:{secret}@{CANARY}.invalid/{CANARY}")),
         ("DATABASE_URL", format!("mysql://{secret}:{secret}@127.0.0.1:notaport/x")),
-        // The path of a certificate is no secret, and is named.
+        // The path of a certificate is not secret, and is named.
         ("DATABASE_URL", format!("mysql://{secret}:{secret}@127.0.0.1/x?ssl-ca=/nowhere")),
         ("RABBIT_URL", format!("amqp://{secret}:{secret}@127.0.0.1:{broker_port}/")),
         ("RABBIT_URL", not_allowed),

@@ -1,5 +1,5 @@
-//! Readings that clients break off half-way: no later request is answered with another's rows, and
-//! nothing is left behind. `MYMONIT_CANCELLED_READINGS=10000` runs the long form.
+//! Cancelled readings: no later request gets rows of another, and no resource leaks.
+//! `MYMONIT_CANCELLED_READINGS=10000` runs the long form.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::environment::{ADMIN, Client, Engine, SOON, Service, Session, TestEnvi
 
 on_every_engine!(cancelled_readings_do_not_affect_later_ones);
 
-/// How many readings are broken off, unless the environment says otherwise.
+/// The default number of cancelled readings.
 const CANCELLED: usize = 120;
 const READERS: usize = 4;
-/// How many of them each reader breaks off with one token.
+/// The number of cancelled readings per token.
 const CANCELLED_PER_TOKEN: usize = 250;
-/// Enough for several portions, each.
+/// Enough for several chunks each.
 const MEASURES: u32 = 12_000;
 /// The distance between the values of two experiments.
 const DISTANCE: f64 = 1e6;
@@ -30,7 +30,7 @@ const CONNECTIONS: i64 = 11;
 /// A connection to a SQLite file has up to three files open.
 const FILES: usize = 3 * 11;
 
-/// Ways to ask for measures; all but the last are long.
+/// Queries for measures; all but the last are long.
 const QUERIES: [&str; 6] = [
     "",
     "?order=asc&format=csv",
@@ -40,11 +40,11 @@ const QUERIES: [&str; 6] = [
     "?window=1h&limit=3",
 ];
 
-/// A scientist with an experiment whose values are no other's.
+/// A scientist with an experiment of unique values.
 #[derive(Clone)]
 struct Reader {
     username: String,
-    /// With a token that is good for an hour.
+    /// A client with a token that is valid for an hour.
     client: Client,
     experiment: u64,
 }
@@ -76,7 +76,7 @@ impl Reader {
         }
     }
 
-    /// Reads a few measures, which all have to be the own ones.
+    /// Reads a few measures, which must be the scientist's own.
     async fn read_own(&self) -> anyhow::Result<()> {
         for query in ["?limit=5", "?limit=5&order=asc", "?window=1h&limit=2"] {
             let rows = self.client.measures(&format!("/measures/{}{query}", self.experiment)).await?;
@@ -149,7 +149,7 @@ async fn cancelled_readings_do_not_affect_later_ones(engine: Engine) {
         let portion = left.min(CANCELLED_PER_TOKEN);
         let mut work = JoinSet::new();
         for reader in &mut readers {
-            // The portion before may have taken most of the hour.
+            // The previous part may have taken most of the hour.
             reader.client = environment.client(&service, &reader.username);
             work.spawn(reader.clone().work(portion));
         }

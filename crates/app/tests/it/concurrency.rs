@@ -176,11 +176,11 @@ async fn others_are_answered(tenants: &[Tenant], administrator: &Client) {
     clients.join_all().await;
 }
 
-/// How a request is made to wait in the database.
+/// How a request is blocked in the database.
 struct Wait {
     hold: &'static str,
     let_go: &'static str,
-    /// Counts the waiting statements, where the database lists them.
+    /// The query for waiting statements, if the database lists them.
     count: Option<&'static str>,
 }
 
@@ -205,7 +205,7 @@ impl Wait {
         answer
     }
 
-    /// Waits until the request is seen to wait, or is over already.
+    /// Waits until the request is blocked, or has ended already.
     async fn wait_until_seen(&self, blocked: &JoinHandle<Answer>, watcher: &mut Session) {
         let Some(count) = self.count else { return };
         wait_until("the request waits in the database", SOON, async || match watcher.number(count).await {
@@ -344,8 +344,7 @@ async fn cancelled_requests_leave_no_connection_out_of_sync(engine: Engine) {
         administrator.add_scientist(&tenant.left_behind()).await.unwrap();
     }
     for round in 0..4 {
-        // A connection that has not been used before is the most delicate one: its statements are
-        // to be prepared.
+        // A new connection is the most sensitive one: its statements are yet to be prepared.
         service.stop().await.unwrap();
         service.process.start_again().await.unwrap();
         service.wait_until_ready().await.unwrap();
@@ -356,7 +355,7 @@ async fn cancelled_requests_leave_no_connection_out_of_sync(engine: Engine) {
         }
         leavers.join_all().await;
 
-        // Every connection of the pool answers the question that it is asked.
+        // Every pooled connection returns the result of its own query.
         let mut clients = JoinSet::new();
         for tenant in tenants.clone() {
             let administrator = administrator.clone();

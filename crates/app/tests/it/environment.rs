@@ -1,4 +1,4 @@
-//! What the tests start: the service with its own database, virtual host and token signer, and its
+//! The test environment: the service with its own database, virtual host and token signer, and
 //! clients.
 
 mod adapter;
@@ -84,7 +84,7 @@ impl TestEnvironment {
         Self::with_broker(engine, RabbitMq::shared().await?.create_vhost().await?).await
     }
 
-    /// With an empty database and a broker of the test's choice.
+    /// With an empty database and the given broker.
     pub(crate) async fn with_broker(engine: Engine, broker_url: String) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database_url = match engine {
@@ -95,7 +95,7 @@ impl TestEnvironment {
         Ok(Self { engine, database_url, broker_url, firebase, _folder: folder })
     }
 
-    /// With a MariaDB database of the test's choice, there or not, and a broker of its choice.
+    /// With the given MariaDB database, existing or not, and the given broker.
     pub(crate) async fn with_mysql(database_url: String, broker_url: String) -> anyhow::Result<Self> {
         Ok(Self {
             engine: Engine::MySql,
@@ -133,7 +133,7 @@ impl TestEnvironment {
         self.service()?.ready().await
     }
 
-    /// The same, without a limit of the requests of a user: a test makes them as fast as it can.
+    /// A service without the limit of requests per user, since tests are fast.
     pub(crate) async fn unlimited_service(&self) -> anyhow::Result<Service> {
         self.service()?.env("REST_USER_REQUESTS_PER_SECOND", "0").ready().await
     }
@@ -143,7 +143,7 @@ impl TestEnvironment {
         service.with_authorization(format!("Bearer {}", self.firebase.token_for(username)))
     }
 
-    /// A client that carries a token of that username, of what answers at that address.
+    /// A client of the service at that address, with a token of that username.
     pub(crate) fn client_at(&self, address: &str, username: &str) -> Client {
         let http = reqwest::Client::builder().no_proxy().build().unwrap_or_default();
         let authorization = format!("Bearer {}", self.firebase.token_for(username));
@@ -155,13 +155,12 @@ impl TestEnvironment {
         Adapter::connect(&self.broker_url).await
     }
 
-    /// How many messages are in the queue, whether they wait or are with a consumer. Not for a
-    /// private broker.
+    /// The number of ready and unacknowledged messages. Not for a private broker.
     pub(crate) async fn queued(&self) -> anyhow::Result<u64> {
         Ok(queue_at(&self.broker_url).await?.queued())
     }
 
-    /// Waits until the queue holds just that. Not for a private broker.
+    /// Waits until the queue has this state. Not for a private broker.
     pub(crate) async fn wait_until_queue_holds(&self, expected: QueueState) {
         wait_until("the queue holds what is expected", SOON, async || {
             match queue_at(&self.broker_url).await {
@@ -173,8 +172,8 @@ impl TestEnvironment {
         .unwrap();
     }
 
-    /// Waits until the broker has an acknowledgement for each message that it has confirmed; what
-    /// is committed can be read a moment before that. Not for a private broker.
+    /// Waits until every confirmed message is acknowledged, which is after its commit. Not for a
+    /// private broker.
     pub(crate) async fn wait_until_all_is_acknowledged(&self) {
         wait_until("all messages are acknowledged", LONG, async || match self.queued().await {
             Ok(0) => Ok(()),
@@ -185,7 +184,7 @@ impl TestEnvironment {
         .unwrap();
     }
 
-    /// A connection to the database past the service. Not for a database on a private server.
+    /// A direct connection to the database. Not for a database on a private server.
     pub(crate) async fn session(&self) -> anyhow::Result<Session> {
         let (_, path) = self.database_url.split_once("://").context("a URL")?;
         match self.engine {
@@ -202,7 +201,7 @@ impl TestEnvironment {
     }
 }
 
-/// A connection to a database past the service.
+/// A direct connection to a database.
 pub(crate) fn mysql_session(server: &MySqlServer, database: &str) -> anyhow::Result<Session> {
     let mut client = Command::from(server.client()?);
     client.args(["--batch", "--skip-column-names", "--unbuffered", database]);
@@ -219,8 +218,7 @@ pub(crate) struct ServiceBuilder {
 }
 
 impl ServiceBuilder {
-    /// A command of the binary with nothing configured but the port, to be run in that folder or in
-    /// an empty one.
+    /// A command of the binary with only the port configured, in that folder or in an empty one.
     pub(crate) fn bare(arguments: &[&str], folder: Option<&Path>) -> anyhow::Result<Self> {
         let port = ReservedPort::reserve()?;
         let builder = Self {
@@ -235,13 +233,13 @@ impl ServiceBuilder {
         Ok(builder.env("REST_PORT", &number).env("METRICS_PORT", &metrics_port))
     }
 
-    /// Sets a variable, also one that has been set.
+    /// Sets or replaces a variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Starts it and waits for nothing.
+    /// Starts it without waiting.
     pub(crate) async fn start(self) -> anyhow::Result<Service> {
         let mut process = ServiceProcess::builder(BINARY).args(self.arguments);
         for (name, value) in self.environment {
@@ -271,7 +269,7 @@ impl ServiceBuilder {
         self.run_into(Stdio::piped()).await
     }
 
-    /// The same, but the reader of its output is closed before it starts.
+    /// Runs it with an output whose reader is closed before the start.
     pub(crate) async fn run_unread(self) -> anyhow::Result<Finished> {
         let (reader, writer) = std::io::pipe()?;
         drop(reader);
@@ -336,7 +334,7 @@ impl Service {
         ready.await.with_context(|| self.last_lines())
     }
 
-    /// Waits until `/health/ready` says of that part that it is ready, or that it is not.
+    /// Waits until `/health/ready` reports that part as ready, or not ready.
     pub(crate) async fn wait_until_part(&self, part: &str, is_ready: bool) -> anyhow::Result<()> {
         let reached = wait_until("the part is in that state", SOON, async || {
             let (_, body) = self.readiness().await.map_err(|error| error.to_string())?;
@@ -345,7 +343,7 @@ impl Service {
         reached.await.with_context(|| self.last_lines())
     }
 
-    /// What `/health/ready` says now.
+    /// The current response of `/health/ready`.
     pub(crate) async fn readiness(&self) -> anyhow::Result<(StatusCode, serde_json::Value)> {
         let url = format!("{}/health/ready", self.address());
         let response = self.http.get(url).send().await?;
@@ -382,7 +380,7 @@ impl Service {
     }
 }
 
-/// Asks the queue in that virtual host of the shared broker.
+/// The state of the queue in that virtual host of the shared broker.
 async fn queue_at(broker_url: &str) -> anyhow::Result<QueueState> {
     let (_, vhost) = broker_url.rsplit_once('/').context("a virtual host")?;
     RabbitMq::shared().await?.queue(vhost, "measures").await

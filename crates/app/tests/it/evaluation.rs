@@ -72,7 +72,7 @@ async fn in_an_empty_folder_the_service_starts_and_its_printed_token_reads_measu
 #[tokio::test]
 async fn it_answers_this_machine_alone() {
     let trial = Trial::new().await;
-    // Asked for in the other way: by a variable, with plain `mymonit`.
+    // Enabled by the variable, with plain `mymonit`.
     let service = ServiceBuilder::bare(&[], Some(trial.path())).unwrap().env("EVALUATION", "true");
     let service = service.env("RABBIT_URL", &trial.broker_url).ready().await.unwrap();
     trial.client(&service, "S001").await.read("/users/me").await.unwrap();

@@ -23,14 +23,14 @@ async fn four_kills_lose_none_of_20_000_messages_without_ids_on_sqlite() {
 
 /// The messages, and the number of kills.
 struct Killing {
-    /// In as many portions as there are kills.
+    /// One part of the messages per kill.
     messages: u32,
     kills: u32,
     with_ids: bool,
 }
 
 impl Killing {
-    /// Returns how many measures are stored beyond one for each message.
+    /// Returns the number of duplicate measures.
     async fn run(self) -> i64 {
         let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
         let mut message_balance = MessageBalance::open(&environment).await.unwrap();

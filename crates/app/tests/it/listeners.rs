@@ -49,7 +49,7 @@ async fn readers_and_writers_run_apart_and_what_one_stores_the_other_shows(engin
     }
 }
 
-/// Each exposes metrics of the listener that it runs, and no others.
+/// Each process exposes only the metrics of its listener.
 async fn assert_exclusive_duties(reader: &Service, writer: &Service) {
     // A measure can be read a moment before it is counted.
     let told = wait_until("the message is counted", SOON, async || {

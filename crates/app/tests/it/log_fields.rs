@@ -27,8 +27,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The type of a field, if it has one: `None` for a name that is not there or that is only a part
-/// of names.
+/// The type of a field; `None` for unknown names and for prefixes of names.
 fn type_of<'a>(fields: &'a Value, name: &str) -> Option<&'a str> {
     let mut place = &fields["template"]["mappings"];
     for part in name.split('.') {
@@ -68,7 +67,7 @@ fn check(fields: &Value, line: &Map<String, Value>) {
     assert!(datasets().contains(dataset), "Logstash does not know the dataset {dataset}");
 }
 
-/// The datasets that Logstash lets through under their own names.
+/// The datasets that Logstash keeps as they are.
 fn datasets() -> BTreeSet<&'static str> {
     let (_, list) = PIPELINE.split_once("[@metadata][dataset] not in [").unwrap();
     let (list, _) = list.split_once(']').unwrap();
@@ -99,7 +98,7 @@ async fn printed(service: &Service) -> Vec<Map<String, Value>> {
 #[tokio::test]
 async fn every_field_of_the_service_has_a_place_in_elasticsearch_and_is_of_its_type() {
     let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
-    // A port where nothing listens: what the service says of that is among the lines.
+    // A closed port, so that the lines include the connection errors.
     let service = environment.service().unwrap().env("LOG_LEVEL", "debug").env("LOGSTASH_HOST", "127.0.0.1");
     let service = service.env("LOGSTASH_PORT", "1").ready().await.unwrap();
     let (administrator, scientist) =
@@ -147,8 +146,8 @@ fn a_line_that_does_not_fit_is_noticed() {
     );
 }
 
-/// nginx's own format, with something in the place of each variable. `containers/smoke-test.sh`
-/// reads real ones.
+/// nginx's format with sample values for the variables. `containers/smoke-test.sh` reads real
+/// lines.
 #[test]
 fn every_field_of_nginx_has_a_place_in_elasticsearch_and_is_of_its_type() {
     let (_, format) = NGINX.split_once("log_format ecs escape=json").unwrap();

@@ -14,8 +14,7 @@ const SENT: &str = "mymonit_logstash_lines_sent_total";
 const DROPPED: &str = "mymonit_logstash_lines_dropped_total";
 const WAITING: &str = "mymonit_logstash_buffer_bytes";
 
-/// A service that says nothing but what these tests make it say: no throughput once a minute,
-/// nothing of a broker.
+/// A service that logs only what the tests cause: no throughput, no broker.
 async fn service_with(logstash: &LogstashDouble) -> (TestEnvironment, Service) {
     let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
     let service = environment
@@ -34,8 +33,8 @@ fn printed(service: &Service) -> Vec<String> {
     lines.into_iter().filter(|line| line.stream == Stream::Stdout).map(|line| line.text).collect()
 }
 
-/// The lines on standard output, all of those that were sent to Logstash or dropped among them:
-/// what a process prints arrives a moment later.
+/// The lines on standard output, including all that were sent to Logstash or dropped. Waits, since
+/// output arrives with a delay.
 async fn all_printed(service: &Service) -> Vec<String> {
     wait_until("the output has arrived", SOON, async || {
         let said = counted(service, SENT).await + counted(service, DROPPED).await;
@@ -208,7 +207,7 @@ async fn repeated_resets_by_logstash_neither_cut_nor_repeat_lines() {
     let logstash = LogstashDouble::start().await.unwrap();
     let (_environment, service) = service_with(&logstash).await;
     for round in 0..10 {
-        // So small that lines are cut in the middle.
+        // So small that reads end within lines.
         logstash.read_mode(ReadMode::Slow(100 + round, Duration::from_millis(1)));
         let connections = logstash.connections();
         make_requests(&service, 200).await;

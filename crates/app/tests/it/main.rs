@@ -1,4 +1,4 @@
-//! The program as its users meet it: the real binary beside a real broker and a real database.
+//! Tests of the binary with a real broker and a real database.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 

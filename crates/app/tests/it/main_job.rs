@@ -48,8 +48,8 @@ async fn a_message_from_a_python_client_is_readable(engine: Engine) {
     .unwrap();
 }
 
-/// The symbol of a type that an administrator has corrected counts at once, also in a process that
-/// knew the old one.
+/// A corrected symbol of a measure type takes effect at once, also in processes that have cached
+/// the old one.
 async fn a_symbol_is_accepted_in_place_of_the_name_and_a_misspelt_name_gets_the_closest_one(engine: Engine) {
     let environment = TestEnvironment::new(engine).await.unwrap();
     let service = environment.ready_service().await.unwrap();

@@ -1,5 +1,5 @@
-//! The files of `containers/prometheus` and `containers/grafana`, with a real Prometheus that asks
-//! the real service and a real broker: every series that a rule or a dashboard names is there.
+//! Tests `containers/prometheus` and `containers/grafana` with a real Prometheus, service and
+//! broker: every series of rules and dashboards exists.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ const DASHBOARDS: [&str; 3] = [
 ];
 const ALERTS_PAGE: &str = include_str!("../../../../docs/runbook.md");
 
-/// The text with one part of it replaced, which has to be there.
+/// Replaces a part of the text, which must exist.
 fn replaced(text: &str, part: &str, by: &str) -> String {
     assert_eq!(text.matches(part).count(), 1, "{part} in {text}");
     text.replace(part, by)
@@ -109,7 +109,7 @@ fn the_operators_page_explains_every_alert_and_no_other() {
     assert_eq!(headings.collect::<BTreeSet<_>>(), alerts);
 }
 
-/// Makes something of everything happen that is counted.
+/// Causes every kind of counted event.
 async fn be_busy(environment: &TestEnvironment, service: &Service) {
     let scientist = environment.client(service, SCIENTIST);
     assert_eq!(scientist.get("/measures/1").await.unwrap().status, 503, "without the signing keys");
@@ -123,7 +123,7 @@ async fn be_busy(environment: &TestEnvironment, service: &Service) {
     scientist.measures_when("/measures/1", |measures| measures.len() == 11).await.unwrap();
 }
 
-/// What Prometheus answers.
+/// A query to Prometheus.
 async fn ask(prometheus: &Prometheus, path: &str, query: Option<&str>) -> Result<Value, String> {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut url = url::Url::parse(&format!("{}/api/v1/{path}", prometheus.url())).unwrap();

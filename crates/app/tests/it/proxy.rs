@@ -1,4 +1,4 @@
-//! The signing keys are fetched by HTTPS through a proxy, with an authority of the site.
+//! Fetches the signing keys by HTTPS through a proxy, with a private certificate authority.
 
 use std::fs;
 

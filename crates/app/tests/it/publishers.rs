@@ -1,4 +1,4 @@
-//! Publishers: whose messages are stored, and the replies to rejected ones.
+//! Publishers: bindings to experiments, and replies to rejected messages.
 
 use anyhow::Context;
 use futures::StreamExt;
@@ -146,7 +146,7 @@ async fn a_publisher_gets_a_rejection_within_a_second(engine: Engine) {
     let mut replies = consume.await.unwrap();
     let asking = |id: &str| by("guest", id).with_reply_to(REPLIES.into()).with_correlation_id("c".into());
     let body = message("device-vibration", "hertz", 1.0, 1_700_000_000);
-    // The first reply waits for the connection for replies, and a loaded machine for anything.
+    // The first reply waits for its connection, and hosts may be busy.
     let mut fastest = Duration::MAX;
     for attempt in 0..5 {
         let id = format!("m{attempt}");

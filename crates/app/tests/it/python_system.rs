@@ -254,7 +254,7 @@ async fn associating_an_unknown_scientist_or_experiment_is_404(engine: Engine) {
         ("/scientists-experiments/1/S999", 404, "not_found"),
         ("/scientists-experiments/99/S001", 404, "not_found"),
         ("/scientists-experiments/99/S999", 404, "not_found"),
-        // And the neighbours of that rule.
+        // Related rules.
         ("/scientists-experiments/1/A001", 400, "invalid_argument"),
         ("/scientists-experiments/x/S001", 400, "invalid_argument"),
         ("/scientists-experiments/1/S001", 409, "conflict"),
@@ -333,7 +333,7 @@ async fn the_configured_broker_user_and_password_are_used_in_plain_and_over_tls(
     let (name, password) = ("vibration-lab", "p@ss/w:rd #1");
     broker.ctl(&["add_user", name, password]).await.unwrap();
     broker.ctl(&["set_permissions", name, ".*", ".*", ".*"]).await.unwrap();
-    // The account that the Python system always used.
+    // The fixed account of the Python system.
     broker.ctl(&["delete_user", "guest"]).await.unwrap();
     let plain = format!("127.0.0.1:{}", broker.port());
     let secure = format!("amqps://127.0.0.1:{tls}");
@@ -352,8 +352,7 @@ async fn the_configured_broker_user_and_password_are_used_in_plain_and_over_tls(
         let service = service.env("RABBIT_CA_FILE", ca_file).start().await.unwrap();
         service.wait_until_part("database", true).await.unwrap();
         let is_ready = state == "consuming";
-        // The first attempt has been made when the log says how it went, or when the consumer is
-        // there.
+        // The first attempt is over once its failure is logged or the consumer exists.
         if is_ready {
             service.wait_until_ready().await.unwrap();
         } else {
@@ -430,7 +429,7 @@ async fn erasing_a_user_keeps_the_id_and_nothing_else(engine: Engine) {
     assert_eq!((again.status, again.code()), (409, "conflict"));
     assert!(again.detail().contains("`user_id`"), "{again:?}");
 
-    // The person may return as a new user, without the old rights.
+    // The person may be added again as a new user, without the old rights.
     let mut newcomer = erased;
     newcomer["user_id"] = json!("S003");
     assert_eq!(administrator.post("/users/", newcomer).await.unwrap().status, 201);
@@ -463,8 +462,8 @@ async fn measures_are_read_by_page_and_by_time(engine: Engine) {
         assert_eq!(values(&scientist.measures(&path).await.unwrap()), expected, "{query}");
     }
 
-    // Page by page, while newer and older ones arrive: nothing twice, nothing of the old ones left
-    // out.
+    // Page by page, while newer and older ones arrive: no duplicates, and no old measure is
+    // missing.
     let mut read = Vec::new();
     let mut next = Some("/measures/1?limit=3".to_owned());
     let mut arrivals = 10;

@@ -164,7 +164,7 @@ fn wrong_fields() -> Vec<Bad> {
 }
 
 /// Properties that distinguish the messages: every second one has an id, and one has all
-/// there are.
+/// properties.
 fn properties(number: usize) -> BasicProperties {
     let properties = BasicProperties::default();
     match number {
@@ -237,7 +237,7 @@ async fn every_bad_message_is_kept_whole_with_its_reason_and_holds_nothing_up(en
     let service = environment.ready_service().await.unwrap();
     let begin = Timestamp::now();
     let bad_messages = bad_messages();
-    // After each bad one a good one.
+    // A good message follows each bad one.
     let all = bad_messages.iter().enumerate().flat_map(|(number, bad)| {
         let value = f64::from(u32::try_from(number).unwrap());
         let good = message("black-holes", "hertz", value, 1_700_000_000);

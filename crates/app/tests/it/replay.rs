@@ -119,8 +119,7 @@ async fn a_message_for_an_experiment_that_is_made_later_is_listed_shown_replayed
     ] {
         assert_eq!((answer.status, answer.code()), (404, "not_found"), "{answer:?}");
     }
-    // What the publisher sends again under its id is known by now; a later message tells when it
-    // was seen.
+    // The repeated message has a known id; a later message shows when it was consumed.
     adapter.publish_with([(body, properties)]).await.unwrap();
     adapter.publish(&message("pendulum", "hertz", 1.5, 1_650_000_001), None).await.unwrap();
     let measures =
@@ -170,7 +169,7 @@ async fn all_messages_of_a_filter_are_replayed_and_the_others_stay(engine: Engin
     adapter.publish_all(early.chain(bad)).await.unwrap();
     let all = rejected(&administrator, 233).await;
 
-    // Page by page it is the same list.
+    // The pages together equal the list.
     let mut paged = Vec::new();
     let mut next = Some(format!("{LIST}?limit=100"));
     while let Some(path) = next.take() {
@@ -182,7 +181,7 @@ async fn all_messages_of_a_filter_are_replayed_and_the_others_stay(engine: Engin
 
     let experiment = associated_experiment(&administrator, "pendulum").await;
     assert_eq!(replay_all(&administrator, "?to=2022-04-06T07:00:00Z").await, [0, 0]);
-    // One has no experiment still; the other has one by now, and no measure type.
+    // One still lacks its experiment; the other has one now, but no measure type.
     assert_eq!(replay_all(&administrator, "?reason=unknown_experiment").await, [230, 2]);
     assert_eq!(scientist.measures(&format!("/measures/{experiment}")).await.unwrap().len(), 230);
     let mut reasons: Vec<_> =
@@ -206,7 +205,7 @@ async fn a_discarded_message_may_be_published_again_under_its_id(engine: Engine)
     assert_eq!((discarded.status, discarded.body), (204, Value::Null));
     assert_eq!(administrator.read(LIST).await.unwrap(), json!([]));
 
-    // Its publisher has sent a corrected message meanwhile.
+    // Its publisher has sent a corrected message.
     adapter.publish(&message("pendulum", "hertz", 2.0, 1), Some("the one")).await.unwrap();
     let path = format!("/measures/{experiment}");
     let measures = scientist.measures_when(&path, |measures| measures.len() == 1).await.unwrap();

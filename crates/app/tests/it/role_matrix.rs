@@ -226,18 +226,18 @@ fn code_of(status: u16) -> &'static str {
     }
 }
 
-/// One running service, and who calls it.
+/// A running service and its callers.
 struct Stage<'a> {
     environment: &'a TestEnvironment,
     service: &'a Service,
     administrator: Client,
 }
 
-/// The people and things that a row is about, made for it and used up by an allowed write.
+/// The users and resources of a row, made for it and consumed by an allowed write.
 struct Scene {
     number: u32,
     experiment: u64,
-    /// A rejected message that can be stored by now; none where the row is not about them.
+    /// A rejected message that can be stored now; `None` if the row needs none.
     rejected: Option<u64>,
     /// The number and the secret of an API token of the scientist, and the secret of a restricted
     /// one.
@@ -293,8 +293,8 @@ impl Stage<'_> {
         scene
     }
 
-    /// Publishes a message before its experiment is added, so that it is rejected first and could
-    /// be stored then.
+    /// Publishes a message before its experiment is added, so that it is rejected but can be
+    /// replayed.
     async fn rejected_message(&self, number: u32) -> u64 {
         let experiment = format!("late experiment {number}");
         let adapter = self.environment.adapter().await.unwrap();
@@ -345,7 +345,7 @@ impl Stage<'_> {
         }
     }
 
-    /// An administrator's token in which one character of the signature is another one.
+    /// An administrator's token with one changed character in the signature.
     fn with_broken_token(&self) -> Client {
         let token = self.environment.firebase.token_for(ADMIN);
         let (signed, signature) = token.rsplit_once('.').unwrap();
@@ -415,7 +415,7 @@ fn complaints(answer: &Answer, expected: u16) -> Vec<String> {
     complaints
 }
 
-/// Like [`complaints`], for an answer that has no body by its nature.
+/// Like [`complaints`], for responses without body.
 fn complaints_about_head(answer: &Answer, expected: u16) -> Vec<String> {
     let is_challenge = answer.header("www-authenticate") == "Bearer";
     if answer.status == expected && answer.body.is_null() && is_challenge == (expected == 401) {
@@ -483,7 +483,7 @@ impl Operation {
         self.value["security"] != json!([])
     }
 
-    /// The document's own example of a body, if there is to be one.
+    /// The document's example of a body, if the operation has one.
     fn example_body(&self, document: &Value) -> Option<Value> {
         let body = self.value.get("requestBody")?;
         let reference = body["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
@@ -554,7 +554,7 @@ async fn resources_of_others_look_absent(engine: Engine) {
     let document = document(&service).await;
     let named: Vec<_> = operations(&document).into_iter().filter(|one| one.path.contains('{')).collect();
     assert!(named.len() > 8, "{}", named.len());
-    // Katie Bouman's things, and an administrator's record, before the eyes of Peter Higg.
+    // Peter Higg requests resources of Katie Bouman and of an administrator.
     let scientist = environment.client(&service, SCIENTIST);
     for hidden in [["2", "S002", &rejected], ["2", "A001", &rejected]] {
         for operation in &named {
@@ -630,7 +630,7 @@ async fn forbidden_experiments_look_absent_to_scientists(engine: Engine) {
     let service = environment.ready_service().await.unwrap();
     let scientist = environment.client(&service, SCIENTIST);
     let adapter = environment.adapter().await.unwrap();
-    // There is something to be seen, at least for its own scientist.
+    // The list is not empty for its own scientist.
     adapter.publish(&message("black-holes", "hertz", 1.0, 1_700_000_000), None).await.unwrap();
     let other = environment.client(&service, OTHER_SCIENTIST);
     wait_until("the measure has arrived", SOON, async || {
@@ -660,7 +660,7 @@ async fn the_last_administrator_cannot_be_erased(engine: Engine) {
     let first = environment.client(&service, ADMIN);
     first.add_administrator("A002").await.unwrap();
     let second = environment.client(&service, "uid-A002");
-    // Each erases the other at the same moment: one of them must remain.
+    // Each erases the other concurrently: one of them must remain.
     let (one, other) = tokio::join!(first.delete("/users/A002"), second.delete("/users/A001"));
     let mut statuses = [one.unwrap().status, other.unwrap().status];
     statuses.sort_unstable();

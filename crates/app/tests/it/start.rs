@@ -24,8 +24,7 @@ on_every_engine!(
     a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered,
 );
 
-/// Surroundings with no database at all: MariaDB's server does not know it, and SQLite's file is
-/// not there.
+/// An environment without a database: neither on MariaDB's server nor as SQLite's file.
 async fn empty_environment(engine: Engine) -> TestEnvironment {
     match engine {
         Engine::Sqlite => TestEnvironment::new(engine).await.unwrap(),
@@ -38,7 +37,7 @@ async fn empty_environment(engine: Engine) -> TestEnvironment {
     }
 }
 
-/// Each migration has been applied, and once.
+/// Each migration has been applied once.
 async fn assert_migrated_once(environment: &TestEnvironment) {
     let folder = match environment.engine {
         Engine::MySql => concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/mysql"),
@@ -63,14 +62,14 @@ async fn two_processes_that_start_at_once_on_an_empty_database_migrate_it_once_a
     }
     assert_migrated_once(&environment).await;
 
-    // Both take part, and each sees what the other has done.
+    // Both processes work, and each sees the other's writes.
     let adapter = environment.adapter().await.unwrap();
     assert_eq!(adapter.queue().await.unwrap().consumer_count(), 2);
     let messages = (0..500).map(|number| {
         let body = message("black-holes", "hertz", f64::from(number), 1_700_000_000 + i64::from(number));
         (body, Some(format!("id {number}")))
     });
-    // A publisher that tries again, while two processes consume.
+    // A publisher that retries while two processes consume.
     let twice = messages.clone().chain(messages);
     adapter.publish_all(twice).await.unwrap();
     environment.wait_until_all_is_acknowledged().await;
@@ -93,8 +92,8 @@ fn ids(users: &Value) -> Vec<Value> {
     users.as_array().unwrap().iter().map(|user| user["user_id"].clone()).collect()
 }
 
-/// A process accepts connections as soon as it listens, and holds them for up to four seconds.
-/// The test is repeated if this machine was slower than that.
+/// A process holds connections for up to four seconds after its start. The test is repeated if the
+/// host was slower than that.
 async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered(engine: Engine) {
     const PREPARATION_WAIT: Duration = Duration::from_secs(4);
     let environment = TestEnvironment::new(engine).await.unwrap();
@@ -112,7 +111,7 @@ async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered
         service.process.wait_for_line("REST listener listens", SOON).await.unwrap();
         let scientist = environment.client(&service, SCIENTIST);
         let mut request = tokio::spawn(async move { scientist.get("/users/me").await.unwrap() });
-        // It is not answered before, however long that takes.
+        // It gets no response before the preparation, however long that takes.
         let early = timeout(Duration::from_millis(500), &mut request).await;
         other.rows(give_back).await.unwrap();
         let is_in_time = started.elapsed() < PREPARATION_WAIT;
@@ -123,7 +122,7 @@ async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered
             }
             Err(_) => request.await.unwrap(),
         };
-        // As soon as the database is prepared, and not only when the four seconds are over.
+        // It gets a response once the database is prepared, not only after the four seconds.
         let is_let_in_early = started.elapsed() < PREPARATION_WAIT;
         if answer.status == 200 && is_let_in_early {
             return;
@@ -168,7 +167,7 @@ async fn a_migration_that_finds_no_database_fails_and_says_so_without_the_passwo
     }
 }
 
-/// The statements that take the lock under which the schema is changed, and give it back.
+/// The statements that take and release the lock of migrations.
 fn lock_of_migrations(engine: Engine) -> (&'static str, &'static str) {
     match engine {
         Engine::MySql => (
@@ -215,15 +214,14 @@ async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(e
     assert_migrated_once(&environment).await;
 }
 
-/// A change of the schema that takes longer than a process has after SIGTERM: something else uses
-/// the table.
+/// A schema change that lasts longer than the limit after SIGTERM: the table is locked.
 #[tokio::test]
 async fn a_migration_that_sigterm_ends_on_the_way_is_brought_to_its_end_by_the_next_process() {
     let environment = TestEnvironment::new(Engine::MySql).await.unwrap();
     assert_eq!(environment.command("migrate").unwrap().run().await.unwrap().status, 0);
     let (mut holder, mut watcher) =
         (environment.session().await.unwrap(), environment.session().await.unwrap());
-    // As it is left amid its only statement, of which only the server knows how far it is.
+    // As after an interruption within its only statement.
     watcher.rows("UPDATE _sqlx_migrations SET success = FALSE WHERE version = 5").await.unwrap();
     holder.rows("LOCK TABLES ONE_TIME_STEPS WRITE").await.unwrap();
     let ended = environment.command("migrate").unwrap().start().await.unwrap();
@@ -362,21 +360,21 @@ async fn the_service_runs_without_database_and_broker_and_becomes_ready_by_itsel
     assert_eq!(body["parts"][consumer], json!({"ready": false, "state": "connecting"}));
     assert_unavailable(&environment, &service).await;
 
-    // The database comes: clients are answered, though the service is not ready yet.
+    // The database starts: clients get responses, though the service is not ready yet.
     server.start_again().await.unwrap();
     service.wait_until_part(database, true).await.unwrap();
     let scientist = environment.client(&service, OTHER_SCIENTIST);
     assert_eq!(scientist.measures("/measures/2").await.unwrap().len(), 0);
     assert_eq!(service.readiness().await.unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
 
-    // The broker comes.
+    // The broker starts.
     broker.start_again().await.unwrap();
     service.wait_until_ready().await.unwrap();
     let adapter = environment.adapter().await.unwrap();
     adapter.publish(&message("black-holes", "hertz", 1.0, 1), None).await.unwrap();
     scientist.measures_when("/measures/2", |measures| measures.len() == 1).await.unwrap();
 
-    // The database restarts; messages published meanwhile stay queued.
+    // The database restarts; messages published during the restart stay queued.
     server.stop().await.unwrap();
     service.wait_until_part(database, false).await.unwrap();
     assert_live(&service).await;

@@ -1,5 +1,5 @@
-//! `mymonit export` and `mymonit import`: an exported directory is imported equal on either engine;
-//! a document with mistakes changes nothing, and every mistake is named.
+//! `mymonit export` and `mymonit import`: an export can be imported on either engine. A document
+//! with mistakes changes nothing, and every mistake is named.
 
 use std::path::{Path, PathBuf};
 
@@ -167,7 +167,7 @@ async fn names_and_addresses_are_exchanged_by_one_import(engine: Engine) {
         "users": people("a", "b", "c"), "experiments": experiments("a", "b", "c"),
         "associations": [{ "experiment": "a", "user_id": "S1" }] });
     import_ok(&environment, &document).await;
-    // All three in a circle, two of them, and a name that another experiment gives up.
+    // A cycle of three, a swap of two, and a name that another experiment frees.
     for (names, changes) in [(["b", "c", "a"], 6), (["c", "b", "a"], 4), (["c", "d", "b"], 4)] {
         let [first, second, third] = names;
         document["users"] = json!(people(first, second, third));
@@ -292,7 +292,7 @@ async fn hostile_documents_change_nothing_and_every_mistake_is_named_at_once(eng
     assert!(!finished.stderr.contains("no address"));
     assert_eq!(export(&environment).await, before);
 
-    // Not a document. Of 1 GB only as much is read as is needed to refuse it.
+    // Not a document. Only as much of 1 GB is read as is needed to refuse it.
     let deep = format!("{{\"users\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     for (document, mistake) in [
         (b"".to_vec(), "is not JSON"),

@@ -1,8 +1,8 @@
-//! How many requests a user may make.
+//! The limit of requests per user.
 
 use crate::environment::{Client, Engine, OTHER_SCIENTIST, SCIENTIST, TestEnvironment};
 
-/// More than a stalled host can take minutes for.
+/// More requests than a stalled host spreads over minutes.
 const MANY: usize = 1_000;
 
 /// Makes requests until one is refused.

@@ -1,4 +1,4 @@
-//! The ports of the services, kept in memory.
+//! In-memory implementations of the services' ports.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use crate::rejected_memory::RejectedMemory;
 
-/// All that the stores keep, and how they behave.
+/// The content of the stores, and their faults.
 pub(crate) struct Memory {
     pub(crate) users: Mutex<Vec<User>>,
     erased: Mutex<Vec<UserId>>,
@@ -57,29 +57,28 @@ pub(crate) enum Gate {
     Passed,
 }
 
-/// How many measures the services read first, and how many then at a time
-/// (crates/services/src/reading.rs).
+/// The sizes of the first and the later chunks (crates/services/src/reading.rs).
 pub(crate) const FIRST_CHUNK: u64 = 1_000;
 pub(crate) const CHUNK: u64 = 4_000;
 
-/// A reading of made-up measures, one a second from 1970 on, portion by portion.
+/// A reading of generated measures, one a second from 1970 on, chunk by chunk.
 pub(crate) struct LongReading {
-    /// How many measures there are; none turns it off.
+    /// The number of measures; 0 turns it off.
     pub(crate) measures: Mutex<u64>,
-    /// At which portion, counted from 1, something else happens.
+    /// The chunk, counted from 1, with another behaviour.
     pub(crate) turn: Mutex<Option<(usize, Turn)>>,
-    /// How many portions have been asked for.
+    /// The number of requested chunks.
     pub(crate) portions: watch::Sender<usize>,
-    /// Whether a portion that hung was given up.
+    /// Whether a hanging chunk was abandoned.
     pub(crate) was_given_up: watch::Sender<bool>,
 }
 
-/// What may happen to a reading on its way.
+/// The behaviour of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     Fails,
     Panics,
-    /// And all that follow.
+    /// This chunk and all later ones.
     Hangs,
 }
 
@@ -165,7 +164,7 @@ fn measure_types() -> Vec<MeasureType> {
         .into()
 }
 
-/// Declares a store over the memory.
+/// Declares an in-memory store.
 macro_rules! store {
     ($name:ident, $interface:ident) => {
         #[derive(Component)]
@@ -628,8 +627,8 @@ impl Drop for GivenUp<'_> {
     }
 }
 
-/// Takes `token-of-<username>` for a token of that user, and `old-token-of-<username>` for one of a
-/// user who signed in an hour and a minute ago.
+/// Accepts `token-of-<username>` as a token of that user, and `old-token-of-<username>` as one with
+/// a sign-in 61 minutes ago.
 #[derive(Component)]
 #[shaku(interface = TokenVerifier)]
 pub(crate) struct FakeTokenVerifier;

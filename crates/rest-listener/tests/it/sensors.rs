@@ -12,8 +12,8 @@ use crate::site::{Site, Who, finish, next};
 
 const NAMES: [&str; 2] = ["oven/left", "öfen rechts"];
 
-/// Adds two sensors to the first experiment, with a measure each after the example data and at one
-/// moment, and a third measure without a sensor at that moment.
+/// Adds two sensors to the first experiment. Each has a measure after the example data and one at a
+/// common time, which a third measure without sensor shares.
 async fn site() -> Site {
     let site = Site::start().await;
     let experiment = ExperimentId::new(1);

@@ -39,7 +39,7 @@ use crate::sensor_memory::{FakeSensorStore, FakeSensorStoreParameters};
 /// How long a test waits for an event, also on a stalled host.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Limits that no test runs into unless it sets one of them.
+/// Limits that no test reaches unless it sets one.
 pub(crate) fn patient() -> Limits {
     let never = PATIENCE * 10;
     Limits {
@@ -119,7 +119,7 @@ fn health(probes: &[Arc<SwitchedProbe>], limits: Limits) -> HealthState {
     }
 }
 
-/// A part whose readiness a test decides.
+/// A part whose readiness the test sets.
 pub(crate) struct SwitchedProbe {
     part: &'static str,
     pub(crate) is_ready: AtomicBool,
@@ -150,7 +150,7 @@ pub(crate) enum Who {
     Stranger,
     /// A token that does not verify.
     Forger,
-    /// A token that cannot be judged.
+    /// A token that cannot be verified at the moment.
     Unjudged,
     /// A001 with a sign-in that is not recent.
     AdminOfLong,
@@ -254,7 +254,7 @@ impl Site {
         Self::start_on(limits, |memory, probes| router(state(memory, probes, sign_in, limits), origins)).await
     }
 
-    /// As it is in a process that does not run the REST listener.
+    /// As in a process without REST listener.
     pub(crate) async fn start_with_health_alone() -> Self {
         Self::start_on(patient(), |_, probes| health_router(health(probes, patient()))).await
     }

@@ -20,7 +20,7 @@ fn head(method: &str, path: &str, more: &str) -> String {
     )
 }
 
-/// What comes until the server ends the connection, however it does.
+/// Reads until the server ends the connection.
 async fn end(raw: &mut RawClient) -> String {
     let _ = raw.read_to_end().await;
     raw.received()
@@ -40,7 +40,7 @@ async fn drip(raw: &RawClient, byte: u8) -> usize {
     }
 }
 
-/// Lets a client read slowly until it is cut off, again if a stalled host cut it off before.
+/// Runs a slow client until it is disconnected; repeats it if a stalled host caused that too early.
 /// `client` returns how many bytes the service accepted.
 async fn wait_until_dripped(mut client: impl AsyncFnMut() -> usize) {
     let dripped = async { while client().await <= 3 {} };
@@ -64,7 +64,7 @@ async fn a_slow_request_head_is_cut_off() {
     wait_until_dripped(async || drip(&RawClient::connect(&site).await, b'G').await).await;
 }
 
-/// A connection that has had an answer and waits for another request.
+/// An idle keep-alive connection.
 async fn idle(site: &Site) -> RawClient {
     let mut raw = RawClient::connect(site).await;
     raw.send(&head("GET", "/health/live", "")).await;
@@ -137,7 +137,7 @@ async fn a_long_answer_is_not_cut_by_the_request_limit() {
     *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
     let mut raw = loop {
         let mut raw = RawClient::connect_sending(&site, &long_answer());
-        // On a stalled host it may not even begin in time.
+        // On a stalled host it may not start in time.
         if raw.read_until("\r\n\r\n").await.starts_with("HTTP/1.1 200 ") {
             break raw;
         }
@@ -162,8 +162,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
     timeout(PATIENCE, end_of(&raw.stream)).await.expect("the connection stays open").unwrap_err();
 }
 
-/// A client into whose receive buffer next to nothing fits, so that the server sees how little it
-/// takes.
+/// A client with a tiny receive buffer, so that the server notices how little it reads.
 async fn narrow_client(site: &Site) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -190,7 +189,7 @@ async fn a_client_below_the_minimum_rate_is_disconnected() {
             Err(error) => break Some(error),
         }
     };
-    // Reset, since a closed connection could be taken for the end of the answer.
+    // Reset, since a closed connection could look like the end of the response.
     assert_eq!(cut.map(|error| error.kind()), Some(std::io::ErrorKind::ConnectionReset));
 }
 
@@ -208,13 +207,13 @@ async fn there_are_no_more_connections_than_allowed_and_the_next_client_waits_fo
     next.read_until("\"live\"").await;
 }
 
-/// Whether the slow client of that number has asked for a long answer; the system buffers some
-/// megabytes for each that does.
+/// Whether the slow client of that number has requested a long response; the system buffers some
+/// megabytes for each of them.
 fn is_reader(number: usize) -> bool {
     number % 100 == 99
 }
 
-/// Half a head, half a body, or next to nothing read of a long answer.
+/// Half a head, half a body, or hardly any read of a long response.
 async fn slow_client(site: &Site, number: usize) -> TcpStream {
     let mut stream = narrow_client(site).await;
     let request = match number % 2 {

@@ -119,13 +119,13 @@ async fn a_client_that_does_not_read_stops_the_reading_after_a_few_portions() {
     raw.send(&request("/measures/1", "1.1")).await;
     let mut read = site.memory.long_reading.portions.subscribe();
     timeout(PATIENCE, read.wait_for(|now| *now >= 2)).await.expect("nothing is read").unwrap();
-    // Portions are read as long as the sockets take them. Then none is, however long one waits.
+    // Chunks are read until the socket buffers are full, and then no more.
     let mut count = 0;
     while timeout(Duration::from_millis(500), read.wait_for(|now| *now > count)).await.is_ok() {
         count = portions(&site);
     }
     assert!((2..75).contains(&count), "{count} portions for a client that takes none");
-    // Reading on moves it again.
+    // Further reads by the client continue it.
     let mut space = vec![0; 16 << 20];
     timeout(PATIENCE, raw.stream.read_exact(&mut space)).await.expect("nothing is sent").unwrap();
     timeout(PATIENCE, read.wait_for(|now| *now > count)).await.expect("nothing more is read").unwrap();

@@ -8,7 +8,7 @@ use lapin::{
 };
 use serde_json::json;
 
-/// How many messages are on their way to the broker before their confirms are waited for.
+/// The number of messages published before their confirms are awaited.
 const UNCONFIRMED: usize = 2_000;
 
 /// An adapter: publishes persistent messages and waits for the broker's confirms.
@@ -88,7 +88,7 @@ impl Adapter {
     }
 }
 
-/// Waits until the broker has taken responsibility for each message.
+/// Waits until the broker has confirmed each message.
 async fn confirmed(confirms: &mut Vec<PublisherConfirm>) -> anyhow::Result<()> {
     for confirm in confirms.drain(..) {
         let confirmation = confirm.await?;

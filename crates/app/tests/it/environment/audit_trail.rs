@@ -24,7 +24,7 @@ impl<'a> AuditTrail<'a> {
         events.filter(|event| event["event.dataset"] == "mymonit.audit").collect()
     }
 
-    /// Waits for the events of a request, whose number is given.
+    /// Waits for the given number of events of a request.
     pub(crate) async fn of_request(&self, id: &str, number: usize) -> anyhow::Result<Vec<Value>> {
         // The line of the request itself is written last.
         let is_over =

@@ -11,9 +11,9 @@ pub(crate) struct MessageBalance {
     published: i64,
     /// The id of the last measure at the last balance.
     last_id: i64,
-    /// Messages ready then, and those published since.
+    /// Messages ready at the last balance, and those published since.
     pub(crate) waiting: u64,
-    /// How many more than the published were stored or ready then; a negative number is a loss.
+    /// Stored and ready minus published messages at the last balance; negative means loss.
     pub(crate) excess: i64,
 }
 
@@ -63,7 +63,7 @@ impl MessageBalance {
         self.excess = self.excess().await;
     }
 
-    /// How many more than the published are stored, or were ready at the last balance.
+    /// Stored messages, plus those ready at the last balance, minus published ones.
     pub(crate) async fn excess(&mut self) -> i64 {
         let stored = self.database.number("SELECT COUNT(*) FROM MEASURES").await.unwrap() - 10;
         stored + i64::try_from(self.waiting).unwrap() - self.published

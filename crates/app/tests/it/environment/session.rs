@@ -7,16 +7,15 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::{Engine, SOON};
 
-/// Debian's interpreter, for which the package python3-pika installs its modules, and which has
-/// SQLite in its standard library.
+/// Debian's interpreter: python3-pika installs for it, and its standard library has SQLite.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Counts the statements that wait for a table which another MySQL session has locked.
 pub(crate) const WAITING_FOR_A_TABLE: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
     WHERE DB = DATABASE() AND STATE = 'Waiting for table metadata lock'";
 
-/// A connection to the database past the service under test, as another program would have one. Its
-/// transactions last from statement to statement, and end with it.
+/// A direct connection to the database, like another program's. Transactions span statements and
+/// end with the connection.
 pub(crate) struct Session {
     engine: Engine,
     child: Child,
@@ -61,7 +60,7 @@ impl Session {
         rows[0][0].parse().with_context(|| format!("{statement}: {rows:?}"))
     }
 
-    /// Waits until a statement that counts finds something.
+    /// Waits until a counting statement returns more than 0.
     pub(crate) async fn wait_until_found(&mut self, count: &str) -> anyhow::Result<()> {
         wait_until("something is found", SOON, async || match self.number(count).await {
             Ok(0) => Err(format!("{count} is 0")),
@@ -71,8 +70,7 @@ impl Session {
         .await
     }
 
-    /// How many other connections there are to the database. Those to a file are gone with their
-    /// process.
+    /// The number of other connections to the database. Those to a file end with their process.
     pub(crate) async fn others_connected(&mut self) -> anyhow::Result<i64> {
         match self.engine {
             Engine::MySql => {
