@@ -8,14 +8,14 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// tokio's clock, stopped: it moves by [`StoppedClock::advance`] only, while I/O continues.
 ///
-/// A paused clock advances whenever all tasks wait, except while a blocking task runs.
-/// So this one runs a blocking task, which also ends a test that would wait for ever.
+/// A paused clock advances whenever all tasks wait, except while a blocking task runs. So this one
+/// runs a blocking task, which also ends a test that would hang.
 pub(crate) struct StoppedClock {
     _running: mpsc::Sender<()>,
 }
 
 impl StoppedClock {
-    /// To be called within a single-threaded runtime.
+    /// Must be called within a single-threaded runtime.
     pub(crate) fn stop() -> Self {
         tokio::time::pause();
         let (running, ended) = mpsc::channel::<()>();

@@ -1,4 +1,4 @@
-//! Which tokens the emulator's verifier accepts and which it refuses, and why.
+//! Tokens that the emulator's verifier accepts, and those that it refuses with the reason.
 
 use mymonit_auth::{EmulatorTokenVerifier, ProjectId};
 use mymonit_test_support::tokens::{TestKey, claims, unsigned_token};
@@ -19,7 +19,7 @@ fn good() -> Value {
     claims(PROJECT, UID)
 }
 
-/// Good claims under another header, with another signature.
+/// Valid claims with another header and signature.
 fn headed(header: &Value, signature: &str) -> String {
     format!("{}.{}.{signature}", base64url(header.to_string()), base64url(good().to_string()))
 }
@@ -166,7 +166,7 @@ fn a_judge_of_unsigned_tokens_is_not_to_be_had_for_a_real_project() {
 
 #[tokio::test]
 async fn the_emulators_own_bytes_are_accepted() {
-    // What the emulator wrote for a sign-up, but for its times.
+    // The emulator's claims for a sign-up, except the times.
     let now = seconds_from_now(0);
     let payload = format!(
         r#"{{"email":"someone@home.cern","email_verified":false,"auth_time":{now},"user_id":"{UID}","firebase":{{"identities":{{"email":["someone@home.cern"]}},"sign_in_provider":"password"}},"iat":{now},"exp":{},"aud":"{PROJECT}","iss":"https://securetoken.google.com/{PROJECT}","sub":"{UID}"}}"#,

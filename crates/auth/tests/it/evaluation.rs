@@ -1,4 +1,4 @@
-//! Which tokens evaluation mode accepts and refuses, and why.
+//! Tokens that evaluation mode accepts, and those that it refuses with the reason.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which tokens the Firebase verifier accepts and refuses, and why.
+//! Tokens that the Firebase verifier accepts, and those that it refuses with the reason.
 //!
 //! Compared with the Firebase Admin SDK for Python 7.7.0 and Node 13.10.0. Both accept what is
 //! accepted here, except an `iat` up to 60 s ahead. At least one refuses what is refused here,
@@ -45,7 +45,7 @@ const TOO_LONG: &str = "it is too long";
 const DAY: i64 = 24 * 60 * 60;
 const UID: &str = "uJayGH994iVa2TY5auSNYZoUpwk1";
 
-/// A judge of the double's tokens.
+/// A verifier of the double's tokens.
 pub(crate) fn judge_of(double: &FirebaseDouble) -> FirebaseTokenVerifier {
     let address = CertificateAddress::new(Some(&double.certs_url())).unwrap();
     let keys = SigningKeys::start(address).unwrap();
@@ -65,18 +65,18 @@ fn claims() -> Value {
     FirebaseDouble::claims_for(UID)
 }
 
-/// Rightly signed claims.
+/// Validly signed claims.
 fn signed(claims: &Value) -> String {
     signed_text(claims.to_string())
 }
 
-/// A rightly signed payload of any text.
+/// A validly signed payload of any text.
 fn signed_text(payload: impl AsRef<[u8]>) -> String {
     let key = TestKey::nth(0);
     key.sign(key.header().to_string().as_bytes(), payload.as_ref())
 }
 
-/// Good claims under another header, rightly signed with RS256.
+/// Valid claims with another header, validly signed with RS256.
 fn headed(header: &Value) -> String {
     headed_text(&header.to_string())
 }
@@ -89,13 +89,13 @@ fn good_header(name: &str, value: impl Into<Value>) -> Value {
     with(TestKey::nth(0).header(), name, value)
 }
 
-/// Three segments made of any texts, rightly signed.
+/// Three segments of any texts, validly signed.
 fn segments(header: &str, payload: &str) -> String {
     let text = format!("{header}.{payload}");
     format!("{text}.{}", TestKey::nth(0).signature(&text))
 }
 
-/// Good claims, header and signature by another algorithm.
+/// Valid claims, with header and signature of another algorithm.
 fn by(algorithm: Algorithm, key: &EncodingKey) -> String {
     let mut header = Header::new(algorithm);
     header.kid = Some(TestKey::nth(0).kid().to_owned());
@@ -131,8 +131,8 @@ async fn a_token_that_differs_in_any_one_character_is_refused() {
     assert!(verdict(&judge, &good).await.is_ok());
     for position in 0..good.len() {
         let mut other = good.clone().into_bytes();
-        // The neighbour in the alphabet differs in the lowest bit, which at the end of a segment
-        // may be one that a careless decoder ignores.
+        // The next character of the alphabet differs in the lowest bit, which lax decoders ignore
+        // at the end of a segment.
         other[position] = match ALPHABET.iter().position(|&char| char == other[position]) {
             Some(index) => ALPHABET[index ^ 1],
             None => b'A',

@@ -1,4 +1,4 @@
-//! The judges of tokens on real tokens, with keys served by a real server on the loopback address.
+//! The token verifiers with real tokens, and keys from a real server on the loopback address.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 

@@ -1,5 +1,5 @@
-//! How the signing keys are fetched, cached, refreshed and lost. The clock is stopped and advanced
-//! by the tests; the server is real and counts the requests.
+//! Fetching, caching, refreshing and expiry of the signing keys. The tests advance a stopped clock;
+//! the server is real and counts the requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn unavailable(because: &str) -> Verdict {
     Err(format!("unavailable: the address of the signing keys {because}"))
 }
 
-/// A rightly signed token of that test key.
+/// A validly signed token of that test key.
 fn token_of(key: &TestKey) -> String {
     key.sign(key.header().to_string().as_bytes(), FirebaseDouble::claims_for(UID).to_string().as_bytes())
 }
@@ -40,7 +40,7 @@ fn token_of_nobody(number: usize) -> String {
         .sign(header.to_string().as_bytes(), FirebaseDouble::claims_for(UID).to_string().as_bytes())
 }
 
-/// A stopped clock, a double that serves the first test key, and a judge that has its key already.
+/// A stopped clock, a double that serves the first test key, and a verifier that has fetched it.
 async fn start() -> (StoppedClock, FirebaseDouble, FirebaseTokenVerifier) {
     let clock = StoppedClock::stop();
     let (double, judge) = start_by(&clock).await;
@@ -56,7 +56,7 @@ async fn start_by(_clock: &StoppedClock) -> (FirebaseDouble, FirebaseTokenVerifi
     (double, judge)
 }
 
-/// Lets everything run that can run without the clock, to see that nothing happens.
+/// Runs everything that needs no clock, to show that nothing happens.
 async fn settle() {
     for _ in 0..1000 {
         yield_now().await;
@@ -435,7 +435,7 @@ fn answers_without_keys() -> Vec<(Answer, &'static str)> {
     ]
 }
 
-/// A certificate of a key that is no RSA key.
+/// A certificate of a key other than RSA.
 fn elliptic_certificate() -> String {
     rcgen::generate_simple_self_signed(["elliptic.test".to_owned()]).unwrap().cert.pem()
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The username, or the reason for the refusal.
 pub(crate) type Verdict = Result<String, String>;
 
-/// Facts about tokens, each with a token that shows it and the verdict that it must get.
+/// Rules for tokens, each with an example and its expected result.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<(String, String, Verdict)>,
@@ -24,7 +24,7 @@ impl Table {
         self.rows.push((fact.into(), token, Err(reason.to_owned())));
     }
 
-    /// Fails with every row whose verdict differs, and if there are fewer rows than that.
+    /// Fails with all rows whose result differs, and if there are fewer rows.
     pub(crate) async fn check(self, verifier: &dyn TokenVerifier, at_least: usize) {
         let mut wrong = Vec::new();
         let mut facts = HashSet::new();

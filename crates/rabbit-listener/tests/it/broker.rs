@@ -130,7 +130,7 @@ pub(crate) async fn until_counted(
     wait_until(&format!("{unacknowledged} unacknowledged and {ready} ready"), TIMEOUT, look).await
 }
 
-/// Waits until nothing consumes the queue.
+/// Waits until the queue has no consumer.
 pub(crate) async fn until_no_consumer(rabbit: &RabbitMq, url: &str) -> anyhow::Result<()> {
     let vhost = url.splitn(4, '/').nth(3).unwrap_or("/");
     let look = async || match rabbit.queue(vhost, "measures").await {

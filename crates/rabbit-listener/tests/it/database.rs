@@ -235,7 +235,7 @@ async fn a_write_under_way_ends_before_the_next_session_begins() -> anyhow::Resu
     assert_eq!((proxy.accepted(), ingest.calls()), (connections, 1));
     ingest.database(Database::Works);
     running.until(ConsumerState::Consuming).await?;
-    // Once by the first write, which could not be acknowledged, and once more.
+    // Once by the first write, which could not be acknowledged, and once after the redelivery.
     ingest.messages(10).await?;
     running.stop().await?;
     assert_eq!(ingest.values(), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ingest::ScriptedIngest;
 
-/// How long a test waits for what must happen.
+/// The time limit for expected events.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(180);
 /// A linger that does not pass during a test.
 pub(crate) const NEVER: Duration = Duration::from_secs(3_600);
@@ -62,7 +62,7 @@ impl Running {
         Ok(())
     }
 
-    /// Waits until it does something else than that.
+    /// Waits until its state differs.
     pub(crate) async fn until_not(&mut self, state: ConsumerState) -> anyhow::Result<()> {
         let left = timeout(TIMEOUT, self.state.wait_for(|seen| *seen != state)).await;
         left.with_context(|| format!("awaited anything but {state:?}"))??;
@@ -78,7 +78,7 @@ impl Running {
         wait_until(&format!("{messages} messages received"), TIMEOUT, look).await
     }
 
-    /// Asks it to end, without waiting.
+    /// Requests its end, without waiting.
     pub(crate) fn ask_to_stop(&self) {
         self.stop.cancel();
     }
@@ -91,7 +91,7 @@ impl Running {
         Ok(())
     }
 
-    /// Ends it as a crash would: nothing more is written, acknowledged or said.
+    /// Aborts it like a crash: nothing more is written, acknowledged or logged.
     pub(crate) async fn crash(self) {
         self.task.abort();
         let _ = self.task.await;

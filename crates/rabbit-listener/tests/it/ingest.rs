@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::harness::TIMEOUT;
 
-/// How the database behind the ingest service is doing.
+/// The state of the scripted database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     Works,
@@ -20,11 +20,11 @@ pub(crate) enum Database {
     Panics,
     /// The next call fails; then it works.
     FailsOnce,
-    /// Calls begin and do not end.
+    /// Calls hang.
     Hangs,
 }
 
-/// An ingest service that keeps its input in memory and fails by a script.
+/// An ingest service that keeps its input in memory and fails as scripted.
 pub(crate) struct ScriptedIngest {
     database: watch::Sender<Database>,
     refused: Mutex<Refused>,
@@ -32,11 +32,11 @@ pub(crate) struct ScriptedIngest {
     committed: watch::Sender<Vec<Vec<Delivery>>>,
 }
 
-/// Which messages the database refuses permanently, by their first value.
+/// The messages that the database refuses permanently, by their first value.
 #[derive(Default)]
 struct Refused {
     measures: HashSet<u64>,
-    /// Even among the rejected ones.
+    /// Refused even as rejected messages.
     entirely: HashSet<u64>,
 }
 
@@ -62,12 +62,12 @@ impl ScriptedIngest {
         self.refused.lock().unwrap().entirely = values.into_iter().collect();
     }
 
-    /// How often it has been called.
+    /// The number of calls.
     pub(crate) fn calls(&self) -> usize {
         *self.calls.borrow()
     }
 
-    /// Waits until it has been called so often.
+    /// Waits until the number of calls reaches `times`.
     pub(crate) async fn called(&self, times: usize) -> anyhow::Result<()> {
         let mut calls = self.calls.subscribe();
         timeout(TIMEOUT, calls.wait_for(|calls| *calls >= times)).await.context("too few calls")??;

@@ -11,12 +11,12 @@ thread_local! {
     static TEXT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// What the listener says while a test runs. It is kept by thread: the test's runtime has to have
-/// one, this one.
+/// The log of the listener during a test. It is kept by thread, so the test's runtime must be
+/// single-threaded.
 pub(crate) struct Log;
 
 impl Log {
-    /// Keeps everything from the level that production runs on.
+    /// Keeps everything at the level of production.
     pub(crate) fn capture() -> Self {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {

@@ -1,4 +1,4 @@
-//! The Rabbit listener against a real RabbitMQ, with a scripted ingest service behind it.
+//! The Rabbit listener with a real RabbitMQ and a scripted ingest service.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 

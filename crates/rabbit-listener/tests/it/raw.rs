@@ -103,7 +103,7 @@ pub(crate) fn long(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
 }
 
-/// A header table with a table in it, with a table in it, and so on.
+/// A header table of nested tables.
 pub(crate) fn nested_table(depth: usize) -> Vec<u8> {
     (1..depth).fold(long(b""), |inner, _| long(&[short(b"k"), vec![b'F'], inner].concat()))
 }

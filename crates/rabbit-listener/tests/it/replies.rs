@@ -82,7 +82,7 @@ async fn other_reply_queues_are_ignored_and_invalid_tokens_are_harmless() -> any
         "amq.rabbitmq.reply-to.g1h2AA==.AAAA",
         "amq.rabbitmq.reply-to.g2gCdwJva3cBYQ==.AAAA",
         "amq.rabbitmq.reply-to.%00%00.%",
-        // Well-formed, and of no consumer.
+        // Well-formed, but without consumer.
         "amq.rabbitmq.reply-to.g1h2AAtnZW5lcmF0ZWRAMQAAAAEAAAACAAAAAw==.aWsf9pYvwwFRtLSRXdVIzA==",
     ];
     for (number, name) in (2..).zip(hostile) {
@@ -147,7 +147,7 @@ async fn an_account_that_may_not_reply_keeps_consuming_and_warns_once() -> anyho
 
 #[tokio::test]
 async fn replies_that_the_broker_does_not_take_keep_nothing_from_being_acknowledged() -> anyhow::Result<()> {
-    /// More than wait for the connection, and than fit into the buffers on the way.
+    /// More than the reply queue and the socket buffers hold.
     const MESSAGES: u64 = 30_000;
     // A separate broker: a memory alarm blocks all publishing connections.
     let rabbit = RabbitMq::start().await?;

@@ -234,7 +234,7 @@ async fn a_wrong_password_and_a_missing_permission_are_refused_until_fixed() -> 
     let set_permissions =
         async |pattern| rabbit.ctl(&["set_permissions", "-p", vhost, &user, pattern, pattern, pattern]).await;
 
-    // Now it may sign in, and nothing else.
+    // Now it may only connect.
     set_permissions("^$").await?;
     rabbit.ctl(&["change_password", &user, "p@ss/w:rd%41"]).await?;
     log.says(&["ERROR", "refuses the exchange `mymonit`", "403", "allow the user to configure it"]).await?;

@@ -1,4 +1,4 @@
-//! API tokens, as the stores keep and find them.
+//! Storage and look-up of API tokens.
 
 use mymonit_model::{ApiTokenId, ApiTokenName, Experiment, ExperimentId, Faceted, Role, Timestamp, User};
 use mymonit_services::ports::{
@@ -36,7 +36,7 @@ async fn add(stores: &Stores, token: &NewApiToken) -> ApiTokenId {
     stores.api_tokens.insert(token, LIMIT).await.unwrap().unwrap()
 }
 
-/// By what a program with that token is found, in the spring of 2026.
+/// The identity of a program with that token, in spring 2026.
 fn by_token(number: u8) -> Identity {
     Identity::ApiToken(digest(number), time("2026-04-01T00:00:00Z"))
 }

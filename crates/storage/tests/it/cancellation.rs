@@ -19,7 +19,7 @@ on_every_engine! {
         }
         store(&database, (0..5_000).map(|number| measure(1, 1, number, number as f64)).collect()).await;
         for round in 0..400_u32 {
-            // Cut off after ever other delays, some before a statement is prepared, some amid its
+            // Cancelled after varying delays: some before a statement is prepared, some within its
             // rows.
             let delay = Duration::from_micros(u64::from(round % 40) * 25);
             let page = read(&database, 1, Order::Ascending);
@@ -46,7 +46,7 @@ on_every_engine! {
             let batch =
                 [message(&format!("{round}"), (0..300).map(|number| measure(1, 1, number, 1.0)).collect())];
             let mut writing = database.ingest.commit(batch.to_vec());
-            // Begun, and dropped a little later.
+            // Started, and dropped soon after.
             for _ in 0..=round % 5 {
                 if poll!(&mut writing).is_ready() {
                     break;
@@ -54,7 +54,7 @@ on_every_engine! {
                 yield_now().await;
             }
             drop(writing);
-            // It is complete in the end. Starting all at once could exceed the lock timeout.
+            // It completes. Starting all at once could exceed the lock timeout.
             let ended = (round + 1, (round + 1) * 300);
             wait_until("work in hand to end", Duration::from_secs(60), async || {
                 let ids = probe.number("SELECT COUNT(*) FROM MESSAGE_IDS").await;

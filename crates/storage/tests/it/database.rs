@@ -113,7 +113,7 @@ pub(crate) struct Stores {
     state: State,
 }
 
-/// Which measures are sealed once they are stored.
+/// The measures that are sealed after they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Unsealed,
@@ -238,12 +238,12 @@ impl Database {
         self
     }
 
-    /// Another handle of the same database, not prepared: what another process would have.
+    /// Another unprepared handle of the same database, like another process.
     pub(crate) fn other_process(&self) -> Stores {
         self.other_process_with(POOL_SIZE)
     }
 
-    /// The same, with that many connections.
+    /// As [`Self::other_process`], with that many connections.
     pub(crate) fn other_process_with(&self, pool_size: u32) -> Stores {
         match &self.location {
             Location::MySql { url } => mysql_stores(url, pool_size),
@@ -262,7 +262,7 @@ impl Database {
         }
     }
 
-    /// Runs statements past the ports.
+    /// Runs statements directly.
     pub(crate) async fn execute(&self, sql: &str) {
         self.probe().await.execute(sql).await;
     }
@@ -273,7 +273,7 @@ impl Database {
     }
 }
 
-/// Seals and unseals all measures over and over until it is dropped.
+/// Seals and unseals all measures in a loop until it is dropped.
 struct Churn {
     task: JoinHandle<()>,
     failure: Arc<Mutex<Option<String>>>,
@@ -317,8 +317,8 @@ impl Stores {
         Sealer::new(self.database.clone()).limited_to(7)
     }
 
-    /// Seals what the state of the database says; `middle` is the median of the timestamps that
-    /// were stored.
+    /// Seals as the variant of the database requires; `middle` is the median of the stored
+    /// timestamps.
     pub(crate) async fn seal_after_storing(&self, middle: Option<Timestamp>) {
         let before = match self.state {
             State::Unsealed => return,
@@ -418,7 +418,7 @@ impl Probe {
     }
 }
 
-/// Takes a username for a token of that user.
+/// Accepts a username as a token of that user.
 #[derive(Component)]
 #[shaku(interface = TokenVerifier)]
 struct UsernameAsToken;

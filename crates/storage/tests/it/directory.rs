@@ -1,4 +1,4 @@
-//! Changing users, experiments, associations and measure types at one stroke.
+//! Changes of users, experiments, associations and measure types in one transaction.
 
 use futures::future::join_all;
 use mymonit_model::{
@@ -62,7 +62,7 @@ on_every_engine! {
             description: Description::new("PT100").unwrap(),
         };
         assert_eq!(directory.sensors, [sensor]);
-        // The erased id is refused as any that was erased here.
+        // The imported erased id is refused like one that was erased here.
         assert!(database.users.insert(&user("S009", Role::Scientist)).await.is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Things to put into a database.
+//! Test data.
 
 use bytes::Bytes;
 use mymonit_model::{
@@ -21,12 +21,12 @@ pub(crate) fn username(name: &str) -> Username {
     Username::new(name).unwrap()
 }
 
-/// By what a user is found who has signed in with that username.
+/// The identity of a user who has signed in with that username.
 pub(crate) fn by_name(name: &str) -> Identity {
     Identity::Username(username(name).into())
 }
 
-/// By what a signed-in user is found.
+/// The identity of a signed-in user.
 pub(crate) fn signed_in(user: &User) -> Identity {
     Identity::Username(user.username.clone())
 }
@@ -146,7 +146,7 @@ pub(crate) fn rejected(id: &str, body: impl Into<Bytes>) -> IngestMessage {
     IngestMessage { publisher: None, message_id: MessageId::new(id.as_bytes()), content }
 }
 
-/// Stores measures, and seals what the state of the database says.
+/// Stores measures, and seals as the variant of the database requires.
 pub(crate) async fn store(stores: &Stores, measures: Vec<NewMeasure>) {
     let mut moments: Vec<_> = measures.iter().map(|measure| measure.timestamp).collect();
     moments.sort();

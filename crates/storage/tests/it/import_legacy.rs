@@ -58,7 +58,7 @@ impl PythonDatabase {
         import(target).run(&Faceted::new(self.url.clone())).await
     }
 
-    /// Copies, which must be refused before anything is written to either database.
+    /// Runs a copy that must be refused before anything is written to either database.
     async fn refusal(&self, target: &Database) -> String {
         let before = self.content().await;
         let refused = self.copy_to(target).await;
@@ -130,7 +130,7 @@ on_every_engine! {
         assert_eq!(page.len(), 12_500);
         assert!(copies.eq(originals));
 
-        // What comes next gets the next numbers.
+        // New rows get the next numbers.
         let next = database.experiments.insert(&named("next")).await.unwrap();
         assert_eq!(next.experiment_id.get(), 3);
         database.ingest.commit(vec![message("", vec![measure(1, 1, 1, 0.5)])]).await.unwrap();

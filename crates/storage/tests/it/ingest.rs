@@ -236,7 +236,7 @@ on_every_engine! {
         assert_eq!(outcomes, [Stored, Stored, Duplicate, Duplicate]);
         assert_eq!(values(&database).await, [1.0, 2.0]);
         assert_eq!(rows(&database).await, [2, 3, 2, 2]);
-        // From now on it is a message like any other that was stored.
+        // From now on it is like any stored message.
         assert_eq!(database.ingest.commit(batch[1..2].to_vec()).await.unwrap(), [Duplicate]);
     }
 

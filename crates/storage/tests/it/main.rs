@@ -1,4 +1,4 @@
-//! The contract of the store ports, proved for every engine on a real server or a real file.
+//! Tests of the store ports, for every engine on a real server or file.
 
 // Shared test bodies are outside of test functions, where clippy does not allow these.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,4 @@
-//! The ids of measures: never given twice, and growing in the order of arrival.
+//! The ids of measures: unique, and increasing in the order of arrival.
 
 use std::collections::HashSet;
 
@@ -106,7 +106,7 @@ async fn dump(database: &str) -> String {
 async fn a_dump_restored_into_another_database_goes_on_behind_its_last_measure() {
     let database = Database::mysql().await;
     store(&database, (0..50_000).map(|value| measure(1, 1, 7, f64::from(value))).collect()).await;
-    // Each batch reserves anew, so that a dump meanwhile sees reservations of measures to come.
+    // Each batch reserves ids, so that a concurrent dump contains reservations of later measures.
     let writing = async {
         for batch in 5..9 {
             let values = batch * 10_000..(batch + 1) * 10_000;

@@ -20,7 +20,7 @@ fn position(measure: &StoredMeasure) -> MeasurePosition {
     MeasurePosition { timestamp: measure.timestamp, id: measure.id }
 }
 
-/// All that a query finds, read in pages of that size.
+/// The result of a query, read in pages of that size.
 async fn in_pages(stores: &Stores, query: &MeasureQuery, size: u32) -> Vec<StoredMeasure> {
     let mut all = Vec::new();
     loop {
@@ -33,7 +33,7 @@ async fn in_pages(stores: &Stores, query: &MeasureQuery, size: u32) -> Vec<Store
     }
 }
 
-/// What a query should find among measures that arrived in that order.
+/// The expected result of a query for measures that arrived in that order.
 fn expected(arrived: &[NewMeasure], query: &MeasureQuery) -> Vec<(u16, i64, u64)> {
     let mut found: Vec<_> = arrived
         .iter()
@@ -207,8 +207,8 @@ in_every_state! {
                 let readers = database.measures.page_for(&identity, &query, after, size);
                 match readers.await.unwrap() {
                     Some((_, rows)) => assert_eq!(rows, page),
-                    // One question does not tell of a page that ends in the moment at which the one
-                    // before ended.
+                    // `None` only if the page has no measure after the timestamp of the previous
+                    // page's end.
                     None => assert!(
                         page.last().is_none_or(|last| after.is_some_and(|after| after.timestamp == last.timestamp)),
                         "{query:?} {after:?}"

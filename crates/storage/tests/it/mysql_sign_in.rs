@@ -1,12 +1,12 @@
-//! How the program proves its password to a MySQL server, which an account that the server has not
-//! seen yet does in full.
+//! Password authentication at a MySQL server. An account that the server has not cached needs the
+//! full exchange.
 
 use mymonit_storage::PrepareError;
 use mymonit_test_support::{Make, MySqlServer};
 
 use crate::database::{POOL_SIZE, mysql_stores};
 
-/// How the server sees a connection of that account.
+/// Properties of a connection of that account, from the server.
 async fn connection_type(server: &MySqlServer, account: &str) -> String {
     let types = "SELECT DISTINCT CONNECTION_TYPE FROM performance_schema.threads WHERE PROCESSLIST_USER";
     server.execute(&format!("{types} = '{account}'")).await.unwrap().trim().to_owned()
@@ -15,8 +15,8 @@ async fn connection_type(server: &MySqlServer, account: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_is_proven_with_tls_and_without() {
     let server = MySqlServer::shared().await.unwrap();
-    // Debian's MariaDB has no certificate unless it is given one; MySQL makes its own, and takes a
-    // password that it has not seen yet by TLS alone.
+    // Debian's MariaDB has no certificate by default; MySQL generates one, and accepts an uncached
+    // password by TLS only.
     let has_tls = server.make() == Make::MySql;
     for (mode, is_encrypted) in [("disabled", false), ("preferred", has_tls), ("required", true)] {
         let url = server.create_database().await.unwrap();

@@ -1,4 +1,4 @@
-//! Which server gets the password: only the one that the configuration verifies.
+//! Only a server that the configuration verifies gets the password.
 
 use std::fs;
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ fn elements(mut contents: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// What the service says of the server at that address; an empty text if it has used it.
+/// The service's error for the server at that address; empty if it connects.
 async fn refusal(address: &str, ca: Option<String>) -> String {
     let tls = MySqlTls { mode: None, ca };
     let database = MySqlDatabase::from_url_with(&Faceted::new(address.to_owned()), &tls, 1).unwrap();
@@ -134,8 +134,8 @@ async fn refusal(address: &str, ca: Option<String>) -> String {
     }
 }
 
-/// A server in the database's place. It speaks MySQL's protocol up to the sign-in, and answers with
-/// all that the client has sent: in the clear, and through TLS.
+/// A server in the database's place that speaks MySQL's protocol up to the sign-in. Returns what
+/// the client has sent, unencrypted and through TLS.
 struct FakeServer {
     address: String,
     heard: JoinHandle<(Vec<u8>, Vec<u8>)>,

@@ -75,7 +75,7 @@ impl Question {
         }
     }
 
-    /// Whether the question asks for that measure.
+    /// Whether the question selects that measure.
     fn asks_for(&self, measure: &NewMeasure) -> bool {
         self.from.is_none_or(|from| measure.timestamp >= moment(from))
             && self.to.is_none_or(|to| measure.timestamp < moment(to))
@@ -88,7 +88,7 @@ impl Question {
             }
     }
 
-    /// Whether one of the flags is about the measure.
+    /// Whether one of the flags covers the measure.
     fn is_flagged(&self, measure: &NewMeasure) -> bool {
         self.flags.iter().any(|flag| {
             (flag.from()..flag.to()).contains(&measure.timestamp)
@@ -225,7 +225,7 @@ impl ReadFixture<'_> {
         rows(self.read(question, None, None).await).await
     }
 
-    /// All pages of that size, with something happening after each.
+    /// Reads all pages of that size, and calls `meanwhile` after each.
     async fn walk(&self, question: &Question, limit: u32, meanwhile: impl AsyncFn(usize)) -> Vec<Row> {
         let (mut walked, mut cursor, mut pages) = (Vec::new(), None, 0);
         loop {
@@ -262,7 +262,7 @@ async fn add_sensors(database: &Database, experiment: ExperimentId) {
     }
 }
 
-/// What the measures amount to in bins of that width, calculated simply.
+/// The expected bins of that width, calculated naively.
 fn expected_bins(
     measures: &[NewMeasure],
     question: &Question,

@@ -34,7 +34,7 @@ pub(crate) async fn all(stores: &Stores) -> Vec<RejectedMessage> {
     walked(stores, &RejectedMessageFilter::default(), 1_000).await
 }
 
-/// The one rejected message there is.
+/// The only rejected message.
 async fn the_one(stores: &Stores) -> RejectedMessage {
     let mut all = all(stores).await;
     assert_eq!(all.len(), 1, "{all:?}");
@@ -58,8 +58,7 @@ async fn values(stores: &Stores) -> Vec<f64> {
     read(stores, 1, Order::Ascending).await.iter().map(|measure| measure.value.get()).collect()
 }
 
-/// Whether ids are registered exactly as they should be: without a time those of rejected messages,
-/// with one all others.
+/// Checks that ids of rejected messages have no time, and all others have one.
 pub(crate) async fn assert_ids_fit(database: &Database) {
     let orphans = "SELECT COUNT(*) FROM MESSAGE_IDS I LEFT JOIN REJECTED_MESSAGES R ON R.MESSAGE_ID = I.MESSAGE_ID \
         AND R.PUBLISHER = I.PUBLISHER WHERE (I.SEEN_AT IS NULL) <> (R.ID IS NOT NULL)";

@@ -125,8 +125,8 @@ on_every_engine! {
         let other = other(&database).await;
         for round in 0..ROUNDS * 2 {
             let kept = reject(&database, round).await;
-            // It supersedes the copy or finds it discarded, and is never a duplicate of a missing
-            // message.
+            // The delivery supersedes the copy or finds it discarded, and is never a duplicate of a
+            // missing message.
             let (_, delivered) = join!(database.rejected.discard(kept), deliver(&other, good(round)));
             assert_eq!(delivered, Stored);
             assert_eq!(stored(&database).await, round as usize + 1);
@@ -195,8 +195,7 @@ on_every_engine! {
     }
 }
 
-/// Does one of all the things that can be done to a message; returns whether it says that it has
-/// stored it.
+/// Performs one random operation on a message; returns whether it reports the message as stored.
 async fn act(stores: &Stores, action: u32, number: u32) -> bool {
     match action {
         0 => deliver(stores, good(number)).await == Stored,
@@ -207,8 +206,7 @@ async fn act(stores: &Stores, action: u32, number: u32) -> bool {
             false
         }
         2 => {
-            // It gives way to a delivery that takes the same ids, which is no fault: it comes
-            // again.
+            // A conflict with a delivery of the same ids is no fault: expiry runs again later.
             let forgotten = stores.ingest.forget_message_ids(moment(Timestamp::now().unix_nanos()), 3).await;
             assert!(matches!(forgotten, Ok(_) | Err(StorageError::Unavailable(_))), "{forgotten:?}");
             false
@@ -224,7 +222,7 @@ async fn act(stores: &Stores, action: u32, number: u32) -> bool {
     }
 }
 
-/// Numbers that look like chance and are the same each time.
+/// Deterministic pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {

@@ -83,7 +83,7 @@ on_every_engine! {
         seal(&sealer, ALL).await;
         assert_eq!(database.number("SELECT COUNT(*) FROM MEASURE_BLOCK_SERIES").await, 12 * 6);
         assert_eq!(read(&database, 1, Order::Ascending).await, expected);
-        // What is made of summaries alone needs no data.
+        // Results from summaries need no data.
         database.execute("UPDATE MEASURE_BLOCKS SET DATA = X'78'").await;
         let ids: Vec<_> = expected[..6].iter().map(|measure| measure.sensor).collect();
         assert_eq!(ids.iter().flatten().count(), 4);

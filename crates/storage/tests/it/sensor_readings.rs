@@ -1,4 +1,4 @@
-//! Measures of sensors are read back, wherever they are kept.
+//! Measures of sensors are read back from rows and blocks.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::fixtures::{add_experiment, all_experiments, all_of, measure, of_senso
 in_every_state! {
     async fn measures_are_filtered_by_sensor(database: Database) {
         add_experiment(&database, "one").await;
-        // More of one sensor than fit on a page lie between those of another one.
+        // More than a page of one sensor is between measures of another.
         let measures = (0..300).map(|number| {
             let measure = measure(1, 1, number / 7, f64::from(u32::try_from(number).unwrap()));
             match number % 50 {
@@ -54,7 +54,7 @@ in_every_state! {
 
 const SENSORS: [Option<&str>; 4] = [None, Some("left"), Some("rechts ü"), Some("=1+1, \"x\"")];
 
-/// Stores measures in an experiment of their own and reads them in pages, in both orders.
+/// Stores measures in a separate experiment and reads them in pages, in both orders.
 async fn round_trip(database: &Database, given: &[(usize, u16, i64, f64)], limit: u32, filter: &[usize]) {
     let number = all_experiments(database).await.len();
     let experiment = add_experiment(database, &format!("round {number}")).await.experiment_id;
@@ -107,7 +107,7 @@ async fn round_trip(database: &Database, given: &[(usize, u16, i64, f64)], limit
     }
 }
 
-/// Checks the series of the experiment, which sealing leaves alone.
+/// Checks the series of the experiment, which sealing does not change.
 async fn assert_series(
     database: &Database,
     experiment: ExperimentId,

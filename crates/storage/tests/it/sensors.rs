@@ -1,4 +1,4 @@
-//! Sensors come into being with their first measures.
+//! Sensors are created by their first measures.
 
 use futures::future::join_all;
 use mymonit_model::{Description, ExperimentId, MAX_SENSORS, SensorId, SensorName};

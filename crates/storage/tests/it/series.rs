@@ -1,4 +1,4 @@
-//! SERIES agrees with the measures, by whichever path they are written.
+//! SERIES agrees with the measures on every write path.
 
 use futures::future::join_all;
 use mymonit_services::ports::NewMeasure;
@@ -7,7 +7,7 @@ use crate::database::{Database, on_every_engine};
 use crate::fixtures::{measure, message, rejected, store};
 use crate::ingest::refuse_13;
 
-/// The rows of SERIES that are not what the measures say.
+/// The rows of SERIES that contradict the measures.
 pub(crate) const WRONG_SERIES: &str = "SELECT COUNT(*) FROM SERIES S WHERE NOT EXISTS ( \
     SELECT 1 FROM MEASURES M WHERE M.EXPERIMENT_ID = S.EXPERIMENT_ID AND M.TIMESTAMP = S.LAST_TIMESTAMP \
         AND M.ID = S.LAST_ID AND M.SENSOR_ID = S.SENSOR_ID AND M.TYPE = S.TYPE \
@@ -18,7 +18,7 @@ pub(crate) const WRONG_SERIES: &str = "SELECT COUNT(*) FROM SERIES S WHERE NOT E
         AND M.SENSOR_ID = S.SENSOR_ID AND M.TYPE = S.TYPE AND (M.TIMESTAMP > S.LAST_TIMESTAMP \
         OR (M.TIMESTAMP = S.LAST_TIMESTAMP AND M.ID > S.LAST_ID)))";
 
-/// Series of measures that SERIES lacks or has beside them.
+/// The difference between the numbers of series in SERIES and in the measures.
 const MISSING_SERIES: &str = "SELECT ABS((SELECT COUNT(*) FROM SERIES) - (SELECT COUNT(*) FROM \
     (SELECT DISTINCT EXPERIMENT_ID, SENSOR_ID, TYPE FROM MEASURES) D))";
 
@@ -27,7 +27,7 @@ pub(crate) async fn assert_series_are_right(database: &Database) {
     assert_eq!([probe.number(WRONG_SERIES).await, probe.number(MISSING_SERIES).await], [0, 0]);
 }
 
-/// Numbers below a bound, the same ones for a seed.
+/// Pseudo-random numbers below a bound, by seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -85,7 +85,7 @@ on_every_engine! {
         database.ingest.commit(batch).await.unwrap_err();
         database.ingest.commit(vec![rejected("a", "x")]).await.unwrap();
         assert_series_are_right(&database).await;
-        // A duplicate neither.
+        // Nor does a duplicate.
         for value in [2.0, 3.0] {
             database.ingest.commit(vec![message("b", vec![measure(1, 1, 6, value)])]).await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! What only a database in a file has.
+//! Properties of database files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -84,7 +84,7 @@ async fn only_the_owner_has_access_to_the_files_and_their_folder() {
     assert_eq!(other.users.list().await.unwrap().len(), 1);
 }
 
-/// Neither in the pages that were changed nor in the log of the changes.
+/// Neither in the changed pages nor in the write-ahead log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_byte_of_an_erased_user_is_left_in_the_files() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Measures of earlier releases are taken over.
+//! Migration of measures of earlier releases.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::series::assert_series_are_right;
 /// The migration that rewrites the measures.
 const REWRITE: usize = 6;
 const MEASURES: u32 = 20_000;
-/// Sessions that execute its longest statement. They show what is left of the migration's text.
+/// The query for sessions that execute its longest statement.
 const REWRITING: &str = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() \
     AND INFO LIKE '%ALTER TABLE MEASURES%' AND INFO NOT LIKE '%CREATE TABLE%'";
 
-/// Makes an empty database one of an earlier release, with measures. They arrive out of order, and
-/// many share their time. `whole` is a database of this release on the same server.
+/// Converts an empty database to one of an earlier release, with measures out of order, many of
+/// them with equal times. `whole` is a database of this release on the same server.
 async fn earlier_release(database: &Database, whole: &Database, measures: u32) {
     const COLUMNS: &str = "TYPE, TIMESTAMP, EXPERIMENT_ID, MEASURE_VALUE";
     const ROW: &str = "seq % 4 + 1, (seq * 7919) % 1009, seq % 3 + 1, seq * 0.1 - 77";

@@ -29,7 +29,7 @@ pub(super) fn malformed_tokens(table: &mut Table) {
     let standard = "eyJhbGciOiJSUzI1NiIsInR5cCI6Ij8/Pj4+In0";
     refuses("the alphabet is base64url's", segments(standard, payload), HEADER);
     let text = claims().to_string();
-    // With as many spaces behind that padding is due.
+    // With trailing spaces, so that padding would be due.
     let padded = |text: &str| URL_SAFE.encode(format!("{text:0$}", (text.len() / 3 + 1) * 3 + 1));
     let padded_header = padded(&TestKey::nth(0).header().to_string());
     assert!(padded_header.ends_with('='));
