@@ -323,8 +323,8 @@ impl RejectedMessageServiceImpl {
     ) -> Result<bool, ServiceError> {
         let beginning = *position;
         loop {
-            let portion = self.rejected.page(filter, *position, PAGE_SIZE).await?;
-            for message in portion.messages {
+            let batch = self.rejected.page(filter, *position, PAGE_SIZE).await?;
+            for message in batch.messages {
                 if *position != beginning && Instant::now() >= deadline {
                     return Ok(false);
                 }
@@ -335,7 +335,7 @@ impl RejectedMessageServiceImpl {
                 }
                 *position = Some(message.position());
             }
-            if !portion.has_more {
+            if !batch.has_more {
                 return Ok(true);
             }
         }

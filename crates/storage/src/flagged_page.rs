@@ -19,7 +19,7 @@ pub(crate) struct FlaggedPage {
 }
 
 /// The first `limit` measures of the query after a position, flagged or not.
-pub(crate) struct Portion {
+pub(crate) struct NextRead {
     pub(crate) query: MeasureQuery,
     pub(crate) after: Option<MeasurePosition>,
     pub(crate) limit: u32,
@@ -31,7 +31,7 @@ impl FlaggedPage {
     }
 
     /// What to read next; `None` once the page is full or the query at its end.
-    pub(crate) fn portion(&mut self) -> Option<Portion> {
+    pub(crate) fn next_read(&mut self) -> Option<NextRead> {
         let missing =
             self.limit.checked_sub(u32::try_from(self.kept.len()).ok()?).filter(|count| *count > 0)?;
         if !self.has_more {
@@ -41,7 +41,7 @@ impl FlaggedPage {
             self.skip()?;
         }
         self.size = if self.size == 0 { missing } else { missing.max(MEASURES_PER_READ) };
-        Some(Portion { query: self.query.clone(), after: self.after, limit: self.size })
+        Some(NextRead { query: self.query.clone(), after: self.after, limit: self.size })
     }
 
     /// Continues where a measure may be kept; `None` if there is no such time.
@@ -68,7 +68,7 @@ impl FlaggedPage {
         Some(())
     }
 
-    /// Takes what was read of the last [`Portion`].
+    /// Takes what was read of the last [`NextRead`].
     pub(crate) fn take(&mut self, measures: Vec<StoredMeasure>) {
         self.has_more = measures.len() >= self.size as usize;
         self.after = measures.last().map(MeasurePosition::from).or(self.after);
@@ -98,7 +98,7 @@ mod tests {
         Timestamp::from_unix_nanos(nanos).unwrap()
     }
 
-    /// Measures at each of the times, three at one, and how many portions their page took.
+    /// Measures at each of the times, three at one, and how many reads their page took.
     fn page(filter: FlagFilter, order: Order, times: i64, limit: u32) -> (Vec<(i64, u64)>, usize) {
         let query = MeasureQuery {
             experiment_id: ExperimentId::new(1),
@@ -124,9 +124,9 @@ mod tests {
             stored.reverse();
         }
         let mut page = FlaggedPage::new(query, None, limit);
-        let mut portions = 0;
-        while let Some(Portion { query, after, limit }) = page.portion() {
-            portions += 1;
+        let mut reads = 0;
+        while let Some(NextRead { query, after, limit }) = page.next_read() {
+            reads += 1;
             let is_asked_for = |measure: &&StoredMeasure| {
                 let position = MeasurePosition::from(*measure);
                 query.from.is_none_or(|from| measure.timestamp >= from)
@@ -137,7 +137,7 @@ mod tests {
             page.take(stored.iter().filter(is_asked_for).take(limit as usize).copied().collect());
         }
         let kept = page.into_measures();
-        (kept.iter().map(|each| (each.timestamp.unix_nanos(), each.id.get())).collect(), portions)
+        (kept.iter().map(|each| (each.timestamp.unix_nanos(), each.id.get())).collect(), reads)
     }
 
     fn all_but(flagged: Flagged, spans: &[(i64, i64)]) -> FlagFilter {
@@ -148,27 +148,27 @@ mod tests {
     #[test]
     fn a_page_without_flags_is_one_reading() {
         for flagged in [Flagged::Exclude, Flagged::Include] {
-            let (measures, portions) = page(all_but(flagged, &[]), Order::Ascending, 100, 7);
-            assert_eq!((measures.len(), portions), (7, 1));
+            let (measures, reads) = page(all_but(flagged, &[]), Order::Ascending, 100, 7);
+            assert_eq!((measures.len(), reads), (7, 1));
         }
-        let (measures, portions) = page(all_but(Flagged::Only, &[]), Order::Ascending, 100, 7);
-        assert_eq!((measures.len(), portions), (0, 0));
+        let (measures, reads) = page(all_but(Flagged::Only, &[]), Order::Ascending, 100, 7);
+        assert_eq!((measures.len(), reads), (0, 0));
     }
 
     #[test]
     fn a_page_is_filled_and_skips_flagged_ranges() {
         for order in [Order::Ascending, Order::Descending] {
             let wide = all_but(Flagged::Exclude, &[(10, 90_000)]);
-            let (measures, portions) = page(wide, order, 90_010, 40);
+            let (measures, reads) = page(wide, order, 90_010, 40);
             assert_eq!(measures.len(), 40, "{order:?}");
             assert!(measures.iter().all(|(nanos, _)| !(10..90_000).contains(nanos)));
             assert!(measures.is_sorted_by(|one, other| match order {
                 Order::Ascending => one < other,
                 Order::Descending => one > other,
             }));
-            assert_eq!(portions, 2, "{order:?}");
-            let (measures, portions) = page(all_but(Flagged::Exclude, &[(0, 90_000)]), order, 90_000, 40);
-            assert!(measures.is_empty() && portions <= 1, "{order:?}: {portions}");
+            assert_eq!(reads, 2, "{order:?}");
+            let (measures, reads) = page(all_but(Flagged::Exclude, &[(0, 90_000)]), order, 90_000, 40);
+            assert!(measures.is_empty() && reads <= 1, "{order:?}: {reads}");
         }
     }
 
@@ -176,11 +176,11 @@ mod tests {
     fn flagged_measures_alone_are_read_from_their_spans() {
         for order in [Order::Ascending, Order::Descending] {
             let spans = [(10, 11), (80_000, 80_002)];
-            let (mut measures, portions) = page(all_but(Flagged::Only, &spans), order, 90_010, 40);
+            let (mut measures, reads) = page(all_but(Flagged::Only, &spans), order, 90_010, 40);
             measures.sort_unstable();
             let times: Vec<_> = measures.iter().map(|(nanos, _)| *nanos).collect();
             assert_eq!(times, [10, 10, 10, 80_000, 80_000, 80_000, 80_001, 80_001, 80_001], "{order:?}");
-            assert!(portions <= 4, "{order:?}: {portions}");
+            assert!(reads <= 4, "{order:?}: {reads}");
         }
     }
 }

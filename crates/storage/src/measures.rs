@@ -24,7 +24,7 @@ use crate::connection::Connection;
 use crate::database::DatabaseHandle;
 use crate::decode;
 use crate::error::Fault;
-use crate::flagged_page::{FlaggedPage, Portion};
+use crate::flagged_page::{FlaggedPage, NextRead};
 
 /// The most blocks of one statement: some hundred kilobytes.
 const MAX_BLOCKS: u32 = 16;
@@ -52,7 +52,7 @@ impl MeasureStore for SqlMeasureStore {
         self.database
             .read(move |mut connection| {
                 async move {
-                    while let Some(Portion { query, after, limit }) = page.portion() {
+                    while let Some(NextRead { query, after, limit }) = page.next_read() {
                         let mut measures = Vec::new();
                         read(&mut connection, &query, after, limit, &mut measures).await?;
                         page.take(measures);

@@ -20,12 +20,12 @@ pub(crate) fn statement_sizes(count: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Limit, in bytes, of the rows in one statement of [`portions`], unless one row alone has more.
+/// Limit, in bytes, of the rows in one statement of [`row_batches`], unless one row alone has more.
 const STATEMENT_BYTES: usize = BODY_CHUNK;
 
 /// The rows, split so that each part fits into one statement, where rows can be long: `bytes` is
 /// the length of one.
-pub(crate) fn portions<T>(mut rows: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+pub(crate) fn row_batches<T>(mut rows: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     iter::from_fn(move || {
         let mut total = 0;
         let fits = |row: &&T| {
@@ -34,9 +34,9 @@ pub(crate) fn portions<T>(mut rows: &[T], bytes: impl Fn(&T) -> usize) -> impl I
         };
         let fitting = rows.iter().take(MAX_ROWS).take_while(fits).count();
         let size = 1 << fitting.max(1).ilog2();
-        let (portion, rest) = rows.split_at_checked(size)?;
+        let (row_batch, rest) = rows.split_at_checked(size)?;
         rows = rest;
-        Some(portion)
+        Some(row_batch)
     })
 }
 
@@ -73,20 +73,20 @@ mod tests {
     }
 
     #[test]
-    fn portions_hold_every_row_once_and_few_bytes_unless_one_row_has_many() {
+    fn batches_hold_every_row_once_and_few_bytes_unless_one_row_has_many() {
         let large = STATEMENT_BYTES + 1;
         let rows: Vec<_> = (0..3_000).map(|row| if row % 700 == 0 { large } else { row }).collect();
-        let portions: Vec<_> = portions(&rows, |row| *row).collect();
-        assert_eq!(portions.concat(), rows);
-        for portion in portions {
-            assert!(portion.len().is_power_of_two() && portion.len() <= MAX_ROWS);
-            assert!(portion.len() == 1 || portion.iter().sum::<usize>() <= STATEMENT_BYTES);
+        let row_batches: Vec<_> = row_batches(&rows, |row| *row).collect();
+        assert_eq!(row_batches.concat(), rows);
+        for row_batch in row_batches {
+            assert!(row_batch.len().is_power_of_two() && row_batch.len() <= MAX_ROWS);
+            assert!(row_batch.len() == 1 || row_batch.iter().sum::<usize>() <= STATEMENT_BYTES);
         }
         assert_eq!(
-            super::portions(&[0; 1_500], |row| *row).map(<[_]>::len).collect::<Vec<_>>(),
+            super::row_batches(&[0; 1_500], |row| *row).map(<[_]>::len).collect::<Vec<_>>(),
             [1_024, 256, 128, 64, 16, 8, 4]
         );
-        assert_eq!(super::portions::<usize>(&[], |row| *row).count(), 0);
+        assert_eq!(super::row_batches::<usize>(&[], |row| *row).count(), 0);
     }
 
     #[test]

@@ -146,15 +146,15 @@ async fn cancelled_readings_do_not_affect_later_ones(engine: Engine) {
 
     let mut left = count.div_ceil(READERS);
     while left > 0 {
-        let portion = left.min(CANCELLED_PER_TOKEN);
+        let part = left.min(CANCELLED_PER_TOKEN);
         let mut work = JoinSet::new();
         for reader in &mut readers {
             // The previous part may have taken most of the hour.
             reader.client = environment.client(&service, &reader.username);
-            work.spawn(reader.clone().work(portion));
+            work.spawn(reader.clone().work(part));
         }
         work.join_all().await.into_iter().collect::<anyhow::Result<()>>().unwrap();
-        left -= portion;
+        left -= part;
     }
 
     // Each reader gets all of its own measures.

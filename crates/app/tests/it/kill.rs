@@ -34,14 +34,14 @@ impl Killing {
     async fn run(self) -> i64 {
         let environment = TestEnvironment::new(Engine::Sqlite).await.unwrap();
         let mut message_balance = MessageBalance::open(&environment).await.unwrap();
-        let portion = self.messages / self.kills;
+        let part = self.messages / self.kills;
         let (mut published, mut kills) = (0, 0);
         let mut running: Option<Service> = None;
         while kills < self.kills {
             message_balance
-                .publish((published..published + portion).map(|number| self.message(number)).collect())
+                .publish((published..published + part).map(|number| self.message(number)).collect())
                 .await;
-            published += portion;
+            published += part;
             assert!(published <= 10 * self.messages, "only {kills} kills came in the middle of consumption");
             let service = match running.take() {
                 Some(service) => {
@@ -50,7 +50,7 @@ impl Killing {
                 }
                 None => environment.ready_service().await.unwrap(),
             };
-            message_balance.wait_until_few_are_left(rand::rng().random_range(portion / 4..portion)).await;
+            message_balance.wait_until_few_are_left(rand::rng().random_range(part / 4..part)).await;
             // A moment independent of batches.
             sleep(Duration::from_micros(rand::rng().random_range(0..20_000))).await;
             service.process.kill9().await.unwrap();

@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 use reqwest::header::ACCEPT_ENCODING;
 use reqwest::{Method, Response};
 
-use crate::memory::{CHUNK, FIRST_CHUNK, Turn};
+use crate::memory::{CHUNK, ChunkFault, FIRST_CHUNK};
 use crate::site::{Site, Who};
 
 const CODINGS: [&str; 2] = ["gzip", "zstd"];
@@ -133,7 +133,7 @@ async fn a_slow_reading_still_delivers_what_is_there() {
     for coding in CODINGS {
         let site = site_with(1_000_000).await;
         // The fourth chunk never comes; the client gets the first three anyway.
-        *site.memory.long_reading.turn.lock().unwrap() = Some((4, Turn::Hangs));
+        *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((4, ChunkFault::Hangs));
         let mut response = ask(&site, Method::GET, "/measures/1", coding).await;
         let mut decompressor = Decompressor::new(coding);
         let last = format!("\"value\":{}.5}}", FIRST_CHUNK + 2 * CHUNK);
@@ -150,7 +150,7 @@ async fn a_slow_reading_still_delivers_what_is_there() {
 async fn a_failure_half_way_breaks_the_connection_and_leaves_no_whole_document() {
     for coding in CODINGS {
         let site = site_with(100_000).await;
-        *site.memory.long_reading.turn.lock().unwrap() = Some((5, Turn::Fails));
+        *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((5, ChunkFault::Fails));
         let mut response = ask(&site, Method::GET, "/measures/1?format=csv", coding).await;
         assert_eq!(response.status(), 200);
         let mut received = Vec::new();
@@ -170,11 +170,11 @@ async fn a_failure_half_way_breaks_the_connection_and_leaves_no_whole_document()
 #[tokio::test]
 async fn a_client_that_leaves_ends_a_compressed_reading() {
     let site = site_with(100_000).await;
-    *site.memory.long_reading.turn.lock().unwrap() = Some((4, Turn::Hangs));
+    *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((4, ChunkFault::Hangs));
     let mut response = ask(&site, Method::GET, "/measures/1", "gzip").await;
     response.chunk().await.unwrap();
-    let mut read = site.memory.long_reading.portions.subscribe();
-    read.wait_for(|portions| *portions == 4).await.unwrap();
+    let mut read = site.memory.long_reading.chunks.subscribe();
+    read.wait_for(|chunks| *chunks == 4).await.unwrap();
     drop(response);
     let mut given_up = site.memory.long_reading.was_given_up.subscribe();
     given_up.wait_for(|given_up| *given_up).await.unwrap();

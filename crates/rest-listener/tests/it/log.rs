@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::memory::{CANARY, Turn};
+use crate::memory::{CANARY, ChunkFault};
 use crate::site::{Site, Who, finish};
 
 /// What this thread logs, as JSON lines.
@@ -139,7 +139,7 @@ async fn a_broken_reading_is_logged_once() {
     let (log, _guard) = Log::capture();
     let site = Site::start().await;
     *site.memory.long_reading.measures.lock().unwrap() = 1_000_000;
-    *site.memory.long_reading.turn.lock().unwrap() = Some((3, Turn::Fails));
+    *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((3, ChunkFault::Fails));
     let response = site.request(Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
     response.text().await.unwrap_err();
     assert_eq!(log.text().matches(CANARY).count(), 1, "{}", log.text());

@@ -66,16 +66,16 @@ pub(crate) struct LongReading {
     /// The number of measures; 0 turns it off.
     pub(crate) measures: Mutex<u64>,
     /// The chunk, counted from 1, with another behaviour.
-    pub(crate) turn: Mutex<Option<(usize, Turn)>>,
+    pub(crate) chunk_fault: Mutex<Option<(usize, ChunkFault)>>,
     /// The number of requested chunks.
-    pub(crate) portions: watch::Sender<usize>,
+    pub(crate) chunks: watch::Sender<usize>,
     /// Whether a hanging chunk was abandoned.
     pub(crate) was_given_up: watch::Sender<bool>,
 }
 
 /// The behaviour of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum ChunkFault {
     Fails,
     Panics,
     /// This chunk and all later ones.
@@ -109,8 +109,8 @@ impl Memory {
             write_gate: watch::Sender::new(Gate::Open),
             long_reading: LongReading {
                 measures: Mutex::new(0),
-                turn: Mutex::new(None),
-                portions: watch::Sender::new(0),
+                chunk_fault: Mutex::new(None),
+                chunks: watch::Sender::new(0),
                 was_given_up: watch::Sender::new(false),
             },
         };
@@ -590,15 +590,17 @@ impl LongReading {
         after: Option<MeasurePosition>,
         limit: u32,
     ) -> Result<Vec<StoredMeasure>, StorageError> {
-        self.portions.send_modify(|portions| *portions += 1);
-        let portion = *self.portions.borrow();
-        let is_now = |(at, turn): &(usize, Turn)| *at == portion || (*at < portion && *turn == Turn::Hangs);
-        let turn = self.turn.lock().unwrap().filter(is_now).map(|(_, turn)| turn);
-        match turn {
+        self.chunks.send_modify(|chunks| *chunks += 1);
+        let chunk = *self.chunks.borrow();
+        let is_now = |(at, chunk_fault): &(usize, ChunkFault)| {
+            *at == chunk || (*at < chunk && *chunk_fault == ChunkFault::Hangs)
+        };
+        let chunk_fault = self.chunk_fault.lock().unwrap().filter(is_now).map(|(_, chunk_fault)| chunk_fault);
+        match chunk_fault {
             None => {}
-            Some(Turn::Fails) => return Err(StorageError::Unavailable(cause())),
-            Some(Turn::Panics) => panic!("{CANARY}"),
-            Some(Turn::Hangs) => {
+            Some(ChunkFault::Fails) => return Err(StorageError::Unavailable(cause())),
+            Some(ChunkFault::Panics) => panic!("{CANARY}"),
+            Some(ChunkFault::Hangs) => {
                 let _given_up = GivenUp(&self.was_given_up);
                 std::future::pending::<()>().await;
             }

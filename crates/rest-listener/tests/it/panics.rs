@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use reqwest::Method;
 
-use crate::memory::Turn;
+use crate::memory::ChunkFault;
 use crate::site::{Site, Who};
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn a_panic_is_500_and_the_service_continues() {
 async fn a_panic_half_way_through_a_reading_breaks_the_connection() {
     let site = Site::start().await;
     *site.memory.long_reading.measures.lock().unwrap() = 100_000;
-    *site.memory.long_reading.turn.lock().unwrap() = Some((4, Turn::Panics));
+    *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((4, ChunkFault::Panics));
     let response = site.request(Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.text().await.unwrap_err();

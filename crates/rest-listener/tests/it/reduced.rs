@@ -2,7 +2,7 @@ use mymonit_model::{ExperimentId, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::memory::Turn;
+use crate::memory::ChunkFault;
 use crate::site::{Site, Who, next};
 
 fn bin(minute: u32, count: u32, [min, max, mean, std]: [f64; 4]) -> Value {
@@ -168,13 +168,13 @@ async fn a_long_reading_is_reduced_whole() {
 async fn a_failure_half_way_breaks_a_reduced_reading_too() {
     let site = Site::start().await;
     *site.memory.long_reading.measures.lock().unwrap() = 100_000;
-    *site.memory.long_reading.turn.lock().unwrap() = Some((4, Turn::Fails));
+    *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((4, ChunkFault::Fails));
     let response =
         site.request(Method::GET, "/measures/1?window=1h&order=asc", Who::Peter).send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.bytes().await.unwrap_err();
     // A page is made before it is answered.
-    *site.memory.long_reading.turn.lock().unwrap() = Some((8, Turn::Fails));
+    *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((8, ChunkFault::Fails));
     let page = "/measures/1?window=1h&order=asc&limit=1000";
     site.get(page, Who::Peter).await.problem(503, "unavailable");
 }

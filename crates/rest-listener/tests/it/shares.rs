@@ -1,6 +1,6 @@
 use tokio::time::timeout;
 
-use crate::memory::Turn;
+use crate::memory::ChunkFault;
 use crate::raw::RawClient;
 use crate::site::{PATIENCE, Site, Who};
 
@@ -12,7 +12,7 @@ async fn no_user_takes_the_readings_of_others() {
     let site = Site::start().await;
     let long = &site.memory.long_reading;
     *long.measures.lock().unwrap() = 10;
-    *long.turn.lock().unwrap() = Some((1, Turn::Hangs));
+    *long.chunk_fault.lock().unwrap() = Some((1, ChunkFault::Hangs));
     let mut open = Vec::new();
     for number in 0..READINGS_OF_A_USER {
         // Reduced or not: either reads the database for as long as its client stays.
@@ -24,9 +24,9 @@ async fn no_user_takes_the_readings_of_others() {
         raw.send(&head).await;
         open.push(raw);
     }
-    let all = |portions: &usize| *portions == READINGS_OF_A_USER;
-    timeout(PATIENCE, long.portions.subscribe().wait_for(all)).await.expect("a reading was refused").unwrap();
-    *long.turn.lock().unwrap() = None;
+    let all = |chunks: &usize| *chunks == READINGS_OF_A_USER;
+    timeout(PATIENCE, long.chunks.subscribe().wait_for(all)).await.expect("a reading was refused").unwrap();
+    *long.chunk_fault.lock().unwrap() = None;
 
     for query in ["", "?window=1d", "?limit=100000"] {
         let refused = site.get(&format!("/measures/1{query}"), Who::Peter).await;

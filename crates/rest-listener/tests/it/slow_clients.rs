@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{MissedTickBehavior, timeout};
 
-use crate::memory::Turn;
+use crate::memory::ChunkFault;
 use crate::raw::RawClient;
 use crate::site::{PATIENCE, Site, Who, patient};
 
@@ -121,7 +121,7 @@ async fn a_slow_request_body_is_cut_off() {
 async fn a_request_that_takes_too_long_is_503() {
     let site = Site::start_with(Limits { request: SHORT, ..patient() }).await;
     *site.memory.long_reading.measures.lock().unwrap() = 1;
-    *site.memory.long_reading.turn.lock().unwrap() = Some((1, Turn::Hangs));
+    *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((1, ChunkFault::Hangs));
     site.get("/measures/1", Who::Peter).await.problem(503, "unavailable");
 }
 

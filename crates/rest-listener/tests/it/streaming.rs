@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use crate::log::Log;
-use crate::memory::{CHUNK, FIRST_CHUNK, Turn};
+use crate::memory::{CHUNK, ChunkFault, FIRST_CHUNK};
 use crate::raw::RawClient;
 use crate::site::{PATIENCE, Site, Who};
 
@@ -18,12 +18,12 @@ async fn site_with(measures: u64) -> Site {
     site
 }
 
-fn turn(site: &Site, portion: usize, turn: Turn) {
-    *site.memory.long_reading.turn.lock().unwrap() = Some((portion, turn));
+fn set_chunk_fault(site: &Site, chunk: usize, chunk_fault: ChunkFault) {
+    *site.memory.long_reading.chunk_fault.lock().unwrap() = Some((chunk, chunk_fault));
 }
 
-fn portions(site: &Site) -> usize {
-    *site.memory.long_reading.portions.borrow()
+fn chunks(site: &Site) -> usize {
+    *site.memory.long_reading.chunks.borrow()
 }
 
 fn request(path: &str, version: &str) -> String {
@@ -52,7 +52,7 @@ async fn a_long_reading_comes_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn readings_of_every_length_around_the_portions_are_whole() {
+async fn readings_of_every_length_around_the_chunks_are_whole() {
     let second = FIRST_CHUNK + CHUNK;
     for count in [1, FIRST_CHUNK - 1, FIRST_CHUNK, FIRST_CHUNK + 1, second - 1, second, second + 1] {
         let site = site_with(count).await;
@@ -72,26 +72,26 @@ async fn a_short_reading_says_its_length() {
 #[tokio::test]
 async fn an_unreachable_database_at_the_beginning_has_a_status() {
     let site = site_with(100_000).await;
-    turn(&site, 1, Turn::Fails);
+    set_chunk_fault(&site, 1, ChunkFault::Fails);
     site.get("/measures/1", Who::Peter).await.problem(503, "unavailable");
 }
 
 #[tokio::test]
 async fn a_failure_half_way_breaks_the_connection_instead_of_ending_the_document() {
-    for portion in [2, 3, 7] {
+    for chunk in [2, 3, 7] {
         let site = site_with(100_000).await;
-        turn(&site, portion, Turn::Fails);
+        set_chunk_fault(&site, chunk, ChunkFault::Fails);
         let response = site.request(Method::GET, "/measures/1", Who::Peter).send().await.unwrap();
         assert_eq!(response.status(), 200);
         response.bytes().await.unwrap_err();
-        assert_eq!(portions(&site), portion);
+        assert_eq!(chunks(&site), chunk);
     }
 }
 
 #[tokio::test]
 async fn a_failure_half_way_leaves_an_arrow_stream_without_an_end() {
     let site = site_with(100_000).await;
-    turn(&site, 5, Turn::Fails);
+    set_chunk_fault(&site, 5, ChunkFault::Fails);
     let mut response =
         site.request(Method::GET, "/measures/1?format=arrow", Who::Peter).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -105,7 +105,7 @@ async fn a_failure_half_way_leaves_an_arrow_stream_without_an_end() {
 #[tokio::test]
 async fn a_broken_document_cannot_be_taken_for_a_whole_one_in_http_1_0_either() {
     let site = site_with(100_000).await;
-    turn(&site, 5, Turn::Fails);
+    set_chunk_fault(&site, 5, ChunkFault::Fails);
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.0")).await;
     // The end of the connection would be the end of the document, so the connection is reset.
@@ -113,18 +113,18 @@ async fn a_broken_document_cannot_be_taken_for_a_whole_one_in_http_1_0_either() 
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_stops_the_reading_after_a_few_portions() {
+async fn a_client_that_does_not_read_stops_the_reading_after_a_few_chunks() {
     let site = site_with(100_000_000).await;
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
-    let mut read = site.memory.long_reading.portions.subscribe();
+    let mut read = site.memory.long_reading.chunks.subscribe();
     timeout(PATIENCE, read.wait_for(|now| *now >= 2)).await.expect("nothing is read").unwrap();
     // Chunks are read until the socket buffers are full, and then no more.
     let mut count = 0;
     while timeout(Duration::from_millis(500), read.wait_for(|now| *now > count)).await.is_ok() {
-        count = portions(&site);
+        count = chunks(&site);
     }
-    assert!((2..75).contains(&count), "{count} portions for a client that takes none");
+    assert!((2..75).contains(&count), "{count} chunks for a client that takes none");
     // Further reads by the client continue it.
     let mut space = vec![0; 16 << 20];
     timeout(PATIENCE, raw.stream.read_exact(&mut space)).await.expect("nothing is sent").unwrap();
@@ -142,21 +142,21 @@ async fn a_client_that_leaves_ends_the_reading() {
     assert!(!told());
     drop(raw);
     // The audit event of a reading is recorded when its stream is dropped.
-    wait_until("the reading to end", PATIENCE, async || if told() { Ok(()) } else { Err(portions(&site)) })
+    wait_until("the reading to end", PATIENCE, async || if told() { Ok(()) } else { Err(chunks(&site)) })
         .await
         .unwrap();
-    assert!(portions(&site) < 1_000, "{} portions without a reader", portions(&site));
+    assert!(chunks(&site) < 1_000, "{} chunks without a reader", chunks(&site));
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_while_the_database_works_ends_its_query() {
     let site = site_with(100_000).await;
-    turn(&site, 4, Turn::Hangs);
+    set_chunk_fault(&site, 4, ChunkFault::Hangs);
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
     raw.read_until(&format!("\"value\":{CHUNK}.5")).await;
-    let mut read = site.memory.long_reading.portions.subscribe();
-    timeout(PATIENCE, read.wait_for(|portions| *portions == 4)).await.unwrap().unwrap();
+    let mut read = site.memory.long_reading.chunks.subscribe();
+    timeout(PATIENCE, read.wait_for(|chunks| *chunks == 4)).await.unwrap().unwrap();
     assert!(!*site.memory.long_reading.was_given_up.borrow());
     drop(raw);
     let mut given_up = site.memory.long_reading.was_given_up.subscribe();
@@ -166,23 +166,23 @@ async fn a_client_that_leaves_while_the_database_works_ends_its_query() {
 #[tokio::test]
 async fn a_client_that_leaves_before_the_answer_ends_its_query() {
     let site = site_with(100_000).await;
-    turn(&site, 1, Turn::Hangs);
+    set_chunk_fault(&site, 1, ChunkFault::Hangs);
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
-    let mut read = site.memory.long_reading.portions.subscribe();
-    timeout(PATIENCE, read.wait_for(|portions| *portions == 1)).await.unwrap().unwrap();
+    let mut read = site.memory.long_reading.chunks.subscribe();
+    timeout(PATIENCE, read.wait_for(|chunks| *chunks == 1)).await.unwrap().unwrap();
     drop(raw);
     let mut given_up = site.memory.long_reading.was_given_up.subscribe();
     timeout(PATIENCE, given_up.wait_for(|given_up| *given_up)).await.expect("it goes on").unwrap();
 }
 
 #[tokio::test]
-async fn one_portion_is_read_ahead_and_no_more() {
+async fn one_chunk_is_read_ahead_and_no_more() {
     let site = site_with(1_000_000).await;
     // The fourth chunk never comes; the client gets the first three anyway.
-    turn(&site, 4, Turn::Hangs);
+    set_chunk_fault(&site, 4, ChunkFault::Hangs);
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
     raw.read_until(&format!("\"value\":{}.5", FIRST_CHUNK + 2 * CHUNK - 100)).await;
-    assert_eq!(portions(&site), 4);
+    assert_eq!(chunks(&site), 4);
 }

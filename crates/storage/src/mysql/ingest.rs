@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::error::{Fault, cause};
 use crate::ingest_plan::{ANY_PUBLISHER, IdRow, KnownIds, Plan, kept_detail, publisher_bytes};
 use crate::known_sensors::KnownSensors;
-use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, portions, repeated, statement_sizes};
+use crate::sizes::{BODY_CHUNK, MAX_ROWS, padded, repeated, row_batches, statement_sizes};
 use crate::{measure_rows, new_sensors, series};
 
 /// Attempts at a batch whose ids other processes write at the same time. One of them commits in
@@ -191,9 +191,9 @@ async fn insert_rejected(
     let rows: Vec<_> = rejected.iter().map(|(id, message)| RejectedRow::new(id, message)).collect();
     let step = query_scalar("SELECT @@SESSION.auto_increment_increment").fetch_one(&mut *connection).await?;
     let mut bodies = Vec::with_capacity(rows.len());
-    for portion in portions(&rows, RejectedRow::bytes) {
-        let numbers = insert_rows(connection, portion, step).await?;
-        for (number, row) in numbers.zip(portion) {
+    for row_batch in row_batches(&rows, RejectedRow::bytes) {
+        let numbers = insert_rows(connection, row_batch, step).await?;
+        for (number, row) in numbers.zip(row_batch) {
             let chunks = (0_u32..).zip(row.message.body.chunks(BODY_CHUNK));
             bodies.extend(chunks.map(|(chunk, body)| (number, chunk, body)));
         }
@@ -251,13 +251,13 @@ async fn insert_rows(
 
 /// Writes chunks of bodies: number of the message, position, bytes.
 async fn insert_bodies(connection: &mut MySqlConnection, bodies: &[(u64, u32, &[u8])]) -> Result<(), Fault> {
-    for portion in portions(bodies, |(_, _, body)| body.len()) {
+    for row_batch in row_batches(bodies, |(_, _, body)| body.len()) {
         let statement = format!(
             "INSERT INTO REJECTED_MESSAGE_BODIES (REJECTED_MESSAGE_ID, CHUNK, BODY) VALUES {}",
-            repeated("(?, ?, ?)", portion.len())
+            repeated("(?, ?, ?)", row_batch.len())
         );
         let mut insert = query(AssertSqlSafe(statement));
-        for (number, chunk, body) in portion {
+        for (number, chunk, body) in row_batch {
             insert = insert.bind(number).bind(chunk).bind(body);
         }
         insert.execute(&mut *connection).await?;

@@ -185,10 +185,10 @@ pub(super) async fn follow(format: Format, scale: &Scale) -> anyhow::Result<()> 
     let mut growing =
         Growing { format, path: chaos.environment.path("in").join(format.file()), rotations: 0 };
     growing.create()?;
-    let (events, portion) = scale.steps();
+    let (events, records_per_step) = scale.steps();
     for (step, event) in (0..).zip(events.into_iter().map(Some).chain([None])) {
-        let written = ((step + 1) * portion).min(scale.records);
-        growing.write(step * portion..written)?;
+        let written = ((step + 1) * records_per_step).min(scale.records);
+        growing.write(step * records_per_step..written)?;
         match event {
             Some(Event::Kill) => chaos.kill(written).await?,
             Some(Event::Rotate) => growing.rotate()?,
@@ -254,10 +254,10 @@ pub(super) async fn drop_files(format: Format, scale: &Scale) -> anyhow::Result<
         Chaos::start(&format.description("folder = \"in\"\ndone = \"done\"\nsettle_seconds = 0.1")).await?;
     fs::write(chaos.environment.path("last.txt"), "1\n")?;
     let folder = chaos.environment.path("in");
-    let (events, portion) = scale.steps();
+    let (events, records_per_step) = scale.steps();
     let (mut from, mut files) = (0, 0);
     for (step, event) in (1..).zip(events.into_iter().map(Some).chain([None])) {
-        let to = (step * portion).min(scale.records);
+        let to = (step * records_per_step).min(scale.records);
         if matches!(event, Some(Event::Rotate) | None) {
             drop_file(&folder, format, files, from..to)?;
             (from, files) = (to, files + 1);
