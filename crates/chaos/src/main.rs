@@ -10,7 +10,7 @@ use mymonit_chaos::{Form, Scenario, Setting, table};
 use mymonit_test_support::build_release;
 
 #[derive(Debug, Parser)]
-#[command(name = "mymonit-chaos", about = "Breaks everything around MyMONIT, and counts what is left")]
+#[command(name = "mymonit-chaos", about = "Runs fault scenarios and checks that nothing is lost or doubled")]
 struct Arguments {
     /// Runs only these scenarios, in this order (default: all).
     #[arg(value_parser = scenario)]
@@ -66,7 +66,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     Ok(if all_held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-#[expect(clippy::print_stdout, reason = "what is printed is what this is run for")]
+#[expect(clippy::print_stdout, reason = "a command-line program")]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -171,7 +171,7 @@ impl Service {
     /// Fails if anything has panicked.
     pub(crate) fn check_log(&self) -> anyhow::Result<()> {
         match self.process.lines().iter().find(|line| line.text.contains("panic")) {
-            Some(line) => bail!("the service's log tells of a panic: {line}"),
+            Some(line) => bail!("the service panicked: {line}"),
             None => Ok(()),
         }
     }

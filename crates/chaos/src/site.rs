@@ -228,9 +228,7 @@ impl Site {
             if queue.unacknowledged == 0 && queue.consumers == 0 && sessions == 0 {
                 return Ok(queue);
             }
-            stall_detector
-                .look(&(queue, sessions))
-                .context("the end of the service does not come to be seen")?;
+            stall_detector.look(&(queue, sessions)).context("the service still has a session")?;
             sleep(POLL_INTERVAL).await;
         }
     }
@@ -304,7 +302,7 @@ impl StallDetector {
         }
         ensure!(
             self.since.elapsed() < STALL_LIMIT,
-            "nothing has moved for {STALL_LIMIT:?}; last seen: {}",
+            "no progress for {STALL_LIMIT:?}; last seen: {}",
             self.seen
         );
         Ok(())

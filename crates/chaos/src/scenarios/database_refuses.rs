@@ -41,8 +41,9 @@ pub(super) async fn full_disk(setting: &Setting) -> anyhow::Result<Report> {
     let size = Size::of(setting, (100_000, 10), (6_000, 1));
     let Some(database) = MySqlServer::start_on_small_disk(DISK_MIB).await? else {
         // Without the privilege the scenario is reported as not run, not replaced by `read-only`.
-        return Ok(Report::default()
-            .remark("NOT RUN: this machine does not let this account mount a small disk for the database"));
+        return Ok(
+            Report::default().remark("NOT RUN: this account may not mount a small disk for the database")
+        );
     };
     let site = Site::own_database(setting, database).await?;
     let mut random = random(setting.seed, 10);

@@ -76,10 +76,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     );
     if setting.form == Form::Long {
         // Not in the short form, which runs beside other tests.
-        ensure!(
-            slowest <= MAX_LATENCY,
-            "a good message had to wait for longer than {MAX_LATENCY:?}: {figures}"
-        );
+        ensure!(slowest <= MAX_LATENCY, "a valid message took longer than {MAX_LATENCY:?}: {figures}");
     }
     Ok(Report {
         messages: u64::from(size.messages) + probes.sent(),
@@ -154,7 +151,7 @@ impl Probes {
     fn latencies(&self) -> anyhow::Result<(Duration, Duration, Duration)> {
         let mut took = self.took.clone();
         took.sort_unstable();
-        let slowest = took.last().context("no good message came through")?;
+        let slowest = took.last().context("no valid message was readable")?;
         Ok((took[took.len() / 2], took[took.len() * 99 / 100], *slowest))
     }
 }
@@ -228,7 +225,7 @@ impl StoredMessages {
             ),
         ] {
             let there = site.number(query).await?;
-            ensure!(there == expected, "{there} {what}, and there should be {expected}");
+            ensure!(there == expected, "{there} {what}; expected {expected}");
         }
         Ok(stored)
     }
@@ -267,7 +264,7 @@ impl StoredMessages {
         let empty =
             (0..).zip(&self.is_rejected).filter(|(number, is)| **is && fuzz.body(*number).0.is_empty());
         let expected = self.rejected - empty.count() as u64;
-        ensure!(with_bodies == expected, "{with_bodies} bodies are kept, and there should be {expected}");
+        ensure!(with_bodies == expected, "{with_bodies} bodies are kept; expected {expected}");
         Ok(())
     }
 }

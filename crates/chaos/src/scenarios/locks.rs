@@ -63,7 +63,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let published = size.faults * part;
     let verdict = site.compare(catalogue, published).await?.exactly_once()?;
     Ok(Report::new(published, size.faults, verdict, notes)
-        .remark(format!("{deadlocks} deadlocks; the log tells of {timeouts} lock timeouts")))
+        .remark(format!("{deadlocks} deadlocks; {timeouts} lock timeouts in the log")))
 }
 
 /// A program that writes to the same tables, and the messages that conflict with it.
@@ -134,7 +134,7 @@ impl<'a> Rival<'a> {
                 return Ok(());
             }
         }
-        bail!("no deadlock came about with {} messages", end - begin)
+        bail!("no deadlock with {} messages", end - begin)
     }
 
     async fn execute(&mut self, statement: &str) -> anyhow::Result<()> {

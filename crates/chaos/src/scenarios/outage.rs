@@ -52,7 +52,7 @@ pub(super) async fn run(setting: &Setting) -> anyhow::Result<Report> {
         // Figures of a few seconds are not significant.
         ensure!(
             rate >= usual_rate / 2.0,
-            "the backlog was drained at {rate:.0} messages/s, and before the outage it were {usual_rate:.0}"
+            "the backlog was drained at {rate:.0} messages/s; before the outage {usual_rate:.0}"
         );
     }
     site.wait_until_drained().await?;
@@ -102,7 +102,7 @@ async fn watch(site: &Site, service: &Service, away: Duration) -> anyhow::Result
     let allowed = MAX_LOG_LINES + usize::try_from(away.as_secs() * LINES_PER_MINUTE / 60)?;
     ensure!(
         seen.lines <= allowed,
-        "{} lines of log in {away:?}, {allowed} would do; {}",
+        "{} log lines in {away:?}, at most {allowed} expected; {}",
         seen.lines,
         service.last_lines()
     );
