@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::environment::{
-    ADMIN, AuditTrail, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, Service, TestEnvironment,
+    ADMIN, AuditTrail, Client, Engine, OTHER_SCIENTIST, SCIENTIST, Service, TIMEOUT, TestEnvironment,
     on_every_engine,
 };
 
@@ -90,7 +90,7 @@ async fn a_token_lasts_for_months_and_ends_at_its_expiry(engine: Engine) {
 
 /// Waits until the token of the user has that last use.
 async fn last_used(scientist: &Client, expected: &Value) {
-    wait_until("the last use is noted", SOON, async || {
+    wait_until("the last use is noted", TIMEOUT, async || {
         let listed = scientist.read("/users/me/tokens/").await.map_err(|error| format!("{error:#}"))?;
         if listed[0]["last_used_at"] == *expected { Ok(()) } else { Err(listed.to_string()) }
     })

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::environment::{
-    ADMIN, Answer, AuditTrail, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, Service, ServiceBuilder,
+    ADMIN, Answer, AuditTrail, Client, Engine, OTHER_SCIENTIST, SCIENTIST, Service, ServiceBuilder, TIMEOUT,
     TestEnvironment, message, on_every_engine, user,
 };
 
@@ -333,7 +333,7 @@ async fn experiments(environment: &TestEnvironment, service: &Service, scenario:
     assert_eq!(admin.put("/experiments/3", back).await.unwrap().status, 200);
     let adapter = environment.adapter().await.unwrap();
     adapter.publish(body.to_string().as_bytes(), None).await.unwrap();
-    mymonit_test_support::wait_until("the sensor is there", SOON, async || {
+    mymonit_test_support::wait_until("the sensor is there", TIMEOUT, async || {
         let list = admin.read("/experiments/3/sensors/").await.map_err(|error| format!("{error:#}"))?;
         if list == json!([{"name": "thermometer-1", "description": ""}]) {
             Ok(())
@@ -509,7 +509,7 @@ async fn rejected_messages(
     for value in [1.0, 2.0] {
         adapter.publish(&message("later", "hertz", value, 1_700_000_000), None).await.unwrap();
     }
-    let list = mymonit_test_support::wait_until("the messages are rejected", SOON, async || {
+    let list = mymonit_test_support::wait_until("the messages are rejected", TIMEOUT, async || {
         let list = admin.read("/rejected-messages/").await.map_err(|error| error.to_string())?;
         if list.as_array().unwrap().len() == 2 { Ok(list) } else { Err(list.to_string()) }
     });
@@ -542,7 +542,7 @@ async fn rejected_messages(
         adapter.publish(&message("latest", "hertz", value, 1_700_000_000), None).await.unwrap();
     }
     let id = scenario.trail.next_id();
-    mymonit_test_support::wait_until("both are tried", SOON, async || {
+    mymonit_test_support::wait_until("both are tried", TIMEOUT, async || {
         let request = admin.request(Method::POST, "/rejected-messages/replay?reason=unknown_experiment");
         let answer = Answer::of(request.header("x-request-id", &id).send().await.unwrap()).await.unwrap();
         if answer.body["still_rejected"] == 2 { Ok(()) } else { Err(format!("{answer:?}")) }
@@ -550,7 +550,7 @@ async fn rejected_messages(
     .await
     .unwrap();
     // What a process prints arrives a moment later.
-    let events = mymonit_test_support::wait_until("both are recorded", SOON, async || {
+    let events = mymonit_test_support::wait_until("both are recorded", TIMEOUT, async || {
         let mut events = scenario.trail.events();
         events.retain(|event| event["http.request.id"] == *id);
         if events.len() >= 2 { Ok(events) } else { Err(format!("{events:#?}")) }
@@ -597,7 +597,7 @@ async fn tokens(environment: &TestEnvironment, scenario: &mut AuditScenario<'_>)
 async fn throughput(environment: &TestEnvironment, service: &Service, scenario: &mut AuditScenario<'_>) {
     environment.wait_until_all_is_acknowledged().await;
     service.stop().await.unwrap();
-    service.process.wait_for_line("\"message\":\"stopped\"", SOON).await.unwrap();
+    service.process.wait_for_line("\"message\":\"stopped\"", TIMEOUT).await.unwrap();
     let mut events = scenario.trail.events();
     events.retain(|event| event["event.action"] == "consume-messages");
     let sum = |name: &str| {
@@ -661,7 +661,7 @@ async fn no_filter_silences_the_audit_events() {
         let service = environment.service().unwrap().env("LOG_LEVEL", level).ready().await.unwrap();
         let request = service.anonymous().request(Method::GET, "/users/me").header("x-request-id", "seen");
         request.send().await.unwrap();
-        let line = service.process.wait_for_line("\"authenticate\"", SOON).await.unwrap();
+        let line = service.process.wait_for_line("\"authenticate\"", TIMEOUT).await.unwrap();
         let event: Value = serde_json::from_str(&line.text).unwrap();
         assert_eq!((&event["http.request.id"], &event["source.ip"]), (&json!("seen"), &json!("127.0.0.1")));
         service.stop().await.unwrap();

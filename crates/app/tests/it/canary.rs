@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::environment::{
-    ADMIN, Client, Engine, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment, message, on_every_engine,
+    ADMIN, Client, Engine, SCIENTIST, STOP_LIMIT, Service, TIMEOUT, TestEnvironment, message, on_every_engine,
 };
 
 on_every_engine!(no_output_contains_secrets_or_forged_lines,);
@@ -377,7 +377,7 @@ async fn publish_everything(scene: &Scene, admin: &Client) {
     });
     adapter.publish_with(all).await.unwrap();
     adapter.publish_with([(good.to_string().into(), properties)]).await.unwrap();
-    wait_until("all are rejected", SOON, async || {
+    wait_until("all are rejected", TIMEOUT, async || {
         let list = admin.read("/rejected-messages/").await.map_err(|error| error.to_string())?;
         match list.as_array().unwrap().len() {
             kept if kept == rejected => Ok(()),
@@ -445,11 +445,11 @@ async fn wrong_credentials_are_reported_without_them() {
         let waits = async {
             let lines = ["the database is not ready", "not consuming"];
             tokio::select! {
-                line = service.process.wait_for_line(lines[0], SOON) => line.map(drop),
-                line = service.process.wait_for_line(lines[1], SOON) => line.map(drop),
+                line = service.process.wait_for_line(lines[0], TIMEOUT) => line.map(drop),
+                line = service.process.wait_for_line(lines[1], TIMEOUT) => line.map(drop),
             }
         };
-        let ends = service.process.wait_for_exit(SOON);
+        let ends = service.process.wait_for_exit(TIMEOUT);
         tokio::select! {
             biased;
             ended = ends => assert!(!ended.unwrap().success()),

@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::environment::{ADMIN, Client, Engine, SOON, Service, Session, TestEnvironment, on_every_engine};
+use crate::environment::{
+    ADMIN, Client, Engine, Service, Session, TIMEOUT, TestEnvironment, on_every_engine,
+};
 
 on_every_engine!(cancelled_readings_do_not_affect_later_ones);
 
@@ -165,7 +167,7 @@ async fn cancelled_readings_do_not_affect_later_ones(engine: Engine) {
         assert!(all.iter().all(|measure| reader.values().contains(&measure["value"].as_f64().unwrap())));
     }
     // The server may still list connections that were just killed with their query.
-    wait_until("there are no more connections than the pool has", SOON, async || {
+    wait_until("there are no more connections than the pool has", TIMEOUT, async || {
         match database.others_connected().await {
             Ok(connections) if connections <= CONNECTIONS => Ok(()),
             Ok(connections) => Err(format!("{connections} connections to the database")),
@@ -175,7 +177,7 @@ async fn cancelled_readings_do_not_affect_later_ones(engine: Engine) {
     .await
     .unwrap();
     drop(readers);
-    wait_until("the files of the connections are closed", SOON, async || {
+    wait_until("the files of the connections are closed", TIMEOUT, async || {
         let now = open_files(&service).context("its files").map_err(|error| format!("{error:#}"))?;
         if now <= before + FILES { Ok(()) } else { Err(format!("{now} files are open, {before} were")) }
     })

@@ -12,8 +12,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::environment::{
-    ADMIN, Answer, Client, Engine, SCIENTIST, SOON, Service, Session, TestEnvironment, WAITING_FOR_A_TABLE,
-    message, on_every_engine, user,
+    ADMIN, Answer, Client, Engine, SCIENTIST, Service, Session, TIMEOUT, TestEnvironment,
+    WAITING_FOR_A_TABLE, message, on_every_engine, user,
 };
 
 on_every_engine!(
@@ -208,10 +208,12 @@ impl Wait {
     /// Waits until the request is blocked, or has ended already.
     async fn wait_until_seen(&self, blocked: &JoinHandle<Answer>, watcher: &mut Session) {
         let Some(count) = self.count else { return };
-        wait_until("the request waits in the database", SOON, async || match watcher.number(count).await {
-            Ok(0) if !blocked.is_finished() => Err("it does not".to_owned()),
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("{error:#}")),
+        wait_until("the request waits in the database", TIMEOUT, async || {
+            match watcher.number(count).await {
+                Ok(0) if !blocked.is_finished() => Err("it does not".to_owned()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("{error:#}")),
+            }
         })
         .await
         .unwrap();

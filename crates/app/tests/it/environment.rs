@@ -28,14 +28,14 @@ pub(crate) use session::{PYTHON, Session, WAITING_FOR_A_TABLE};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mymonit");
 /// The limit for quick operations on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// The limit for long operations on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
 /// The default of `RABBIT_PREFETCH`: the maximum number of messages in flight.
 pub(crate) const PREFETCH: u16 = 3_000;
 /// How long to wait for a graceful shutdown. The service itself exits with an error after more than
 /// 9 s.
-pub(crate) const STOP_LIMIT: Duration = SOON;
+pub(crate) const STOP_LIMIT: Duration = TIMEOUT;
 
 /// The usernames of the example data.
 pub(crate) const ADMIN: &str = "5MS0kr1nE5Qm7ZNzAyHNCVfapcf2";
@@ -162,7 +162,7 @@ impl TestEnvironment {
 
     /// Waits until the queue has this state. Not for a private broker.
     pub(crate) async fn wait_until_queue_holds(&self, expected: QueueState) {
-        wait_until("the queue holds what is expected", SOON, async || {
+        wait_until("the queue holds what is expected", TIMEOUT, async || {
             match queue_at(&self.broker_url).await {
                 Ok(state) if state == expected => Ok(()),
                 other => Err(format!("{other:?}")),
@@ -324,7 +324,7 @@ impl Service {
 
     /// Waits until it is ready; returns the body of `/health/ready`.
     pub(crate) async fn wait_until_ready(&self) -> anyhow::Result<serde_json::Value> {
-        let ready = wait_until("the service is ready", SOON, async || {
+        let ready = wait_until("the service is ready", TIMEOUT, async || {
             if !self.process.is_running() {
                 return Err("it has ended".to_owned());
             }
@@ -336,7 +336,7 @@ impl Service {
 
     /// Waits until `/health/ready` reports that part as ready, or not ready.
     pub(crate) async fn wait_until_part(&self, part: &str, is_ready: bool) -> anyhow::Result<()> {
-        let reached = wait_until("the part is in that state", SOON, async || {
+        let reached = wait_until("the part is in that state", TIMEOUT, async || {
             let (_, body) = self.readiness().await.map_err(|error| error.to_string())?;
             if body["parts"][part]["ready"] == is_ready { Ok(()) } else { Err(body.to_string()) }
         });

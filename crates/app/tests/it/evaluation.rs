@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::environment::{Adapter, BINARY, Client, Finished, SOON, Service, ServiceBuilder, message};
+use crate::environment::{Adapter, BINARY, Client, Finished, Service, ServiceBuilder, TIMEOUT, message};
 
 /// A folder for one evaluation.
 struct Trial {
@@ -55,7 +55,7 @@ impl Trial {
 async fn in_an_empty_folder_the_service_starts_and_its_printed_token_reads_measures() {
     let trial = Trial::new().await;
     let service = trial.start().await;
-    let banner = service.process.wait_for_line("EVALUATION MODE", SOON).await.unwrap();
+    let banner = service.process.wait_for_line("EVALUATION MODE", TIMEOUT).await.unwrap();
     assert!(banner.text.contains("Not for production"), "{banner}");
     assert!(trial.path().join("data/mymonit.db").is_file());
 

@@ -4,7 +4,8 @@ use mymonit_test_support::wait_until;
 use serde_json::{Value, json};
 
 use crate::environment::{
-    ADMIN, Engine, OTHER_SCIENTIST, SOON, Service, ServiceBuilder, TestEnvironment, message, on_every_engine,
+    ADMIN, Engine, OTHER_SCIENTIST, Service, ServiceBuilder, TIMEOUT, TestEnvironment, message,
+    on_every_engine,
 };
 
 on_every_engine!(readers_and_writers_run_apart_and_what_one_stores_the_other_shows,);
@@ -52,7 +53,7 @@ async fn readers_and_writers_run_apart_and_what_one_stores_the_other_shows(engin
 /// Each process exposes only the metrics of its listener.
 async fn assert_exclusive_duties(reader: &Service, writer: &Service) {
     // A measure can be read a moment before it is counted.
-    let told = wait_until("the message is counted", SOON, async || {
+    let told = wait_until("the message is counted", TIMEOUT, async || {
         let told = writer.metrics().await.map_err(|error| format!("{error:#}"))?;
         let counted =
             [told.get("mymonit_messages_stored_total"), told.get("mymonit_ready{part=\"consumer\"}")];
@@ -104,7 +105,7 @@ async fn a_reader_is_ready_and_answers_though_there_is_no_broker() {
     let me: Value = scientist.read("/users/me").await.unwrap();
     assert_eq!(me["user_id"], json!("S002"));
     // No request to the broker: readiness ignores a listener that does not run.
-    wait_until("the log tells that it listens", SOON, async || {
+    wait_until("the log tells that it listens", TIMEOUT, async || {
         let lines = reader.process.lines();
         if lines.iter().any(|line| line.text.contains("REST listener listens")) {
             Ok(())

@@ -8,7 +8,7 @@ use mymonit_model::Timestamp;
 use mymonit_test_support::{Stream, wait_until};
 use serde_json::{Map, Value};
 
-use crate::environment::{ADMIN, Engine, SCIENTIST, SOON, Service, TestEnvironment, message};
+use crate::environment::{ADMIN, Engine, SCIENTIST, Service, TIMEOUT, TestEnvironment, message};
 
 const FIELDS: &str = include_str!("../../../../containers/elasticsearch/components/mymonit-fields.json");
 const TEMPLATES: [&str; 2] = [
@@ -87,7 +87,7 @@ fn covers(pattern: &str, name: &str) -> bool {
 /// All lines that the service has printed, once it has ended.
 async fn printed(service: &Service) -> Vec<Map<String, Value>> {
     let last = |line: &str| line.contains("stopped") || line.contains("consume-messages");
-    let lines = wait_until("the last line has arrived", SOON, async || {
+    let lines = wait_until("the last line has arrived", TIMEOUT, async || {
         let lines = service.process.lines().into_iter().filter(|line| line.stream == Stream::Stdout);
         let lines: Vec<_> = lines.map(|line| line.text).collect();
         if lines.iter().any(|line| last(line)) { Ok(lines) } else { Err(lines.join("\n")) }

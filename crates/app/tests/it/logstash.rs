@@ -8,7 +8,7 @@ use mymonit_test_support::{LogstashDouble, ReadMode, Stream, wait_until};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::environment::{Engine, LONG, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment};
+use crate::environment::{Engine, LONG, SCIENTIST, STOP_LIMIT, Service, TIMEOUT, TestEnvironment};
 
 const SENT: &str = "mymonit_logstash_lines_sent_total";
 const DROPPED: &str = "mymonit_logstash_lines_dropped_total";
@@ -36,7 +36,7 @@ fn printed(service: &Service) -> Vec<String> {
 /// The lines on standard output, including all that were sent to Logstash or dropped. Waits, since
 /// output arrives with a delay.
 async fn all_printed(service: &Service) -> Vec<String> {
-    wait_until("the output has arrived", SOON, async || {
+    wait_until("the output has arrived", TIMEOUT, async || {
         let said = counted(service, SENT).await + counted(service, DROPPED).await;
         let printed = printed(service);
         if u64::try_from(printed.len()).unwrap() == said { Ok(printed) } else { Err(said) }
@@ -88,7 +88,7 @@ async fn logstash_gets_what_is_printed_line_by_line_in_the_names_of_ecs() {
     let scientist = environment.client(&service, SCIENTIST);
     let request = scientist.request(Method::GET, "/measures/1").header("x-request-id", "followed");
     assert_eq!(request.send().await.unwrap().status(), 200);
-    let line = logstash.wait_for_line("\"request answered\"", SOON).await.unwrap();
+    let line = logstash.wait_for_line("\"request answered\"", TIMEOUT).await.unwrap();
     let line: Value = serde_json::from_str(&line).unwrap();
     for (name, expected) in [
         ("ecs.version", Value::from("8.11.0")),
@@ -120,10 +120,10 @@ async fn logstash_gets_what_is_printed_line_by_line_in_the_names_of_ecs() {
 async fn lines_logged_while_logstash_is_unreachable_arrive_later() {
     let mut logstash = LogstashDouble::unreachable().unwrap();
     let (_environment, service) = service_with(&logstash).await;
-    service.process.wait_for_line("Logstash unreachable", SOON).await.unwrap();
+    service.process.wait_for_line("Logstash unreachable", TIMEOUT).await.unwrap();
     make_requests(&service, 100).await;
     logstash.listen().await.unwrap();
-    logstash.wait_for_line("Logstash connected again", SOON).await.unwrap();
+    logstash.wait_for_line("Logstash connected again", TIMEOUT).await.unwrap();
     wait_until_sent(&service).await;
     assert_eq!(counted(&service, DROPPED).await, 0);
     let printed = all_printed(&service).await;
@@ -132,7 +132,7 @@ async fn lines_logged_while_logstash_is_unreachable_arrive_later() {
 
     // It is killed and restarted. The closed connection is noticed before a line is sent over it.
     logstash.stop_listening().await;
-    wait_until("the loss is noticed", SOON, async || {
+    wait_until("the loss is noticed", TIMEOUT, async || {
         match counted(&service, "mymonit_logstash_connected").await {
             0 => Ok(()),
             state => Err(state),
@@ -214,7 +214,7 @@ async fn repeated_resets_by_logstash_neither_cut_nor_repeat_lines() {
         logstash.reset();
         // The next log line detects the closed connection at the latest.
         make_requests(&service, 8).await;
-        wait_until("it is connected to again", SOON, async || match logstash.connections() {
+        wait_until("it is connected to again", TIMEOUT, async || match logstash.connections() {
             now if now > connections => Ok(()),
             now => Err(now),
         })
@@ -227,7 +227,7 @@ async fn repeated_resets_by_logstash_neither_cut_nor_repeat_lines() {
     let printed = all_printed(&service).await;
     let (sent, dropped) = (counted(&service, SENT).await, counted(&service, DROPPED).await);
     assert_eq!((sent, dropped), (u64::try_from(printed.len()).unwrap(), 0));
-    logstash.wait_for_line(printed.last().unwrap(), SOON).await.unwrap();
+    logstash.wait_for_line(printed.last().unwrap(), TIMEOUT).await.unwrap();
     assert_each_printed_once(&logstash.lines(), &printed);
     // A reset may leave an incomplete line.
     for fragment in logstash.fragments() {
@@ -266,7 +266,7 @@ async fn no_state_of_logstash_delays_the_stop_and_losses_are_logged() {
         }
         let exit = service.process.terminate(STOP_LIMIT).await.unwrap();
         assert!(exit.success(), "{exit}");
-        let said = service.process.wait_for_line("Logstash lines dropped at the end", SOON).await.unwrap();
+        let said = service.process.wait_for_line("Logstash lines dropped at the end", TIMEOUT).await.unwrap();
         let said: Value = serde_json::from_str(&said.text).unwrap();
         let dropped = usize::try_from(said["mymonit.dropped"].as_u64().unwrap()).unwrap();
         if is_away {

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use crate::environment::{Engine, SOON, Service, ServiceBuilder, TestEnvironment};
+use crate::environment::{Engine, Service, ServiceBuilder, TIMEOUT, TestEnvironment};
 
 /// An authority, and the certificates of `localhost` and of a client, as files.
 struct Certificates {
@@ -97,7 +97,7 @@ async fn service(environment: &TestEnvironment, port: u16, variables: &[(&str, &
 async fn arrives(service: &Service, logstash: &LogstashDouble, id: &str) {
     let request = service.anonymous().request(reqwest::Method::GET, "/users/me").header("x-request-id", id);
     assert_eq!(request.send().await.unwrap().status(), 401);
-    logstash.wait_for_line(id, SOON).await.unwrap();
+    logstash.wait_for_line(id, TIMEOUT).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,7 +112,7 @@ async fn lines_reach_a_logstash_that_is_verified_and_verifies() {
     arrives(&service, &logstash, "first-request").await;
     // Also after a restart, and with the older version of TLS.
     drop(front);
-    service.process.wait_for_line("Logstash unreachable", SOON).await.unwrap();
+    service.process.wait_for_line("Logstash unreachable", TIMEOUT).await.unwrap();
     let _front = listen(&port, certificates.server(&TLS12), logstash.port()).await;
     arrives(&service, &logstash, "second-request").await;
 }
@@ -134,7 +134,7 @@ async fn nothing_is_sent_to_a_logstash_that_is_not_verified_or_refuses_the_clien
             (vec![("LOGSTASH_CA_FILE", &*ca), ("LOGSTASH_CLIENT_IDENTITY_FILE", &*foreign)], "alert"),
         ] {
             let service = service(&environment, port.get(), &variables).await;
-            let line = service.process.wait_for_line("Logstash unreachable", SOON).await.unwrap();
+            let line = service.process.wait_for_line("Logstash unreachable", TIMEOUT).await.unwrap();
             assert!(line.text.contains(reason), "{reason}: {}", line.text);
             service.stop().await.unwrap();
         }

@@ -9,7 +9,9 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::environment::{ADMIN, Engine, PYTHON, SCIENTIST, SOON, TestEnvironment, message, on_every_engine};
+use crate::environment::{
+    ADMIN, Engine, PYTHON, SCIENTIST, TIMEOUT, TestEnvironment, message, on_every_engine,
+};
 
 /// Publishes with Python's pika.
 async fn publish_with_python(broker_url: &str, body: &[u8]) -> anyhow::Result<()> {
@@ -40,7 +42,7 @@ async fn a_message_from_a_python_client_is_readable(engine: Engine) {
         "timestamp": "2022-04-15T05:20:00.123456789Z",
         "value": -273.15
     });
-    wait_until("the measure is the newest one", SOON, async || {
+    wait_until("the measure is the newest one", TIMEOUT, async || {
         let measures = scientist.measures("/measures/1").await.map_err(|error| error.to_string())?;
         if measures.len() == 11 && measures[0] == expected { Ok(()) } else { Err(format!("{measures:?}")) }
     })
@@ -59,7 +61,7 @@ async fn a_symbol_is_accepted_in_place_of_the_name_and_a_misspelt_name_gets_the_
     adapter.publish(&message("device-vibrations", "Hz", 1.5, 1_700_000_000), None).await.unwrap();
     let stored = |value: f64, measure_type: &'static str| {
         let scientist = &scientist;
-        wait_until("the measure is the newest one", SOON, async move || {
+        wait_until("the measure is the newest one", TIMEOUT, async move || {
             let newest = scientist.read("/measures/1?limit=1").await.map_err(|error| error.to_string())?;
             let is_it = newest[0]["value"] == value && newest[0]["measure_type"] == measure_type;
             if is_it { Ok(()) } else { Err(newest.to_string()) }
@@ -78,7 +80,7 @@ async fn a_symbol_is_accepted_in_place_of_the_name_and_a_misspelt_name_gets_the_
     adapter.publish(&message("device-vibration", "hertz", 1.0, 1), None).await.unwrap();
     adapter.publish(&message("device-vibrations", "kelvn", 1.0, 1), None).await.unwrap();
     for closest in ["the closest known name is `device-vibrations`", "the closest known name is `kelvin`"] {
-        wait_until("the message is rejected", SOON, async || {
+        wait_until("the message is rejected", TIMEOUT, async || {
             let list = administrator.read("/rejected-messages/").await.map_err(|error| error.to_string())?;
             if list.to_string().contains(closest) { Ok(()) } else { Err(list.to_string()) }
         })
@@ -108,7 +110,7 @@ async fn equal_measures_are_all_kept_and_one_message_id_is_stored_once() {
     // The last one in the queue: once it is stored, all earlier ones are handled.
     adapter.publish(&message("device-vibrations", "hertz", 2.5, 1_700_000_001), None).await.unwrap();
 
-    let measures = wait_until("the last measure arrived", SOON, async || {
+    let measures = wait_until("the last measure arrived", TIMEOUT, async || {
         let measures =
             scientist.measures("/measures/1?limit=100").await.map_err(|error| error.to_string())?;
         if measures[0]["value"] == 2.5 { Ok(measures) } else { Err(format!("{measures:?}")) }

@@ -8,7 +8,7 @@ use mymonit_test_support::{ReservedPort, wait_until};
 use reqwest::Method;
 
 use crate::environment::{
-    ADMIN, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, Scrape, Service, ServiceBuilder, TestEnvironment,
+    ADMIN, Engine, OTHER_SCIENTIST, SCIENTIST, Scrape, Service, ServiceBuilder, TIMEOUT, TestEnvironment,
     message, on_every_engine,
 };
 
@@ -16,7 +16,7 @@ on_every_engine!(metrics_follow_events,);
 
 /// Scrapes until all of these samples have these values.
 async fn wait_for(service: &Service, expected: &[(&str, f64)]) -> Scrape {
-    wait_until("the metrics are as expected", SOON, async || {
+    wait_until("the metrics are as expected", TIMEOUT, async || {
         let scrape = service.metrics().await.map_err(|error| format!("{error:#}"))?;
         let wrong = expected.iter().find(|(name, value)| scrape.get(name) != Some(*value));
         wrong.map_or(Ok(()), |(name, _)| Err(format!("{name} is {:?}", scrape.get(name))))?;
@@ -28,7 +28,7 @@ async fn wait_for(service: &Service, expected: &[(&str, f64)]) -> Scrape {
 
 /// Scrapes until two samples that are counted in turn are equal; returns their value.
 async fn wait_until_equal(service: &Service, one: &str, other: &str) -> f64 {
-    wait_until("the samples are equal", SOON, async || {
+    wait_until("the samples are equal", TIMEOUT, async || {
         let scrape = service.metrics().await.map_err(|error| format!("{error:#}"))?;
         match (scrape.get(one), scrape.get(other)) {
             (Some(value), Some(same)) if value == same => Ok(value),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use mymonit_test_support::{LogstashDouble, Prometheus, RabbitMq, ReservedPort, wait_until};
 use serde_json::Value;
 
-use crate::environment::{Engine, SCIENTIST, SOON, Service, TestEnvironment, message};
+use crate::environment::{Engine, SCIENTIST, Service, TIMEOUT, TestEnvironment, message};
 
 const CONFIGURATION: &str = include_str!("../../../../containers/prometheus/prometheus.yml");
 const RULES: &str = include_str!("../../../../containers/prometheus/rules/mymonit.yml");
@@ -154,7 +154,7 @@ async fn a_real_prometheus_finds_every_series_that_the_rules_and_the_dashboards_
     let configuration = configuration(service.metrics_port(), broker_metrics);
     let rules_here = replaced(RULES, "interval: 1m", "interval: 1s");
     let prometheus = Prometheus::start(&configuration, &[("rules/mymonit.yml", &rules_here)]).await.unwrap();
-    wait_until("both are asked", SOON, async || {
+    wait_until("both are asked", TIMEOUT, async || {
         let targets = ask(&prometheus, "targets", None).await?;
         let targets = targets["activeTargets"].as_array().unwrap().clone();
         let is_up = targets.len() == 2 && targets.iter().all(|target| target["health"] == "up");
@@ -168,7 +168,7 @@ async fn a_real_prometheus_finds_every_series_that_the_rules_and_the_dashboards_
     let selectors: BTreeSet<_> = expressions.iter().flat_map(|expression| selectors(expression)).collect();
     assert!(selectors.len() > 40, "{selectors:?}");
     for selector in selectors {
-        wait_until("the series is there", SOON, async || {
+        wait_until("the series is there", TIMEOUT, async || {
             let found = ask(&prometheus, "query", Some(&selector)).await?;
             if found["result"].as_array().unwrap().is_empty() { Err("nothing".to_owned()) } else { Ok(()) }
         })
@@ -178,7 +178,7 @@ async fn a_real_prometheus_finds_every_series_that_the_rules_and_the_dashboards_
     for expression in &expressions {
         ask(&prometheus, "query", Some(expression)).await.unwrap();
     }
-    wait_until("all rules are evaluated", SOON, async || {
+    wait_until("all rules are evaluated", TIMEOUT, async || {
         let rules = ask(&prometheus, "rules", None).await?;
         let groups = rules["groups"].as_array().unwrap().clone();
         let mut rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());

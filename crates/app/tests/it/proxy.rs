@@ -6,7 +6,7 @@ use anyhow::Context;
 use mymonit_test_support::{Nginx, ReservedPort, ServiceProcess};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::environment::{ADMIN, Engine, SOON, TestEnvironment};
+use crate::environment::{ADMIN, Engine, TIMEOUT, TestEnvironment};
 
 const PROXY: &str = "/usr/bin/tinyproxy";
 
@@ -38,7 +38,7 @@ async fn signing_keys_are_fetched_through_a_proxy_unless_no_proxy_names_the_host
     );
     fs::write(path("proxy.conf"), configuration)?;
     let proxy = ServiceProcess::builder(PROXY).args(["-d", "-c", &path("proxy.conf")]).start().await?;
-    proxy.wait_for_line("Accepting connections", SOON).await?;
+    proxy.wait_for_line("Accepting connections", TIMEOUT).await?;
     let connects = || proxy.lines().iter().filter(|line| line.text.contains("CONNECT localhost")).count();
 
     for (no_proxy, is_used) in [("example.org", true), ("localhost", false)] {

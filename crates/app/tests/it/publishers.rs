@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, timeout};
 
 use crate::environment::{
-    ADMIN, Adapter, Client, Engine, SCIENTIST, SOON, TestEnvironment, message, on_every_engine,
+    ADMIN, Adapter, Client, Engine, SCIENTIST, TIMEOUT, TestEnvironment, message, on_every_engine,
 };
 
 on_every_engine!(
@@ -45,7 +45,7 @@ fn by(user: &str, id: &str) -> BasicProperties {
 
 /// Waits for that many rejected messages, the last received first.
 async fn rejected(administrator: &Client, number: usize) -> Vec<Value> {
-    let list = wait_until("messages are rejected", SOON, async || {
+    let list = wait_until("messages are rejected", TIMEOUT, async || {
         let list = administrator.read("/rejected-messages/").await.map_err(|error| format!("{error:#}"))?;
         let list = list.as_array().cloned().unwrap_or_default();
         if list.len() == number { Ok(list) } else { Err(format!("{list:?}")) }
@@ -152,7 +152,7 @@ async fn a_publisher_gets_a_rejection_within_a_second(engine: Engine) {
         let id = format!("m{attempt}");
         let begun = std::time::Instant::now();
         adapter.publish_with([(body.clone(), asking(&id))]).await.unwrap();
-        let reply = timeout(SOON, replies.next()).await.unwrap().context("a reply").unwrap().unwrap();
+        let reply = timeout(TIMEOUT, replies.next()).await.unwrap().context("a reply").unwrap().unwrap();
         fastest = fastest.min(begun.elapsed());
         assert_eq!(reply.properties.correlation_id().as_ref().unwrap().as_str(), "c");
         let detail = "`experiment`: there is no experiment named `device-vibration`; the closest known name is \
@@ -177,7 +177,7 @@ async fn consumption_pauses_while_the_rejected_messages_take_too_much(engine: En
     rejected(&administrator, 1).await;
     let good = message("device-vibrations", "hertz", 1.5, 1_700_000_000);
     adapter.publish(&good, Some("good")).await.unwrap();
-    wait_until("the consumer pauses", SOON, async || match state().await? {
+    wait_until("the consumer pauses", TIMEOUT, async || match state().await? {
         (503, body) if body.contains("paused: too many rejected messages") => Ok(()),
         other => Err(format!("{other:?}")),
     })
@@ -190,7 +190,7 @@ async fn consumption_pauses_while_the_rejected_messages_take_too_much(engine: En
     let path = format!("/rejected-messages/{}", kept[0]["id"]);
     assert_eq!(administrator.delete(&path).await.unwrap().status, 204);
     scientist.measures_when("/measures/1", |measures| measures.len() == 11).await.unwrap();
-    wait_until("the consumer is ready", SOON, async || match state().await? {
+    wait_until("the consumer is ready", TIMEOUT, async || match state().await? {
         (200, _) => Ok(()),
         other => Err(format!("{other:?}")),
     })

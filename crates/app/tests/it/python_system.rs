@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::environment::{
-    ADMIN, Adapter, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, TestEnvironment, WAITING_FOR_A_TABLE,
-    message, on_every_engine, user,
+    ADMIN, Adapter, Client, Engine, OTHER_SCIENTIST, SCIENTIST, TIMEOUT, TestEnvironment,
+    WAITING_FOR_A_TABLE, message, on_every_engine, user,
 };
 
 on_every_engine!(
@@ -356,9 +356,9 @@ async fn the_configured_broker_user_and_password_are_used_in_plain_and_over_tls(
         if is_ready {
             service.wait_until_ready().await.unwrap();
         } else {
-            service.process.wait_for_line("not consuming", SOON).await.unwrap();
+            service.process.wait_for_line("not consuming", TIMEOUT).await.unwrap();
         }
-        wait_until("the consumer is in its state", SOON, async || {
+        wait_until("the consumer is in its state", TIMEOUT, async || {
             let (status, body) = service.readiness().await.map_err(|error| error.to_string())?;
             let expected = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             let part = json!({"ready": is_ready, "state": state});

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::environment::{
-    ADMIN, Answer, Client, Engine, SCIENTIST, SOON, TestEnvironment, message, on_every_engine,
+    ADMIN, Answer, Client, Engine, SCIENTIST, TIMEOUT, TestEnvironment, message, on_every_engine,
 };
 
 on_every_engine!(
@@ -28,7 +28,7 @@ async fn post(client: &Client, path: &str) -> Answer {
 
 /// The rejected messages, once there are that many.
 async fn rejected(administrator: &Client, count: usize) -> Vec<Value> {
-    wait_until("the messages are rejected", SOON, async || {
+    wait_until("the messages are rejected", TIMEOUT, async || {
         let list = administrator.read(LIST).await.map_err(|error| format!("{error:#}"))?;
         let list = list.as_array().cloned().unwrap_or_default();
         if list.len() == count { Ok(list) } else { Err(format!("there are {}", list.len())) }

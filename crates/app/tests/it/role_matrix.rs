@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::environment::{
-    ADMIN, Answer, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, Service, TestEnvironment, message,
+    ADMIN, Answer, Client, Engine, OTHER_SCIENTIST, SCIENTIST, Service, TIMEOUT, TestEnvironment, message,
     on_every_engine, user,
 };
 
@@ -299,7 +299,7 @@ impl Stage<'_> {
         let experiment = format!("late experiment {number}");
         let adapter = self.environment.adapter().await.unwrap();
         adapter.publish(&message(&experiment, "hertz", 1.0, 1), None).await.unwrap();
-        let rejected = wait_until("the message is rejected", SOON, async || {
+        let rejected = wait_until("the message is rejected", TIMEOUT, async || {
             let list = self.administrator.read("/rejected-messages/").await;
             let list = list.map_err(|error| format!("{error:#}"))?;
             let is_new = |message: &&Value| message["detail"].as_str().unwrap().contains(&experiment);
@@ -322,7 +322,7 @@ impl Stage<'_> {
         });
         adapter.publish(body.to_string().as_bytes(), None).await.unwrap();
         let sensors = format!("/experiments/{}/sensors/", scene.experiment);
-        wait_until("the sensor is there", SOON, async || {
+        wait_until("the sensor is there", TIMEOUT, async || {
             let list = self.administrator.read(&sensors).await.map_err(|error| format!("{error:#}"))?;
             if list.as_array().is_some_and(|list| list.is_empty()) { Err(list.to_string()) } else { Ok(()) }
         })
@@ -633,7 +633,7 @@ async fn forbidden_experiments_look_absent_to_scientists(engine: Engine) {
     // The list is not empty for its own scientist.
     adapter.publish(&message("black-holes", "hertz", 1.0, 1_700_000_000), None).await.unwrap();
     let other = environment.client(&service, OTHER_SCIENTIST);
-    wait_until("the measure has arrived", SOON, async || {
+    wait_until("the measure has arrived", TIMEOUT, async || {
         let measures = other.measures("/measures/2").await.map_err(|error| error.to_string())?;
         if measures.len() == 1 { Ok(()) } else { Err(format!("{measures:?}")) }
     })

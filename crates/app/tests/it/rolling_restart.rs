@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::{
-    ADMIN, Adapter, Answer, Client, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, Service, TestEnvironment,
+    ADMIN, Adapter, Answer, Client, Engine, OTHER_SCIENTIST, SCIENTIST, Service, TIMEOUT, TestEnvironment,
     message,
 };
 
@@ -35,7 +35,7 @@ const AT_ONCE: u32 = 200;
 /// whenever it is stopped, few enough to be stored soon in the end, however quick the broker is.
 const BACKLOG: u32 = 10_000;
 /// How often a publisher checks the backlog.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The container's settings of an upstream server: failures and timeout.
 fn of_a_process() -> &'static str {
     let server = "server app:5000 resolve ";
@@ -149,7 +149,7 @@ impl Load {
                 next += AT_ONCE;
                 published.store(next, Ordering::Relaxed);
                 while adapter.queue().await?.message_count() > BACKLOG && !stop.is_cancelled() {
-                    sleep(LOOK_EVERY).await;
+                    sleep(POLL_INTERVAL).await;
                 }
             }
             Ok(())
@@ -171,7 +171,7 @@ impl Load {
         mut look: impl AsyncFnMut(&Self) -> Result<(), E>,
     ) -> anyhow::Result<()> {
         let mut checked = Ok(());
-        wait_until(what, SOON, async || {
+        wait_until(what, TIMEOUT, async || {
             checked = self.check();
             if checked.is_err() { Ok(()) } else { look(self).await.map_err(|error| error.to_string()) }
         })

@@ -1,6 +1,6 @@
 //! The service seals in the background; commands seal, verify and unseal.
 
-use crate::environment::{Engine, Finished, SCIENTIST, SOON, TestEnvironment, on_every_engine};
+use crate::environment::{Engine, Finished, SCIENTIST, TIMEOUT, TestEnvironment, on_every_engine};
 
 on_every_engine!(the_service_seals_what_is_old_and_reads_it_as_before, commands_seal_verify_and_unseal,);
 
@@ -28,7 +28,7 @@ async fn the_service_seals_what_is_old_and_reads_it_as_before(engine: Engine) {
     session.rows("UPDATE MEASURE_BLOCKS SET CRC = CRC + 1").await.unwrap();
     let broken = environment.client(&service, SCIENTIST).get(path).await.unwrap();
     assert_eq!(broken.status, 500);
-    service.process.wait_for_line("block of experiment 1 at timestamp ", SOON).await.unwrap();
+    service.process.wait_for_line("block of experiment 1 at timestamp ", TIMEOUT).await.unwrap();
     service.stop().await.unwrap();
 }
 

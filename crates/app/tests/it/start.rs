@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::environment::{
-    ADMIN, Engine, OTHER_SCIENTIST, SCIENTIST, SOON, Service, Session, TestEnvironment, WAITING_FOR_A_TABLE,
-    message, on_every_engine,
+    ADMIN, Engine, OTHER_SCIENTIST, SCIENTIST, Service, Session, TIMEOUT, TestEnvironment,
+    WAITING_FOR_A_TABLE, message, on_every_engine,
 };
 
 on_every_engine!(
@@ -108,7 +108,7 @@ async fn a_client_who_comes_while_the_database_is_prepared_waits_and_is_answered
         take_lock(&mut other, take).await;
         let started = Instant::now();
         let service = environment.service().unwrap().start().await.unwrap();
-        service.process.wait_for_line("REST listener listens", SOON).await.unwrap();
+        service.process.wait_for_line("REST listener listens", TIMEOUT).await.unwrap();
         let scientist = environment.client(&service, SCIENTIST);
         let mut request = tokio::spawn(async move { scientist.get("/users/me").await.unwrap() });
         // It gets no response before the preparation, however long that takes.
@@ -197,11 +197,11 @@ async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(e
     );
     let (ended, migration, service) = (ended.unwrap(), migration.unwrap(), service.unwrap());
     for waiting in [&ended, &migration, &service] {
-        waiting.process.wait_for_line(LOG_TEXT, SOON).await.unwrap();
+        waiting.process.wait_for_line(LOG_TEXT, TIMEOUT).await.unwrap();
     }
     assert_eq!(service.readiness().await.unwrap().0, 503);
 
-    assert_eq!(ended.process.terminate(SOON).await.unwrap(), Exit::Status(1));
+    assert_eq!(ended.process.terminate(TIMEOUT).await.unwrap(), Exit::Status(1));
     assert!(
         ended.last_lines().contains("stopped by SIGTERM while another process migrates"),
         "{}",
@@ -209,7 +209,7 @@ async fn a_migration_waits_for_another_process_says_so_and_is_ended_by_sigterm(e
     );
 
     other.rows(give_back).await.unwrap();
-    assert!(migration.process.wait_for_exit(SOON).await.unwrap().success());
+    assert!(migration.process.wait_for_exit(TIMEOUT).await.unwrap().success());
     service.wait_until_ready().await.unwrap();
     assert_migrated_once(&environment).await;
 }
@@ -227,7 +227,7 @@ async fn a_migration_that_sigterm_ends_on_the_way_is_brought_to_its_end_by_the_n
     let ended = environment.command("migrate").unwrap().start().await.unwrap();
     watcher.wait_until_found(WAITING_FOR_A_TABLE).await.unwrap();
 
-    assert_eq!(ended.process.terminate(SOON).await.unwrap(), Exit::Status(1));
+    assert_eq!(ended.process.terminate(TIMEOUT).await.unwrap(), Exit::Status(1));
     assert!(
         ended.last_lines().contains("stopped by SIGTERM during the migration; run it again"),
         "{}",
@@ -238,9 +238,9 @@ async fn a_migration_that_sigterm_ends_on_the_way_is_brought_to_its_end_by_the_n
 
     // The next process starts before the table is unlocked.
     let next = environment.command("migrate").unwrap().start().await.unwrap();
-    next.process.wait_for_line("another process", SOON).await.unwrap();
+    next.process.wait_for_line("another process", TIMEOUT).await.unwrap();
     holder.rows("UNLOCK TABLES").await.unwrap();
-    let exit = next.process.wait_for_exit(SOON).await.unwrap();
+    let exit = next.process.wait_for_exit(TIMEOUT).await.unwrap();
     assert!(exit.success(), "{exit}: {}", next.last_lines());
     assert_migrated_once(&environment).await;
 }
@@ -259,7 +259,7 @@ async fn the_service_is_ready_only_with_the_example_data_and_rejects_nothing_bef
     };
     holder.rows(hold).await.unwrap();
     let service = environment.service().unwrap().start().await.unwrap();
-    wait_until("the message has been delivered", SOON, async || {
+    wait_until("the message has been delivered", TIMEOUT, async || {
         let queue = adapter.queue().await.map_err(|error| error.to_string())?;
         if queue.message_count() == 0 && queue.consumer_count() == 1 {
             Ok(())
@@ -386,9 +386,11 @@ async fn the_service_runs_without_database_and_broker_and_becomes_ready_by_itsel
 
     // The broker restarts while clients are answered.
     // Messages that were not acknowledged before would be redelivered.
-    wait_until("all messages are acknowledged", SOON, async || match broker.queue("/", "measures").await {
-        Ok(queue) if queue.queued() == 0 => Ok(()),
-        other => Err(format!("{other:?}")),
+    wait_until("all messages are acknowledged", TIMEOUT, async || {
+        match broker.queue("/", "measures").await {
+            Ok(queue) if queue.queued() == 0 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     })
     .await
     .unwrap();

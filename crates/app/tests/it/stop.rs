@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::environment::{
-    Client, Engine, MessageBalance, OTHER_SCIENTIST, SCIENTIST, SOON, STOP_LIMIT, Service, TestEnvironment,
-    message, mysql_session, on_every_engine,
+    Client, Engine, MessageBalance, OTHER_SCIENTIST, SCIENTIST, STOP_LIMIT, Service, TIMEOUT,
+    TestEnvironment, message, mysql_session, on_every_engine,
 };
 
 on_every_engine!(
@@ -29,7 +29,7 @@ async fn both_signals_end_the_service_with_status_0(engine: Engine) {
     service.wait_until_ready().await.unwrap();
     assert_eq!(service.process.interrupt(STOP_LIMIT).await.unwrap(), Exit::Status(0));
     let adapter = environment.adapter().await.unwrap();
-    wait_until("the broker has seen it go", SOON, async || match adapter.queue().await {
+    wait_until("the broker has seen it go", TIMEOUT, async || match adapter.queue().await {
         Ok(queue) if queue.consumer_count() == 0 => Ok(()),
         other => Err(format!("{other:?}")),
     })
@@ -81,7 +81,7 @@ async fn read_during_the_stop(service: &Service, mut answer: reqwest::Response) 
     while let Some(chunk) = answer.chunk().await? {
         text.extend_from_slice(&chunk);
         if !std::mem::replace(&mut is_stopping, true) {
-            wait_until("no connection is accepted", SOON, async || {
+            wait_until("no connection is accepted", TIMEOUT, async || {
                 match TcpStream::connect(("127.0.0.1", service.port())).await {
                     Ok(_) => Err("one was"),
                     Err(_) => Ok(()),
@@ -148,7 +148,7 @@ async fn a_stop_in_the_middle_of_load_leaves_nothing_committed_to_be_delivered_a
 async fn publish_and_wait_until_consumed(environment: &TestEnvironment) {
     let adapter = environment.adapter().await.unwrap();
     adapter.publish(&message("black-holes", "hertz", 1.0, 1), None).await.unwrap();
-    wait_until("the service has the message in hand", SOON, async || {
+    wait_until("the service has the message in hand", TIMEOUT, async || {
         let queue = adapter.queue().await.map_err(|error| error.to_string())?;
         if queue.message_count() == 0 && queue.consumer_count() == 1 {
             Ok(())
@@ -165,7 +165,7 @@ async fn stop_with_a_request_under_way(environment: &TestEnvironment, service: &
     let request = tokio::spawn(async move { scientist.get("/measures/2").await });
     service.stop().await.unwrap();
     // Any answer is right, but it must come soon.
-    let _ = timeout(SOON, request).await.unwrap();
+    let _ = timeout(TIMEOUT, request).await.unwrap();
 }
 
 /// Waits until the one unacknowledged message is requeued.

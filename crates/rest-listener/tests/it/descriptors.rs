@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use crate::log::Log;
 use crate::raw::RawClient;
-use crate::site::{PATIENCE, Site};
+use crate::site::{Site, TIMEOUT};
 
 #[test]
 fn a_lack_of_file_descriptors_is_survived() {
@@ -35,7 +35,7 @@ async fn within_64_descriptors() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, refused).await.expect("the server has descriptors left");
+    timeout(TIMEOUT, refused).await.expect("the server has descriptors left");
     drop(files);
     raw.read_until("\"live\"").await;
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::site::{PATIENCE, Site};
+use crate::site::{Site, TIMEOUT};
 
 /// How many received bytes an error quotes.
 const QUOTED: usize = 1_000;
@@ -39,23 +39,22 @@ impl RawClient {
     /// # Errors
     /// If it resets it.
     pub(crate) async fn read_to_end(&mut self) -> io::Result<String> {
-        let ended = timeout(PATIENCE, self.stream.read_to_end(&mut self.received)).await;
-        let ended = ended.unwrap_or_else(|_| panic!("open after {PATIENCE:?}; it sent: {}", self.quote()));
+        let ended = timeout(TIMEOUT, self.stream.read_to_end(&mut self.received)).await;
+        let ended = ended.unwrap_or_else(|_| panic!("open after {TIMEOUT:?}; it sent: {}", self.quote()));
         ended.map(|_| self.received())
     }
 
     /// Everything until `text` has come.
     pub(crate) async fn read_until(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let received = self.received();
             if received.contains(text) {
                 return received;
             }
             let count = timeout_at(deadline, self.stream.read_buf(&mut self.received)).await;
-            let count = count
-                .unwrap_or_else(|_| panic!("no {text:?} within {PATIENCE:?}: {}", self.quote()))
-                .unwrap();
+            let count =
+                count.unwrap_or_else(|_| panic!("no {text:?} within {TIMEOUT:?}: {}", self.quote())).unwrap();
             assert!(count > 0, "ended without {text:?}: {}", self.quote());
         }
     }

@@ -2,7 +2,7 @@ use tokio::time::timeout;
 
 use crate::memory::ChunkFault;
 use crate::raw::RawClient;
-use crate::site::{PATIENCE, Site, Who};
+use crate::site::{Site, TIMEOUT, Who};
 
 /// How many long readings a user may have open (crates/services/src/reading/slots.rs).
 const READINGS_OF_A_USER: usize = 200;
@@ -25,7 +25,7 @@ async fn no_user_takes_the_readings_of_others() {
         open.push(raw);
     }
     let all = |chunks: &usize| *chunks == READINGS_OF_A_USER;
-    timeout(PATIENCE, long.chunks.subscribe().wait_for(all)).await.expect("a reading was refused").unwrap();
+    timeout(TIMEOUT, long.chunks.subscribe().wait_for(all)).await.expect("a reading was refused").unwrap();
     *long.chunk_fault.lock().unwrap() = None;
 
     for query in ["", "?window=1d", "?limit=100000"] {
@@ -39,5 +39,5 @@ async fn no_user_takes_the_readings_of_others() {
 
     open.pop();
     let accepted = async { while site.get("/measures/1", Who::Peter).await.status != 200 {} };
-    timeout(PATIENCE, accepted).await.expect("a reading that has ended is free for another");
+    timeout(TIMEOUT, accepted).await.expect("a reading that has ended is free for another");
 }

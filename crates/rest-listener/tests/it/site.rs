@@ -37,11 +37,11 @@ use crate::rejected_memory::{FakeRejectedMessageStore, FakeRejectedMessageStoreP
 use crate::sensor_memory::{FakeSensorStore, FakeSensorStoreParameters};
 
 /// How long a test waits for an event, also on a stalled host.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Limits that no test reaches unless it sets one.
 pub(crate) fn patient() -> Limits {
-    let never = PATIENCE * 10;
+    let never = TIMEOUT * 10;
     Limits {
         header_read: never,
         keep_alive: never,

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::memory::ChunkFault;
 use crate::raw::RawClient;
-use crate::site::{PATIENCE, Site, Who, patient};
+use crate::site::{Site, TIMEOUT, Who, patient};
 
 const SHORT: Duration = Duration::from_millis(150);
 /// Long enough to show that nothing happens.
@@ -44,7 +44,7 @@ async fn drip(raw: &RawClient, byte: u8) -> usize {
 /// `client` returns how many bytes the service accepted.
 async fn wait_until_dripped(mut client: impl AsyncFnMut() -> usize) {
     let dripped = async { while client().await <= 3 {} };
-    timeout(PATIENCE, dripped).await.expect("a client that drips is never cut off");
+    timeout(TIMEOUT, dripped).await.expect("a client that drips is never cut off");
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_long_answer_is_not_cut_by_the_request_limit() {
     let mut piece = vec![0; 16 * 1024];
     for _ in 0..30 {
         pace.tick().await;
-        timeout(PATIENCE, raw.stream.read_exact(&mut piece)).await.expect("nothing more comes").unwrap();
+        timeout(TIMEOUT, raw.stream.read_exact(&mut piece)).await.expect("nothing more comes").unwrap();
     }
     // Data sent before a reset could still be read.
     assert!(raw.stream.take_error().unwrap().is_none());
@@ -159,7 +159,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
     *site.memory.long_reading.measures.lock().unwrap() = 100_000_000;
     let mut raw = RawClient::connect(&site).await;
     raw.send(&long_answer()).await;
-    timeout(PATIENCE, end_of(&raw.stream)).await.expect("the connection stays open").unwrap_err();
+    timeout(TIMEOUT, end_of(&raw.stream)).await.expect("the connection stays open").unwrap_err();
 }
 
 /// A client with a tiny receive buffer, so that the server notices how little it reads.
@@ -182,7 +182,7 @@ async fn a_client_below_the_minimum_rate_is_disconnected() {
     let started = Instant::now();
     let cut = loop {
         drip.tick().await;
-        assert!(started.elapsed() < PATIENCE, "the connection stays open");
+        assert!(started.elapsed() < TIMEOUT, "the connection stays open");
         match stream.read(&mut space).await {
             Ok(0) => break None,
             Ok(_) => {}
@@ -238,12 +238,12 @@ async fn a_thousand_slow_clients_do_not_affect_others_and_are_disconnected() {
     for number in 0..1_000 {
         clients.push(slow_client(&site, number).await);
         if number % 100 == 0 {
-            let answer = timeout(PATIENCE, site.get("/users/me", Who::Katie)).await;
+            let answer = timeout(TIMEOUT, site.get("/users/me", Who::Katie)).await;
             assert_eq!(answer.expect("others wait for the slow").status, 200);
         }
     }
     for (number, client) in clients.into_iter().enumerate() {
-        let end = timeout(PATIENCE, end_of(&client)).await;
+        let end = timeout(TIMEOUT, end_of(&client)).await;
         let end = end.unwrap_or_else(|_| panic!("client {number} is kept"));
         // A client with a partial answer can tell that it is incomplete.
         assert!(end.is_err() || !is_reader(number), "client {number}: {end:?}");

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::memory::Gate;
 use crate::raw::RawClient;
-use crate::site::{PATIENCE, Site, Who, patient};
+use crate::site::{Site, TIMEOUT, Who, patient};
 
 /// Longer than any test takes.
 const FOR_EVER: Duration = Duration::from_secs(600);
@@ -26,7 +26,7 @@ const STOPS: usize = 20;
 
 async fn stopped(site: &mut Site) {
     let server = std::mem::replace(&mut site.server, tokio::spawn(async { Ok(()) }));
-    timeout(PATIENCE, server).await.expect("the server does not stop").unwrap().unwrap();
+    timeout(TIMEOUT, server).await.expect("the server does not stop").unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn an_open_answer_is_finished_before_the_stop() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, refused).await.expect("connections are still accepted");
+    timeout(TIMEOUT, refused).await.expect("connections are still accepted");
     assert!(!site.server.is_finished());
     while let Some(chunk) = response.chunk().await.unwrap() {
         text.extend_from_slice(&chunk);
@@ -102,7 +102,7 @@ async fn a_connection_queued_before_the_stop_is_answered() {
     shutdown.cancel();
     let router = Router::new().fallback(async || "hello");
     let limits = Limits { drain: FOR_EVER, ..patient() };
-    timeout(PATIENCE, serve(listener, router, limits, shutdown)).await.unwrap().unwrap();
+    timeout(TIMEOUT, serve(listener, router, limits, shutdown)).await.unwrap().unwrap();
     for mut client in clients {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_connection_during_the_stop_is_refused_or_answered() {
         for client in clients {
             client.await.unwrap();
         }
-        timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+        timeout(TIMEOUT, server).await.unwrap().unwrap().unwrap();
     }
 }
 
@@ -157,7 +157,7 @@ async fn a_stop_that_is_given_up_breaks_open_answers_off() {
         while response.chunk().await?.is_some() {}
         Ok::<_, reqwest::Error>(())
     };
-    timeout(PATIENCE, rest).await.expect("the answer goes on").unwrap_err();
+    timeout(TIMEOUT, rest).await.expect("the answer goes on").unwrap_err();
 }
 
 #[tokio::test]
@@ -170,11 +170,11 @@ async fn a_write_is_finished_though_its_client_has_left() {
         .body("{\"name\":\"left alone\"}");
     let sent = tokio::spawn(request.send());
     let mut gate = site.memory.write_gate.subscribe();
-    timeout(PATIENCE, gate.wait_for(|gate| *gate == Gate::Reached)).await.unwrap().unwrap();
+    timeout(TIMEOUT, gate.wait_for(|gate| *gate == Gate::Reached)).await.unwrap().unwrap();
     sent.abort();
     assert!(sent.await.unwrap_err().is_cancelled());
     site.memory.write_gate.send_replace(Gate::Open);
-    timeout(PATIENCE, gate.wait_for(|gate| *gate == Gate::Passed)).await.unwrap().unwrap();
+    timeout(TIMEOUT, gate.wait_for(|gate| *gate == Gate::Passed)).await.unwrap().unwrap();
     let names = site.get("/experiments/", Who::Admin).await.text;
     assert!(names.contains("left alone"), "{names}");
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::log::Log;
 use crate::memory::{CHUNK, ChunkFault, FIRST_CHUNK};
 use crate::raw::RawClient;
-use crate::site::{PATIENCE, Site, Who};
+use crate::site::{Site, TIMEOUT, Who};
 
 /// A site whose experiment 1 has that many measures.
 async fn site_with(measures: u64) -> Site {
@@ -118,7 +118,7 @@ async fn a_client_that_does_not_read_stops_the_reading_after_a_few_chunks() {
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
     let mut read = site.memory.long_reading.chunks.subscribe();
-    timeout(PATIENCE, read.wait_for(|now| *now >= 2)).await.expect("nothing is read").unwrap();
+    timeout(TIMEOUT, read.wait_for(|now| *now >= 2)).await.expect("nothing is read").unwrap();
     // Chunks are read until the socket buffers are full, and then no more.
     let mut count = 0;
     while timeout(Duration::from_millis(500), read.wait_for(|now| *now > count)).await.is_ok() {
@@ -127,8 +127,8 @@ async fn a_client_that_does_not_read_stops_the_reading_after_a_few_chunks() {
     assert!((2..75).contains(&count), "{count} chunks for a client that takes none");
     // Further reads by the client continue it.
     let mut space = vec![0; 16 << 20];
-    timeout(PATIENCE, raw.stream.read_exact(&mut space)).await.expect("nothing is sent").unwrap();
-    timeout(PATIENCE, read.wait_for(|now| *now > count)).await.expect("nothing more is read").unwrap();
+    timeout(TIMEOUT, raw.stream.read_exact(&mut space)).await.expect("nothing is sent").unwrap();
+    timeout(TIMEOUT, read.wait_for(|now| *now > count)).await.expect("nothing more is read").unwrap();
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_client_that_leaves_ends_the_reading() {
     assert!(!told());
     drop(raw);
     // The audit event of a reading is recorded when its stream is dropped.
-    wait_until("the reading to end", PATIENCE, async || if told() { Ok(()) } else { Err(chunks(&site)) })
+    wait_until("the reading to end", TIMEOUT, async || if told() { Ok(()) } else { Err(chunks(&site)) })
         .await
         .unwrap();
     assert!(chunks(&site) < 1_000, "{} chunks without a reader", chunks(&site));
@@ -156,11 +156,11 @@ async fn a_client_that_leaves_while_the_database_works_ends_its_query() {
     raw.send(&request("/measures/1", "1.1")).await;
     raw.read_until(&format!("\"value\":{CHUNK}.5")).await;
     let mut read = site.memory.long_reading.chunks.subscribe();
-    timeout(PATIENCE, read.wait_for(|chunks| *chunks == 4)).await.unwrap().unwrap();
+    timeout(TIMEOUT, read.wait_for(|chunks| *chunks == 4)).await.unwrap().unwrap();
     assert!(!*site.memory.long_reading.was_given_up.borrow());
     drop(raw);
     let mut given_up = site.memory.long_reading.was_given_up.subscribe();
-    timeout(PATIENCE, given_up.wait_for(|given_up| *given_up)).await.expect("it goes on").unwrap();
+    timeout(TIMEOUT, given_up.wait_for(|given_up| *given_up)).await.expect("it goes on").unwrap();
 }
 
 #[tokio::test]
@@ -170,10 +170,10 @@ async fn a_client_that_leaves_before_the_answer_ends_its_query() {
     let mut raw = RawClient::connect(&site).await;
     raw.send(&request("/measures/1", "1.1")).await;
     let mut read = site.memory.long_reading.chunks.subscribe();
-    timeout(PATIENCE, read.wait_for(|chunks| *chunks == 1)).await.unwrap().unwrap();
+    timeout(TIMEOUT, read.wait_for(|chunks| *chunks == 1)).await.unwrap().unwrap();
     drop(raw);
     let mut given_up = site.memory.long_reading.was_given_up.subscribe();
-    timeout(PATIENCE, given_up.wait_for(|given_up| *given_up)).await.expect("it goes on").unwrap();
+    timeout(TIMEOUT, given_up.wait_for(|given_up| *given_up)).await.expect("it goes on").unwrap();
 }
 
 #[tokio::test]

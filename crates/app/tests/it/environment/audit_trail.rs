@@ -3,7 +3,7 @@ use mymonit_test_support::{Stream, wait_until};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Answer, Client, SOON, Service};
+use super::{Answer, Client, Service, TIMEOUT};
 
 /// Reads the audit events of a service, and makes requests with known ids.
 pub(crate) struct AuditTrail<'a> {
@@ -29,7 +29,7 @@ impl<'a> AuditTrail<'a> {
         // The line of the request itself is written last.
         let is_over =
             |line: &str| line.contains(id) && line.contains("mymonit_rest_listener::middleware::request_log");
-        wait_until("the audit events of a request", SOON, async || {
+        wait_until("the audit events of a request", TIMEOUT, async || {
             if !self.service.process.lines().iter().any(|line| is_over(&line.text)) {
                 return Err("the request is not over".to_owned());
             }

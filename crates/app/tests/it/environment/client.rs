@@ -4,7 +4,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use super::SOON;
+use super::TIMEOUT;
 
 /// A response with its complete body.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ impl Client {
         path: &str,
         expected: impl Fn(&[Value]) -> bool,
     ) -> anyhow::Result<Vec<Value>> {
-        wait_until("the measures are as expected", SOON, async || {
+        wait_until("the measures are as expected", TIMEOUT, async || {
             let measures = self.measures(path).await.map_err(|error| format!("{error:#}"))?;
             if expected(&measures) { Ok(measures) } else { Err(brief(&measures)) }
         })

@@ -5,7 +5,7 @@ use mymonit_test_support::{numbers, wait_until};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::{Engine, SOON};
+use super::{Engine, TIMEOUT};
 
 /// Debian's interpreter: python3-pika installs for it, and its standard library has SQLite.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
@@ -62,7 +62,7 @@ impl Session {
 
     /// Waits until a counting statement returns more than 0.
     pub(crate) async fn wait_until_found(&mut self, count: &str) -> anyhow::Result<()> {
-        wait_until("something is found", SOON, async || match self.number(count).await {
+        wait_until("something is found", TIMEOUT, async || match self.number(count).await {
             Ok(0) => Err(format!("{count} is 0")),
             Ok(_) => Ok(()),
             Err(error) => Err(format!("{error:#}")),
