@@ -51,7 +51,7 @@ impl Nginx {
         let configuration = format!("{MAIN}http {{\n{FOLDERS}{http}}}\n");
         let files = [("nginx.conf", configuration.as_str())];
         let server = Supervised::start_with_files(program, folder, &files, "event method").await?;
-        Ok(Self { port, server: server })
+        Ok(Self { port, server })
     }
 
     /// The newest lines of its log.
