@@ -114,8 +114,10 @@ impl Clock {
 
     fn by_format(&self, format: &TimeFormat, text: &str) -> Result<i128, String> {
         // A JSON number has a decimal point, also if texts have a comma.
-        let number = plain(text, self.numbers).or_else(|| plain(text, NumberFormat::default()));
-        let number = || number.clone().ok_or_else(|| "it is not a number".to_owned());
+        let number = || {
+            let number = plain(text, self.numbers).or_else(|| plain(text, NumberFormat::default()));
+            number.ok_or_else(|| "it is not a number".to_owned())
+        };
         match format {
             TimeFormat::UnixOrIso => self.unix_or_iso(text),
             TimeFormat::Unix { per_second } => since_1970(&number()?, *per_second),

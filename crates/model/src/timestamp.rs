@@ -1,7 +1,9 @@
 use std::fmt;
+use std::iter::repeat;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -146,30 +148,45 @@ fn scientific(text: &str, mantissa: &str, exponent: &str) -> Option<Decimal> {
     Some(number)
 }
 
-/// Parses RFC 3339 §5.6 only; jiff accepts other forms, such as `20220406T07Z`.
+/// Parses RFC 3339 §5.6. jiff's parser accepts other forms, such as `20220406T07Z`, and takes twice
+/// as long.
 fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
     let (date_time, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
     let (fraction, offset) = rest.split_at(rest.find(|char: char| char != '.' && !char.is_ascii_digit())?);
     let is_fraction = fraction.is_empty()
         || fraction.strip_prefix('.').is_some_and(|digits| !digits.is_empty() && !digits.contains('.'));
-    let is_offset = has_shape(offset, "Z") || has_shape(offset, "+00:00") && &offset[1..3] < "24";
-    if !has_shape(date_time, "0000-00-00T00:00:00") || !is_fraction || !is_offset {
+    if !has_shape(date_time, "0000-00-00T00:00:00") || !is_fraction {
         return None;
     }
-    if let Some(minute) = date_time.strip_suffix("60") {
-        // A leap second is the last one of a month, and counts as the nanosecond before it.
-        let before = format!("{minute}59.999999999{offset}").parse::<jiff::Timestamp>().ok()?;
-        let utc = Offset::UTC.to_datetime(before);
-        let is_last = (utc.hour(), utc.minute()) == (23, 59) && utc.date() == utc.date().last_of_month();
-        return is_last.then_some(before);
+    let year = i16::try_from(number(date_time[..4].bytes())).ok()?;
+    let two = |at: usize| i8::try_from(number(date_time[at..at + 2].bytes())).ok();
+    let nanos = number(fraction.bytes().skip(1).chain(repeat(b'0')).take(9));
+    // A leap second counts as the nanosecond before it.
+    let is_leap = two(17)? == 60;
+    let (second, nanos) = if is_leap { (59, 999_999_999) } else { (two(17)?, nanos) };
+    let local = DateTime::new(year, two(5)?, two(8)?, two(11)?, two(14)?, second, nanos).ok()?;
+    let moment = read_offset(offset)?.to_timestamp(local).ok()?;
+    let utc = Offset::UTC.to_datetime(moment);
+    let is_last_minute =
+        || (utc.hour(), utc.minute()) == (23, 59) && utc.date() == utc.date().last_of_month();
+    (!is_leap || is_last_minute()).then_some(moment)
+}
+
+fn read_offset(text: &str) -> Option<Offset> {
+    if has_shape(text, "Z") {
+        return Some(Offset::UTC);
     }
-    // jiff refuses more than nine fractional digits.
-    let nanos = &fraction[..fraction.len().min(10)];
-    if nanos.len() == fraction.len() {
-        text.parse().ok()
-    } else {
-        format!("{date_time}{nanos}{offset}").parse().ok()
+    let (hours, minutes) = (text.get(1..3)?, text.get(4..6)?);
+    if !has_shape(text, "+00:00") || hours > "23" || minutes > "59" {
+        return None;
     }
+    let seconds = number(hours.bytes()) * 3_600 + number(minutes.bytes()) * 60;
+    Offset::from_seconds(if text.starts_with('-') { -seconds } else { seconds }).ok()
+}
+
+/// The number that at most nine digits write.
+fn number(digits: impl Iterator<Item = u8>) -> i32 {
+    digits.fold(0, |number, digit| number * 10 + i32::from(digit - b'0'))
 }
 
 /// Whether the text has the shape: `0` matches a digit, `+` a sign, `T` also a space.
@@ -288,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_the_general_formatter_writes() {
+    fn times_are_written_as_by_jiff_and_read_again() {
         // Steps that are prime to all units, so that every digit of each takes every value.
         let moments = (0..i64::MAX).step_by(93_000_000_000_000_019);
         let near = (0..2_000)
@@ -296,6 +313,7 @@ mod tests {
         for nanos in moments.chain((0..i64::MAX).step_by(922_337_203_685_477)).chain(near).chain([i64::MAX]) {
             let shown = Timestamp::from_unix_nanos(nanos).unwrap().to_string();
             assert_eq!(shown, jiff::Timestamp::from_nanosecond(nanos.into()).unwrap().to_string());
+            assert_eq!(shown.parse::<Timestamp>().unwrap().unix_nanos(), nanos);
         }
     }
 
