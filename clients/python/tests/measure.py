@@ -13,7 +13,7 @@ from mymonit._client import reading
 
 def main(url, experiment, rounds="5"):
     client = Client(url)
-    parameters = reading(None, None, (), (), None, None)
+    parameters = reading(None, None, (), (), None, None, None)
     ways = {
         "Arrow": lambda: client.measures(experiment),
         "CSV": lambda: client._frame_by_csv(experiment, parameters),
