@@ -3,9 +3,10 @@
 use mymonit_model::{StoredMeasure, Timestamp};
 use mymonit_services::ports::{MeasurePosition, MeasureQuery, Order};
 
-/// Measures of each reading after the first one of a page, unless more are missing. Small readings
-/// would pass slowly through many flagged measures.
-const MEASURES_PER_READ: u32 = 4_000;
+/// Measures of the second read of a page, unless more are missing: enough for a few flagged ones.
+/// Each further read doubles, since small ones would pass slowly through many flagged measures.
+const SECOND_READ: u32 = 64;
+const MAX_READ: u32 = 4_000;
 
 /// Returns what to read until enough measures are kept. Times that flags cover are skipped.
 pub(crate) struct FlaggedPage {
@@ -14,6 +15,8 @@ pub(crate) struct FlaggedPage {
     limit: u32,
     /// Measures of the current read; 0 before the first.
     size: u32,
+    /// The least number of measures of the next read but the first.
+    next_size: u32,
     has_more: bool,
     kept: Vec<StoredMeasure>,
 }
@@ -27,7 +30,7 @@ pub(crate) struct NextRead {
 
 impl FlaggedPage {
     pub(crate) fn new(query: MeasureQuery, after: Option<MeasurePosition>, limit: u32) -> Self {
-        Self { query, after, limit, size: 0, has_more: true, kept: Vec::new() }
+        Self { query, after, limit, size: 0, next_size: SECOND_READ, has_more: true, kept: Vec::new() }
     }
 
     /// What to read next; `None` once the page is full or the query at its end.
@@ -40,7 +43,12 @@ impl FlaggedPage {
         if !self.query.flags.keeps_all() {
             self.skip()?;
         }
-        self.size = if self.size == 0 { missing } else { missing.max(MEASURES_PER_READ) };
+        if self.size == 0 {
+            self.size = missing;
+        } else {
+            self.size = missing.max(self.next_size);
+            self.next_size = (self.next_size * 2).min(MAX_READ);
+        }
         Some(NextRead { query: self.query.clone(), after: self.after, limit: self.size })
     }
 
