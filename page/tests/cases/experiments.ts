@@ -20,6 +20,7 @@ browserTest(
     await form.getByLabel("Name").fill(name);
     await form.getByRole("button", { name: "Add" }).click();
     await page.getByText(`${name} was added.`).waitFor();
+    await page.getByLabel("Find").fill(name);
     await page.getByRole("rowheader", { name }).waitFor();
 
     const experiments = await (await site.asAdministrator()).get<Experiment[]>("/experiments/");
@@ -33,6 +34,7 @@ browserTest(
     const experiment = await site.newExperiment();
     const name = site.fresh("renamed");
     const page = await asAdministrator(visitor, site, "experiments");
+    await page.getByLabel("Find").fill(experiment.name);
     await page.getByRole("button", { name: `Change ${experiment.name}`, exact: true }).click();
     const form = page.getByRole("dialog", { name: `Change ${experiment.name}` });
     await form.getByLabel("Name").fill(name);
@@ -40,6 +42,7 @@ browserTest(
     await form.getByLabel("Archived").check();
     await form.getByRole("button", { name: "Save" }).click();
     await page.getByText(`${name} was changed.`).waitFor();
+    await page.getByLabel("Find").fill(name);
     await page.getByRole("row").filter({ hasText: name }).getByText("archived").waitFor();
 
     const stored = await (await site.asAdministrator()).get<Experiment>(
@@ -129,6 +132,7 @@ browserTest(
     const measures = `/measures/${experiment.experiment_id}`;
     const client = await site.as(scientist);
     const page = await asAdministrator(visitor, site, "experiments");
+    await page.getByLabel("Find").fill(experiment.name);
     await page.getByRole("link", { name: experiment.name, exact: true }).click();
     await heading(page, experiment.name);
     await page.getByRole("heading", { name: "No scientists yet" }).waitFor();
