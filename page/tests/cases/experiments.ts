@@ -72,6 +72,7 @@ browserTest("an administrator describes a sensor, and its scientists see that", 
   await page.getByText("t/1 was described.").waitFor();
   await table.getByText("PT100 at the inlet").waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
+  await heading(page, "Sign in");
   await signIn(visitor, scientist, `#/experiments/${experiment.experiment_id}`);
   await page.getByRole("region", { name: "Legend" }).getByText("PT100 at the inlet").waitFor();
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Request } from "playwright-core";
 import { browserTest } from "../harness/browser-test.js";
 import { drawn } from "../harness/measures.js";
-import { signIn } from "../harness/people.js";
+import { heading, signIn } from "../harness/people.js";
 
 /** The limit of the build, in bytes on the wire. */
 const LIMIT = 280_000;
@@ -21,6 +21,7 @@ browserTest("all parts of the page together are less than 280 kB on the wire", a
   await signIn(visitor, site.administrator, "#/administration/users");
   await page.getByRole("row").nth(1).waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
+  await heading(page, "Sign in");
   const experiment = await site.newExperiment();
   await site.publish({ experiment: experiment.name, measure: "hertz", value: 1, timestamp: 1_650_000_000 });
   await signIn(visitor, await site.newScientist(experiment), `#/experiments/${experiment.experiment_id}`);
