@@ -41,7 +41,7 @@ impl SensorId {
     }
 }
 
-/// One source of measures within an experiment. It comes into being with its first measure.
+/// One source of measures within an experiment. It is created by its first measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sensor {
     /// The key in the database.

@@ -75,8 +75,8 @@ impl From<NamedFlag> for FlagShape {
 }
 
 /// A new flag: for the measures with `from` ≤ timestamp < `to`, where `to` is later than `from`, of
-/// one sensor, or with an empty `sensor` those without one, and of one measure type. Where these are
-/// left out, it is for every sensor and for every type.
+/// one sensor, or with an empty `sensor` those without one, and of one measure type. Without them
+/// it is for every sensor and every type.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewFlag, example = json!({
     "from": "2022-04-06T07:00:00Z", "to": "2022-04-06T07:05:00Z", "measure_type": "hertz", "reason": "the lid was open"

@@ -25,7 +25,7 @@ pub(crate) fn endpoints() -> Endpoints {
     Endpoints::default().guarded(routes!(series)).guarded(routes!(list)).guarded(routes!(describe))
 }
 
-/// One source of measures within an experiment. It comes into being with its first measure.
+/// One source of measures within an experiment. It is created by its first measure.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Sensor)]
 struct SensorShape {

@@ -1,4 +1,4 @@
-//! Sensors come into being with their first measures, in the same transaction.
+//! Sensors are created by their first measures, in the same transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -89,7 +89,7 @@ fn row_with(method: Method, path: &'static str, body: Value, expected: [u16; 7])
 
 /// Every method on every path that requires a token.
 ///
-/// | no token | broken token | unknown user | erased user | scientist | other scientist | administrator |
+/// | no token | broken token | unknown user | erased user | scientist | other scientist | admin |
 fn matrix() -> Vec<Row> {
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;

@@ -1,5 +1,5 @@
-//! Starts servers and waits to be killed; the test `a_killed_test_process_leaves_nothing_behind` does
-//! that.
+//! Starts servers and waits to be killed by the test
+//! `a_killed_test_process_leaves_nothing_behind`.
 
 use std::future::pending;
 
