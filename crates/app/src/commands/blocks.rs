@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use mymonit_storage::blocks::{SealExtent, Sealed};
+use mymonit_services::ports::StorageError;
+use mymonit_storage::blocks::{SealExtent, Sealed, Sealer};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -15,15 +16,8 @@ use crate::sealing::{add, range};
 pub(super) async fn seal(storage: &Storage, older_than: Duration) -> anyhow::Result<()> {
     let sealer = storage.sealer();
     let range = range(older_than, SealExtent::Everything);
-    let sealed = until_stopped(async |total, stop| {
-        wait_to_begin(&sealer, &stop).await?;
-        let sealed = sealer.seal(range, async |step| {
-            add(total, step);
-            !stop.is_cancelled()
-        });
-        let sealed = sealed.await;
-        sealer.end().await?;
-        Ok(sealed?)
+    let sealed = until_stopped(&sealer, async |total, stop| {
+        sealer.seal(range, async |step| has_next(total, step, &stop)).await
     });
     let Sealed { measures, blocks } = sealed.await?;
     info!(measures, blocks, "measures sealed");
@@ -33,19 +27,18 @@ pub(super) async fn seal(storage: &Storage, older_than: Duration) -> anyhow::Res
 /// Turns all blocks back into rows.
 pub(super) async fn unseal(storage: &Storage) -> anyhow::Result<()> {
     let sealer = storage.sealer();
-    let unsealed = until_stopped(async |total, stop| {
-        wait_to_begin(&sealer, &stop).await?;
-        let unsealed = sealer.unseal(async |step| {
-            add(total, step);
-            !stop.is_cancelled()
-        });
-        let unsealed = unsealed.await;
-        sealer.end().await?;
-        Ok(unsealed?)
+    let unsealed = until_stopped(&sealer, async |total, stop| {
+        sealer.unseal(async |step| has_next(total, step, &stop)).await
     });
     let Sealed { measures, blocks } = unsealed.await?;
     info!(measures, blocks, "measures unsealed");
     Ok(())
+}
+
+/// Adds a step to the total. Returns whether another one follows.
+fn has_next(total: &mut Sealed, step: Sealed, stop: &CancellationToken) -> bool {
+    add(total, step);
+    !stop.is_cancelled()
 }
 
 /// Reads all blocks; fails if any is damaged.
@@ -62,19 +55,10 @@ pub(super) async fn verify(storage: &Storage) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn wait_to_begin(
-    sealer: &mymonit_storage::blocks::Sealer,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    match stop.run_until_cancelled(sealer.wait_to_begin()).await {
-        Some(begun) => Ok(begun?),
-        None => Ok(()),
-    }
-}
-
-/// Runs the work until the first signal; completed steps are kept.
+/// Runs the work while no other process seals, until the first signal; completed steps are kept.
 async fn until_stopped(
-    work: impl AsyncFnOnce(&mut Sealed, CancellationToken) -> anyhow::Result<()>,
+    sealer: &Sealer,
+    work: impl AsyncFnOnce(&mut Sealed, CancellationToken) -> Result<(), StorageError>,
 ) -> anyhow::Result<Sealed> {
     let (signal, stop) = (stop_signal()?, CancellationToken::new());
     let watch = stop.clone();
@@ -83,7 +67,13 @@ async fn until_stopped(
         watch.cancel();
     });
     let mut total = Sealed::default();
-    let done = work(&mut total, stop.clone()).await;
+    let done = async {
+        stop.run_until_cancelled(sealer.wait_to_begin()).await.unwrap_or(Ok(()))?;
+        let worked = work(&mut total, stop.clone()).await;
+        sealer.end().await?;
+        worked
+    };
+    let done = done.await;
     watching.abort();
     done?;
     if stop.is_cancelled() {
