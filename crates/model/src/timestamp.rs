@@ -148,8 +148,7 @@ fn scientific(text: &str, mantissa: &str, exponent: &str) -> Option<Decimal> {
     Some(number)
 }
 
-/// Parses RFC 3339 §5.6. jiff's parser accepts other forms, such as `20220406T07Z`, and takes twice
-/// as long.
+/// Parses RFC 3339 §5.6 only; jiff's parser accepts other forms, such as `20220406T07Z`.
 fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
     let (date_time, rest) = text.split_at_checked("0000-00-00T00:00:00".len())?;
     let (fraction, offset) = rest.split_at(rest.find(|char: char| char != '.' && !char.is_ascii_digit())?);
@@ -166,10 +165,12 @@ fn rfc3339(text: &str) -> Option<jiff::Timestamp> {
     let (second, nanos) = if is_leap { (59, 999_999_999) } else { (two(17)?, nanos) };
     let local = DateTime::new(year, two(5)?, two(8)?, two(11)?, two(14)?, second, nanos).ok()?;
     let moment = read_offset(offset)?.to_timestamp(local).ok()?;
+    (!is_leap || is_last_minute_of_month(moment)).then_some(moment)
+}
+
+fn is_last_minute_of_month(moment: jiff::Timestamp) -> bool {
     let utc = Offset::UTC.to_datetime(moment);
-    let is_last_minute =
-        || (utc.hour(), utc.minute()) == (23, 59) && utc.date() == utc.date().last_of_month();
-    (!is_leap || is_last_minute()).then_some(moment)
+    (utc.hour(), utc.minute()) == (23, 59) && utc.date() == utc.date().last_of_month()
 }
 
 fn read_offset(text: &str) -> Option<Offset> {
