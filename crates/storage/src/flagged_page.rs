@@ -13,10 +13,10 @@ pub(crate) struct FlaggedPage {
     query: MeasureQuery,
     after: Option<MeasurePosition>,
     limit: u32,
-    /// Measures of the current read; 0 before the first.
+    /// Measures of the current read.
     size: u32,
-    /// The least number of measures of the next read but the first.
-    next_size: u32,
+    /// The least number of measures of the next read; none for the first.
+    least: u32,
     has_more: bool,
     kept: Vec<StoredMeasure>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct NextRead {
 
 impl FlaggedPage {
     pub(crate) fn new(query: MeasureQuery, after: Option<MeasurePosition>, limit: u32) -> Self {
-        Self { query, after, limit, size: 0, next_size: SECOND_READ, has_more: true, kept: Vec::new() }
+        Self { query, after, limit, size: 0, least: 0, has_more: true, kept: Vec::new() }
     }
 
     /// What to read next; `None` once the page is full or the query at its end.
@@ -43,12 +43,8 @@ impl FlaggedPage {
         if !self.query.flags.keeps_all() {
             self.skip()?;
         }
-        if self.size == 0 {
-            self.size = missing;
-        } else {
-            self.size = missing.max(self.next_size);
-            self.next_size = (self.next_size * 2).min(MAX_READ);
-        }
+        self.size = missing.max(self.least);
+        self.least = (self.least * 2).clamp(SECOND_READ, MAX_READ);
         Some(NextRead { query: self.query.clone(), after: self.after, limit: self.size })
     }
 
