@@ -34,7 +34,11 @@ fn measure_of(number: u64, sensor: &str) -> String {
 
 /// That many messages of one measure each.
 pub(crate) fn singles(count: u64) -> impl Iterator<Item = Vec<u8>> {
-    (0..count).map(|number| measure(number).into_bytes())
+    singles_of(count, measure)
+}
+
+fn singles_of(count: u64, measure: fn(u64) -> String) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(move |number| measure(number).into_bytes())
 }
 
 fn arrays(count: u64, measure: fn(u64) -> String) -> impl Iterator<Item = Vec<u8>> {
@@ -64,7 +68,7 @@ impl Load {
     pub(crate) fn bodies(&self) -> Box<dyn Iterator<Item = Vec<u8>>> {
         let measure = if self.with_sensors { measure_of_sensor } else { measure };
         if self.measures_per_message == 1 {
-            Box::new((0..self.messages).map(move |number| measure(number).into_bytes()))
+            Box::new(singles_of(self.messages, measure))
         } else {
             Box::new(arrays(self.messages, measure))
         }
