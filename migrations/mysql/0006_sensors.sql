@@ -1,6 +1,7 @@
 -- Sensors, series, and measures that are stored once, in the order in which they are read.
 
--- The sources of measures within an experiment. Rows are added by ingest, never renamed, never removed.
+-- The sources of measures within an experiment. Rows are added by ingest, never renamed, never
+-- removed.
 CREATE TABLE SENSORS (
     ID INT UNSIGNED NOT NULL AUTO_INCREMENT,
     EXPERIMENT_ID INT UNSIGNED NOT NULL,
@@ -11,9 +12,9 @@ CREATE TABLE SENSORS (
     CONSTRAINT FK_SENSORS_EXPERIMENT FOREIGN KEY (EXPERIMENT_ID) REFERENCES EXPERIMENTS (ID)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- One row for each experiment, sensor and measure type with measures. Each transaction that adds measures
--- keeps their rows here. SENSOR_ID is 0 for measures without a sensor. LAST_ID and LATEST_VALUE are those of
--- the last measure by time, and of equal times by id.
+-- One row for each experiment, sensor and measure type with measures. Each transaction that adds
+-- measures keeps their rows here. SENSOR_ID is 0 for measures without a sensor. LAST_ID and
+-- LATEST_VALUE are those of the last measure by time, and of equal times by id.
 CREATE TABLE SERIES (
     EXPERIMENT_ID INT UNSIGNED NOT NULL,
     SENSOR_ID INT UNSIGNED NOT NULL,
@@ -33,12 +34,12 @@ CREATE TABLE MEASURE_IDS (
     PRIMARY KEY (ID)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- A page is one range of the table itself. A clustered key that begins with the experiment leaves no place for
--- AUTO_INCREMENT. SENSOR_ID is 0 for none rather than NULL: it takes 3 bytes more in a row, and is compared
--- like any other id.
+-- A page is one range of the table itself. A clustered key that begins with the experiment leaves
+-- no place for AUTO_INCREMENT. SENSOR_ID is 0 for none rather than NULL: it takes 3 bytes more in a
+-- row, and is compared like any other id.
 --
--- The server does all of this or nothing. From here on, processes of earlier releases fail: they insert no ID,
--- and force the index that is gone.
+-- The server does all of this or nothing. From here on, processes of earlier releases fail: they
+-- insert no ID, and force the index that is gone.
 ALTER TABLE MEASURES
     MODIFY ID BIGINT UNSIGNED NOT NULL,
     ADD COLUMN SENSOR_ID INT UNSIGNED NOT NULL DEFAULT 0 AFTER TYPE,

@@ -1,7 +1,9 @@
--- Publishers have an identity: the broker account that RabbitMQ checks against the property `user-id`.
+-- Publishers have an identity: the broker account that RabbitMQ checks against the property
+-- `user-id`.
 
--- The publishers that an administrator has registered. IS_BOUND is 1 for one that may publish to its
--- experiments only. Names are bytes: the collations ignore trailing spaces, and those of a user-id count.
+-- The publishers that an administrator has registered. IS_BOUND is 1 for one that may publish to
+-- its experiments only. Names are bytes: the collations ignore trailing spaces, and those of a
+-- user-id count.
 CREATE TABLE PUBLISHERS (
     NAME VARBINARY(255) NOT NULL,
     IS_BOUND BOOLEAN NOT NULL,
@@ -16,9 +18,10 @@ CREATE TABLE PUBLISHER_EXPERIMENTS (
     CONSTRAINT FK_PUBLISHER_EXPERIMENTS_EXPERIMENT FOREIGN KEY (EXPERIMENT_ID) REFERENCES EXPERIMENTS (ID)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- Message ids count for each publisher alone. PUBLISHER is the user-id, or empty for messages without one. Ids of
--- before this migration match any publisher until they expire: they have the byte FF, which no user-id is, since it is
--- not UTF-8 and a user-id that is not UTF-8 counts as none.
+-- Message ids count for each publisher alone. PUBLISHER is the user-id, or empty for messages
+-- without one. Ids of before this migration match any publisher until they expire: they have the
+-- byte FF, which no user-id is, since it is not UTF-8 and a user-id that is not UTF-8 counts as
+-- none.
 ALTER TABLE MESSAGE_IDS
     ADD COLUMN PUBLISHER VARBINARY(255) NOT NULL DEFAULT X'FF' FIRST,
     DROP PRIMARY KEY,

@@ -1,6 +1,7 @@
 -- Sensors, series, and measures that are stored once, in the order in which they are read.
 
--- The sources of measures within an experiment. Rows are added by ingest, never renamed, never removed.
+-- The sources of measures within an experiment. Rows are added by ingest, never renamed, never
+-- removed.
 CREATE TABLE SENSORS (
     ID INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CHECK (ID BETWEEN 1 AND 4294967295),
     EXPERIMENT_ID INTEGER NOT NULL REFERENCES EXPERIMENTS (ID),
@@ -9,9 +10,9 @@ CREATE TABLE SENSORS (
     UNIQUE (EXPERIMENT_ID, NAME)
 ) STRICT;
 
--- One row for each experiment, sensor and measure type with measures. Each transaction that adds measures
--- keeps their rows here. SENSOR_ID is 0 for measures without a sensor. LAST_ID and LATEST_VALUE are those of
--- the last measure by time, and of equal times by id.
+-- One row for each experiment, sensor and measure type with measures. Each transaction that adds
+-- measures keeps their rows here. SENSOR_ID is 0 for measures without a sensor. LAST_ID and
+-- LATEST_VALUE are those of the last measure by time, and of equal times by id.
 CREATE TABLE SERIES (
     EXPERIMENT_ID INTEGER NOT NULL,
     SENSOR_ID INTEGER NOT NULL,
@@ -29,7 +30,8 @@ CREATE TABLE MEASURE_IDS (
     NEXT_ID INTEGER NOT NULL
 ) STRICT;
 
--- A page is one range of the table itself. SENSOR_ID is 0 for none, and is compared like any other id.
+-- A page is one range of the table itself. SENSOR_ID is 0 for none, and is compared like any other
+-- id.
 ALTER TABLE MEASURES RENAME TO EARLIER_MEASURES;
 
 CREATE TABLE MEASURES (

@@ -1,8 +1,8 @@
 -- API tokens, with which programs read what one user may read.
 --
--- SECRET_SHA256 is the SHA-256 of the secret, which is stored nowhere. Times are nanoseconds since the Unix
--- epoch; LAST_USED_AT is a full hour. A revoked token is deleted, and so are all tokens of a user who is erased.
--- IS_RESTRICTED tells a token without an experiment from one for any.
+-- SECRET_SHA256 is the SHA-256 of the secret, which is stored nowhere. Times are nanoseconds since
+-- the Unix epoch; LAST_USED_AT is a full hour. A revoked token is deleted, and so are all tokens of
+-- a user who is erased. IS_RESTRICTED tells a token without an experiment from one for any.
 CREATE TABLE API_TOKENS (
     ID INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     USER_ID TEXT NOT NULL REFERENCES USERS (ID),

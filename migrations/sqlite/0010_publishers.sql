@@ -1,7 +1,8 @@
--- Publishers have an identity: the broker account that RabbitMQ checks against the property `user-id`.
+-- Publishers have an identity: the broker account that RabbitMQ checks against the property
+-- `user-id`.
 
--- The publishers that an administrator has registered. IS_BOUND is 1 for one that may publish to its
--- experiments only. Names are bytes, as in the MySQL schema.
+-- The publishers that an administrator has registered. IS_BOUND is 1 for one that may publish to
+-- its experiments only. Names are bytes, as in the MySQL schema.
 CREATE TABLE PUBLISHERS (
     NAME BLOB NOT NULL PRIMARY KEY,
     IS_BOUND INTEGER NOT NULL
@@ -13,9 +14,10 @@ CREATE TABLE PUBLISHER_EXPERIMENTS (
     PRIMARY KEY (PUBLISHER, EXPERIMENT_ID)
 ) STRICT, WITHOUT ROWID;
 
--- Message ids count for each publisher alone. PUBLISHER is the user-id, or empty for messages without one. Ids of
--- before this migration match any publisher until they expire: they have the byte FF, which no user-id is, since it is
--- not UTF-8 and a user-id that is not UTF-8 counts as none.
+-- Message ids count for each publisher alone. PUBLISHER is the user-id, or empty for messages
+-- without one. Ids of before this migration match any publisher until they expire: they have the
+-- byte FF, which no user-id is, since it is not UTF-8 and a user-id that is not UTF-8 counts as
+-- none.
 CREATE TABLE NEW_MESSAGE_IDS (
     PUBLISHER BLOB NOT NULL,
     MESSAGE_ID BLOB NOT NULL,
@@ -31,9 +33,9 @@ ALTER TABLE NEW_MESSAGE_IDS RENAME TO MESSAGE_IDS;
 
 CREATE INDEX IX_MESSAGE_IDS_SEEN_AT ON MESSAGE_IDS (SEEN_AT);
 
--- A unique column cannot be changed, and dropping the table that others refer to would empty them. So both tables are
--- copied. Their numbers go on where they were. BYTES is what a rejected message takes. The sum of all is read from its
--- index.
+-- A unique column cannot be changed, and dropping the table that others refer to would empty them.
+-- So both tables are copied. Their numbers go on where they were. BYTES is what a rejected message
+-- takes. The sum of all is read from its index.
 CREATE TABLE NEW_REJECTED_MESSAGES (
     ID INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     REASON TEXT NOT NULL,

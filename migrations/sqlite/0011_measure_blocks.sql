@@ -1,4 +1,5 @@
--- Measures that have settled, in compressed blocks (docs/storage-format.md). The MySQL schema explains the columns.
+-- Measures that have settled, in compressed blocks (docs/storage-format.md). The MySQL schema
+-- explains the columns.
 
 CREATE TABLE MEASURE_BLOCKS (
     EXPERIMENT_ID INTEGER NOT NULL,
@@ -17,7 +18,8 @@ CREATE UNIQUE INDEX IX_MEASURE_BLOCKS_FIRST
 CREATE INDEX IX_MEASURE_BLOCKS_LAST
     ON MEASURE_BLOCKS (EXPERIMENT_ID, LAST_TIMESTAMP, LAST_ID, FIRST_TIMESTAMP, FIRST_ID);
 
--- Doubles are of type ANY, because a column of type REAL turns -0.0 into 0.0. NEGATIVE_ZEROS is for MariaDB.
+-- Doubles are of type ANY, because a column of type REAL turns -0.0 into 0.0. NEGATIVE_ZEROS is for
+-- MariaDB.
 CREATE TABLE MEASURE_BLOCK_SERIES (
     EXPERIMENT_ID INTEGER NOT NULL,
     BLOCK_TIMESTAMP INTEGER NOT NULL,
