@@ -13,7 +13,7 @@ function ends(times: readonly Nanos[]) {
 
 const minutes = (count: number) => Array.from({ length: count }, (_, index) => NOW + BigInt(index) * MINUTE);
 
-test.each([4, 10, 19, 20, 21, 39, 40, 500])("one measure in 2106 is told from %d of today", (count) => {
+test.each([4, 10, 19, 20, 21, 39, 40, 500])("one measure in 2106 is a stray beside %d of today", (count) => {
   expect(ends([...minutes(count), FAR_FUTURE])).toEqual({
     first: NOW,
     last: NOW + BigInt(count - 1) * MINUTE,
@@ -21,7 +21,7 @@ test.each([4, 10, 19, 20, 21, 39, 40, 500])("one measure in 2106 is told from %d
   });
 });
 
-test("strays on both sides are told, each with their number", () => {
+test("strays on both sides are returned with their counts", () => {
   expect(ends([0n, 1n, ...minutes(100), FAR_FUTURE])?.strays).toEqual([
     { count: 2, from: 0n, to: 1n },
     { count: 1, from: FAR_FUTURE, to: FAR_FUTURE },

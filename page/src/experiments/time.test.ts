@@ -40,7 +40,7 @@ describe("moments", () => {
     expect(formatTime(1_649_228_940_120_000_000n)).toBe("2022-04-06T07:09:00.12Z");
   });
 
-  test("become seconds and come back to the nanosecond", () => {
+  test("convert to seconds and back to the nanosecond", () => {
     const nanos = 86_400_123_456_789n;
     expect(fromSeconds(toSeconds(nanos))).toBe(nanos);
     expect(toSeconds(-1n)).toBe(-1e-9);

@@ -303,29 +303,26 @@ browserTest(
   },
 );
 
-browserTest(
-  "who is dissociated while following an experiment is told so, and sees its plot no more",
-  async (visitor, site) => {
-    visitor.expectRefusals(404);
-    const { page } = visitor;
-    const experiment = await site.newExperiment();
-    const { account } = await measured(site, experiment, 3);
-    await signIn(visitor, account, `#/experiments/${experiment.experiment_id}?follow=1`);
-    await page.getByText("3 measures, each of them shown").waitFor();
-    await drawn(page);
-    const administrator = await site.asAdministrator();
-    const association = `/scientists-experiments/${experiment.experiment_id}/${account.user.user_id}`;
-    await administrator.text("DELETE", association);
-    await page.getByRole("heading", { name: "You no longer have access to this experiment" }).waitFor();
-    assert.equal(await page.locator("canvas, table").count(), 0);
-    assert.equal(await page.getByText("3 measures").count(), 0);
+browserTest("a dissociation during live updates is shown, and the plot is removed", async (visitor, site) => {
+  visitor.expectRefusals(404);
+  const { page } = visitor;
+  const experiment = await site.newExperiment();
+  const { account } = await measured(site, experiment, 3);
+  await signIn(visitor, account, `#/experiments/${experiment.experiment_id}?follow=1`);
+  await page.getByText("3 measures, each of them shown").waitFor();
+  await drawn(page);
+  const administrator = await site.asAdministrator();
+  const association = `/scientists-experiments/${experiment.experiment_id}/${account.user.user_id}`;
+  await administrator.text("DELETE", association);
+  await page.getByRole("heading", { name: "You no longer have access to this experiment" }).waitFor();
+  assert.equal(await page.locator("canvas, table").count(), 0);
+  assert.equal(await page.getByText("3 measures").count(), 0);
 
-    await administrator.post(association);
-    await page.getByRole("link", { name: "Your experiments" }).click();
-    await page.getByRole("link", { name: experiment.name }).click();
-    await page.getByText("3 measures, each of them shown").waitFor();
-  },
-);
+  await administrator.post(association);
+  await page.getByRole("link", { name: "Your experiments" }).click();
+  await page.getByRole("link", { name: experiment.name }).click();
+  await page.getByText("3 measures, each of them shown").waitFor();
+});
 
 browserTest(
   "who is dissociated sees no other part of the experiment, nor the one that was shown",

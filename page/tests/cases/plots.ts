@@ -170,7 +170,7 @@ browserTest("a scientist's plots are prepared while nothing else is to be done",
 });
 
 browserTest(
-  "within a millisecond measures can be told apart, and the axis has marks",
+  "measures within a millisecond are distinguishable, and the axis has ticks",
   async (visitor, site) => {
     const { page } = visitor;
     const ticks = await ticksOf(page);

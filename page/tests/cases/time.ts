@@ -111,7 +111,7 @@ browserTest(
 );
 
 browserTest(
-  "one measure in 2106 does not stretch the view, is told, and is one click away",
+  "a measure in 2106 is reported, and shown with one click, without stretching the view",
   async (visitor, site) => {
     const stray = { measure: "hertz", value: 7, timestamp: "2106-02-07T06:28:15Z" };
     const { page, experiment } = await open(visitor, site, [...hundred, stray]);

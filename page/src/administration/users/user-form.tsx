@@ -62,7 +62,7 @@ export function UserForm({ user, onClose, onSaved }: UserFormProps) {
       />
       <Field
         label="Username (Firebase UID)"
-        hint="Who registers on this page is told it, and sends it to you; the Firebase console shows it as well."
+        hint="Users see it after registration on this page and send it to you; the Firebase console shows it as well."
         mono
         autocomplete="off"
         spellcheck={false}
