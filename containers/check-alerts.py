@@ -178,7 +178,7 @@ def check(service: Server, prometheus: str, alertmanager: str) -> None:
     wait_until("the webhook is called when the database is away", lambda: delivered("MyMonitNotReady", "firing"))
     wait_until("an e-mail says so", lambda: any("MyMonitNotReady" in mail and "To: operators@example.org" in mail for mail in mails))
     database_ready = True
-    wait_until("the webhook is told when it has returned", lambda: delivered("MyMonitNotReady", "resolved"))
+    wait_until("the webhook receives the resolved alert", lambda: delivered("MyMonitNotReady", "resolved"))
     service.shutdown()
     service.server_close()
     wait_until("the webhook is called when the service is down", lambda: delivered("MyMonitDown", "firing"))

@@ -42,9 +42,9 @@ struct Marked {
     by_sensor: HashMap<Option<SensorId>, Spans>,
     by_type: HashMap<MeasureTypeId, Spans>,
     by_series: HashMap<(MeasureTypeId, Option<SensorId>), Spans>,
-    /// No measure of the query that lies outside is flagged.
+    /// No measure of the query outside these spans is flagged.
     touching: Spans,
-    /// All measures of the query that lie inside are flagged.
+    /// All measures of the query inside these spans are flagged.
     covering: Spans,
 }
 

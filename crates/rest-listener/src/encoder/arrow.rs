@@ -170,7 +170,7 @@ const NO_NAME: i32 = -1;
 struct NameColumn<Id> {
     entries: HashMap<Id, i32>,
     names: Vec<String>,
-    /// The dictionary; made again once it has grown.
+    /// The dictionary, rebuilt once it has grown.
     dictionary: ArrayRef,
     /// The rows of the current batch.
     keys: Vec<i32>,

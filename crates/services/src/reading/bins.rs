@@ -66,8 +66,8 @@ impl Scan {
         Ok(end(Order::Descending).await?.map(|last| (first, last)))
     }
 
-    /// Continues after the position. Where it is amid the bins of one start, these are made again
-    /// of all their measures.
+    /// Continues after the position. Amid the bins of one start, these are rebuilt from all their
+    /// measures.
     fn resume_after(&mut self, position: BinPosition) -> Result<(), ServiceError> {
         let BinPosition { window, start, amid, bound } = position;
         let end = window.end_of(start);

@@ -41,7 +41,7 @@ fn block_of(measures: &[BlockMeasure]) -> Result<NewBlock, BlockError> {
     let (data, crc) = encode(measures)?;
     let is_equal = decode(&data, crc)? == measures;
     let (Some(first), Some(last), true) = (measures.first(), measures.last(), is_equal) else {
-        return Err(BlockError::Invalid("they do not come back as they were"));
+        return Err(BlockError::Invalid("decoded measures differ from the encoded ones"));
     };
     Ok(NewBlock {
         first: first.position(),

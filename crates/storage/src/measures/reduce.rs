@@ -215,7 +215,7 @@ impl Chunk {
         }
     }
 
-    /// Adds what lies before the first position from which the chunk is incomplete.
+    /// Adds everything before the first position from which the chunk is incomplete.
     fn reduce(
         mut self,
         query: &MeasureQuery,
